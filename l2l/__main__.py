@@ -1,0 +1,118 @@
+"""The command line: ``python -m l2l VERB --option value``. Every stage function is a verb; its parameters are the options.
+
+Positional-only parameters of a function become positional arguments; a config section is given as JSON.
+"""
+
+import argparse
+import importlib
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+
+import pydantic
+
+from l2l.errors import BadInput
+
+# verb: module; the function has the verb's name. In the order of the chain, then what serves people.
+STAGES = {
+    "draw_demo": "l2l.demo.stage",
+    "list_videos": "l2l.manifest.stage",
+    "decode_videos": "l2l.media.stage",
+    "gather_states": "l2l.media.stage",
+    "compute_mels": "l2l.mels.stage",
+    "fit_teacher": "l2l.teacher.stage",
+    "load_teacher": "l2l.teacher.stage",
+    "describe_clips": "l2l.teacher.stage",
+    "distil_student": "l2l.student.stage",
+    "finetune_student": "l2l.student.stage",
+    "extract_features": "l2l.features.stage",
+    "complete_features": "l2l.features.stage",
+    "fit_skimmer": "l2l.skimmer.stage",
+    "evaluate_clips": "l2l.evaluation.stage",
+    "evaluate_videos": "l2l.evaluation.stage",
+    "write_report": "l2l.report.stage",
+}
+PEOPLE = {"predict": "l2l.predict", "inspect": "l2l.inspect", "doctor": "l2l.doctor", "summarise_study": "l2l.study"}
+VERBS = STAGES | PEOPLE
+
+
+def verb_function(verb: str) -> Callable[..., int | None]:
+    """The function a verb runs."""
+    return getattr(importlib.import_module(VERBS[verb]), verb)
+
+
+def _reader(kind: type) -> Callable[[str], object]:
+    if issubclass(kind, pydantic.BaseModel):
+        return kind.model_validate_json
+    return kind
+
+
+def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter, kind: object) -> None:
+    options: dict[str, object] = {}
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):  # X | None
+        (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+    if kind is bool:
+        parser.add_argument("--" + parameter.name.replace("_", "-"), dest=parameter.name, action="store_true")
+        return
+    if typing.get_origin(kind) is list:
+        (kind,) = typing.get_args(kind)
+        options["nargs"] = "+"
+    if typing.get_origin(kind) is typing.Literal:
+        options["choices"] = typing.get_args(kind)
+        kind = str
+    options["type"] = _reader(typing.cast(type, kind))
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        parser.add_argument(parameter.name, metavar=parameter.name.upper(), **options)  # type: ignore[arg-type]
+        return
+    required = parameter.default is inspect.Parameter.empty
+    default = None if required else parameter.default
+    parser.add_argument(
+        "--" + parameter.name.replace("_", "-"), dest=parameter.name, required=required, default=default, **options
+    )  # type: ignore[arg-type]
+
+
+def _parser_of(verb: str, function: Callable[..., object]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m l2l {verb}", description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = typing.get_type_hints(function)
+    for parameter in inspect.signature(function).parameters.values():
+        _add_option(parser, parameter, kinds[parameter.name])
+    return parser
+
+
+def _call(function: Callable[..., int | None], values: dict[str, object]) -> int:
+    positional = [
+        values.pop(name)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+    ]
+    return function(*positional, **values) or 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 when it did its work, 1 for bad input (told in one line), 2 for wrong usage."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: python -m l2l VERB ...\n\nstages: {', '.join(STAGES)}\nfor people: {', '.join(PEOPLE)}\n")
+        print("python -m l2l VERB --help explains one.")
+        return 0 if arguments else 2
+    verb = arguments[0]
+    if verb not in VERBS:
+        print(f"l2l: unknown verb {verb!r}; expected one of {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        function = verb_function(verb)
+        values = vars(_parser_of(verb, function).parse_args(arguments[1:]))
+        return _call(function, values)
+    except BadInput as error:
+        print(f"l2l {verb}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

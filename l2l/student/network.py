@@ -1,0 +1,138 @@
+"""The student, ImgAud2Vid: what a frame shows and a second of sound tells, fused to stand for a clip (paper, section 3.2).
+
+The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its weights load into them.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+Modality = Literal["image", "audio"]
+
+
+def _layer(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+    downsample = None
+    if stride != 1 or width_in != width:
+        downsample = nn.Sequential(nn.Conv2d(width_in, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+    first = BasicBlock(width_in, width, stride, downsample)
+    return nn.Sequential(first, *(BasicBlock(width, width) for _ in range(blocks - 1)))
+
+
+class Trunk(nn.Module):
+    """ResNet-18 up to its last stage, at any width, for pictures of any number of colours (one for a mel)."""
+
+    def __init__(self, colours: int, widths: Sequence[int], blocks: Sequence[int], stem_stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(colours, widths[0], 7, stride=stem_stride, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _layer(widths[0], widths[0], blocks[0], 1)
+        self.layer2 = _layer(widths[0], widths[1], blocks[1], 2)
+        self.layer3 = _layer(widths[1], widths[2], blocks[2], 2)
+        self.layer4 = _layer(widths[2], widths[3], blocks[3], 2)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Float[Tensor, "moments colour height width"]) -> Float[Tensor, "moments channel rows columns"]:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+class ImageStream(nn.Module):
+    """The image feature: ResNet-18 on the clip's first frame, averaged over space."""
+
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.trunk = Trunk(3, widths, blocks, stem_stride=2)
+
+    def forward(self, frames: Float[Tensor, "moments 3 height width"]) -> Float[Tensor, "moments channel"]:
+        return self.trunk(frames).mean((2, 3))
+
+
+class AudioStream(nn.Module):
+    """The audio feature: one-channel ResNet-18 on the mel, its bands joined by a learned sum, pooled over time only."""
+
+    def __init__(
+        self, widths: Sequence[int], blocks: Sequence[int], stem_stride: int, time_pooling: Literal["mean", "max"], mel_bands: int
+    ) -> None:
+        super().__init__()
+        self.time_pooling = time_pooling
+        self.trunk = Trunk(1, widths, blocks, stem_stride)
+        columns = mel_bands
+        for stride in (stem_stride, 2, 2, 2, 2):  # stem, max pool, layers 2 to 4: each halves and rounds up
+            columns = -(-columns // stride)
+        self.band_sum = nn.Conv2d(columns, 1, 1)
+
+    def forward(self, mels: Float[Tensor, "moments windows bands"]) -> Float[Tensor, "moments channel"]:
+        x = self.trunk(mels.unsqueeze(1))  # (moments, channel, time, band columns)
+        x = self.band_sum(x.permute(0, 3, 2, 1)).squeeze(1)  # (moments, time, channel)
+        return x.mean(1) if self.time_pooling == "mean" else x.amax(1)
+
+
+class Fusion(nn.Module):
+    """Psi: the features side by side through two fully connected layers; no activation after the second."""
+
+    def __init__(self, width_in: int, width_between: int, descriptor_width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width_in, width_between)
+        self.fc2 = nn.Linear(width_between, descriptor_width)
+
+    def forward(self, features: Float[Tensor, "moments features"]) -> Float[Tensor, "moments descriptor"]:
+        return self.fc2(torch.relu(self.fc1(features)))
+
+
+class Student(nn.Module):
+    """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only student."""
+
+    def __init__(
+        self,
+        modalities: Sequence[Modality],
+        classes: int,
+        descriptor_width: int = 512,
+        image_widths: Sequence[int] = (64, 128, 256, 512),
+        audio_widths: Sequence[int] = (64, 128, 256, 512),
+        blocks: Sequence[int] = (2, 2, 2, 2),
+        audio_stem_stride: int = 1,
+        time_pooling: Literal["mean", "max"] = "mean",
+        mel_bands: int = 40,
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        width = {"image": image_widths[-1], "audio": audio_widths[-1]}
+        if "image" in modalities:
+            self.image = ImageStream(image_widths, blocks)
+        if "audio" in modalities:
+            self.audio = AudioStream(audio_widths, blocks, audio_stem_stride, time_pooling, mel_bands)
+        self.fusion = Fusion(sum(width[m] for m in modalities), width["image"] + width["audio"], descriptor_width)
+        self.classifier = nn.Linear(descriptor_width, classes)
+
+    def features(
+        self,
+        frames: Float[Tensor, "moments 3 height width"],
+        mels: Float[Tensor, "moments windows bands"],
+        has_sound: Bool[Tensor, " moments"],
+    ) -> dict[Modality, Float[Tensor, "moments channel"]]:
+        """The feature of each modality the student has; where there is no sound the audio feature is zero, not that of silence."""
+        features: dict[Modality, Tensor] = {}
+        if "image" in self.modalities:
+            features["image"] = self.image(frames)
+        if "audio" in self.modalities:
+            features["audio"] = self.audio(mels).masked_fill(~has_sound[:, None], 0)
+        return features
+
+    def forward(
+        self,
+        frames: Float[Tensor, "moments 3 height width"],
+        mels: Float[Tensor, "moments windows bands"],
+        has_sound: Bool[Tensor, " moments"],
+    ) -> tuple[Float[Tensor, "moments descriptor"], Float[Tensor, "moments classes"]]:
+        """The descriptor Psi(frame, mel) that stands for the clip, and the class scores (logits)."""
+        features = self.features(frames, mels, has_sound)
+        descriptor = self.fusion(torch.cat([features[m] for m in self.modalities], 1))
+        return descriptor, self.classifier(descriptor)
