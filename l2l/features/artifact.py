@@ -1,0 +1,175 @@
+"""The features of every moment of a data set, in Zarr: ``zarr.open("results/<run>/features/<dataset>")``.
+
+One group a shard, written once by one job; in it one ragged array for each thing, all videos one after another, and
+``offset`` to tell them apart: video i is rows offset[i] to offset[i + 1]. Chunks carry a checksum. ``complete`` is written last.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.codecs
+import zarr.errors
+
+from l2l.errors import BadInput
+from l2l.stores import aside
+
+KIND, LAYOUT = "features", 1
+AXES = {
+    "image_feature": ("moment", "image_channel"),
+    "audio_feature": ("moment", "audio_channel"),
+    "fused_feature": ("moment", "descriptor"),
+    "score": ("moment", "class"),
+    "has_sound": ("moment",),
+    "offset": ("video_edge",),
+}
+UNITS = {"score": "logit", "offset": "moments since the start of the shard"}
+
+
+@dataclass(frozen=True)
+class VideoFeatures:
+    """What the skimmer may read of one video; `features` holds one array (moments, channel) for each modality."""
+
+    features: Mapping[str, np.ndarray]  # "image", "audio": float32 (moments, channel)
+    fused: np.ndarray  # float32 (moments, descriptor): Psi of the features
+    scores: np.ndarray  # float32 (moments, classes): the student's logits
+    has_sound: np.ndarray  # bool (moments,)
+
+    def __len__(self) -> int:
+        return len(self.fused)
+
+
+def write_features(
+    path: Path, rows: Sequence[tuple[str, VideoFeatures]], classes: Sequence[str], dtype: str, chunk_moments: int, provenance: Mapping[str, Any]
+) -> None:
+    """Write one shard's store, whole, aside, then rename it."""
+    arrays: dict[str, np.ndarray] = {"offset": np.cumsum([0, *(len(features) for _, features in rows)], dtype=np.int64)}
+    if rows:
+        for modality in rows[0][1].features:
+            arrays[f"{modality}_feature"] = np.concatenate([f.features[modality] for _, f in rows]).astype(dtype)
+        arrays["fused_feature"] = np.concatenate([f.fused for _, f in rows]).astype(dtype)
+        arrays["score"] = np.concatenate([f.scores for _, f in rows]).astype(dtype)
+        arrays["has_sound"] = np.concatenate([f.has_sound for _, f in rows])
+    with aside(path) as part, zarr.config.set({"array.write_empty_chunks": True}):
+        group = zarr.create_group(part, zarr_format=3)
+        for name, array in arrays.items():
+            chunks = (chunk_moments if name != "offset" else len(array), *array.shape[1:])
+            stored = group.create_array(
+                name,
+                shape=array.shape,
+                dtype=array.dtype,
+                chunks=tuple(max(1, c) for c in chunks),
+                compressors=[zarr.codecs.Crc32cCodec()],
+                dimension_names=AXES[name],
+                attributes={"unit": UNITS.get(name, "1")},
+            )
+            stored[...] = array
+        group.attrs.update({"kind": KIND, "layout": LAYOUT, "videos": [video for video, _ in rows], "classes": list(classes)})
+        group.attrs.update({"provenance": dict(provenance), "complete": True})
+
+
+def complete_root(root: Path, shards: Sequence[Path], provenance: Mapping[str, Any]) -> None:
+    """Mark a data set's features as complete once every shard's store is, so that the folder opens as one Zarr group."""
+    videos = 0
+    for shard in shards:
+        videos += len(_open_group(shard).attrs["videos"])  # type: ignore[arg-type]
+    attributes = {
+        "kind": KIND,
+        "layout": LAYOUT,
+        "shards": [shard.name for shard in shards],
+        "videos": videos,
+        "provenance": dict(provenance),
+        "complete": True,
+    }
+    with aside(root / "zarr.json") as part:
+        text = json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2)
+        part.write_text(text, encoding="utf-8")
+
+
+def _open_group(path: Path) -> zarr.Group:
+    cure = "delete it and run snakemake again"
+    try:
+        group = zarr.open_group(path, mode="r")
+    except (FileNotFoundError, zarr.errors.GroupNotFoundError, ValueError) as error:
+        raise BadInput(f"{path}: no Zarr group ({error}); expected {KIND} that l2l wrote; {cure}") from None
+    found = group.attrs.get("kind"), group.attrs.get("layout"), group.attrs.get("complete", False)
+    if found != (KIND, LAYOUT, True):
+        raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(KIND, LAYOUT, True)}; {cure}")
+    return group
+
+
+class Features:
+    """The features of a data set, video by video; arrays are read when asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._place: dict[str, tuple[zarr.Group, int, int]] = {}
+        self.classes: tuple[str, ...] = ()
+        for name in _open_group(root).attrs["shards"]:  # type: ignore[union-attr]
+            group = _open_group(root / str(name))
+            self.classes = tuple(group.attrs["classes"])  # type: ignore[arg-type]
+            offset = self._read(group, "offset", slice(None))
+            for i, video in enumerate(group.attrs["videos"]):  # type: ignore[arg-type]
+                self._place[str(video)] = (group, int(offset[i]), int(offset[i + 1]))
+        self.modalities = tuple(m for m in ("image", "audio") if any(f"{m}_feature" in g for g, *_ in self._place.values()))
+
+    def _read(self, group: zarr.Group, name: str, rows: slice) -> np.ndarray:
+        """Rows of an array, believed only if every chunk they need is there and matches its checksum."""
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        where = self.root if group.path == "" else self.root / group.path
+        start, stop, _ = rows.indices(array.shape[0])
+        folder = Path(str(group.store_path).removeprefix("file://")) / name / "c"
+        for chunk in range(start // array.chunks[0], -(-stop // array.chunks[0])):
+            if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
+                raise BadInput(f"{folder}: chunk {chunk} of {name} is missing; delete the store {where} and run snakemake again")
+        try:
+            return np.asarray(array[rows])
+        except ValueError as error:
+            raise BadInput(f"{folder}: damaged ({error}); delete the store and run snakemake again") from None
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """Ids of the videos, in the order they are stored."""
+        return tuple(self._place)
+
+    def moments(self, video: str) -> int:
+        """Number of moments of a video."""
+        _, start, stop = self._place[video]
+        return stop - start
+
+    def load(self, video: str) -> VideoFeatures:
+        """Everything stored of one video, as float32.
+
+        Raises:
+            BadInput: for a video that is not in the store, or a missing or damaged chunk.
+        """
+        if video not in self._place:
+            raise BadInput(f"{self.root}: no features of video {video!r}")
+        group, start, stop = self._place[video]
+        rows = slice(start, stop)
+        return VideoFeatures(
+            features={m: self._read(group, f"{m}_feature", rows).astype(np.float32) for m in self.modalities},
+            fused=self._read(group, "fused_feature", rows).astype(np.float32),
+            scores=self._read(group, "score", rows).astype(np.float32),
+            has_sound=self._read(group, "has_sound", rows),
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+
+def read_features(root: Path) -> Features:
+    """Open the features of a data set.
+
+    Raises:
+        BadInput: if the folder or one of its shards is missing, incomplete or of another kind.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Features(root)

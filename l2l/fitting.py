@@ -1,0 +1,122 @@
+"""The training loop, one for every network, and how networks are kept on disk.
+
+Everything random is drawn from torch's own generator, seeded once: the same inputs, config and seed give the same numbers on
+one core and on many, since torch's threads are set and not guessed.
+"""
+
+import json
+import pickle
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from l2l.config import Fitting
+from l2l.errors import BadInput
+from l2l.stores import aside
+
+LAYOUT = 1
+
+
+def prepare(seed: int, threads: int) -> torch.device:
+    """Seed torch, set its number of threads, and name the device to compute on: the first visible GPU, else the CPU."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def rate_factor(epoch: float, fitting: Fitting) -> float:
+    """The learning rate at a time in epochs, relative to `fitting.learning_rate`: warm-up, then a fall at each milestone."""
+    warm = min(1.0, epoch / fitting.warmup_epochs) if fitting.warmup_epochs else 1.0
+    return warm * fitting.decay ** sum(epoch >= milestone for milestone in fitting.milestones)
+
+
+def flip_half(pictures: Tensor) -> Tensor:
+    """Mirror each entry of a batch left to right (its last axis) with probability one half."""
+    mirrored = torch.rand(len(pictures)) < 0.5
+    shape = (-1,) + (1,) * (pictures.ndim - 1)
+    return torch.where(mirrored.to(pictures.device).view(shape), pictures.flip(-1), pictures)
+
+
+def _orders(count: int, batch_size: int) -> list[list[int]]:
+    """One epoch's batches of a seeded shuffle; a last batch of one is joined to the one before (batch norm needs two)."""
+    batches = [part.tolist() for part in torch.randperm(count).split(batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2] += batches.pop()
+    return batches
+
+
+def fit(
+    network: nn.Module,
+    groups: Sequence[Mapping[str, Any]],
+    dataset: Dataset,
+    loss: Callable[[Any], Tensor],
+    fitting: Fitting,
+    validate: Callable[[], Mapping[str, float]],
+    collate: Callable[[list[Any]], Any] = default_collate,
+) -> None:
+    """Fit a network in place, logging each epoch to stderr.
+
+    Args:
+        network: put into training mode for each epoch and into evaluation mode for `validate`.
+        groups: parameter groups, each with ``params`` and, where it differs, ``rate`` relative to `fitting.learning_rate`.
+        dataset: what `collate` makes batches of.
+        loss: the mean loss of a batch.
+        validate: figures of the network as it is, computed on data that is not fitted on; only logged.
+    """
+    rates = [group.get("rate", 1.0) for group in groups]
+    optimizer = torch.optim.SGD(
+        [{"params": list(group["params"])} for group in groups],
+        lr=fitting.learning_rate,
+        momentum=fitting.momentum,
+        nesterov=fitting.momentum > 0,
+        weight_decay=fitting.weight_decay,
+    )
+    for epoch in range(fitting.epochs):
+        began, total = time.monotonic(), 0.0
+        network.train()
+        batches = _orders(len(dataset), fitting.batch_size)  # type: ignore[arg-type]
+        for step, batch in enumerate(DataLoader(dataset, batch_sampler=batches, collate_fn=collate)):
+            factor = rate_factor(epoch + (step + 1) / len(batches) if fitting.warmup_epochs > epoch else epoch, fitting)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = fitting.learning_rate * rate * factor
+            optimizer.zero_grad()
+            value = loss(batch)
+            value.backward()
+            optimizer.step()
+            total += value.item()
+        network.eval()
+        figures = {"loss": total / len(batches), **validate(), "seconds": time.monotonic() - began}
+        print(f"epoch {epoch + 1}/{fitting.epochs}", *(f"{k} {v:.4g}" for k, v in figures.items()), file=sys.stderr, flush=True)
+    network.eval()
+
+
+def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[str, Any]) -> None:
+    """Write a network's numbers and the plain `settings` that rebuild it, aside, then rename."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with aside(path) as part:
+        torch.save({"kind": kind, "layout": LAYOUT, "settings": json.dumps(settings), "state": state}, part)
+
+
+def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what `save_network` wrote: its settings and its numbers. Nothing is unpickled but tensors and plain containers.
+
+    Raises:
+        BadInput: if the file is missing, is no such file or holds another kind of network.
+    """
+    cure = f"expected a {kind} that l2l wrote; run the stage that writes it"
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file; {cure}") from None
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise BadInput(f"{path}: not readable ({str(error).splitlines()[0]}); {cure}") from None
+    found = (saved.get("kind"), saved.get("layout")) if isinstance(saved, dict) else type(saved).__name__
+    if found != (kind, LAYOUT):
+        raise BadInput(f"{path}: found {found}; {cure}")
+    return json.loads(saved["settings"]), saved["state"]
