@@ -48,8 +48,10 @@ def write_text(path: Path, text: str) -> None:
 
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a tab-separated table with a header line, aside, then rename it. Odd characters in a field are quoted."""
+    returns = any("\r" in str(value) for row in rows for value in row.values())
+    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL  # csv leaves a lone carriage return bare
     with aside(path) as part, open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)
         writer.writeheader()
         writer.writerows(rows)
 
@@ -58,8 +60,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a table that `write_table` wrote, or a person, with at least these columns.
 
     Raises:
-        BadInput: if the file is missing or lacks one of the columns.
+        BadInput: if the file is missing, is no such table or lacks one of the columns.
     """
+    csv.field_size_limit(1 << 30)  # a video's segments stand in one field
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t")
@@ -69,6 +72,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             return list(reader)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; expected a tab-separated table with {', '.join(columns)}") from None
+    except csv.Error as error:
+        raise BadInput(f"{path}: not a tab-separated table ({error})") from None
 
 
 @contextlib.contextmanager

@@ -1,0 +1,125 @@
+"""`videos.tsv`: one row a video, with what is declared of it and what became of it.
+
+A shard's table has the same columns; a video's shard is a stable hash of its id, so one more video changes one shard.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2l.errors import BadInput
+from l2l.stores import read_table, write_table
+
+SPLITS = ("train", "val", "test")
+USABLE = ("ok", "no_audio", "silent", "audio_partial", "too_short")
+STATES = (*USABLE, "truncated", "corrupt", "missing", "duplicate", "refused")
+COLUMNS = (
+    *("video", "split", "labels", "status", "reason", "duration_seconds", "frame_rate", "width", "height", "audio"),
+    *("video_stream", "audio_stream", "segments", "group", "fingerprint", "path"),
+)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A labelled span of a video, half open, in seconds from its start."""
+
+    start_seconds: float
+    end_seconds: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Video:
+    """One file of a data set: a row of the manifest."""
+
+    video: str  # its id: unique in its data set, never used as a path
+    path: Path
+    split: str  # train, val or test
+    labels: tuple[str, ...]  # at least one; the first stands for the video where one is asked for
+    segments: tuple[Segment, ...] = ()  # none: the whole video is the action
+    group: str = ""  # videos that may not be divided over splits; empty: the video stands alone
+    duration_seconds: float = 0.0  # of the pictures, as declared; 0: not declared
+    frame_rate: float = 0.0
+    width: int = 0  # pixels, as coded
+    height: int = 0
+    audio: str = "none"  # or such as "44100 Hz, 2 channels"
+    video_stream: int = -1  # absolute index in the file; -1: none
+    audio_stream: int = -1
+    fingerprint: str = ""  # size and a hash of head and tail, so a file that was replaced changes its row
+    status: str = "ok"  # one of STATES
+    reason: str = ""  # in plain words; a usable video may have a remark
+
+    @property
+    def usable(self) -> bool:
+        """Whether its pictures can be read; a video without sound is usable."""
+        return self.status in USABLE
+
+    @property
+    def label(self) -> str:
+        """The first of its labels."""
+        return self.labels[0]
+
+
+def write_videos(path: Path, videos: Iterable[Video]) -> None:
+    """Write videos as a table, in the order given."""
+    write_table(path, COLUMNS, [_row(video) for video in videos])
+
+
+def read_videos(path: Path) -> list[Video]:
+    """Read what `write_videos` wrote.
+
+    Raises:
+        BadInput: if the file is missing, lacks a column, or a row is not one of a video.
+    """
+    return [_video(row, f"{path}: row {number}") for number, row in enumerate(read_table(path, COLUMNS), start=1)]
+
+
+def class_names(videos: Sequence[Video]) -> list[str]:
+    """Every label of the videos, sorted: a class's index is its place here."""
+    return sorted({label for video in videos for label in video.labels})
+
+
+def shard_of(video_id: str, shards: int) -> int:
+    """The shard of a video: the same on every machine, whatever else is in the data set."""
+    digest = hashlib.blake2b(video_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % shards
+
+
+def _row(video: Video) -> dict[str, str]:
+    row = {column: getattr(video, column) for column in COLUMNS}
+    row["labels"] = json.dumps(video.labels)
+    row["segments"] = json.dumps([[s.start_seconds, s.end_seconds, s.label] for s in video.segments])
+    row["path"] = str(video.path)
+    return {column: repr(value) if isinstance(value, float) else str(value) for column, value in row.items()}
+
+
+def _video(row: dict[str, str], where: str) -> Video:
+    try:
+        video = Video(
+            video=row["video"],
+            path=Path(row["path"]),
+            split=row["split"],
+            labels=tuple(json.loads(row["labels"])),
+            segments=tuple(Segment(float(start), float(end), label) for start, end, label in json.loads(row["segments"])),
+            group=row["group"],
+            duration_seconds=float(row["duration_seconds"]),
+            frame_rate=float(row["frame_rate"]),
+            width=int(row["width"]),
+            height=int(row["height"]),
+            audio=row["audio"],
+            video_stream=int(row["video_stream"]),
+            audio_stream=int(row["audio_stream"]),
+            fingerprint=row["fingerprint"],
+            status=row["status"],
+            reason=row["reason"],
+        )
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{where}: not a row of a video ({error})") from None
+    for column, allowed in (("split", SPLITS), ("status", STATES)):
+        if row[column] not in allowed:
+            raise BadInput(f"{where}: {column} is {row[column]!r}, expected one of {', '.join(allowed)}")
+    if not video.labels:
+        raise BadInput(f"{where}: no labels")
+    return video
