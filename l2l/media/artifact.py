@@ -1,0 +1,254 @@
+"""A shard's media in one HDF5 file: pictures as JPEG bytes and sound as int16, each flat with offsets.
+
+videos/id, status, reason, frames, moments   (videos,)       all videos of the shard, in the manifest's order
+videos/first_picture, first_sample, first_run (videos + 1,)  where a video's part of the flat arrays starts
+pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)    JPEG; raw rows for `lossless`
+sound/samples (samples,) int16   sound/runs (runs, 2)        mono 16 kHz; spans that were really decoded, from the video's zero
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from l2l.config import Media, as_json
+from l2l.manifest.artifact import Video
+from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
+from l2l.moments import MOMENT_FRAMES, ClipGrid
+from l2l.stores import add_array, read_hdf5, write_hdf5
+
+KIND, LAYOUT = "media", 1
+CHUNK_BYTES = 1 << 18  # of the flat arrays: a few clips of JPEG; what is read and checked at once
+FLUSH_BYTES = 1 << 24
+
+
+class _Flat:
+    """An array on disk that grows by its first axis; what is appended is gathered, so that chunks are written once."""
+
+    def __init__(self, group: h5py.Group, name: str, dtype: type, axes: str, unit: str = "", width: int | None = None) -> None:
+        row = () if width is None else (width,)
+        rows = CHUNK_BYTES // (np.dtype(dtype).itemsize * (width or 1))
+        options = {"shape": (0, *row), "maxshape": (None, *row), "chunks": (rows, *row), "dtype": dtype}
+        self.array = group.create_dataset(name, fletcher32=True, **options)
+        self.array.attrs["axes"] = axes
+        if unit:
+            self.array.attrs["unit"] = unit
+        self.count = 0
+        self._pending: list[np.ndarray] = []
+        self._pending_bytes = 0
+
+    def append(self, values: np.ndarray) -> None:
+        self.count += len(values)
+        self._pending.append(values)
+        self._pending_bytes += values.nbytes
+        if self._pending_bytes >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending:
+            values = np.concatenate(self._pending)
+            self.array.resize(len(self.array) + len(values), axis=0)
+            self.array[len(self.array) - len(values) :] = values
+            self._pending, self._pending_bytes = [], 0
+
+
+class MediaWriter:
+    """Takes the videos of a shard one by one; see `write_media`."""
+
+    def __init__(self, file: h5py.File, media: Media, clips_stored: bool) -> None:
+        self._file = file
+        self._media = media
+        self._clips_stored = clips_stored
+        pictures, sound = file.create_group("pictures"), file.create_group("sound")
+        self._bytes = _Flat(pictures, "bytes", np.uint8, "byte")
+        self._offsets = _Flat(pictures, "offsets", np.int64, "picture", unit="bytes")
+        self._offsets.append(np.zeros(1, np.int64))
+        self._samples = _Flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
+        self._runs = _Flat(sound, "runs", np.int64, "run bound", unit="samples", width=2)
+        self._rows: list[tuple[str, str, str, int, int]] = []
+        self._firsts = [(0, 0, 0)]
+
+    def add(self, video: Video, decoded: Decoded) -> None:
+        """Add a decoded video with the state and reason it was decoded to; one that is unusable adds only those.
+
+        Raises:
+            ValueError: if the pictures are not those that this file holds.
+        """
+        pictures = self._wanted(decoded) if decoded.frames else decoded.pictures[:0]
+        if decoded.frames and pictures.shape[1:] != (self._media.frame_pixels, self._media.frame_pixels, 3):
+            raise ValueError(
+                f"{video.video}: pictures of {pictures.shape[1:]}, expected a side of {self._media.frame_pixels} pixels"
+            )
+        encoded = [encode(picture, self._media.jpeg_quality) for picture in pictures]
+        ends = self._bytes.count + np.cumsum([len(picture) for picture in encoded], dtype=np.int64)
+        self._offsets.append(ends)
+        self._bytes.append(np.frombuffer(b"".join(encoded), np.uint8))
+        self._samples.append(decoded.waveform)
+        self._runs.append(decoded.sound_runs)
+        self._end(video, decoded.status, decoded.reason, decoded.frames, decoded.moments)
+
+    def add_unusable(self, video: Video, status: str, reason: str) -> None:
+        """Add a video that has no pictures, with why."""
+        self._end(video, status, reason, 0, 0)
+
+    def _wanted(self, decoded: Decoded) -> np.ndarray:
+        if self._clips_stored:
+            if decoded.step != self._media.clip_stride:
+                raise ValueError(f"pictures {decoded.step} frames apart cannot be stored as clips")
+            last = clip_pictures(decoded.moments - 1, self._media.grid, len(decoded.pictures))[-1]
+            return decoded.pictures[: last + 1]
+        return decoded.pictures[:: MOMENT_FRAMES // decoded.step][: decoded.moments]
+
+    def _end(self, video: Video, status: str, reason: str, frames: int, moments: int) -> None:
+        self._rows.append((video.video, status, reason, frames, moments))
+        self._firsts.append((self._offsets.count - 1, self._samples.count, self._runs.count))
+
+    def finish(self) -> None:
+        """Write what is gathered and the table of videos."""
+        for flat in (self._bytes, self._offsets, self._samples, self._runs):
+            flat.flush()
+        videos = self._file.create_group("videos")
+        for column, name in enumerate(("id", "status", "reason")):
+            add_array(videos, name, _as_bytes([str(row[column]) for row in self._rows]), ["video"])
+        for column, name in ((3, "frames"), (4, "moments")):
+            add_array(videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"])
+        firsts = np.array(self._firsts, np.int64)
+        for column, name in enumerate(("first_picture", "first_sample", "first_run")):
+            add_array(videos, name, firsts[:, column].copy(), ["video"])
+
+
+@contextlib.contextmanager
+def write_media(path: Path, media: Media, clips_stored: bool, made_by: str = "l2l") -> Iterator[MediaWriter]:
+    """Open a media file for writing; it appears, whole, when the block ends well. Memory stays flat: videos go to disk."""
+    attributes = {"made_by": made_by, "config": as_json(media), "clips_stored": clips_stored}
+    with write_hdf5(path, KIND, LAYOUT, attributes) as file:
+        writer = MediaWriter(file, media, clips_stored)
+        yield writer
+        writer.finish()
+
+
+class MediaReader:
+    """A shard's media, read video by video and moment by moment; see `read_media`."""
+
+    def __init__(self, file: h5py.File) -> None:
+        table = file["videos"]
+        self.config = Media.model_validate_json(file.attrs["config"])
+        self.clips_stored = bool(file.attrs["clips_stored"])
+        ids, states, reasons = (_as_text(table[name][:]) for name in ("id", "status", "reason"))
+        moments = table["moments"][:].tolist()
+        self.states: dict[str, tuple[str, str]] = {i: (s, r) for i, s, r in zip(ids, states, reasons, strict=True)}
+        self.videos: tuple[str, ...] = tuple(i for i, count in zip(ids, moments, strict=True) if count)
+        self._row = {video: row for row, video in enumerate(ids)}
+        self._moments = moments
+        self._frames = table["frames"][:].tolist()
+        self._first = {name: table["first_" + name][:].tolist() for name in ("picture", "sample", "run")}
+        self._bytes, self._samples, self._runs = file["pictures/bytes"], file["sound/samples"], file["sound/runs"][:]
+        self._offsets = file["pictures/offsets"][:]
+
+    @property
+    def grid(self) -> ClipGrid:
+        """How clips are taken from the 30 fps grid."""
+        return self.config.grid
+
+    def moments(self, video: str) -> int:
+        """Number of moments of a video; 0 where it is not usable."""
+        return self._moments[self._row[video]]
+
+    def frames(self, video: str) -> int:
+        """Number of frames of a video at 30 fps."""
+        return self._frames[self._row[video]]
+
+    def frame(self, video: str, moment: int) -> np.ndarray:
+        """The first picture of a moment's clip, uint8 (side, side, 3).
+
+        Raises:
+            IndexError: if the video has no such moment.
+        """
+        self._check(video, moment)
+        step = self.grid.pictures_per_moment if self.clips_stored else 1
+        return self._pictures(video, np.array([moment * step]))[0]
+
+    def clip(self, video: str, moment: int) -> np.ndarray:
+        """A moment's clip, uint8 (clip_frames, side, side, 3); a video shorter than a clip is padded by its last frame.
+
+        Raises:
+            IndexError: if the video has no such moment.
+            ValueError: if only the first frame of each moment is stored.
+        """
+        self._check(video, moment)
+        if not self.clips_stored:
+            raise ValueError("this media file holds the first frame of each moment, no clips")
+        first, stop = self._part("picture", video)
+        return self._pictures(video, clip_pictures(moment, self.grid, stop - first))
+
+    def waveform(self, video: str) -> np.ndarray:
+        """All sound of a video, int16 (samples,), from its time zero; empty where it has none."""
+        first, stop = self._part("sample", video)
+        return self._samples[first:stop]
+
+    def windows(self, video: str) -> np.ndarray:
+        """Each moment's second of sound, int16 (moments, 16000), zero past its end."""
+        return cut_windows(self.waveform(video), self.moments(video))
+
+    def has_sound(self, video: str) -> np.ndarray:
+        """Whether at least half of each moment's second was decoded, bool (moments,)."""
+        first, stop = self._part("run", video)
+        return covered(self._runs[first:stop], self.moments(video))
+
+    def _part(self, name: str, video: str) -> tuple[int, int]:
+        row = self._row[video]
+        return self._first[name][row], self._first[name][row + 1]
+
+    def _check(self, video: str, moment: int) -> None:
+        if not 0 <= moment < self.moments(video):
+            raise IndexError(f"{video}: no moment {moment}, it has {self.moments(video)}")
+
+    def _pictures(self, video: str, which: np.ndarray) -> np.ndarray:
+        """Rising, not necessarily distinct pictures of a video, uint8 (pictures, side, side, 3), read at one go."""
+        which = which + self._part("picture", video)[0]
+        start, stop = self._offsets[which], self._offsets[which + 1]
+        stored = self._bytes[start[0] : stop[-1]].tobytes()
+        side, quality = self.config.frame_pixels, self.config.jpeg_quality
+        decoded = {
+            b: decode_picture(stored[b - start[0] : e - start[0]], side, quality) for b, e in set(zip(start, stop, strict=True))
+        }
+        return np.stack([decoded[begin] for begin in start])
+
+
+@contextlib.contextmanager
+def read_media(path: Path) -> Iterator[MediaReader]:
+    """Open a media file.
+
+    Raises:
+        BadInput: if it is missing, not whole, of another kind or layout, or damaged (also while it is read).
+    """
+    with read_hdf5(path, KIND, LAYOUT) as file:
+        yield MediaReader(file)
+
+
+def encode(picture: np.ndarray, quality: int | str) -> bytes:
+    """A picture, uint8 (side, side, 3), as JPEG (colour at full size from quality 95 on), or its raw bytes for `lossless`."""
+    if quality == "lossless":
+        return picture.tobytes()
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling="4:4:4" if int(quality) >= 95 else "4:2:0")
+    return buffer.getvalue()
+
+
+def decode_picture(stored: bytes, side: int, quality: int | str) -> np.ndarray:
+    """What `encode` stored, uint8 (side, side, 3)."""
+    if quality == "lossless":
+        return np.frombuffer(stored, np.uint8).reshape(side, side, 3)
+    return np.asarray(Image.open(io.BytesIO(stored)))
+
+
+def _as_bytes(texts: list[str]) -> np.ndarray:
+    return np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_)
+
+
+def _as_text(stored: np.ndarray) -> list[str]:
+    return [bytes(text).decode("utf-8", "surrogateescape") for text in stored]

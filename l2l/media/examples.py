@@ -1,0 +1,43 @@
+"""The labelled moments of a data set: what classifiers of clips are fitted and scored on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from l2l.manifest.artifact import Video
+from l2l.moments import moments_inside
+
+
+@dataclass(frozen=True)
+class Example:
+    """A moment of a video and the number of its class."""
+
+    video: str
+    moment: int
+    label: int
+
+
+def labelled_moments(videos: Sequence[Video], counts: Mapping[str, int], classes: Sequence[str], split: str) -> list[Example]:
+    """The moments of a split's usable videos that show a labelled action.
+
+    Args:
+        videos: of one data set.
+        counts: number of moments of each usable video.
+        classes: the names whose places are the labels' numbers.
+        split: train, val or test.
+
+    Returns:
+        One example for each moment that lies inside a segment, with that segment's label; where a video has no segments, all
+        its moments with its first label.
+    """
+    number = {name: i for i, name in enumerate(classes)}
+    examples = []
+    for video in videos:
+        if video.split != split or not video.usable or video.video not in counts:
+            continue
+        count = counts[video.video]
+        if not video.segments:
+            examples += [Example(video.video, moment, number[video.label]) for moment in range(count)]
+        for label in sorted({segment.label for segment in video.segments}):
+            spans = [(s.start_seconds, s.end_seconds) for s in video.segments if s.label == label]
+            examples += [Example(video.video, moment, number[label]) for moment in moments_inside(spans, count)]
+    return examples
