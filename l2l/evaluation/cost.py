@@ -1,0 +1,57 @@
+"""What a call costs: multiply-accumulates, counted on the calls really made and never typed in.
+
+The literature's "GFLOPs" are multiply-accumulates; PyTorch's counter counts two operations for each. As there, matrix products
+and convolutions count; sums, activations and norms do not.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from l2l.mels.spectrogram import mel_shape
+from l2l.skimmer.artifact import FittedSkimmer, Model
+from l2l.student.artifact import mels_of
+from l2l.student.network import Student
+
+
+def _lstm_flops(x: torch.Size, to_input: torch.Size, to_hidden: torch.Size, *_: Any, **__: Any) -> int:
+    """Of one LSTM layer over (time, videos, channel); oneDNN does it in one operation that PyTorch's counter does not know."""
+    return 2 * x[0] * x[1] * (to_input.numel() + to_hidden.numel())
+
+
+def count_macs(call: Callable[[], object]) -> int:
+    """Multiply-accumulates of the matrix products, convolutions and LSTM layers that a call on the CPU does."""
+    known = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
+    with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping=known) as counter:
+        call()
+    return counter.get_total_flops() // 2
+
+
+class Prices:
+    """What each part of recognising a video costs, counted once on zeros of the real sizes, on the CPU.
+
+    A moment costs the same with and without sound: the student computes both streams of every moment.
+
+    Attributes:
+        features_macs: of the image and the audio feature of one moment.
+        scores_macs: of Psi and the classifier on one moment's features.
+    """
+
+    def __init__(self, student: Student, fitted: Mapping[Model, FittedSkimmer]) -> None:
+        pixels = student.settings["frame_pixels"]
+        frame, mel = torch.zeros(1, 3, pixels, pixels), torch.zeros(1, *mel_shape(mels_of(student.settings)))
+        has_sound = torch.ones(1, dtype=torch.bool)
+        with torch.inference_mode():
+            self._moment = student.features(frame, mel, has_sound)
+        self._fitted = fitted
+        self.features_macs = count_macs(lambda: student.features(frame, mel, has_sound))
+        self.scores_macs = count_macs(lambda: student.classifier(student.fuse(self._moment)))
+        self.network_macs = lru_cache(maxsize=None)(self._network_macs)
+
+    def _network_macs(self, model: Model, moments: int) -> int:
+        """Of one fitted network on the features of a whole video of so many moments, Psi included."""
+        features = {m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()}
+        return count_macs(lambda: self._fitted[model].scores(features, torch.ones(1, moments, dtype=torch.bool)))

@@ -1,0 +1,145 @@
+"""Evaluation on the target's test videos: whole videos (the paper's Table 1) and single clips."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from l2l.config import Evaluation
+from l2l.errors import BadInput
+from l2l.evaluation.cost import Prices
+from l2l.evaluation.methods import METHODS, Answer, answers, skim
+from l2l.evaluation.metrics import mean_average_precision, top1
+from l2l.features.artifact import Features, read_features
+from l2l.fitting import prepare
+from l2l.manifest.artifact import Video, read_videos
+from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
+from l2l.skimmer.network import Skimming
+from l2l.stores import write_table
+from l2l.student.artifact import load_student
+
+TABLE1 = ("method", "top1", "map", "gmacs_per_video", "moments", "index_gmacs_per_video")
+PREDICTIONS = ("video", "label", "method", "predicted", "probability")
+SELECTIONS = ("video", "moments", "step", "modality", "moment", "weight", "modality_score")
+
+
+def evaluate_videos(
+    student: Path,
+    skimmer: Path,
+    lstm: Path,
+    non_recurrent: Path,
+    videos: Path,
+    features: Path,
+    table: Path,
+    predictions: Path,
+    selections: Path,
+    config: Evaluation,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Ask every method of Table 1 about each usable test video of the target.
+
+    Args:
+        student: the one the features were made with.
+        skimmer: the fitted skimmer.
+        lstm: the fitted LSTM baseline.
+        non_recurrent: the fitted non-recurrent baseline.
+        videos: the target's videos, as decoded.
+        features: root of the target's features in Zarr.
+        table: written: a row a method. `top1` and `map` in percent, means over videos of multiply-accumulates (10^9), of moments
+            whose features are computed, and of multiply-accumulates spent on features (for SCSampler: scores) of the moments
+            that are read to find out where to look.
+        predictions: written: a row a video and method, with the most probable class; of random its first draw.
+        selections: written: what the skimmer, reading densely, selected in each step for the next.
+        config: moments looked at, sparse factor, random draws.
+        seed: of the random choice.
+        threads: of torch.
+    """
+    prepare(seed, threads)
+    origin, bank = load_student(student), read_features(features)
+    paths: dict[Model, Path] = {"skimmer": skimmer, "lstm": lstm, "non_recurrent": non_recurrent}
+    fitted = {model: _fitted(path, model, bank) for model, path in paths.items()}
+    test = [video for video in read_videos(videos) if video.split == "test" and video.usable]
+    if not test:
+        raise BadInput(f"{videos}: no usable test videos to evaluate on")
+    labels = _labels(test, bank)
+
+    prices = Prices(origin, fitted)
+    found: dict[str, list[Answer]] = {method: [] for method in METHODS}
+    looks: list[dict[str, object]] = []
+    for video in test:
+        read = bank.load(video.video)
+        for method, answer in answers(video.video, read, fitted, prices, config, seed).items():
+            found[method].append(answer)
+        looks += selection_rows(video.video, fitted["skimmer"], skim(fitted["skimmer"], read))
+
+    write_table(table, TABLE1, [table1_row(method, found[method], labels) for method in METHODS])
+    write_table(predictions, PREDICTIONS, prediction_rows(test, found, bank.classes))
+    write_table(selections, SELECTIONS, looks)
+
+
+def _fitted(path: Path, model: Model, bank: Features) -> FittedSkimmer:
+    fitted = load_skimmer(path)
+    if fitted.model != model:
+        raise BadInput(f"{path}: found {fitted.model}, expected {model}")
+    if fitted.class_names != bank.classes:
+        raise BadInput(f"{path}: fitted on other classes than those of {bank.root}; run snakemake again")
+    return fitted
+
+
+def _labels(videos: list[Video], bank: Features) -> Int[np.ndarray, " videos"]:
+    for video in videos:
+        if video.label not in bank.classes:
+            known = ", ".join(bank.classes)
+            raise BadInput(f"{bank.root}: video {video.video!r} is of class {video.label!r}, expected one of {known}")
+    return np.array([bank.classes.index(video.label) for video in videos])
+
+
+def table1_row(method: str, found: list[Answer], labels: Int[np.ndarray, " videos"]) -> dict[str, str]:
+    """A method's row; where it draws at random, the mean of the draws' metrics, not the metric of their mean."""
+    draws: Float[np.ndarray, "draws videos classes"] = np.stack([answer.probabilities for answer in found], 1)
+    return {
+        "method": method,
+        "top1": f"{100 * np.mean([top1(draw, labels) for draw in draws]):.2f}",
+        "map": f"{100 * np.mean([mean_average_precision(draw, labels) for draw in draws]):.2f}",
+        "gmacs_per_video": f"{np.mean([answer.macs for answer in found]) / 1e9:.6g}",
+        "moments": f"{np.mean([answer.moments for answer in found]):.2f}",
+        "index_gmacs_per_video": f"{np.mean([answer.index_macs for answer in found]) / 1e9:.6g}",
+    }
+
+
+def prediction_rows(videos: list[Video], found: Mapping[str, list[Answer]], classes: tuple[str, ...]) -> list[dict[str, str]]:
+    """The most probable class of each video by each method."""
+    rows = []
+    for i, video in enumerate(videos):
+        for method, by_video in found.items():
+            probabilities = by_video[i].probabilities[0]
+            best = int(probabilities.argmax())
+            rows.append(
+                {
+                    "video": video.video,
+                    "label": video.label,
+                    "method": method,
+                    "predicted": classes[best],
+                    "probability": f"{probabilities[best]:.6f}",
+                }
+            )
+    return rows
+
+
+def selection_rows(video: str, fitted: FittedSkimmer, skimming: Skimming) -> list[dict[str, object]]:
+    """For each step and modality the moment selected, its weight, and how much that modality's choice counts."""
+    return [
+        {
+            "video": video,
+            "moments": skimming.weights.shape[3],
+            "step": look + 1,
+            "modality": modality,
+            "moment": moment,
+            "weight": f"{float(skimming.weights[0, look, i, moment]):.6f}",
+            "modality_score": f"{float(skimming.modality_scores[0, look, i]):.6f}",
+        }
+        for look, chosen in enumerate(skimming.selected[0].tolist())
+        for i, (modality, moment) in enumerate(zip(fitted.network.modalities, chosen, strict=True))
+    ]

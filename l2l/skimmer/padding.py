@@ -1,0 +1,20 @@
+"""Videos of several lengths in one batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+Name = TypeVar("Name", bound=str)
+
+
+def pad_videos(
+    videos: Sequence[Mapping[Name, Float[Tensor, "moments channel"]]],
+) -> tuple[dict[Name, Float[Tensor, "videos moments channel"]], Bool[Tensor, "videos moments"]]:
+    """Lay videos side by side, filled up with zeros at their ends, and say which moments are present."""
+    lengths = torch.tensor([len(next(iter(features.values()))) for features in videos])
+    padded = {name: pad_sequence([features[name] for features in videos], batch_first=True) for name in videos[0]}
+    return padded, torch.arange(int(lengths.max())) < lengths[:, None]

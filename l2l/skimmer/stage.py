@@ -1,0 +1,127 @@
+"""Fitting the skimmer, or one of the networks it is compared with, on the target's training videos."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from l2l import config as sections
+from l2l.errors import BadInput
+from l2l.features.artifact import Features, read_features
+from l2l.fitting import fit, prepare
+from l2l.manifest.artifact import Video, read_videos
+from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
+from l2l.skimmer.padding import pad_videos
+from l2l.student.artifact import load_student
+from l2l.student.network import Modality, Student
+
+VALIDATION_VIDEOS = 64  # scored at a time; changes no score
+
+
+class Example(NamedTuple):
+    """A video to fit on: its features, (moments, channel) each, and the index of its class."""
+
+    features: dict[Modality, Tensor]
+    label: int
+
+
+def fit_skimmer(
+    student: Path,
+    videos: Path,
+    features: Path,
+    skimmer: Path,
+    config: sections.Skimmer,
+    model: Model,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Fit a skimmer on the labels of the target's usable training videos, from the student's Psi and classifier on.
+
+    Args:
+        student: the student whose features are read; its Psi and classifier are where the skimmer's start.
+        videos: the target's videos, as decoded.
+        features: root of the target's features in Zarr.
+        skimmer: written: the fitted network.
+        config: sizes, steps and schedule.
+        model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
+        seed: of the initial numbers and the order of the videos.
+        threads: of torch.
+    """
+    device = prepare(seed, threads)
+    origin = load_student(student)
+    bank = read_features(features)
+    rows = [video for video in read_videos(videos) if video.usable]
+    train, val = (examples(bank, [v for v in rows if v.split == split], origin.modalities) for split in ("train", "val"))
+    if not train:
+        raise BadInput(f"{videos}: no usable training videos to fit the skimmer on")
+    widths = {m: train[0].features[m].shape[1] for m in origin.modalities}
+    fusion = origin.fusion
+    network = build(model, widths, len(bank.classes), fusion.fc1.out_features, fusion.fc2.out_features, config)
+    fitted = FittedSkimmer(network.to(device), model, bank.classes, config.steps)
+    groups = start_from_student(fitted, origin, config)
+
+    def loss(batch: tuple[dict[Modality, Tensor], Tensor, Tensor]) -> Tensor:
+        read, present, labels = batch
+        scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
+        return F.cross_entropy(scores, labels.to(device))
+
+    fit(network, groups, train, loss, config.fit, lambda: validate(fitted, val, device), collate)  # type: ignore[arg-type]
+    save_skimmer(skimmer, fitted, widths, config)
+
+
+def examples(bank: Features, videos: Sequence[Video], modalities: Sequence[Modality]) -> list[Example]:
+    """The features and labels of videos, all in memory."""
+    found = []
+    for video in videos:
+        if video.label not in bank.classes:
+            raise BadInput(
+                f"{bank.root}: video {video.video!r} is of class {video.label!r}, not one of {', '.join(bank.classes)}"
+            )
+        read = bank.load(video.video).features
+        found.append(Example({m: torch.from_numpy(read[m]) for m in modalities}, bank.classes.index(video.label)))
+    return found
+
+
+def collate(batch: Sequence[Example]) -> tuple[dict[Modality, Tensor], Tensor, Tensor]:
+    """Pad a batch of videos; padding is never read."""
+    features, present = pad_videos([example.features for example in batch])
+    return features, present, torch.tensor([example.label for example in batch])
+
+
+def start_from_student(fitted: FittedSkimmer, student: Student, config: sections.Skimmer) -> list[Mapping[str, Any]]:
+    """Copy the student's Psi, and its classifier where it fits, into the network; return the parameter groups to fit.
+
+    What has rate 0 is left out and frozen: nothing is spent on its gradient. The LSTM baseline's classifier reads the LSTM
+    and not a descriptor, so it starts from nothing and learns at the full rate.
+    """
+    network = fitted.network
+    network.fusion.load_state_dict(student.fusion.state_dict())
+    rates = {"fusion": config.fusion_rate, "classifier": config.classifier_rate}
+    if fitted.model == "lstm":
+        rates["classifier"] = 1.0
+    else:
+        network.classifier.load_state_dict(student.classifier.state_dict())
+    groups: list[Mapping[str, Any]] = []
+    for name, module in network.named_children():
+        rate = rates.get(name, 1.0)
+        if rate:
+            groups.append({"params": list(module.parameters()), "rate": rate})
+        else:
+            module.requires_grad_(False)
+    return groups
+
+
+def validate(fitted: FittedSkimmer, val: Sequence[Example], device: torch.device) -> dict[str, float]:
+    """Share of the videos that the network gets right; nothing to say without videos."""
+    if not val:
+        return {}
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(val), VALIDATION_VIDEOS):
+            read, present, labels = collate(val[start : start + VALIDATION_VIDEOS])
+            scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
+            right += int((scores.argmax(1).cpu() == labels).sum())
+    return {"val_top1": right / len(val)}
