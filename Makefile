@@ -1,0 +1,70 @@
+# Python 3.11 or newer, make and the package index are enough: everything else is installed into .venv.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help demo study test lint slurm doctor pins clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    draw the demo's videos and run the whole chain on them: results/demo/report.html"
+	@echo "make study   the demo for three seeds: mean and spread"
+	@echo "make test    the tests                        make lint   style, types, architecture"
+	@echo "make doctor  what is installed, and the cure for what is broken"
+	@echo "make slurm   what 'snakemake --profile slurm' needs besides"
+	@echo "make clean   remove what was installed and what tools left behind; results stay"
+	@echo "ARGS=... goes to snakemake, pytest: make demo ARGS=--dry-run"
+
+demo: .venv/installed
+	$(BIN)/snakemake --cores all $(ARGS)
+
+study: .venv/installed
+	$(BIN)/snakemake --cores all study $(ARGS)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+slurm: .venv/installed-slurm
+
+doctor: .venv/installed
+	$(BIN)/python -m l2l doctor
+
+# Each extra of pyproject.toml has its stamp, so that the second `make demo` installs nothing.
+# uv is ten times quicker than pip, but reads none of pip's settings (a mirror, a certificate): where it fails, pip tries.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt --editable $(1) \
+	|| PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable $(1)
+
+.venv/installed: $(BIN)/uv pyproject.toml constraints.txt
+	@echo "Installing into .venv: some 3 GB, once"
+	$(call INSTALL,".")
+	@touch $@
+
+.venv/installed-%: .venv/installed
+	$(call INSTALL,".[$*]")
+	@touch $@
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "l2l needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version 2>&1`: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv > /dev/null \
+		|| { rm -rf .venv; echo "l2l: $(PYTHON) cannot make a virtual environment with pip: install python3-venv, or name another by make PYTHON=..." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+# The newest versions that go together, on every platform and for every extra.
+pins: $(BIN)/uv
+	@(echo '# Every package of every extra, on every platform, at the one version that is tested. `make pins` writes this file anew.'; \
+		(echo uv; echo setuptools) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate --no-header \
+		--no-emit-index-url --upgrade pyproject.toml - | sed 's/ ;.*//') > .constraints.part && mv .constraints.part constraints.txt
+
+clean:
+	rm -rf .venv .snakemake .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
