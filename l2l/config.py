@@ -16,7 +16,7 @@ from l2l.moments import ClipGrid
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Modality = Literal["image", "audio"]
+Modality = Literal["image", "audio"]  # what is seen, what is heard
 Four = tuple[Count, Count, Count, Count]
 
 

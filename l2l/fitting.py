@@ -62,6 +62,9 @@ def fit(
 ) -> None:
     """Fit a network in place, logging each epoch to stderr.
 
+    Raises:
+        BadInput: if the loss is no longer finite.
+
     Args:
         network: put into training mode for each epoch and into evaluation mode for `validate`.
         groups: parameter groups, each with ``params`` and, where it differs, ``rate`` relative to `fitting.learning_rate`.
@@ -87,6 +90,8 @@ def fit(
                 group["lr"] = fitting.learning_rate * rate * factor
             optimizer.zero_grad()
             value = loss(batch)
+            if not torch.isfinite(value):
+                raise BadInput(f"the loss is {value.item()} in epoch {epoch + 1}, step {step + 1}: learning_rate {fitting.learning_rate} is too high")
             value.backward()
             optimizer.step()
             total += value.item()

@@ -9,14 +9,25 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
 
 from l2l.errors import BadInput
+
+
+class HoldsVideos(Protocol):
+    """A reader of a shard's store."""
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """Ids of the videos in it."""
+
+
+Reader = TypeVar("Reader", bound=HoldsVideos)
 
 
 @contextlib.contextmanager
@@ -126,3 +137,13 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
             yield file
         except OSError as error:
             raise BadInput(f"{path}: damaged ({error}); {cure}") from None
+
+
+@contextlib.contextmanager
+def read_shards(
+    paths: Sequence[Path], read: Callable[[Path], contextlib.AbstractContextManager[Reader]]
+) -> Iterator[dict[str, Reader]]:
+    """Open every shard's store and give, for each video, the reader that holds it."""
+    with contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(read(path)) for path in paths]
+        yield {video: reader for reader in readers for video in reader.videos}

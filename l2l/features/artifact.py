@@ -73,7 +73,7 @@ def write_features(
         group.attrs.update({"provenance": dict(provenance), "complete": True})
 
 
-def complete_root(root: Path, shards: Sequence[Path], provenance: Mapping[str, Any]) -> None:
+def complete_root(root: Path, shards: Sequence[Path]) -> None:
     """Mark a data set's features as complete once every shard's store is, so that the folder opens as one Zarr group."""
     videos = 0
     for shard in shards:
@@ -83,7 +83,6 @@ def complete_root(root: Path, shards: Sequence[Path], provenance: Mapping[str, A
         "layout": LAYOUT,
         "shards": [shard.name for shard in shards],
         "videos": videos,
-        "provenance": dict(provenance),
         "complete": True,
     }
     with aside(root / "zarr.json") as part:

@@ -3,15 +3,30 @@
 The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its weights load into them.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
+from torchvision.models import ResNet18_Weights
 from torchvision.models.resnet import BasicBlock
 
-Modality = Literal["image", "audio"]
+from l2l.config import Modality
+
+_PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()
+
+
+def frame_input(frames: UInt8[Tensor, "moments height width colour"]) -> Float[Tensor, "moments colour height width"]:
+    """Pictures in [0, 1], then ImageNet's mean and spread (torchvision's own numbers for ResNet-18)."""
+    mean, std = (torch.tensor(values, device=frames.device) for values in (_PRESET.mean, _PRESET.std))
+    return ((frames.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def mel_input(mels: Float[Tensor, "moments windows bands"], floor: float) -> Float[Tensor, "moments windows bands"]:
+    """Log-mels on a scale where silence, ln(floor), is 0, as is the padding of a convolution, and unit power is 1."""
+    return 1 - mels / math.log(floor)
 
 
 def _layer(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
@@ -90,6 +105,9 @@ class Fusion(nn.Module):
 class Student(nn.Module):
     """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only student."""
 
+    class_names: tuple[str, ...] = ()  # set where a student is loaded, with what it was saved with
+    settings: dict[str, Any]
+
     def __init__(
         self,
         modalities: Sequence[Modality],
@@ -126,6 +144,10 @@ class Student(nn.Module):
             features["audio"] = self.audio(mels).masked_fill(~has_sound[:, None], 0)
         return features
 
+    def fuse(self, features: Mapping[Modality, Float[Tensor, "moments channel"]]) -> Float[Tensor, "moments descriptor"]:
+        """Psi of the features of the student's modalities."""
+        return self.fusion(torch.cat([features[m] for m in self.modalities], 1))
+
     def forward(
         self,
         frames: Float[Tensor, "moments 3 height width"],
@@ -133,6 +155,5 @@ class Student(nn.Module):
         has_sound: Bool[Tensor, " moments"],
     ) -> tuple[Float[Tensor, "moments descriptor"], Float[Tensor, "moments classes"]]:
         """The descriptor Psi(frame, mel) that stands for the clip, and the class scores (logits)."""
-        features = self.features(frames, mels, has_sound)
-        descriptor = self.fusion(torch.cat([features[m] for m in self.modalities], 1))
+        descriptor = self.fuse(self.features(frames, mels, has_sound))
         return descriptor, self.classifier(descriptor)

@@ -6,9 +6,19 @@ weights load into it. A narrower one is fitted where no weights are at hand, as 
 
 from collections.abc import Sequence
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torchvision.models.video import R2Plus1D_18_Weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
+
+_PRESET = R2Plus1D_18_Weights.KINETICS400_V1.transforms()
+
+
+def as_input(clips: UInt8[Tensor, "clips time height width colour"]) -> Float[Tensor, "clips colour time height width"]:
+    """Pictures as the weights want them: in [0, 1], then Kinetics' mean and spread (torchvision's own numbers)."""
+    mean, std = (torch.tensor(values, device=clips.device) for values in (_PRESET.mean, _PRESET.std))
+    return ((clips.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3)
 
 
 def _stem(width: int) -> nn.Sequential:
@@ -37,7 +47,7 @@ class R2Plus1D(nn.Module):
 
     def __init__(self, classes: int, widths: Sequence[int] = (64, 128, 256, 512), blocks: Sequence[int] = (2, 2, 2, 2)) -> None:
         super().__init__()
-        self.descriptor_width = widths[-1]
+        self.widths, self.blocks, self.descriptor_width = tuple(widths), tuple(blocks), widths[-1]
         self.stem = _stem(widths[0])
         self.layer1 = _layer(widths[0], widths[0], blocks[0], 1)
         self.layer2 = _layer(widths[0], widths[1], blocks[1], 2)

@@ -1,0 +1,31 @@
+# l2l: from videos on disk to the paper's tables. `snakemake --cores N`, or `snakemake --profile slurm`.
+# The includes stand in the order of the chain; each rule file opens with what comes in and what goes out.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if not workflow.config_settings.configfiles:  # a --configfile stands alone; it is not mixed with the demo's
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/videos.smk"
+include: "workflow/rules/manifest.smk"
+include: "workflow/rules/media.smk"
+include: "workflow/rules/mels.smk"
+include: "workflow/rules/teacher.smk"
+include: "workflow/rules/student.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/skimmer.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """The whole chain for one run."""
+    default_target: True
+    localrule: True
+    input:
+        f"results/{CONFIG.run}/report.html",

@@ -1,0 +1,91 @@
+"""The demo's films: trimmed clips of one action, and untrimmed videos where the action is a quarter and the rest distracts.
+
+An untrimmed video is a row of scenes. *Action*: the labelled class, two or three times. *Advert*: one other class, truly
+performed, inside a picture frame and over a jingle. *Distraction*: wrong objects that stand still, sounds of motions that
+happen off screen, babble, black. Who judges a moment by itself takes an advert for the real thing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2l.demo import sounds, world
+
+FRAME_RATE = 15  # of the drawn files
+
+
+@dataclass(frozen=True)
+class Film:
+    """A drawn video: pictures (frames, side, side, 3) uint8 at 15 fps, waveform (samples,) float64, its actions in seconds."""
+
+    pictures: np.ndarray
+    waveform: np.ndarray
+    actions: tuple[tuple[float, float], ...]
+
+
+def _seconds(frames: int) -> np.ndarray:
+    return np.arange(frames) / FRAME_RATE
+
+
+def _action(rng: np.random.Generator, name: str, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """A class performed: what is seen and heard of it."""
+    thing, motion = name.split("_")
+    scene = world.draw_scene(rng, thing, motion, side)  # type: ignore[arg-type]
+    return world.paint(scene, _seconds(frames)), sounds.motion_sound(rng, motion, frames / FRAME_RATE)
+
+
+def _advert(rng: np.random.Generator, name: str, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    pictures, waveform = _action(rng, name, frames, side)
+    framed = world.frame_like_an_advert(pictures, rng.uniform(0.7, 1.0, 3))
+    return framed, waveform + sounds.jingle(rng, frames / FRAME_RATE)
+
+
+def _distraction(rng: np.random.Generator, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """A scene that shows no class: something still, or black; with a wrong sound, babble or only the room."""
+    seconds = frames / FRAME_RATE
+    if rng.random() < 0.2:
+        pictures = np.zeros((frames, side, side, 3), np.uint8)
+    else:
+        scene = world.draw_scene(rng, str(rng.choice(world.OBJECTS)), "still", side)
+        pictures = world.paint(scene, _seconds(frames))
+    heard = rng.choice(["off screen", "babble", "room"], p=[0.3, 0.4, 0.3])
+    if heard == "off screen":
+        return pictures, sounds.motion_sound(rng, str(rng.choice(world.MOTIONS)), seconds)
+    return pictures, (sounds.babble if heard == "babble" else sounds.room)(rng, seconds)
+
+
+def _cut(rng: np.random.Generator, frames: int, pieces: int) -> list[int]:
+    """Cut a stretch of frames at random into pieces of similar length."""
+    edges = np.round(np.cumsum([0, *rng.dirichlet(np.full(pieces, 12.0))]) * frames).astype(int)
+    return np.diff(edges).tolist()
+
+
+def trimmed_clip(rng: np.random.Generator, name: str, seconds: float, side: int) -> Film:
+    """A clip that is one action from its first frame to its last."""
+    frames = round(seconds * FRAME_RATE)
+    pictures, waveform = _action(rng, name, frames, side)
+    return Film(pictures, waveform, ((0.0, frames / FRAME_RATE),))
+
+
+def untrimmed_video(rng: np.random.Generator, name: str, seconds: float, side: int) -> Film:
+    """A video whose label is the class of its action, which fills about a quarter of it."""
+    frames = round(seconds * FRAME_RATE)
+    rival = str(rng.choice([other for other in world.CLASSES if other != name]))
+    action_frames, advert_frames = round(frames * rng.uniform(0.22, 0.28)), round(frames * rng.uniform(0.18, 0.28))
+    scenes = [("action", n) for n in _cut(rng, action_frames, 2 if seconds < 30 else 3)]
+    scenes += [("advert", n) for n in _cut(rng, advert_frames, 2)]
+    rest = frames - action_frames - advert_frames
+    scenes += [("distraction", n) for n in _cut(rng, rest, max(3, round(rest / FRAME_RATE / 3)))]
+    pictures, waveforms, actions, at = [], [], [], 0
+    for kind, length in (scenes[i] for i in rng.permutation(len(scenes))):
+        if kind == "action":
+            seen, heard = _action(rng, name, length, side)
+            actions.append((at / FRAME_RATE, (at + length) / FRAME_RATE))
+        elif kind == "advert":
+            seen, heard = _advert(rng, rival, length, side)
+        else:
+            seen, heard = _distraction(rng, length, side)
+        pictures.append(seen)
+        waveforms.append(heard)
+        at += length
+    return Film(np.concatenate(pictures), np.concatenate(waveforms), tuple(actions))

@@ -1,0 +1,30 @@
+"""A data set's folder at a glance, so that Snakemake lists it anew when a file came, went or changed."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from l2l.config import AnyDataset, DemoDataset
+
+
+def folder_state(dataset: AnyDataset) -> str:
+    """A short hash of the path, size and time of change of every file of the data set; empty for drawn ones.
+
+    Files are looked at, never opened; a folder that is not there has the state of an empty one.
+    """
+    if isinstance(dataset, DemoDataset):
+        return ""
+    digest = hashlib.blake2b(digest_size=8)
+    annotations = [getattr(dataset, name, None) for name in ("annotations", "groups")]
+    tables = [getattr(each, "table", each) for each in annotations if each is not None]
+    for path in sorted([*_files(dataset.folder), *map(Path, tables)]):
+        try:
+            state = path.lstat()
+        except OSError:
+            continue
+        digest.update(f"{os.fsencode(path)!r} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(at, name) for at, _, names in os.walk(folder) for name in names]

@@ -1,0 +1,68 @@
+"""The mels of a shard in HDF5: ``mel`` (moments, windows, bands), all videos one after another, and ``offset`` between them."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from l2l.config import Mels, as_json
+from l2l.errors import BadInput
+from l2l.stores import add_array, read_hdf5, write_hdf5
+
+KIND, LAYOUT = "mels", 1
+
+
+def write_mels(path: Path, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], mels: Mels, shape: tuple[int, int]) -> None:
+    """Write a shard's mels, float16: for each video its mels (moments, windows, bands) and has_sound (moments,)."""
+    parts = [mel for mel, _ in rows.values()]
+    flags = [has_sound for _, has_sound in rows.values()]
+    with write_hdf5(path, KIND, LAYOUT, {"config": as_json(mels)}) as file:
+        mel = np.concatenate([np.zeros((0, *shape), np.float16), *parts]).astype(np.float16)
+        add_array(file, "mel", mel, ("moment", "window", "band"), "ln(power)")
+        add_array(file, "has_sound", np.concatenate([np.zeros(0, bool), *flags]), ("moment",))
+        add_array(file, "offset", np.cumsum([0, *map(len, parts)], dtype=np.int64), ("video_edge",), "moments")
+        file.create_dataset("video", data=list(rows), dtype=h5py.string_dtype())
+
+
+class MelReader:
+    """The mels of a shard, video by video."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self.config = Mels.model_validate_json(file.attrs["config"])
+        self.videos: tuple[str, ...] = tuple(file["video"].asstr()[...])
+        offset = file["offset"][...]
+        self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
+
+    def moments(self, video: str) -> int:
+        """Number of moments of a video."""
+        rows = self._rows[video]
+        return rows.stop - rows.start
+
+    def mels(self, video: str) -> np.ndarray:
+        """All mels of a video: float32 (moments, windows, bands)."""
+        return self._file["mel"][self._rows[video]].astype(np.float32)
+
+    def mel(self, video: str, moment: int) -> np.ndarray:
+        """The mel of one moment: float32 (windows, bands)."""
+        rows = self._rows[video]
+        if not 0 <= moment < rows.stop - rows.start:
+            raise BadInput(f"{self._file.filename}: no moment {moment} in video {video!r}")
+        return self._file["mel"][rows.start + moment].astype(np.float32)
+
+    def has_sound(self, video: str) -> np.ndarray:
+        """Which moments have sound of their own: bool (moments,)."""
+        return self._file["has_sound"][self._rows[video]]
+
+
+@contextlib.contextmanager
+def read_mels(path: Path) -> Iterator[MelReader]:
+    """Open a shard's mels.
+
+    Raises:
+        BadInput: if the file is missing, incomplete, damaged or of another kind.
+    """
+    with read_hdf5(path, KIND, LAYOUT) as file:
+        yield MelReader(file)

@@ -1,0 +1,64 @@
+"""The student on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from l2l.config import Mels
+from l2l.config import Student as StudentConfig
+from l2l.fitting import load_network, save_network
+from l2l.student.network import Modality, Student
+
+
+def build_student(
+    config: StudentConfig, modalities: Sequence[Modality], classes: int, descriptor_width: int, mel_bands: int
+) -> Student:
+    """A student with fresh random numbers."""
+    return Student(
+        modalities,
+        classes,
+        descriptor_width,
+        config.image_widths,
+        config.audio_widths,
+        config.blocks,
+        config.audio_stem_stride,
+        config.time_pooling,
+        mel_bands,
+    )
+
+
+def save_student(
+    path: Path, student: Student, config: StudentConfig, class_names: Sequence[str], distilled: bool, frame_pixels: int, mels: Mels
+) -> None:
+    """Keep a student with the names of its classes and what it looks at and listens to."""
+    settings = {
+        "modalities": list(student.modalities),
+        "class_names": list(class_names),
+        "descriptor_width": student.classifier.in_features,
+        "distilled": distilled,
+        "frame_pixels": frame_pixels,
+        "mels": mels.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
+    }
+    save_network(path, "student", student, settings)
+
+
+def load_student(path: Path) -> Student:
+    """A student in evaluation mode, with its `class_names` and its `settings`.
+
+    Raises:
+        BadInput: if the file is missing or is no student.
+    """
+    settings, state = load_network(path, "student")
+    config = StudentConfig.model_validate(settings["config"])
+    names, mels = settings["class_names"], Mels.model_validate(settings["mels"])
+    student = build_student(config, settings["modalities"], len(names), settings["descriptor_width"], mels.bands)
+    student.load_state_dict(state)
+    student.class_names = tuple(names)
+    student.settings = settings
+    return student.eval()
+
+
+def mels_of(settings: dict[str, Any]) -> Mels:
+    """The spectrogram that a student with these settings listens to."""
+    return Mels.model_validate(settings["mels"])

@@ -1,0 +1,22 @@
+"""The distillation loss of ImgAud2Vid (paper, eqs. 1 to 3)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def distillation_loss(
+    descriptor: Float[Tensor, "moments descriptor"],
+    scores: Float[Tensor, "moments classes"],
+    teacher_descriptor: Float[Tensor, "moments descriptor"],
+    teacher_scores: Float[Tensor, "moments classes"],
+    soft_weight: float,
+) -> Float[Tensor, ""]:
+    """L1 to the teacher's descriptor, plus `soft_weight` (lambda) times the cross-entropy to the teacher's probabilities.
+
+    Both are sums over a moment's numbers, as the paper writes them, and means over the moments of the batch. Scores are logits;
+    there is no temperature.
+    """
+    distance = (descriptor - teacher_descriptor).abs().sum(1).mean()
+    soft = torch.nn.functional.cross_entropy(scores, teacher_scores.softmax(1))
+    return distance + soft_weight * soft

@@ -1,0 +1,162 @@
+"""Distil the student from the teacher's descriptors, then fine-tune it on the target's labels."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+
+from l2l.config import Student as StudentConfig
+from l2l.errors import BadInput
+from l2l.fitting import fit, flip_half, prepare
+from l2l.manifest.artifact import class_names, read_videos
+from l2l.media.artifact import MediaReader, read_media
+from l2l.media.examples import labelled_moments
+from l2l.mels.artifact import MelReader, read_mels
+from l2l.stores import read_shards
+from l2l.student.artifact import build_student, load_student, save_student
+from l2l.student.loss import distillation_loss
+from l2l.student.network import Modality, Student, frame_input, mel_input
+from l2l.teacher.artifact import read_descriptors
+
+
+class Moments(Dataset):
+    """What a student sees and hears of some moments, beside what it has to say of them.
+
+    An entry is (frame (side, side, 3) uint8, mel (windows, bands) float32, has_sound, *answers[i]).
+    """
+
+    def __init__(
+        self, places: Sequence[tuple[str, int]], answers: Sequence[tuple], media: dict[str, MediaReader], mels: dict[str, MelReader]
+    ) -> None:
+        self.places, self.answers, self.media, self.mels = places, answers, media, mels
+        self._has_sound = {video: mels[video].has_sound(video) for video in {video for video, _ in places}}
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, i: int) -> tuple:
+        video, moment = self.places[i]
+        frame, mel = self.media[video].frame(video, moment), self.mels[video].mel(video, moment)
+        return frame, mel, bool(self._has_sound[video][moment]), *self.answers[i]
+
+
+def _look(student: Student, batch: Sequence[Tensor], floor: float, device: torch.device, flip: bool) -> tuple[Tensor, Tensor]:
+    """The student's descriptors and scores of a batch of `Moments`."""
+    frames = frame_input(batch[0].to(device))
+    return student(flip_half(frames) if flip else frames, mel_input(batch[1].to(device), floor), batch[2].to(device))
+
+
+def _top1(student: Student, moments: Moments, labels: Sequence[int], config: StudentConfig, floor: float, device: torch.device) -> float:
+    right = 0
+    with torch.inference_mode():
+        for i, batch in enumerate(DataLoader(moments, config.batch_moments)):
+            _, scores = _look(student, batch, floor, device, flip=False)
+            first = i * config.batch_moments
+            right += int((scores.argmax(1).cpu() == torch.tensor(labels[first : first + len(scores)])).sum())
+    return right / max(1, len(moments))
+
+
+def distil_student(
+    videos: Path,
+    media: list[Path],
+    mels: list[Path],
+    descriptors: list[Path],
+    student: Path,
+    modalities: list[Modality],
+    config: StudentConfig,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Distil a student of the given modalities from the teacher's descriptors of the source's train videos (paper, section 3.2).
+
+    The source's labels are not read; how often the student's best class is the teacher's on val is logged.
+    """
+    device = prepare(seed, threads)
+    split = {video.video: video.split for video in read_videos(videos)}
+    with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s, read_shards(descriptors, read_descriptors) as d:
+        places: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
+        answers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"train": [], "val": [], "test": []}
+        names: list[str] = []
+        for video, reader in d.items():
+            described, names = reader.described(video), reader.class_names
+            places[split[video]] += [(video, int(k)) for k in described.moments]
+            answers[split[video]] += list(zip(described.descriptors.astype("f4"), described.scores.astype("f4"), strict=True))
+        if not places["train"]:
+            raise BadInput(f"{videos}: no described train video to distil from")
+        mel_config = next(iter(s.values())).config
+        network = build_student(config, modalities, len(names), answers["train"][0][0].size, mel_config.bands)
+        network = network.to(device, memory_format=torch.channels_last)
+
+        def loss(batch: Sequence[Tensor]) -> Tensor:
+            descriptor, scores = _look(network, batch, mel_config.floor, device, config.distil.flip)
+            return distillation_loss(descriptor, scores, batch[3].to(device), batch[4].to(device), config.soft_weight)
+
+        held_out = Moments(places["val"], answers["val"], m, s)
+        teacher_says = [int(scores.argmax()) for _, scores in answers["val"]]
+        fit(
+            network,
+            [{"params": network.parameters()}],
+            Moments(places["train"], answers["train"], m, s),
+            loss,
+            config.distil,
+            lambda: {"val_agreement": _top1(network, held_out, teacher_says, config, mel_config.floor, device)},
+        )
+        save_student(student, network, config, names, True, next(iter(m.values())).config.frame_pixels, mel_config)
+
+
+def finetune_student(
+    videos: Path,
+    media: list[Path],
+    mels: list[Path],
+    student: Path,
+    modalities: list[Modality],
+    config: StudentConfig,
+    seed: int,
+    distilled: Path | None = None,
+    threads: int = 1,
+) -> None:
+    """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing."""
+    device = prepare(seed, threads)
+    listed = read_videos(videos)
+    classes = class_names(listed)
+    with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s:
+        mel_config = next(iter(s.values())).config
+        network = _start(distilled, config, modalities, len(classes), mel_config.bands)
+        network = network.to(device, memory_format=torch.channels_last)
+        counts = {video: reader.moments(video) for video, reader in m.items()}
+        fitted, held_out = (
+            _labelled(labelled_moments(listed, counts, classes, split), m, s) for split in ("train", "val")
+        )
+        if not len(fitted):
+            raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
+
+        def loss(batch: Sequence[Tensor]) -> Tensor:
+            _, scores = _look(network, batch, mel_config.floor, device, config.finetune.flip)
+            return cross_entropy(scores, batch[3].to(device))
+
+        labels = [label for (label,) in held_out.answers]
+        validate: Callable[[], dict[str, float]] = lambda: {  # noqa: E731
+            "val_top1": _top1(network, held_out, labels, config, mel_config.floor, device)
+        }
+        fit(network, [{"params": network.parameters()}], fitted, loss, config.finetune, validate)
+        pixels = next(iter(m.values())).config.frame_pixels
+        save_student(student, network, config, classes, distilled is not None, pixels, mel_config)
+
+
+def _labelled(examples: Sequence, media: dict[str, MediaReader], mels: dict[str, MelReader]) -> Moments:
+    return Moments([(e.video, e.moment) for e in examples], [(e.label,) for e in examples], media, mels)
+
+
+def _start(distilled: Path | None, config: StudentConfig, modalities: list[Modality], classes: int, mel_bands: int) -> Student:
+    """The network fine-tuning starts from: a distilled student with a new classifier, or a fresh one."""
+    if distilled is None:
+        return build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
+    network = load_student(distilled)
+    if list(network.modalities) != list(modalities):
+        raise BadInput(f"{distilled}: a student of {network.modalities}, expected {tuple(modalities)}")
+    network.classifier = torch.nn.Linear(network.classifier.in_features, classes)
+    return network

@@ -1,0 +1,87 @@
+"""The teacher on disk, and what it says of clips: descriptors and class scores, in HDF5, one file a shard."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from l2l.fitting import load_network, save_network
+from l2l.stores import add_array, read_hdf5, write_hdf5
+from l2l.teacher.network import R2Plus1D
+
+KIND, LAYOUT = "descriptors", 1
+
+
+def save_teacher(path: Path, teacher: R2Plus1D, class_names: Sequence[str], frame_pixels: int, clip_frames: int) -> None:
+    """Keep a teacher with the names of its classes and the clips it is made for."""
+    settings = {
+        "widths": teacher.widths,
+        "blocks": teacher.blocks,
+        "class_names": list(class_names),
+        "frame_pixels": frame_pixels,
+        "clip_frames": clip_frames,
+    }
+    save_network(path, "teacher", teacher, settings)
+
+
+def load_teacher_network(path: Path) -> tuple[R2Plus1D, dict[str, Any]]:
+    """The teacher, in evaluation mode, and its settings: class_names, frame_pixels, clip_frames, widths, blocks."""
+    settings, state = load_network(path, "teacher")
+    teacher = R2Plus1D(len(settings["class_names"]), settings["widths"], settings["blocks"])
+    teacher.load_state_dict(state)
+    return teacher.eval(), settings
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the teacher says of some moments of a video."""
+
+    moments: np.ndarray  # (clips,) int32: which
+    descriptors: np.ndarray  # (clips, descriptor) float16
+    scores: np.ndarray  # (clips, classes) float16, logits
+
+
+def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: R2Plus1D, class_names: Sequence[str]) -> None:
+    """Write a shard's descriptors, all videos one after another."""
+    parts = list(rows.values())
+    with write_hdf5(path, KIND, LAYOUT, {"class_names": list(class_names)}) as file:
+        empty = Described(
+            np.zeros(0, np.int32), np.zeros((0, teacher.descriptor_width), np.float16), np.zeros((0, len(class_names)), np.float16)
+        )
+        add_array(file, "moment", np.concatenate([p.moments for p in (empty, *parts)]), ("clip",))
+        add_array(file, "descriptor", np.concatenate([p.descriptors for p in (empty, *parts)]), ("clip", "descriptor"))
+        add_array(file, "score", np.concatenate([p.scores for p in (empty, *parts)]), ("clip", "class"), "logit")
+        add_array(file, "offset", np.cumsum([0, *(len(p.moments) for p in parts)], dtype=np.int64), ("video_edge",), "clips")
+        file.create_dataset("video", data=list(rows), dtype=h5py.string_dtype())
+
+
+class DescriptorReader:
+    """The descriptors of a shard, video by video."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self.class_names: list[str] = json.loads(file.attrs["class_names"])
+        self.videos: tuple[str, ...] = tuple(file["video"].asstr()[...])
+        offset = file["offset"][...]
+        self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
+
+    def described(self, video: str) -> Described:
+        """What the teacher says of a video's described moments."""
+        rows = self._rows[video]
+        return Described(self._file["moment"][rows], self._file["descriptor"][rows], self._file["score"][rows])
+
+
+@contextlib.contextmanager
+def read_descriptors(path: Path) -> Iterator[DescriptorReader]:
+    """Open a shard's descriptors.
+
+    Raises:
+        BadInput: if the file is missing, incomplete, damaged or of another kind.
+    """
+    with read_hdf5(path, KIND, LAYOUT) as file:
+        yield DescriptorReader(file)

@@ -1,0 +1,156 @@
+"""Make a teacher, by training or from weights, and let it describe clips."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from torchvision.models.video import R2Plus1D_18_Weights
+
+from l2l.config import Media, Teacher
+from l2l.errors import BadInput
+from l2l.fitting import fit, flip_half, prepare
+from l2l.manifest.artifact import Video, class_names, read_videos
+from l2l.media.artifact import MediaReader, read_media
+from l2l.media.decode import decode
+from l2l.media.examples import Example, labelled_moments
+from l2l.moments import moments_inside
+from l2l.stores import read_shards
+from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
+from l2l.teacher.network import R2Plus1D, as_input
+
+
+class _Clips(Dataset):
+    """Labelled clips: ((clip_frames, side, side, 3) uint8, class)."""
+
+    def __init__(self, examples: Sequence[Example], media: dict[str, MediaReader]) -> None:
+        self.examples, self.media = examples, media
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
+        example = self.examples[i]
+        return self.media[example.video].clip(example.video, example.moment), example.label
+
+
+def _top1(teacher: R2Plus1D, clips: _Clips, batch_clips: int, device: torch.device) -> float:
+    right = 0
+    with torch.inference_mode():
+        for batch in torch.utils.data.DataLoader(clips, batch_clips):
+            _, scores = teacher(as_input(batch[0].to(device)))
+            right += int((scores.argmax(1).cpu() == batch[1]).sum())
+    return right / max(1, len(clips))
+
+
+def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher, seed: int, threads: int = 1) -> None:
+    """Train a teacher on the clips and labels of a distillation source that stores its clips; val accuracy is logged."""
+    if config.fit is None:
+        raise BadInput("teacher.fit: missing; a teacher with weights: train needs its schedule")
+    device = prepare(seed, threads)
+    listed = read_videos(videos)
+    classes = class_names(listed)
+    with read_shards(media, read_media) as shards:
+        counts = {video: shard.moments(video) for video, shard in shards.items()}
+        examples = labelled_moments(listed, counts, classes, "train")
+        if not examples:
+            raise BadInput(f"{videos}: no usable train video; a teacher with weights: train needs labelled clips")
+        held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
+        network = R2Plus1D(len(classes), config.widths, config.blocks).to(device, memory_format=torch.channels_last_3d)
+        flip = flip_half if config.fit.flip else (lambda clips: clips)
+
+        def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+            _, scores = network(flip(as_input(batch[0].to(device))))
+            return torch.nn.functional.cross_entropy(scores, batch[1].to(device))
+
+        validate = functools.partial(_top1, network, held_out, config.batch_clips, device)
+        fit(network, [{"params": network.parameters()}], _Clips(examples, shards), loss, config.fit, lambda: {"val_top1": validate()})
+        settings = next(iter(shards.values())).config
+    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames)
+
+
+def _pretrained(weights: str) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The state dict and class names of one of torchvision's weights, or of a file that holds such a state dict."""
+    if weights in R2Plus1D_18_Weights.__members__:
+        named = R2Plus1D_18_Weights[weights]
+        return dict(named.get_state_dict(check_hash=True)), list(named.meta["categories"])
+    known = ", ".join(R2Plus1D_18_Weights.__members__)
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        classes = len(state["fc.bias"])
+    except FileNotFoundError:
+        raise BadInput(f"teacher.weights: {weights!r} is neither train, nor a file, nor one of {known}") from None
+    except Exception as error:
+        found = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{weights}: not a state dict of R(2+1)D-18 with only tensors in it ({found})") from None
+    categories = R2Plus1D_18_Weights.KINETICS400_V1.meta["categories"]
+    return state, list(categories) if classes == len(categories) else [f"class {i}" for i in range(classes)]
+
+
+def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
+    """Take a teacher from torchvision's weights or a local file; the weights' own preprocessing must be what the media hold."""
+    preset = R2Plus1D_18_Weights.KINETICS400_V1.transforms()
+    expected = (tuple(preset.resize_size), preset.crop_size[0])
+    if (media_config.resize_pixels, media_config.frame_pixels) != expected:
+        raise BadInput(f"media: resize_pixels and frame_pixels must be {expected}, which the weights {config.weights} were made with")
+    state, classes = _pretrained(config.weights)
+    network = R2Plus1D(len(classes), config.widths, config.blocks)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise BadInput(f"{config.weights}: not the numbers of R(2+1)D-18 at widths {config.widths} ({str(error).splitlines()[1].strip()})") from None
+    save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames)
+
+
+def _wanted(video: Video, count: int, part: Literal["all", "segments"]) -> list[int]:
+    """Which moments of a video the teacher is asked about."""
+    if part == "all" or not video.segments:
+        return list(range(count))
+    return moments_inside([(s.start_seconds, s.end_seconds) for s in video.segments], count)
+
+
+def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.ndarray]:
+    """The clips of some moments, from the store where it keeps them, else decoded once more."""
+    if shard.clips_stored:
+        yield from (shard.clip(video.video, moment) for moment in moments)
+        return
+    decoded = decode(video.path, shard.config, video.video_stream, video.audio_stream, video.duration_seconds, "clips")
+    grid = shard.grid
+    for moment in moments:
+        first = moment * grid.pictures_per_moment
+        clip = decoded.frames[first : first + grid.frames]
+        yield np.concatenate([clip, np.repeat(clip[-1:], grid.frames - len(clip), axis=0)])
+
+
+def describe_clips(
+    manifest: Path,
+    media: Path,
+    teacher: Path,
+    descriptors: Path,
+    part: Literal["all", "segments"],
+    config: Teacher,
+    threads: int = 1,
+) -> None:
+    """Write the teacher's descriptor and class scores of a shard's clips: of `all` moments, or only those inside `segments`."""
+    device = prepare(0, threads)
+    network, settings = load_teacher_network(teacher)
+    network = network.to(device, memory_format=torch.channels_last_3d)
+    rows = {}
+    with read_media(media) as shard, torch.inference_mode():
+        if (settings["frame_pixels"], settings["clip_frames"]) != (shard.config.frame_pixels, shard.config.clip_frames):
+            raise BadInput(f"{media}: its clips are not those that {teacher} is made for; rerun both stages with one config")
+        for video in read_videos(manifest):
+            if video.video not in shard.videos:
+                continue
+            moments = _wanted(video, shard.moments(video.video), part)
+            clips = list(_clips(video, shard, moments))
+            outputs = [
+                network(as_input(torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device)))
+                for i in range(0, len(clips), config.batch_clips)
+            ]
+            z, scores = (torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True))
+            rows[video.video] = Described(np.asarray(moments, np.int32), z, scores)
+    write_descriptors(descriptors, rows, network, settings["class_names"])

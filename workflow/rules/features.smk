@@ -1,0 +1,71 @@
+# in:  the target's media and mels, and the fine-tuned student
+# out: results/{run}/features/{dataset}/{shard}/    Zarr v3: image_feature, audio_feature, fused_feature (moments, channels),
+#                                                   score (moments, classes), has_sound, offset
+#      results/{run}/features/{dataset}/zarr.json   marks the data set's features as complete; the folder opens as one group
+
+MAIN_STUDENT_FILE = f"results/{{run}}/student/finetuned/{MAIN_STUDENT}-distilled.pt"
+
+
+rule extract_features:
+    """What the student makes of every moment of a shard."""
+    input:
+        media="results/{run}/media/{dataset}/{shard}.h5",
+        mels="results/{run}/mels/{dataset}/{shard}.h5",
+        student=MAIN_STUDENT_FILE,
+    output:
+        features=directory("results/{run}/features/{dataset}/{shard}"),
+    params:
+        config=as_json(CONFIG.features),
+        version=1,
+    log:
+        "logs/{run}/extract_features/{dataset}/{shard}.log",
+    benchmark:
+        "benchmarks/results/{run}/extract_features/{dataset}/{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=1,
+    shell:
+        """
+        python -m l2l extract_features \
+            --media {input.media:q} \
+            --mels {input.mels:q} \
+            --student {input.student:q} \
+            --features {output.features:q} \
+            --config {params.config:q} \
+            --threads {threads} 2> {log:q}
+        """
+
+
+def features_of_dataset(wildcards):
+    """Every shard's features of the data set."""
+    return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix="")]
+
+
+rule complete_features:
+    """Mark a data set's features as complete."""
+    input:
+        shards=features_of_dataset,
+    output:
+        features="results/{run}/features/{dataset}/zarr.json",
+    params:
+        version=1,
+    log:
+        "logs/{run}/complete_features/{dataset}.log",
+    benchmark:
+        "benchmarks/results/{run}/complete_features/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    shell:
+        """
+        python -m l2l complete_features \
+            --shards {input.shards:q} \
+            --features {output.features:q} 2> {log:q}
+        """

@@ -1,0 +1,69 @@
+# in:  results/{run}/manifest/{dataset}/{shard}.tsv and the video files it names
+# out: results/{run}/media/{dataset}/{shard}.h5   pictures (JPEG or raw bytes, flat, with offsets), int16 sound at 16 kHz
+#      results/{run}/media/{dataset}/videos.tsv   the manifest with every video's state after decoding
+
+
+rule decode_videos:
+    """Decode a shard's videos, pictures and sound in one pass each."""
+    input:
+        manifest="results/{run}/manifest/{dataset}/{shard}.tsv",
+    output:
+        media="results/{run}/media/{dataset}/{shard}.h5",
+    params:
+        config=as_json(CONFIG.media),
+        role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
+        version=1,
+    log:
+        "logs/{run}/decode_videos/{dataset}/{shard}.log",
+    benchmark:
+        "benchmarks/results/{run}/decode_videos/{dataset}/{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    shell:
+        """
+        python -m l2l decode_videos \
+            --manifest {input.manifest:q} \
+            --media {output.media:q} \
+            --config {params.config:q} \
+            --role {params.role} \
+            --threads {threads} 2> {log:q}
+        """
+
+
+def media_of_dataset(wildcards):
+    """Every shard's media of the data set."""
+    return [path.format(run=wildcards.run) for path in shard_files("media", wildcards.dataset)]
+
+
+rule gather_states:
+    """Write what became of every video, and stop where too many are unusable."""
+    input:
+        manifest="results/{run}/manifest/{dataset}/videos.tsv",
+        media=media_of_dataset,
+    output:
+        videos="results/{run}/media/{dataset}/videos.tsv",
+    params:
+        config=as_json(CONFIG.manifest),
+        version=1,
+    log:
+        "logs/{run}/gather_states/{dataset}.log",
+    benchmark:
+        "benchmarks/results/{run}/gather_states/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    shell:
+        """
+        python -m l2l gather_states \
+            --manifest {input.manifest:q} \
+            --media {input.media:q} \
+            --videos {output.videos:q} \
+            --config {params.config:q} 2> {log:q}
+        """

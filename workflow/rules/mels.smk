@@ -1,0 +1,31 @@
+# in:  results/{run}/media/{dataset}/{shard}.h5   int16 sound at 16 kHz
+# out: results/{run}/mels/{dataset}/{shard}.h5    mel (moments, 101 windows, 40 bands) float16, ln(power); has_sound
+
+
+rule compute_mels:
+    """The log-mel spectrogram of each moment's second."""
+    input:
+        media="results/{run}/media/{dataset}/{shard}.h5",
+    output:
+        mels="results/{run}/mels/{dataset}/{shard}.h5",
+    params:
+        config=as_json(CONFIG.mels),
+        version=1,
+    log:
+        "logs/{run}/compute_mels/{dataset}/{shard}.log",
+    benchmark:
+        "benchmarks/results/{run}/compute_mels/{dataset}/{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        """
+        python -m l2l compute_mels \
+            --media {input.media:q} \
+            --mels {output.mels:q} \
+            --config {params.config:q} \
+            --threads {threads} 2> {log:q}
+        """

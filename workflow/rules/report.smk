@@ -1,0 +1,44 @@
+# in:  a run's tables, the target's pictures and every file's state
+# out: results/{run}/report.html   one self-contained page
+
+
+rule write_report:
+    """The page for people."""
+    input:
+        table1="results/{run}/evaluation/table1.tsv",
+        clips="results/{run}/evaluation/clips.tsv",
+        predictions="results/{run}/evaluation/predictions.tsv",
+        selections="results/{run}/evaluation/selections.tsv",
+        videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
+        source_videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
+        media=shard_files("media", CONFIG.target),
+    output:
+        report="results/{run}/report.html",
+    params:
+        config=as_json(CONFIG.report),
+        settings=as_json(CONFIG),
+        version=1,
+    log:
+        "logs/{run}/write_report.log",
+    benchmark:
+        "benchmarks/results/{run}/write_report.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        """
+        python -m l2l write_report \
+            --table1 {input.table1:q} \
+            --clips {input.clips:q} \
+            --predictions {input.predictions:q} \
+            --selections {input.selections:q} \
+            --videos {input.videos:q} \
+            --source-videos {input.source_videos:q} \
+            --media {input.media:q} \
+            --report {output.report:q} \
+            --config {params.config:q} \
+            --settings {params.settings:q} 2> {log:q}
+        """

@@ -1,0 +1,96 @@
+# in:  a data set's media (first frames), mels, and the teacher's descriptors and scores of the source
+# out: results/{run}/student/distilled/{modalities}.pt            imitates the teacher on the source
+#      results/{run}/student/finetuned/{modalities}-{origin}.pt   fitted to the target's labels, from there or from nothing
+
+
+def modality_names(wildcards):
+    """The modalities of a student, as its command line takes them."""
+    return wildcards.modalities.split("-")
+
+
+rule distil_student:
+    """Distil a student from the teacher's descriptors (paper, section 3.2)."""
+    input:
+        videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
+        media=shard_files("media", CONFIG.source),
+        mels=shard_files("mels", CONFIG.source),
+        descriptors=shard_files("teacher", CONFIG.source),
+    output:
+        student="results/{run}/student/distilled/{modalities}.pt",
+    params:
+        modalities=modality_names,
+        config=as_json(CONFIG.student),
+        seed=seed,
+        version=1,
+    log:
+        "logs/{run}/distil_student/{modalities}.log",
+    benchmark:
+        "benchmarks/results/{run}/distil_student/{modalities}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    priority: lambda wildcards: 9 if wildcards.modalities == MAIN_STUDENT else 0
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+        gpu=1,
+    shell:
+        """
+        python -m l2l distil_student \
+            --videos {input.videos:q} \
+            --media {input.media:q} \
+            --mels {input.mels:q} \
+            --descriptors {input.descriptors:q} \
+            --student {output.student:q} \
+            --modalities {params.modalities:q} \
+            --config {params.config:q} \
+            --seed {params.seed} \
+            --threads {threads} 2> {log:q}
+        """
+
+
+def distilled_student(wildcards):
+    """The student that fine-tuning starts from, if it starts from one."""
+    if wildcards.origin == "undistilled":
+        return []
+    return f"results/{wildcards.run}/student/distilled/{wildcards.modalities}.pt"
+
+
+rule finetune_student:
+    """Fit a student to the target's labelled moments."""
+    input:
+        videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
+        media=shard_files("media", CONFIG.target),
+        mels=shard_files("mels", CONFIG.target),
+        distilled=distilled_student,
+    output:
+        student="results/{run}/student/finetuned/{modalities}-{origin}.pt",
+    params:
+        distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
+        modalities=modality_names,
+        config=as_json(CONFIG.student),
+        seed=seed,
+        version=1,
+    log:
+        "logs/{run}/finetune_student/{modalities}-{origin}.log",
+    benchmark:
+        "benchmarks/results/{run}/finetune_student/{modalities}-{origin}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    shell:
+        """
+        python -m l2l finetune_student {params.distilled} \
+            --videos {input.videos:q} \
+            --media {input.media:q} \
+            --mels {input.mels:q} \
+            --student {output.student:q} \
+            --modalities {params.modalities:q} \
+            --config {params.config:q} \
+            --seed {params.seed} \
+            --threads {threads} 2> {log:q}
+        """

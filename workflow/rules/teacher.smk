@@ -1,0 +1,109 @@
+# in:  results/{run}/media/{dataset}/{shard}.h5     clips (16, 112, 112, 3) uint8, or the video files where clips are not stored
+# out: results/{run}/teacher/teacher.pt             R(2+1)D with its classes
+#      results/{run}/teacher/{dataset}/{shard}.h5   descriptor (clips, 512) and score (clips, classes), float16, of the
+#                                                   source's every moment and of the target's moments inside labelled segments
+
+if CONFIG.teacher.weights == "train":
+
+    rule fit_teacher:
+        """Train the teacher on the source's labelled clips."""
+        input:
+            videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
+            media=shard_files("media", CONFIG.source),
+        output:
+            teacher="results/{run}/teacher/teacher.pt",
+        params:
+            config=as_json(CONFIG.teacher),
+            seed=seed,
+            version=1,
+        log:
+            "logs/{run}/fit_teacher.log",
+        benchmark:
+            "benchmarks/results/{run}/fit_teacher.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 1
+        priority: 10
+        resources:
+            mem_mb=8000,
+            runtime=2880,
+            gpu=1,
+        shell:
+            """
+            python -m l2l fit_teacher \
+                --videos {input.videos:q} \
+                --media {input.media:q} \
+                --teacher {output.teacher:q} \
+                --config {params.config:q} \
+                --seed {params.seed} \
+                --threads {threads} 2> {log:q}
+            """
+
+else:
+
+    rule load_teacher:
+        """Take the teacher from torchvision's weights or a local file."""
+        output:
+            teacher="results/{run}/teacher/teacher.pt",
+        params:
+            config=as_json(CONFIG.teacher),
+            media_config=as_json(CONFIG.media),
+            version=1,
+        log:
+            "logs/{run}/load_teacher.log",
+        benchmark:
+            "benchmarks/results/{run}/load_teacher.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        shell:
+            """
+            python -m l2l load_teacher \
+                --teacher {output.teacher:q} \
+                --config {params.config:q} \
+                --media-config {params.media_config:q} 2> {log:q}
+            """
+
+
+def described_part(wildcards):
+    """The teacher describes all moments that are distilled from; of a mere target only the labelled ones."""
+    return "all" if wildcards.dataset == CONFIG.source else "segments"
+
+
+rule describe_clips:
+    """The teacher's descriptor and class scores of a shard's clips."""
+    input:
+        manifest="results/{run}/manifest/{dataset}/{shard}.tsv",
+        media="results/{run}/media/{dataset}/{shard}.h5",
+        teacher="results/{run}/teacher/teacher.pt",
+    output:
+        descriptors="results/{run}/teacher/{dataset}/{shard}.h5",
+    params:
+        part=described_part,
+        config=as_json(CONFIG.teacher),
+        version=1,
+    log:
+        "logs/{run}/describe_clips/{dataset}/{shard}.log",
+    benchmark:
+        "benchmarks/results/{run}/describe_clips/{dataset}/{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=1,
+    shell:
+        """
+        python -m l2l describe_clips \
+            --manifest {input.manifest:q} \
+            --media {input.media:q} \
+            --teacher {input.teacher:q} \
+            --descriptors {output.descriptors:q} \
+            --part {params.part} \
+            --config {params.config:q} \
+            --threads {threads} 2> {log:q}
+        """
