@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from l2l.mels.spectrogram import mel_shape
@@ -30,6 +31,18 @@ def count_macs(call: Callable[[], object]) -> int:
     return counter.get_total_flops() // 2
 
 
+def example_moment(student: Student) -> tuple[Tensor, Tensor, Tensor]:
+    """A frame, a mel and whether it has sound, of the sizes a student takes: a batch of one moment of zeros."""
+    pixels = student.settings["frame_pixels"]
+    mel = torch.zeros(1, *mel_shape(mels_of(student.settings)))
+    return torch.zeros(1, 3, pixels, pixels), mel, torch.ones(1, dtype=torch.bool)
+
+
+def pair_macs(student: Student) -> int:
+    """Multiply-accumulates of a student on one moment, from its frame and mel to its class scores."""
+    return count_macs(lambda: student(*example_moment(student)))
+
+
 class Prices:
     """What each part of recognising a video costs, counted once on zeros of the real sizes, on the CPU.
 
@@ -41,13 +54,11 @@ class Prices:
     """
 
     def __init__(self, student: Student, fitted: Mapping[Model, FittedSkimmer]) -> None:
-        pixels = student.settings["frame_pixels"]
-        frame, mel = torch.zeros(1, 3, pixels, pixels), torch.zeros(1, *mel_shape(mels_of(student.settings)))
-        has_sound = torch.ones(1, dtype=torch.bool)
+        moment = example_moment(student)
         with torch.inference_mode():
-            self._moment = student.features(frame, mel, has_sound)
+            self._moment = student.features(*moment)
         self._fitted = fitted
-        self.features_macs = count_macs(lambda: student.features(frame, mel, has_sound))
+        self.features_macs = count_macs(lambda: student.features(*moment))
         self.scores_macs = count_macs(lambda: student.classifier(student.fuse(self._moment)))
         self.network_macs = lru_cache(maxsize=None)(self._network_macs)
 

@@ -1,26 +1,33 @@
 """Evaluation on the target's test videos: whole videos (the paper's Table 1) and single clips."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from l2l.config import Evaluation
 from l2l.errors import BadInput
-from l2l.evaluation.cost import Prices
+from l2l.evaluation.clips import described_moments, fit_head, student_scores
+from l2l.evaluation.cost import Prices, count_macs, pair_macs
 from l2l.evaluation.methods import METHODS, Answer, answers, skim
 from l2l.evaluation.metrics import mean_average_precision, top1
 from l2l.features.artifact import Features, read_features
 from l2l.fitting import prepare
-from l2l.manifest.artifact import Video, read_videos
+from l2l.manifest.artifact import Video, class_names, read_videos
+from l2l.media.artifact import read_media
+from l2l.media.examples import Example, labelled_moments
+from l2l.mels.artifact import read_mels
 from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
 from l2l.skimmer.network import Skimming
-from l2l.stores import write_table
+from l2l.stores import read_shards, write_table
 from l2l.student.artifact import load_student
+from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
 
 TABLE1 = ("method", "top1", "map", "gmacs_per_video", "moments", "index_gmacs_per_video")
 PREDICTIONS = ("video", "label", "method", "predicted", "probability")
+CLIPS = ("model", "modalities", "distilled", "top1", "gmacs_per_clip")
 SELECTIONS = ("video", "moments", "step", "modality", "moment", "weight", "modality_score")
 
 
@@ -143,3 +150,88 @@ def selection_rows(video: str, fitted: FittedSkimmer, skimming: Skimming) -> lis
         for look, chosen in enumerate(skimming.selected[0].tolist())
         for i, (modality, moment) in enumerate(zip(fitted.network.modalities, chosen, strict=True))
     ]
+
+
+def evaluate_clips(
+    teacher: Path,
+    descriptors: list[Path],
+    students: list[Path],
+    videos: Path,
+    media: list[Path],
+    mels: list[Path],
+    table: Path,
+    threads: int = 1,
+) -> None:
+    """Score the teacher and each student on the labelled moments of the target's usable test videos.
+
+    The teacher answers with its own classifier where that knows every class of the target by name, and then only of these;
+    else with a linear classifier fitted here on its descriptors of the target's labelled training moments.
+
+    Args:
+        teacher: the teacher.
+        descriptors: what it says of the target's moments, all shards.
+        students: fine-tuned students.
+        videos: the target's videos, as decoded.
+        media: the target's media, all shards.
+        mels: the target's mels, all shards.
+        table: written: a row for the teacher, then a row a student; `top1` in percent of moments, and multiply-accumulates
+            (10^9) of one clip, or of the frame and the second of sound that stand for it.
+        threads: of torch.
+    """
+    device = prepare(0, threads)
+    listed = read_videos(videos)
+    classes = class_names(listed)
+    rows = []
+    with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s, read_shards(descriptors, read_descriptors) as d:
+        counts = {video: shard.moments(video) for video, shard in m.items()}
+        train, test = (labelled_moments(listed, counts, classes, split) for split in ("train", "test"))
+        if not test:
+            raise BadInput(f"{videos}: no labelled moments of usable test videos to score clips on")
+        labels = np.array([example.label for example in test])
+        scores, macs = teacher_answers(teacher, train, test, classes, d)
+        rows.append(clip_row("teacher", "", "", scores, labels, macs))
+        for path in students:
+            student = load_student(path)
+            if student.class_names != tuple(classes):
+                raise BadInput(f"{path}: fine-tuned on other classes than those of {videos}; run snakemake again")
+            macs = pair_macs(student)
+            scores = student_scores(student.to(device), test, m, s, device)
+            distilled = "yes" if student.settings["distilled"] else "no"
+            rows.append(clip_row("student", "-".join(student.modalities), distilled, scores, labels, macs))
+    write_table(table, CLIPS, rows)
+
+
+def teacher_answers(
+    path: Path, train: Sequence[Example], test: Sequence[Example], classes: Sequence[str], shards: Mapping[str, DescriptorReader]
+) -> tuple[Float[np.ndarray, "clips classes"], int]:
+    """The teacher's scores of the test moments for the target's classes, and its multiply-accumulates a clip."""
+    network, settings = load_teacher_network(path)
+    side = settings["frame_pixels"]
+    clip = torch.zeros(1, 3, settings["clip_frames"], side, side)
+    known = {name: i for i, name in enumerate(settings["class_names"])}
+    read, scores = described_moments(test, shards)
+    if all(name in known for name in classes):
+        return scores[:, [known[name] for name in classes]], count_macs(lambda: network(clip))
+    if not train:
+        raise BadInput(f"{path}: knows other classes than the target's, and there are no training moments to fit a classifier on")
+    head = fit_head(described_moments(train, shards)[0], np.array([example.label for example in train]), len(classes))
+    with torch.inference_mode():
+        return head(torch.from_numpy(read)).numpy(), count_macs(lambda: head(network.describe(clip)))
+
+
+def clip_row(
+    model: str,
+    modalities: str,
+    distilled: str,
+    scores: Float[np.ndarray, "clips classes"],
+    labels: Int[np.ndarray, " clips"],
+    macs: int,
+) -> dict[str, str]:
+    """A row of the clip-level table."""
+    return {
+        "model": model,
+        "modalities": modalities,
+        "distilled": distilled,
+        "top1": f"{100 * top1(scores, labels):.2f}",
+        "gmacs_per_clip": f"{macs / 1e9:.6g}",
+    }
