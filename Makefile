@@ -39,9 +39,13 @@ doctor: .venv/installed
 	$(BIN)/python -m l2l doctor
 
 # Each extra of pyproject.toml has its stamp, so that the second `make demo` installs nothing.
-# uv is ten times quicker than pip, but reads none of pip's settings (a mirror, a certificate): where it fails, pip tries.
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt --editable $(1) \
-	|| PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable $(1)
+# uv takes seconds where pip takes minutes, but reads none of pip's settings (a mirror, a certificate): where it fails, pip tries.
+define INSTALL
+@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt \
+	--editable $(1) \
+	|| { echo "uv could not install it; trying pip, with its own settings" >&2; \
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1); }
+endef
 
 .venv/installed: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing into .venv: some 3 GB, once"

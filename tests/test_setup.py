@@ -83,7 +83,7 @@ def test_conda_users_get_the_same_versions_and_ffmpeg():
         ("study", ".venv/bin/snakemake --cores all study"),
         ("test", ".venv/bin/python -m pytest"),
         ("lint", ".venv/bin/lint-imports"),
-        ("slurm", ".venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt"),
+        ("slurm", '--editable ".[slurm]"'),
     ],
 )
 def test_a_target_installs_the_pins_and_then_runs_its_command(target, command):
