@@ -10,6 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pydantic
 
@@ -43,10 +44,11 @@ def verb_function(verb: str) -> Callable[..., int | None]:
     return getattr(importlib.import_module(VERBS[verb]), verb)
 
 
-def _reader(kind: type) -> Callable[[str], object]:
-    if issubclass(kind, pydantic.BaseModel):
-        return kind.model_validate_json
-    return kind
+def _reader(kind: object) -> Callable[[str], object]:
+    """How an option's text becomes a value of this type."""
+    if typing.get_origin(kind) is typing.Annotated or (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
+        return pydantic.TypeAdapter(typing.cast(Any, kind)).validate_json
+    return typing.cast(type, kind)
 
 
 def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter, kind: object) -> None:
@@ -62,22 +64,21 @@ def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter, k
     if typing.get_origin(kind) is typing.Literal:
         options["choices"] = typing.get_args(kind)
         kind = str
-    options["type"] = _reader(typing.cast(type, kind))
+    options["type"] = _reader(kind)
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         parser.add_argument(parameter.name, metavar=parameter.name.upper(), **options)  # type: ignore[arg-type]
         return
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameter.default
-    parser.add_argument(
-        "--" + parameter.name.replace("_", "-"), dest=parameter.name, required=required, default=default, **options
-    )  # type: ignore[arg-type]
+    name = "--" + parameter.name.replace("_", "-")
+    parser.add_argument(name, dest=parameter.name, required=required, default=default, **options)  # type: ignore[arg-type]
 
 
 def _parser_of(verb: str, function: Callable[..., object]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m l2l {verb}", description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    kinds = typing.get_type_hints(function)
+    kinds = typing.get_type_hints(function, include_extras=True)
     for parameter in inspect.signature(function).parameters.values():
         _add_option(parser, parameter, kinds[parameter.name])
     return parser

@@ -1,0 +1,25 @@
+"""Videos that l2l drew: `<folder>/<split>/<class>/<number>.mp4`, and `segments.tsv` where only a part shows the action."""
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from l2l.manifest.adapters.folder import find_videos
+from l2l.manifest.artifact import Segment, Video
+from l2l.stores import read_table
+
+SEGMENT_COLUMNS = ("file", "start_seconds", "end_seconds", "label")
+
+
+def list_demo(folder: Path) -> list[Video]:
+    """The videos of a drawn folder.
+
+    Raises:
+        BadInput: if the folder is not as `draw_demo` leaves it.
+    """
+    videos = find_videos(folder)
+    table = folder / "segments.tsv"
+    segments: defaultdict[str, list[Segment]] = defaultdict(list)
+    for row in read_table(table, SEGMENT_COLUMNS) if table.exists() else ():
+        segments[row["file"]].append(Segment(float(row["start_seconds"]), float(row["end_seconds"]), row["label"]))
+    return [replace(video, segments=tuple(segments[video.video])) for video in videos]

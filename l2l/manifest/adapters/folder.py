@@ -1,0 +1,122 @@
+"""Videos in folders named after their class: `split/class/*`, or `class/*`, which is split here."""
+
+import os
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from l2l.config import FolderDataset, GroupTable
+from l2l.errors import BadInput
+from l2l.manifest.artifact import SPLITS, Video
+from l2l.manifest.splits import split_groups
+from l2l.stores import read_table
+
+SUFFIXES = {
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".asf"),
+    *(".3gp", ".ogv", ".mxf", ".gif"),
+}
+
+
+def list_folder(dataset: FolderDataset, seed: int) -> list[Video]:
+    """The videos of a folder, by id: the path below the folder, with its suffix.
+
+    Raises:
+        BadInput: if the folder holds no class folders, mixes both layouts, or a video's group is not known or is divided.
+    """
+    videos = find_videos(dataset.folder)
+    _say_left_out(dataset.folder, videos)
+    if dataset.groups is not None:
+        videos = _with_groups(videos, dataset.groups)
+    if all(video.split for video in videos):
+        _check_whole(videos)
+        return videos
+    return _split(videos, dataset, seed)
+
+
+def find_videos(folder: Path) -> list[Video]:
+    """The videos below a folder by id, labelled with their class's folder; the split is empty where no folder names it.
+
+    Raises:
+        BadInput: if there are no class folders, or both layouts are mixed.
+    """
+    layout = f"{folder}: expected folders train, val, test with a folder for each class inside, or a folder for each class"
+    top = _folders(folder, layout)
+    given = [each for each in top if each.name in SPLITS]
+    if given and len(given) < len(top):
+        raise BadInput(f"{layout}; found {given[0].name!r} beside {next(each.name for each in top if each not in given)!r}")
+    classes = [each for split in given for each in _folders(split, layout)] if given else top
+    videos = [
+        Video(path.relative_to(folder).as_posix(), path, each.parent.name if given else "", (each.name,))
+        for each in classes
+        for path in _videos(each)
+    ]
+    return sorted(videos, key=lambda video: video.video)
+
+
+def _folders(folder: Path, layout: str) -> list[Path]:
+    try:
+        return sorted(
+            Path(folder, entry.name) for entry in os.scandir(folder) if not entry.name.startswith(".") and _is_folder(entry)
+        )
+    except OSError as error:
+        raise BadInput(f"{layout}; found {error.strerror}") from None
+
+
+def _videos(folder: Path) -> list[Path]:
+    """What has a video's name, even where it cannot be read: its state is told later."""
+    return [
+        Path(folder, entry.name)
+        for entry in os.scandir(folder)
+        if Path(entry.name).suffix.lower() in SUFFIXES and not entry.name.startswith(".") and not _is_folder(entry)
+    ]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that loops
+        return False
+
+
+def _say_left_out(folder: Path, videos: list[Video]) -> None:
+    listed = {video.path for video in videos}
+    left_out = sorted({Path(at, name) for at, _, names in os.walk(folder) for name in names} - listed)
+    if left_out:
+        print(f"{folder}: {len(left_out)} files left out, the first of them {left_out[0]}", file=sys.stderr)
+
+
+def _with_groups(videos: list[Video], groups: GroupTable) -> list[Video]:
+    rows = read_table(groups.table, (groups.file_column, groups.group_column))
+    group_of = {os.path.realpath(groups.table.parent / row[groups.file_column]): row[groups.group_column] for row in rows}
+    found = [replace(video, group=group_of.get(os.path.realpath(video.path)) or "") for video in videos]
+    if unknown := [video.path for video in found if not video.group]:
+        raise BadInput(
+            f"{groups.table}: no {groups.group_column} for {len(unknown)} videos, the first of them {str(unknown[0])!r}"
+        )
+    return found
+
+
+def _check_whole(videos: list[Video]) -> None:
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        if video.group:
+            splits[video.group].add(video.split)
+    for group, found in splits.items():
+        if len(found) > 1:
+            raise BadInput(f"group {group!r} is divided over {', '.join(sorted(found))}; a group belongs to one split")
+
+
+def _split(videos: list[Video], dataset: FolderDataset, seed: int) -> list[Video]:
+    train = 1 - dataset.val_fraction - dataset.test_fraction
+    if train <= 0:
+        raise BadInput(f"val_fraction {dataset.val_fraction} and test_fraction {dataset.test_fraction} leave nothing to train on")
+    classes: defaultdict[str, list[str]] = defaultdict(list)
+    for video in videos:
+        classes[_group(video)].append(video.label)
+    chosen = split_groups(classes, {"train": train, "val": dataset.val_fraction, "test": dataset.test_fraction}, seed)
+    return [replace(video, split=chosen[_group(video)]) for video in videos]
+
+
+def _group(video: Video) -> str:
+    return f"group {video.group}" if video.group else f"video {video.video}"

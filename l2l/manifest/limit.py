@@ -1,0 +1,31 @@
+"""Where a data set counts as too damaged to go on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from l2l.config import Manifest
+from l2l.errors import BadInput
+from l2l.manifest.artifact import Video, write_videos
+
+NAMED = 3
+
+
+def check_usable(videos: Sequence[Video], table: Path, config: Manifest, when: str) -> None:
+    """Stop where more than `max_bad_fraction` of the videos are unusable, with the table that says why beside `table`.
+
+    Raises:
+        BadInput: naming how many, the first of them, and the table: that of `table` with `.refused` before its suffix.
+    """
+    beside = table.with_suffix(".refused" + table.suffix)
+    bad = [video for video in videos if not video.usable]
+    if videos and len(bad) <= config.max_bad_fraction * len(videos):
+        beside.unlink(missing_ok=True)
+        return
+    write_videos(beside, videos)
+    if not videos:
+        raise BadInput(f"no videos at all {when}; see {beside}")
+    first = ", ".join(f"{video.video!r} ({video.status}: {video.reason})" for video in bad[:NAMED])
+    raise BadInput(
+        f"{len(bad)} of {len(videos)} videos are unusable {when}, more than max_bad_fraction {config.max_bad_fraction:g}: "
+        f"{first}{', ...' if len(bad) > NAMED else ''}; all of them, with reasons, in {beside}"
+    )

@@ -1,0 +1,218 @@
+"""What a file declares of itself, read without decoding, in a child process: a demuxer that hangs or crashes costs one file.
+
+`python -m l2l.manifest.probe` is the child: paths come in, facts go out, both as one line of JSON for a file.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
+"""The only ones that are opened: a playlist named .mp4 would have the demuxer open the files that it lists."""
+
+TIME_LIMIT_SECONDS = 60.0  # for one file
+MEMORY_LIMIT_BYTES = 4 << 30  # of the child
+HASHED_BYTES = 1 << 16  # of the head and of the tail
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is declared of one file; the fields are those of `l2l.manifest.artifact.Video`."""
+
+    status: str = "ok"
+    reason: str = ""
+    duration_seconds: float = 0.0
+    frame_rate: float = 0.0
+    width: int = 0
+    height: int = 0
+    audio: str = "none"
+    video_stream: int = -1
+    audio_stream: int = -1
+    fingerprint: str = ""
+
+
+def probe_files(paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS) -> Iterator[Facts]:
+    """The facts of each file, in the order given. A file that cannot be read gives its status and reason, never an exception."""
+    with _Child() as child:
+        for path in paths:
+            yield child.ask(path, time_limit_seconds)
+
+
+class _Child:
+    """One process that probes file after file; it is started anew after it hung or crashed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def ask(self, path: Path, time_limit_seconds: float) -> Facts:
+        if self._process is None:
+            self._process = self._start()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # it died: no answer will come
+            self._process.stdin.write(json.dumps(str(path)).encode() + b"\n")
+            self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], time_limit_seconds)
+        if not ready:
+            self._end()
+            return Facts("refused", f"it cannot be opened within {time_limit_seconds:g} s")
+        if answer := self._process.stdout.readline():
+            return Facts(**json.loads(answer))
+        ended = self._end()
+        return Facts("refused", f"opening it ends the demuxer ({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = [sys.executable, "-m", "l2l.manifest.probe"]
+        where = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)  # it has to find what this process found
+        return subprocess.Popen(
+            child,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": where},
+            start_new_session=True,
+        )
+
+    def _end(self) -> int:
+        """Kill the child; its exit code, which is its own where it had ended before."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        with process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            return process.wait()
+
+
+def facts_of(path: Path) -> Facts:
+    """The facts of one file, read in this process.
+
+    The pictures are the largest stream of video that is no attached picture (the first of equals), the sound the first of audio.
+    """
+    try:
+        fingerprint, head = _fingerprint(path)
+    except FileNotFoundError:
+        return Facts("missing", "a link to a file that is not there" if path.is_symlink() else "no such file")
+    except OSError as error:
+        return Facts("refused", f"it cannot be read: {error.strerror or error}")
+    except ValueError as error:
+        return Facts("refused", str(error))
+    if not head:
+        return Facts("corrupt", "the file is empty", fingerprint=fingerprint)
+    status, reason, declared = _open(path, head)
+    return Facts(status, reason, fingerprint=fingerprint, **declared)
+
+
+def _fingerprint(path: Path) -> tuple[str, bytes]:
+    """Size and hash of head and tail, so that a file that was replaced is noticed; and the head."""
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
+        raise ValueError("not a regular file")
+    with open(path, "rb") as file:
+        head = file.read(HASHED_BYTES)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - HASHED_BYTES))
+        digest = hashlib.blake2b(head + file.read(HASHED_BYTES), digest_size=8)
+    return f"{size}-{digest.hexdigest()}", head
+
+
+def _open(path: Path, head: bytes) -> tuple[str, str, dict[str, Any]]:
+    import av  # only the child needs it
+
+    av.logging.set_level(av.logging.ERROR)  # so that an error carries what the demuxer said
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        with av.open(f"file:{os.path.abspath(path)}", options=options) as container:
+            declared = _declared(container)
+    except av.error.InvalidDataError as error:
+        complaint = str(error)
+        if "moov atom not found" in complaint and head[4:8] == b"ftyp":
+            return "truncated", "it ends before its index (moov atom not found)", {}
+        return "corrupt", "no video that can be opened: " + _complaint(error), {}
+    except (av.error.ArgumentError, ValueError):
+        return "refused", "its container is not one that is opened", {}
+    except (av.error.FFmpegError, OSError, MemoryError) as error:
+        return "corrupt", "it cannot be opened: " + _complaint(error), {}
+    if "video_stream" not in declared:
+        return "refused", "no video stream", declared
+    return "ok", "", declared
+
+
+def _complaint(error: BaseException) -> str:
+    log = getattr(error, "log", None)  # level, who, what
+    return " ".join(str(log[2] if log else getattr(error, "strerror", None) or error).split())
+
+
+def _declared(container: Any) -> dict[str, Any]:
+    import av
+
+    declared: dict[str, Any] = {}
+    attached = av.stream.Disposition.attached_pic
+    pictures = [s for s in container.streams.video if not s.disposition & attached and s.codec_context and s.codec_context.width]
+    if pictures:
+        stream = max(pictures, key=lambda s: s.codec_context.width * s.codec_context.height)
+        declared |= {
+            "video_stream": stream.index,
+            "width": stream.codec_context.width,
+            "height": stream.codec_context.height,
+            "frame_rate": float(stream.average_rate or stream.guessed_rate or 0),
+            "duration_seconds": _end_seconds(stream, container),
+        }
+    sounds = [s for s in container.streams.audio if s.codec_context]
+    if sounds:
+        sound = sounds[0]
+        declared |= {
+            "audio_stream": sound.index,
+            "audio": f"{sound.codec_context.sample_rate} Hz, {sound.codec_context.channels} channels",
+        }
+    return declared
+
+
+def _end_seconds(stream: Any, container: Any) -> float:
+    """Where the pictures end, from the start of whichever stream starts first; 0 where nothing is declared."""
+    microseconds = 1_000_000
+    start = (container.start_time or 0) / microseconds
+    if stream.duration:
+        begin = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
+        end = begin - start + float(stream.duration * stream.time_base)
+    elif tag := stream.metadata.get("DURATION"):  # Matroska: 00:00:10.381000000
+        hours, minutes, seconds = (float(part) for part in tag.split(":"))
+        end = 3600 * hours + 60 * minutes + seconds
+    else:
+        end = (container.duration or 0) / microseconds
+    return round(end, 6)
+
+
+def _serve() -> None:
+    """The child: answer each line until there are no more."""
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else prints must not be taken for an answer
+    for line in sys.stdin:
+        facts = facts_of(Path(json.loads(line)))
+        answers.write(json.dumps(dataclasses.asdict(facts)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve()

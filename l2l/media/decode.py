@@ -1,0 +1,121 @@
+"""Decoding: one pass of ffmpeg gives a video's pictures on the 30 fps grid and its sound, and this says whether to believe them.
+
+Everything else sees `decode` alone, so that another decoder can take its place.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import ffmpeg
+import numpy as np
+
+from l2l.config import Media
+from l2l.media.decoded import Decoded
+from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
+from l2l.media.verdict import judge
+from l2l.moments import FRAME_RATE, MOMENT_FRAMES, SAMPLE_RATE_HZ, WINDOW_SAMPLES, moment_count, start_sample
+
+# Only these are opened: a playlist named .mp4 would have ffmpeg open the files it lists.
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
+MOST_BYTES = 1 << 32  # of pictures or sound, of one video: about two hours of clips at 112 pixels
+
+
+def decode(
+    path: Path,
+    media: Media,
+    video_stream: int,
+    audio_stream: int,
+    duration_seconds: float,
+    pictures: Literal["clips", "moments"],
+) -> Decoded:
+    """Decode a file whole.
+
+    Args:
+        path: the file.
+        media: size of the pictures, clip grid, time limit.
+        video_stream: absolute index of the stream of pictures in the file.
+        audio_stream: of the sound; -1 for none.
+        duration_seconds: where the pictures end, as declared; 0 where nothing is declared.
+        pictures: all that the clips are made of, or only the first of each moment.
+
+    Returns:
+        Pictures and sound with the state found; without pictures and with the reason where the file is not usable.
+    """
+    step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
+    argv = compile_argv(path, media, video_stream, audio_stream, step)
+    outputs = ["pictures"] if audio_stream < 0 else ["pictures", "sound"]
+    try:
+        finished = run_ffmpeg(argv, outputs, MOST_BYTES, media.time_limit_seconds)
+    except FfmpegStopped as stopped:
+        return _unusable("refused", str(stopped), media, step)
+    frames = _grid_frames(finished)
+    shown = _as_pictures(finished.outputs[0], media.frame_pixels)
+    waveform, runs = _as_sound(finished.outputs[1]) if audio_stream >= 0 else _as_sound(bytearray())
+    if frames:  # the clock is the pictures': sound that outlasts them and the last moment's second belongs to nothing
+        moments = moment_count(frames, media.grid)
+        samples = max(-(-frames * SAMPLE_RATE_HZ // FRAME_RATE), start_sample(moments - 1) + WINDOW_SAMPLES)
+        waveform, runs = waveform[:samples], np.minimum(runs, samples)
+        runs = runs[runs[:, 0] < runs[:, 1]]
+    whole = Decoded("ok", "", frames, step, shown, waveform, runs, media.grid)
+    status, reason = judge(whole, finished, video_stream, audio_stream, duration_seconds)
+    if status in ("truncated", "corrupt", "refused"):
+        return _unusable(status, reason, media, step)
+    return Decoded(status, reason, frames, step, shown, waveform, runs, media.grid)
+
+
+def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int, step: int) -> list[str]:
+    """The arguments of the one pass: rgb24 pictures, `step` frames of the grid apart, to `pipe:pictures`, sound to `pipe:sound`.
+
+    Frame rate first, then scaling: pictures that are dropped are not scaled. The second channel of the sound is a mark, above
+    zero wherever a sample was decoded, so that what fills a late start or a gap can be told from silence.
+    """
+    height, width = media.resize_pixels
+    look = ",".join(
+        [
+            f"fps={FRAME_RATE}:start_time=0",
+            f"framestep={step}",
+            f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int",
+            f"crop={media.frame_pixels}:{media.frame_pixels}",
+        ]
+    )
+    # mono by way of s16 averages the channels; by way of float it would add them up
+    listen = ",".join(
+        [
+            f"aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={SAMPLE_RATE_HZ}",
+            "aeval=exprs=val(0)|0.5:channel_layout=stereo",
+            "aresample=async=1:first_pts=0",
+        ]
+    )
+    source = ffmpeg.input(
+        f"file:{path.absolute()}", format_whitelist=CONTAINERS, protocol_whitelist="file", threads=1, flags="+bitexact"
+    )
+    outputs = [ffmpeg.output(source[str(video_stream)], "pipe:pictures", vf=look, pix_fmt="rgb24", format="rawvideo")]
+    if audio_stream >= 0:
+        outputs.append(ffmpeg.output(source[str(audio_stream)], "pipe:sound", af=listen, format="s16le"))
+    everything = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    quiet = ("-hide_banner", "-nostats", "-loglevel", "level+verbose", "-filter_threads", "1")
+    return ffmpeg.compile(everything.global_args(*quiet))[1:]
+
+
+def _grid_frames(finished: Finished) -> int:
+    """Frames on the 30 fps grid, of which only some were piped: the fps filter tells when it is torn down; 0 if it never ran."""
+    found = finished.log.search(r"Parsed_fps_0 .* (\d+) frames in, (\d+) frames out")
+    return int(found[2]) if found else 0
+
+
+def _as_pictures(raw: bytearray, side: int) -> np.ndarray:
+    whole = len(raw) // (side * side * 3)
+    return np.frombuffer(raw, np.uint8, whole * side * side * 3).reshape(whole, side, side, 3)
+
+
+def _as_sound(raw: bytearray) -> tuple[np.ndarray, np.ndarray]:
+    """Samples, int16 (samples,), and the spans of them that were decoded, int64 (runs, 2)."""
+    channels = np.frombuffer(raw, "<i2", len(raw) // 4 * 2).reshape(-1, 2)
+    marked = np.concatenate([[False], channels[:, 1] > 0, [False]])
+    runs = np.flatnonzero(marked[1:] != marked[:-1]).reshape(-1, 2)
+    return np.ascontiguousarray(channels[:, 0]), runs.astype(np.int64)
+
+
+def _unusable(status: str, reason: str, media: Media, step: int) -> Decoded:
+    side = media.frame_pixels
+    return Decoded(status, reason, 0, step, np.zeros((0, side, side, 3), np.uint8), np.zeros(0, np.int16), grid=media.grid)

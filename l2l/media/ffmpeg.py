@@ -1,0 +1,165 @@
+"""The ffmpeg program: where it is, and one small runner for it.
+
+The runner goes through no shell and gives ffmpeg no standard input; it reads all outputs at once, so that none can block another,
+keeps only so much of the log, and kills the whole process group when time or bytes run out.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from l2l.errors import BadInput
+
+KEPT_LINES = 200
+KEPT_ERRORS = 50
+LINE_BYTES = 4096
+READ_BYTES = 1 << 18
+_BAD = re.compile(r"\[(error|fatal|panic)\] |corrupt decoded frame")
+
+
+class FfmpegStopped(Exception):
+    """A run of ffmpeg was ended by one of its limits; the message says which, in plain words."""
+
+
+@dataclass
+class Log:
+    """What ffmpeg said: its last lines, and the first of its complaints."""
+
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        """Take one line without its end."""
+        self.last.append(line)
+        if _BAD.search(line) and len(self.errors) < KEPT_ERRORS:
+            self.errors.append(line)
+
+    def search(self, pattern: str) -> re.Match[str] | None:
+        """Where the pattern is found in the last of the kept lines that holds it."""
+        return next((match for line in reversed(self.last) if (match := re.search(pattern, line))), None)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that ended by itself. Its exit code is no verdict: ffmpeg ends with 0 on files cut in half."""
+
+    exit_code: int
+    outputs: tuple[bytearray, ...]
+    log: Log
+
+
+@functools.cache
+def ffmpeg_program() -> Path:
+    """The ffmpeg on PATH, else the one that the imageio-ffmpeg package carries.
+
+    Raises:
+        BadInput: if there is neither.
+    """
+    if found := shutil.which("ffmpeg"):
+        return Path(found)
+    try:
+        import imageio_ffmpeg
+
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        raise BadInput("no ffmpeg: put one on PATH, or `pip install imageio-ffmpeg`, which carries one") from None
+
+
+@functools.cache
+def ffmpeg_version() -> str:
+    """The version that `ffmpeg_program` calls itself, such as 7.1.1."""
+    said = subprocess.run([ffmpeg_program(), "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    words = said.stdout.split()
+    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
+
+
+def run_ffmpeg(arguments: Sequence[str], outputs: Sequence[str], most_bytes: int, time_limit_seconds: float) -> Finished:
+    """Run ffmpeg and gather what it writes to pipes.
+
+    Args:
+        arguments: all but the program's name; a pipe stands in them as `pipe:NAME`.
+        outputs: the NAMEs, in the order in which their bytes are returned.
+        most_bytes: of one output; beyond, the run is ended.
+        time_limit_seconds: of wall time.
+
+    Raises:
+        FfmpegStopped: if it ran out of time or of bytes.
+    """
+    pipes = {name: os.pipe() for name in outputs}
+    place = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
+    argv = [str(ffmpeg_program()), "-nostdin", *(place.get(argument, argument) for argument in arguments)]
+    try:
+        process = _start(argv, [write for _, write in pipes.values()])
+    finally:
+        for _, write in pipes.values():
+            os.close(write)  # ours: the reader sees the end only when no writer is left
+    log, gathered = Log(), tuple(bytearray() for _ in outputs)
+    overflow = threading.Event()
+
+    def gather(read: int, into: bytearray) -> None:
+        with open(read, "rb", buffering=0) as pipe:
+            while block := pipe.read(READ_BYTES):
+                into += block
+                if len(into) > most_bytes:
+                    overflow.set()
+                    _kill(process)
+                    return
+
+    threads = [
+        threading.Thread(target=gather, args=(read, into)) for (read, _), into in zip(pipes.values(), gathered, strict=True)
+    ]
+    threads.append(threading.Thread(target=_read_log, args=(process.stderr, log)))
+    with _running(process, threads):
+        try:
+            exit_code = process.wait(time_limit_seconds)
+        except subprocess.TimeoutExpired:
+            raise FfmpegStopped(f"not done within {time_limit_seconds:g} s") from None
+    if overflow.is_set():
+        raise FfmpegStopped(f"it decodes to more than {most_bytes / 1e6:.0f} MB")
+    return Finished(exit_code, gathered, log)
+
+
+def _start(argv: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=pass_fds,
+        start_new_session=True,  # a process group of its own, to be killed as one
+    )
+
+
+@contextlib.contextmanager
+def _running(process: subprocess.Popen[bytes], threads: Sequence[threading.Thread]) -> Iterator[None]:
+    """Read all that the process writes while the block runs; nothing of it is left behind, however the block ends."""
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        _kill(process)
+        process.wait()
+        for thread in threads:
+            thread.join()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _read_log(pipe: IO[bytes], log: Log) -> None:
+    with pipe:
+        while line := pipe.readline(LINE_BYTES):
+            log.add(line.decode("utf-8", "replace").rstrip("\r\n"))
