@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from l2l.config import Mels
+from l2l.config import Media, Mels
 from l2l.config import Student as StudentConfig
 from l2l.fitting import load_network, save_network
 from l2l.student.network import Modality, Student
@@ -28,7 +28,7 @@ def build_student(
 
 
 def save_student(
-    path: Path, student: Student, config: StudentConfig, class_names: Sequence[str], distilled: bool, frame_pixels: int, mels: Mels
+    path: Path, student: Student, config: StudentConfig, class_names: Sequence[str], distilled: bool, media: Media, mels: Mels
 ) -> None:
     """Keep a student with the names of its classes and what it looks at and listens to."""
     settings = {
@@ -36,7 +36,8 @@ def save_student(
         "class_names": list(class_names),
         "descriptor_width": student.classifier.in_features,
         "distilled": distilled,
-        "frame_pixels": frame_pixels,
+        "frame_pixels": media.frame_pixels,
+        "media": media.model_dump(mode="json"),
         "mels": mels.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
     }
@@ -57,6 +58,11 @@ def load_student(path: Path) -> Student:
     student.class_names = tuple(names)
     student.settings = settings
     return student.eval()
+
+
+def media_of(settings: dict[str, Any]) -> Media:
+    """How the pictures and sound that a student with these settings was fitted on were taken from their files."""
+    return Media.model_validate(settings["media"])
 
 
 def mels_of(settings: dict[str, Any]) -> Mels:

@@ -105,7 +105,7 @@ def distil_student(
             config.distil,
             lambda: {"val_agreement": _top1(network, held_out, teacher_says, config, mel_config.floor, device)},
         )
-        save_student(student, network, config, names, True, next(iter(m.values())).config.frame_pixels, mel_config)
+        save_student(student, network, config, names, True, next(iter(m.values())).config, mel_config)
 
 
 def finetune_student(
@@ -143,8 +143,7 @@ def finetune_student(
             "val_top1": _top1(network, held_out, labels, config, mel_config.floor, device)
         }
         fit(network, [{"params": network.parameters()}], fitted, loss, config.finetune, validate)
-        pixels = next(iter(m.values())).config.frame_pixels
-        save_student(student, network, config, classes, distilled is not None, pixels, mel_config)
+        save_student(student, network, config, classes, distilled is not None, next(iter(m.values())).config, mel_config)
 
 
 def _labelled(examples: Sequence, media: dict[str, MediaReader], mels: dict[str, MelReader]) -> Moments:

@@ -118,11 +118,9 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
         yield from (shard.clip(video.video, moment) for moment in moments)
         return
     decoded = decode(video.path, shard.config, video.video_stream, video.audio_stream, video.duration_seconds, "clips")
-    grid = shard.grid
-    for moment in moments:
-        first = moment * grid.pictures_per_moment
-        clip = decoded.frames[first : first + grid.frames]
-        yield np.concatenate([clip, np.repeat(clip[-1:], grid.frames - len(clip), axis=0)])
+    if decoded.moments != shard.moments(video.video):
+        raise BadInput(f"{video.path}: {decoded.moments} moments now, {shard.moments(video.video)} when its media were stored; rerun decode_videos")
+    yield from (decoded.clip(moment) for moment in moments)
 
 
 def describe_clips(

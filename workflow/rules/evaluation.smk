@@ -67,8 +67,6 @@ rule evaluate_clips:
     output:
         table="results/{run}/evaluation/clips.tsv",
     params:
-        config=as_json(CONFIG.evaluation),
-        seed=seed,
         version=1,
     log:
         "logs/{run}/evaluate_clips.log",
@@ -91,7 +89,5 @@ rule evaluate_clips:
             --media {input.media:q} \
             --mels {input.mels:q} \
             --table {output.table:q} \
-            --config {params.config:q} \
-            --seed {params.seed} \
             --threads {threads} 2> {log:q}
         """
