@@ -57,7 +57,7 @@ endef
 	@touch $@
 
 $(BIN)/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
 		|| { echo "l2l needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version 2>&1`: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv > /dev/null \
 		|| { rm -rf .venv; echo "l2l: $(PYTHON) cannot make a virtual environment with pip: install python3-venv, or name another by make PYTHON=..." >&2; exit 1; }
