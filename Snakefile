@@ -21,6 +21,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/skimmer.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/study.smk"
 
 
 rule all:

@@ -213,6 +213,12 @@ class Report(Section):
     pictures: Count = 5  # in a strip
 
 
+class Study(Section):
+    """The same chain with several seeds: `snakemake study`."""
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3)
+
+
 class Config(Section):
     """A whole configuration: what `config.yaml` holds."""
 
@@ -228,6 +234,7 @@ class Config(Section):
     skimmer: Skimmer
     evaluation: Evaluation = Evaluation()
     report: Report = Report()
+    study: Study = Study()
 
     @model_validator(mode="after")
     def _one_of_each_role(self) -> "Config":

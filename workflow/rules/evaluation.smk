@@ -14,7 +14,7 @@ rule evaluate_videos:
         non_recurrent="results/{run}/skimmer/non_recurrent.pt",
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
-        shards=shard_files("features", CONFIG.target, suffix=""),
+        shards=shard_files("features", CONFIG.target, suffix="/zarr.json"),
     output:
         table="results/{run}/evaluation/table1.tsv",
         predictions="results/{run}/evaluation/predictions.tsv",

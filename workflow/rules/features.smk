@@ -6,6 +6,11 @@
 MAIN_STUDENT_FILE = f"results/{{run}}/student/finetuned/{MAIN_STUDENT}-distilled.pt"
 
 
+def store_folder(wildcards, output):
+    """The folder of a shard's store; what Snakemake watches is the file in it that is written last."""
+    return os.path.dirname(output.features)
+
+
 rule extract_features:
     """What the student makes of every moment of a shard."""
     input:
@@ -13,8 +18,9 @@ rule extract_features:
         mels="results/{run}/mels/{dataset}/{shard}.h5",
         student=MAIN_STUDENT_FILE,
     output:
-        features=directory("results/{run}/features/{dataset}/{shard}"),
+        features="results/{run}/features/{dataset}/{shard}/zarr.json",
     params:
+        features=store_folder,
         config=as_json(CONFIG.features),
         version=1,
     log:
@@ -34,7 +40,7 @@ rule extract_features:
             --media {input.media:q} \
             --mels {input.mels:q} \
             --student {input.student:q} \
-            --features {output.features:q} \
+            --features {params.features:q} \
             --config {params.config:q} \
             --threads {threads} 2> {log:q}
         """
@@ -42,7 +48,7 @@ rule extract_features:
 
 def features_of_dataset(wildcards):
     """Every shard's features of the data set."""
-    return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix="")]
+    return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix="/zarr.json")]
 
 
 rule complete_features:
@@ -52,6 +58,7 @@ rule complete_features:
     output:
         features="results/{run}/features/{dataset}/zarr.json",
     params:
+        shards=lambda wildcards, input: [os.path.dirname(path) for path in input.shards],
         version=1,
     log:
         "logs/{run}/complete_features/{dataset}.log",
@@ -66,6 +73,6 @@ rule complete_features:
     shell:
         """
         python -m l2l complete_features \
-            --shards {input.shards:q} \
+            --shards {params.shards:q} \
             --features {output.features:q} 2> {log:q}
         """

@@ -10,7 +10,7 @@ rule fit_skimmer:
         student=MAIN_STUDENT_FILE,
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
-        shards=shard_files("features", CONFIG.target, suffix=""),
+        shards=shard_files("features", CONFIG.target, suffix="/zarr.json"),
     output:
         skimmer="results/{run}/skimmer/{model}.pt",
     params:

@@ -1,0 +1,87 @@
+"""Answer for single files: what is done in them, and the few moments that told."""
+
+import json as json_text
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from l2l.errors import BadInput
+from l2l.evaluation.cost import Prices
+from l2l.evaluation.methods import class_probabilities, skim
+from l2l.features.stage import look_and_listen
+from l2l.manifest.artifact import USABLE
+from l2l.manifest.probe import Facts, probe_files
+from l2l.media.decode import decode
+from l2l.mels.spectrogram import log_mel
+from l2l.moments import start_seconds
+from l2l.skimmer.artifact import FittedSkimmer, load_skimmer
+from l2l.student.artifact import load_student, media_of, mels_of
+from l2l.student.network import Student
+
+_DID = {"image": "looked_at_seconds", "audio": "listened_to_seconds"}
+
+
+def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
+    """Name the action in each video by skimming it with a run's student and skimmer.
+
+    Args:
+        video: files to answer for.
+        run: a finished run's folder, such as results/demo.
+        json: print one JSON object a file instead of a line for people.
+
+    Returns:
+        0 when every file was answered for, 1 when one could not be read.
+    """
+    skimmer = load_skimmer(run / "skimmer" / "skimmer.pt")
+    student = load_student(run / "student" / "finetuned" / f"{'-'.join(skimmer.network.modalities)}-distilled.pt")
+    if student.class_names != skimmer.class_names:
+        raise BadInput(f"{run}: its student and its skimmer know different classes; run snakemake again")
+    prices = Prices(student, {"skimmer": skimmer})
+    answers = [
+        _answer(path, facts, student, skimmer, prices) for path, facts in zip(video, probe_files(video), strict=True)
+    ]
+    for answer in answers:
+        print(json_text.dumps(answer) if json else _line(answer))
+    return int(any("label" not in answer for answer in answers))
+
+
+def _answer(path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, prices: Prices) -> dict[str, Any]:
+    """What can be said of one file; without a label where it cannot be used, and then with the reason."""
+    answer: dict[str, Any] = {"video": str(path), "status": facts.status, "reason": facts.reason}
+    if facts.status not in USABLE:
+        return answer
+    media = media_of(student.settings)
+    decoded = decode(path, media, facts.video_stream, facts.audio_stream, facts.duration_seconds, "moments")
+    answer |= {"status": decoded.status, "reason": decoded.reason}
+    if decoded.status not in USABLE:
+        return answer
+    frames = np.stack([decoded.frame(k) for k in range(decoded.moments)])
+    mels = log_mel(decoded.windows(), mels_of(student.settings))
+    read = look_and_listen(student, frames, mels, decoded.has_sound(), torch.device("cpu"))
+    skimming = skim(skimmer, read)
+    probabilities = class_probabilities(skimming.logits.numpy())[0]
+    macs = decoded.moments * prices.features_macs + prices.network_macs("skimmer", decoded.moments)
+    answer |= {
+        "label": skimmer.class_names[int(probabilities.argmax())],
+        "probability": round(float(probabilities.max()), 6),
+        "duration_seconds": round(decoded.duration_seconds, 3),
+        "moments": decoded.moments,
+        "gmacs": round(macs / 1e9, 6),
+    }
+    for i, modality in enumerate(skimmer.network.modalities):
+        chosen = [k for k in skimming.selected[0, :, i].tolist() if modality == "image" or read.has_sound[k]]
+        answer[_DID[modality]] = [round(float(start_seconds(k)), 3) for k in chosen]
+    return answer
+
+
+def _line(answer: dict[str, Any]) -> str:
+    if "label" not in answer:
+        return f"{answer['video']}: {answer['status']}: {answer['reason']}"
+    said = f"{answer['video']}: {answer['label']} ({answer['probability']:.2f})"
+    for key, verb in (("looked_at_seconds", "looked at"), ("listened_to_seconds", "listened to")):
+        if answer.get(key):
+            said += f"; {verb} " + ", ".join(f"{seconds:.1f}" for seconds in answer[key]) + " s"
+    remark = f" [{answer['status']}: {answer['reason']}]" if answer["reason"] else ""
+    return f"{said}; {answer['gmacs']:.3g} GMACs{remark}"

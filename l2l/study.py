@@ -1,0 +1,36 @@
+"""Several seeds of one configuration side by side: mean and spread of every figure."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
+from l2l.stores import read_table, write_table
+
+
+def summarise_study(table1: list[Path], clips: list[Path], table1_summary: Path, clips_summary: Path) -> None:
+    """Write, for each method and each clip model, mean, standard deviation, least and most top-1 over the runs of a study."""
+    _summarise(table1, TABLE1_COLUMNS, ("method",), ("top1", "map"), ("gmacs_per_video", "moments"), table1_summary)
+    _summarise(clips, CLIP_COLUMNS, ("model", "modalities", "distilled"), ("top1",), ("gmacs_per_clip",), clips_summary)
+
+
+def _summarise(
+    tables: list[Path], columns: Sequence[str], keys: Sequence[str], figures: Sequence[str], costs: Sequence[str], out: Path
+) -> None:
+    runs = [{tuple(row[key] for key in keys): row for row in read_table(path, columns)} for path in tables]
+    rows = []
+    for key in runs[0]:
+        row: dict[str, object] = dict(zip(keys, key, strict=True))
+        row["runs"] = len(runs)
+        for figure in figures:
+            values = [float(run[key][figure]) for run in runs]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            row |= {
+                f"{figure}_mean": f"{statistics.mean(values):.2f}",
+                f"{figure}_std": f"{spread:.2f}",
+                f"{figure}_min": f"{min(values):.2f}",
+                f"{figure}_max": f"{max(values):.2f}",
+            }
+        row |= {cost: f"{statistics.mean(float(run[key][cost]) for run in runs):.6g}" for cost in costs}
+        rows.append(row)
+    write_table(out, list(rows[0]), rows)

@@ -1,0 +1,39 @@
+# in:  the tables of the same chain run with several seeds: other drawings, splits, weights and draws
+# out: results/{run}/study/table1.tsv, clips.tsv   mean, standard deviation, least and most over the runs
+
+STUDY_RUNS = [CONFIG.run if s == CONFIG.seed else f"{CONFIG.run}-seed{s}" for s in CONFIG.study.seeds]
+
+
+rule summarise_study:
+    """Mean and spread over the study's seeds."""
+    input:
+        table1=expand("results/{run}/evaluation/table1.tsv", run=STUDY_RUNS),
+        clips=expand("results/{run}/evaluation/clips.tsv", run=STUDY_RUNS),
+    output:
+        table1=f"results/{CONFIG.run}/study/table1.tsv",
+        clips=f"results/{CONFIG.run}/study/clips.tsv",
+    log:
+        f"logs/{CONFIG.run}/summarise_study.log",
+    benchmark:
+        f"benchmarks/results/{CONFIG.run}/summarise_study.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    shell:
+        """
+        python -m l2l summarise_study \
+            --table1 {input.table1:q} \
+            --clips {input.clips:q} \
+            --table1-summary {output.table1:q} \
+            --clips-summary {output.clips:q} 2> {log:q}
+        """
+
+
+rule study:
+    """Everything, once for each of the study's seeds."""
+    localrule: True
+    input:
+        rules.summarise_study.output,
