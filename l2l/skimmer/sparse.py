@@ -27,5 +27,5 @@ def interpolate(read: Float[Tensor, "read channel"], factor: int, count: int) ->
     moment = torch.arange(count, device=read.device)
     before = moment // factor
     after = (before + 1).clamp(max=len(read) - 1)
-    share = ((moment % factor) / factor).to(read.dtype)[:, None]  # of the later neighbour
+    share = (moment % factor).to(read.dtype)[:, None] / factor  # of the later neighbour
     return torch.lerp(read[before], read[after], share)

@@ -1,0 +1,453 @@
+"""The skimmer: laws, the formula in plain loops, known answers, and a whole small fit."""
+
+import math
+from pathlib import Path
+
+import feature_world
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from l2l.errors import BadInput
+from l2l.features.artifact import read_features
+from l2l.manifest.artifact import read_videos
+from l2l.skimmer.artifact import FittedSkimmer, build, load_skimmer, save_skimmer
+from l2l.skimmer.baselines import LstmBaseline, NonRecurrent
+from l2l.skimmer.network import Skimmer, mean_over_present
+from l2l.skimmer.padding import pad_videos
+from l2l.skimmer.sparse import interpolate, moments_read
+from l2l.skimmer.stage import collate, examples, fit_skimmer, start_from_student
+from l2l.student.artifact import load_student
+
+WIDTHS = {"image": 6, "audio": 5}
+SMALL = {"classes": 4, "fusion_hidden": 11, "descriptor_width": 8, "hidden": 9, "key": 7, "query_hidden": 10}
+MODALITIES = (("image", "audio"), ("image",), ("audio",))
+
+
+def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """The network in evaluation mode, with batch norms as after some training and weights that make attention choosy."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm1d):
+                for value, low, high in ((module.running_mean, -0.5, 0.5), (module.running_var, 0.5, 2.0)):
+                    value.uniform_(low, high, generator=generator)
+                module.weight.uniform_(0.5, 2.0, generator=generator)
+                module.bias.uniform_(-0.5, 0.5, generator=generator)
+            elif isinstance(module, torch.nn.Linear):
+                module.weight.mul_(2)
+    return network.eval()
+
+
+def small_skimmer(modalities=("image", "audio"), seed: int = 0) -> Skimmer:
+    torch.manual_seed(seed)
+    return shaken(Skimmer({m: WIDTHS[m] for m in modalities}, **SMALL), seed)
+
+
+def small_network(kind: str):
+    torch.manual_seed(0)
+    if kind == "lstm":
+        return shaken(LstmBaseline(WIDTHS, 4, 11, 8, 9))
+    return shaken(NonRecurrent(WIDTHS, 4, 11, 8, 7, 10))
+
+
+def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int) -> Tensor:
+    with torch.no_grad():
+        return network(features, present, steps).logits if isinstance(network, Skimmer) else network(features, present)
+
+
+def made_up(lengths, seed: int = 0) -> list[dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+    return [{m: torch.randn(n, width, generator=generator) for m, width in WIDTHS.items()} for n in lengths]
+
+
+def only(video: dict[str, Tensor], modalities) -> dict[str, Tensor]:
+    return {m: video[m] for m in modalities}
+
+
+# ---- laws -------------------------------------------------------------------------------------------------------------------
+
+lengths = st.lists(st.integers(1, 14), min_size=1, max_size=5)
+
+
+@pytest.mark.parametrize("modalities", MODALITIES)
+@given(lengths=lengths, steps=st.integers(1, 10), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, seed):
+    network = small_skimmer(modalities, seed)
+    videos = [only(v, modalities) for v in made_up(lengths, seed)]
+    together = scores_of(network, *pad_videos(videos), steps)
+    for row, video in zip(together, videos, strict=True):
+        torch.testing.assert_close(row, scores_of(network, *pad_videos([video]), steps)[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
+@given(lengths=lengths, seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, seed):
+    network, videos = small_network(kind), made_up(lengths, seed)
+    together = scores_of(network, *pad_videos(videos), 0)
+    for row, video in zip(together, videos, strict=True):
+        torch.testing.assert_close(row, scores_of(network, *pad_videos([video]), 0)[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["skimmer", "lstm", "non_recurrent"])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("padding", [0.0, 1e30, math.nan, math.inf])
+def test_what_stands_in_absent_moments_and_how_many_they_are_changes_no_score(kind, training, padding):
+    """In training too: batch statistics are of present moments."""
+    network = (small_skimmer() if kind == "skimmer" else small_network(kind)).train(training)
+    features, present = pad_videos(made_up([3, 7, 5]))
+    wider = {m: torch.full((3, 12, x.shape[2]), padding) for m, x in features.items()}
+    for m, x in features.items():
+        wider[m][:, :7][present] = x[present]
+    more = torch.cat([present, torch.zeros(3, 5, dtype=torch.bool)], 1)
+    expected = scores_of(network, features, present, 4)
+    torch.testing.assert_close(scores_of(network, wider, more, 4), expected, rtol=0, atol=1e-6)
+
+
+def test_absent_moments_get_exactly_nothing_and_present_ones_everything():
+    skimming = small_skimmer()(*pad_videos(made_up([2, 12, 5])), 8)
+    for video, length in enumerate((2, 12, 5)):
+        assert (skimming.weights[video, :, :, length:] == 0).all()
+        assert (skimming.selected[video] < length).all()
+    torch.testing.assert_close(skimming.weights.sum(3), torch.ones(3, 7, 2))
+    torch.testing.assert_close(skimming.modality_scores.sum(2), torch.ones(3, 7))
+
+
+@given(length=st.integers(1, 13), steps=st.integers(2, 10), seed=st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_no_moment_is_selected_twice_by_a_modality_while_others_remain(length, steps, seed):
+    skimming = small_skimmer(seed=seed)(*pad_videos(made_up([length, 13], seed)), steps)
+    for modality in range(2):
+        chosen = skimming.selected[0, :, modality].tolist()
+        for begin in range(0, len(chosen), length):  # after `length` looks all moments are used up and the mask starts anew
+            assert len(set(chosen[begin : begin + length])) == len(chosen[begin : begin + length])
+
+
+def test_a_used_moment_has_no_weight_until_all_are_used():
+    skimming = small_skimmer()(*pad_videos(made_up([4])), 10)
+    weights, selected = skimming.weights[0], skimming.selected[0]
+    for look in range(9):
+        for modality in range(2):
+            used = selected[look - look % 4 : look, modality]
+            assert (weights[look, modality, used] == 0).all()
+            assert (weights[look, modality] > 0).sum() == 4 - look % 4
+
+
+def test_nothing_is_masked_before_the_first_look():
+    assert (small_skimmer()(*pad_videos(made_up([6])), 2).weights > 0).all()
+
+
+def test_stopping_early_gives_the_same_looks_as_going_on():
+    network, batch = small_skimmer(), pad_videos(made_up([9, 12]))
+    long = network(*batch, 10)
+    for steps in range(1, 10):
+        short = network(*batch, steps)
+        assert torch.equal(short.selected, long.selected[:, : steps - 1])
+        assert short.selected.shape == (2, steps - 1, 2)
+
+
+def test_one_step_is_the_classifier_on_the_fused_mean_features():
+    network = small_skimmer()
+    features, present = pad_videos(made_up([3, 8]))
+    mean = torch.cat([mean_over_present(features[m], present) for m in WIDTHS], 1)
+    torch.testing.assert_close(network(features, present, 1).logits, network.classifier(network.fusion(mean)))
+
+
+def test_the_order_of_moments_changes_nothing_but_the_numbers_of_the_selected():
+    """Attention knows no time: a video played in another order gets the same scores, and selects the same moments."""
+    network, (video,) = small_skimmer(), made_up([11])
+    order = torch.randperm(11, generator=torch.Generator().manual_seed(1))
+    first, other = network(*pad_videos([video]), 6), network(*pad_videos([{m: x[order] for m, x in video.items()}]), 6)
+    torch.testing.assert_close(first.logits, other.logits, rtol=0, atol=1e-5)
+    assert torch.equal(order[other.selected], first.selected)
+
+
+def test_with_one_modality_there_are_no_modality_scores_to_learn():
+    network = small_skimmer(("audio",))
+    assert not [name for name, _ in network.named_parameters() if "modality" in name]
+    assert (network(*pad_videos([only(v, ("audio",)) for v in made_up([5])]), 4).modality_scores == 1).all()
+
+
+# ---- sparse indexing --------------------------------------------------------------------------------------------------------
+
+counts, factors = st.integers(1, 60), st.integers(1, 20)
+
+
+@given(count=counts)
+def test_reading_every_moment_leaves_features_as_they_are(count):
+    features = torch.randn(count, 3)
+    assert torch.equal(interpolate(features, 1, count), features)
+
+
+@given(count=counts, factor=factors)
+def test_a_moment_that_was_read_keeps_its_feature_and_the_last_one_read_holds_to_the_end(count, factor):
+    features, reads = torch.randn(count, 3), moments_read(count, factor)
+    filled = interpolate(features[reads], factor, count)
+    assert filled.shape == features.shape
+    assert torch.equal(filled[reads], features[reads])
+    assert torch.equal(filled[reads[-1] :], features[reads[-1]].expand(count - reads[-1], 3))
+
+
+@given(count=counts, factor=factors)
+def test_features_that_grow_evenly_are_reproduced_between_moments_read(count, factor):
+    reads = moments_read(count, factor)
+    features = torch.arange(count, dtype=torch.double)[:, None] * torch.tensor([1.0, -0.5]) + 3
+    filled = interpolate(features[reads], factor, count)
+    torch.testing.assert_close(filled[: reads[-1] + 1], features[: reads[-1] + 1])
+
+
+@given(count=counts, factor=factors)
+def test_interpolation_never_leaves_the_range_of_what_was_read(count, factor):
+    read = torch.randn(len(moments_read(count, factor)), 2)
+    filled = interpolate(read, factor, count)
+    assert (filled <= read.amax(0) + 1e-6).all()
+    assert (filled >= read.amin(0) - 1e-6).all()
+
+
+def test_interpolation_refuses_another_number_of_moments():
+    with pytest.raises(ValueError, match="3 moments read of 10, expected every 5-th: 2"):
+        interpolate(torch.zeros(3, 4), 5, 10)
+
+
+# ---- parity with the definition ---------------------------------------------------------------------------------------------
+
+
+def linear(layer: torch.nn.Linear, x: np.ndarray) -> np.ndarray:
+    weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    return np.array([sum(weight[o, i] * x[i] for i in range(len(x))) + bias[o] for o in range(len(bias))])
+
+
+def norm(layer: torch.nn.BatchNorm1d, x: np.ndarray) -> np.ndarray:
+    mean, variance = layer.running_mean.numpy(), layer.running_var.numpy()
+    return (x - mean) / np.sqrt(variance + layer.eps) * layer.weight.detach().numpy() + layer.bias.detach().numpy()
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, 0)
+
+
+def softmax(scores: dict[int, float]) -> dict[int, float]:
+    top = max(scores.values())
+    total = sum(math.exp(s - top) for s in scores.values())
+    return {i: math.exp(s - top) / total for i, s in scores.items()}
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_by_hand(cell: torch.nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    gates = cell.weight_ih.detach().numpy() @ x + cell.bias_ih.detach().numpy()
+    gates = gates + cell.weight_hh.detach().numpy() @ h + cell.bias_hh.detach().numpy()
+    i, f, g, o = np.split(gates, 4)  # torch's order
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def skim_by_hand(network: Skimmer, video: dict[str, np.ndarray], steps: int) -> tuple[np.ndarray, list[list[int]], list]:
+    """The paper's equations for one video, a loop at a time: logits, selected moments, weights of each look."""
+    modalities, count = list(video), len(next(iter(video.values())))
+
+    def psi(seen: dict[str, np.ndarray]) -> np.ndarray:
+        joined = np.concatenate([seen[m] for m in modalities])
+        return linear(network.fusion.fc2, relu(linear(network.fusion.fc1, joined)))
+
+    keys = {m: [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in video[m]] for m in modalities}
+    seen = {m: sum(video[m]) / count for m in modalities}
+    h = c = np.zeros(network.rnn.hidden_size)
+    used: dict[str, set[int]] = {m: set() for m in modalities}
+    fused, selected, all_weights = [], [], []
+    for _ in range(steps):
+        fused.append(psi(seen))
+        h, c = lstm_by_hand(network.rnn, fused[-1], h, c)
+        weights = {}
+        for m in modalities:
+            first, batch_norm, _, second = network.queries[m]
+            query = linear(second, relu(norm(batch_norm, linear(first, h))))
+            if len(used[m]) == count:
+                used[m] = set()
+            scores = {k: float(query @ keys[m][k]) / math.sqrt(len(query)) for k in range(count) if k not in used[m]}
+            weights[m] = softmax(scores)
+        trust = [1.0] if len(modalities) == 1 else list(softmax(dict(enumerate(linear(network.modality_attention, h)))).values())
+        seen = {
+            bank: sum(trust[i] * weights[m][k] * video[bank][k] for i, m in enumerate(modalities) for k in weights[m])
+            for bank in modalities
+        }
+        chosen = [max(weights[m], key=lambda k, w=weights[m]: w[k]) for m in modalities]
+        for m, k in zip(modalities, chosen, strict=True):
+            used[m].add(k)
+        selected.append(chosen)
+        all_weights.append([[weights[m].get(k, 0.0) for k in range(count)] for m in modalities])
+    logits = linear(network.classifier, sum(fused) / steps)
+    return logits, selected[:-1], all_weights[:-1]  # the last query's answer is not used
+
+
+@pytest.mark.parametrize("modalities", MODALITIES)
+@pytest.mark.parametrize(("count", "steps"), [(12, 10), (3, 10), (1, 4), (7, 1)])
+def test_the_skimmer_is_the_formula_in_plain_loops(modalities, count, steps):
+    network = small_skimmer(modalities, seed=count).double()
+    (video,) = made_up([count], seed=steps)
+    bank = {m: video[m].double() for m in modalities}
+    skimming = network(*pad_videos([bank]), steps)
+    logits, selected, weights = skim_by_hand(network, {m: x.numpy() for m, x in bank.items()}, steps)
+    np.testing.assert_allclose(skimming.logits[0].detach().numpy(), logits, rtol=0, atol=1e-10)
+    assert skimming.selected[0].tolist() == selected
+    np.testing.assert_allclose(skimming.weights[0].numpy(), np.array(weights).reshape(skimming.weights[0].shape), atol=1e-10)
+
+
+def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
+    network = small_network("lstm").double()
+    (video,) = made_up([6])
+    video = {m: x.double() for m, x in video.items()}
+    cell = torch.nn.LSTMCell(8, 9).double()
+    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in network.rnn.state_dict().items()})
+    h = c = np.zeros(9)
+    outputs = []
+    for k in range(6):
+        joined = np.concatenate([video[m][k].numpy() for m in WIDTHS])
+        z = linear(network.fusion.fc2, relu(linear(network.fusion.fc1, joined)))
+        h, c = lstm_by_hand(cell, z, h, c)
+        outputs.append(h)
+    expected = linear(network.classifier, sum(outputs) / 6)
+    np.testing.assert_allclose(scores_of(network, *pad_videos([video]), 0)[0].numpy(), expected, atol=1e-10)
+
+
+def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_state():
+    network = small_network("non_recurrent").double()
+    (video,) = made_up([6])
+    bank = {m: x.double().numpy() for m, x in video.items()}
+
+    def psi(seen):
+        return linear(network.fusion.fc2, relu(linear(network.fusion.fc1, np.concatenate([seen[m] for m in WIDTHS]))))
+
+    mean = psi({m: x.mean(0) for m, x in bank.items()})
+    trust = softmax(dict(enumerate(linear(network.modality_attention, mean))))
+    joint = np.zeros(6)
+    for i, m in enumerate(WIDTHS):
+        first, batch_norm, _, second = network.queries[m]
+        query = linear(second, relu(norm(batch_norm, linear(first, mean))))
+        keys = [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in bank[m]]
+        weights = softmax({k: float(query @ key) / math.sqrt(7) for k, key in enumerate(keys)})
+        joint += trust[i] * np.array([weights[k] for k in range(6)])
+    expected = linear(network.classifier, (mean + psi({m: joint @ x for m, x in bank.items()})) / 2)
+    batch = pad_videos([{m: torch.from_numpy(x) for m, x in bank.items()}])
+    np.testing.assert_allclose(scores_of(network, *batch, 0)[0].numpy(), expected, atol=1e-10)
+
+
+# ---- known answers and gradients --------------------------------------------------------------------------------------------
+
+
+def test_the_full_size_skimmer_has_the_references_parameters_less_two_things():
+    """The public code has 11,872,146 with 200 classes: a step classifier that nothing trains, and weight norm's magnitudes."""
+    network = Skimmer({"image": 512, "audio": 512}, 200)
+    step_classifier, magnitudes = 200 * 1024 + 200, 2 * 4096
+    assert sum(p.numel() for p in network.parameters()) == 11_872_146 - step_classifier - magnitudes == 11_658_954
+
+
+@pytest.mark.parametrize("modalities", MODALITIES)
+def test_every_parameter_gets_a_gradient(modalities):
+    """Modality attention too, which the public code leaves as it was drawn."""
+    network = small_skimmer(modalities).train()
+    batch = [only(v, modalities) for v in made_up([5, 9, 12])]
+    torch.nn.functional.cross_entropy(network(*pad_videos(batch), 4).logits, torch.tensor([0, 1, 2])).backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert set(dead) <= {f"queries.{m}.0.bias" for m in modalities} | {f"keys.{m}.linear.bias" for m in modalities}
+    # a bias before batch norm has no effect in training
+
+
+@pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
+def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
+    network = small_network(kind).train()
+    torch.nn.functional.cross_entropy(network(*pad_videos(made_up([5, 9, 12]))), torch.tensor([0, 1, 2])).backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert all(name.endswith((".0.bias", ".linear.bias")) for name in dead)
+
+
+# ---- on disk and as a stage -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["skimmer", "lstm", "non_recurrent"])
+def test_what_is_written_is_what_is_read(tmp_path, model):
+    widths = {"image": 5, "audio": 4}
+    network = shaken(build(model, widths, 3, 11, 8, feature_world.SKIMMER))
+    fitted = FittedSkimmer(network, model, ("a", "b", "c"), feature_world.SKIMMER.steps)
+    save_skimmer(tmp_path / "skimmer.pt", fitted, widths, feature_world.SKIMMER)
+    back = load_skimmer(tmp_path / "skimmer.pt")
+    assert (back.model, back.class_names, back.steps, back.network.training) == (model, ("a", "b", "c"), 6, False)
+    features, present = {m: torch.randn(2, 7, w) for m, w in widths.items()}, torch.ones(2, 7, dtype=torch.bool)
+    assert torch.equal(back.scores(features, present), fitted.scores(features, present))
+
+
+def test_a_student_is_no_skimmer(tmp_path):
+    world = feature_world.make_world(tmp_path, 4, 0, 0)
+    with pytest.raises(BadInput, match="expected a skimmer that l2l wrote"):
+        load_skimmer(world.student)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> feature_world.World:
+    return feature_world.make_world(tmp_path_factory.mktemp("world"))
+
+
+def test_the_skimmer_starts_as_the_student_on_mean_features(world):
+    """Psi and classifier are the student's, so one step gives the student's scores of the mean features."""
+    student = load_student(world.student)
+    network = build("skimmer", {"image": 16, "audio": 16}, 6, 32, 16, feature_world.SKIMMER)
+    fitted = FittedSkimmer(network.eval(), "skimmer", feature_world.CLASSES, 1)
+    groups = start_from_student(fitted, student, feature_world.SKIMMER)
+    read = {m: torch.from_numpy(x)[None] for m, x in read_features(world.features).load("test-000").features.items()}
+    expected = student.classifier(student.fuse({m: x.mean(1) for m, x in read.items()}))
+    torch.testing.assert_close(fitted.scores(read, torch.ones(1, read["image"].shape[1], dtype=torch.bool)), expected)
+    fitted_now = {id(p) for group in groups for p in group["params"]}
+    left_out = [name for name, p in network.named_parameters() if id(p) not in fitted_now]
+    assert all(name.startswith("fusion.") for name in left_out)
+    assert left_out
+    assert {group["rate"] for group in groups} == {1.0, 0.1}
+
+
+@pytest.fixture(scope="module")
+def fitted(world, tmp_path_factory) -> FittedSkimmer:
+    path = tmp_path_factory.mktemp("fitted") / "skimmer.pt"
+    fit_skimmer(world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", seed=0)
+    return load_skimmer(path)
+
+
+def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(world, fitted):
+    bank = read_features(world.features)
+    test = [video for video in read_videos(world.videos) if video.split == "test" and video.usable]
+    features, present, labels = collate(examples(bank, test, ("image", "audio")))
+    with torch.no_grad():
+        ours = (fitted.scores(features, present).argmax(1) == labels).double().mean()
+    moments = [torch.from_numpy(bank.load(video.video).scores).softmax(1).mean(0) for video in test]
+    dense = (torch.stack(moments).argmax(1) == labels).double().mean()
+    assert ours >= 0.9
+    assert dense <= 0.75
+
+
+def test_a_frozen_psi_stays_the_students_to_the_bit(world, fitted):
+    student = load_student(world.student)
+    for name, value in student.fusion.state_dict().items():
+        assert torch.equal(fitted.network.fusion.state_dict()[name], value)
+    assert not torch.equal(fitted.network.classifier.weight, student.classifier.weight)
+
+
+def test_fitting_twice_gives_the_same_file(world, tmp_path):
+    two_epochs = feature_world.SKIMMER.fit.model_copy(update={"epochs": 2, "milestones": ()})
+    brief = feature_world.SKIMMER.model_copy(update={"fit": two_epochs})
+    for name in ("one.pt", "two.pt"):
+        fit_skimmer(world.student, world.videos, world.features, tmp_path / name, brief, "skimmer", seed=3)
+    one, two = (torch.load(tmp_path / name, weights_only=True)["state"] for name in ("one.pt", "two.pt"))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_without_training_videos_there_is_nothing_to_fit(tmp_path):
+    world = feature_world.make_world(tmp_path, 0, 2, 2)
+    with pytest.raises(BadInput, match="no usable training videos"):
+        fit_skimmer(world.student, world.videos, world.features, tmp_path / "x.pt", feature_world.SKIMMER, "skimmer", seed=0)
+    assert not Path(tmp_path / "x.pt").exists()
