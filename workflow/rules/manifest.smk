@@ -8,6 +8,13 @@ def videos_folder(dataset):
     return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
 
 
+def annotation_files(dataset):
+    """The lists and tables a data set is told by, so that a dry run names one that is not there."""
+    section = CONFIG.videos[dataset]
+    groups = getattr(section, "groups", None)
+    return [str(path) for path in (getattr(section, "annotations", None), groups and groups.table) if path]
+
+
 # One rule a data set, since each has its own number of shards and Snakemake has to know every shard's file by name.
 for dataset in CONFIG.videos:
 
@@ -16,6 +23,7 @@ for dataset in CONFIG.videos:
             f"list_videos_{dataset}"
         input:
             folder=videos_folder(dataset),
+            annotations=annotation_files(dataset),
         output:
             videos=f"results/{{run}}/manifest/{dataset}/videos.tsv",
             shards=shard_files("manifest", dataset, suffix=".tsv"),
