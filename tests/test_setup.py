@@ -127,3 +127,10 @@ def test_snakemake_finds_the_slurm_profile_by_its_name_from_the_root():
     assert set(yaml.safe_load(text("workflow/profiles/default/config.yaml"))).isdisjoint(
         {"cores", "jobs", "executor", "default-resources", "set-resources", "retries", "latency-wait"}
     )
+
+
+def test_the_rules_that_the_slurm_profile_gives_as_examples_exist():
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    examples = re.findall(r"^#   (\w+):", text("slurm/config.yaml"), re.MULTILINE)
+    assert "fit_skimmer" in examples
+    assert set(examples) <= set(re.findall(r"^\s*rule (\w+):", rules, re.MULTILINE))

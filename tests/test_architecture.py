@@ -1,0 +1,91 @@
+"""One spine, seen from every side: the same stages in the same order, which meet only where they mean to."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from l2l.__main__ import STAGES, VERBS
+from l2l.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+SPINE = ["videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report"]
+RULES = [*SPINE, "study"]  # which runs the spine for several seeds
+PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
+# What a later stage may import of an earlier one, besides its artifact: a network that it runs again,
+DOORS = {"artifact", "network"}
+# and what is done in two places but written once.
+SHARED = {
+    "manifest.limit",  # too many bad videos: after listing, after decoding
+    "media.decode",  # clips that are not kept are decoded for the teacher
+    "media.examples",  # the labelled moments of a split
+    "skimmer.sparse",
+    "mels.spectrogram",
+}
+
+
+def text(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def imports():
+    """Each (importing, imported) pair of modules below l2l, those hidden in functions and under TYPE_CHECKING too."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "l2l").rglob("*.py")}
+    for module, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{module}: imports are absolute"
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in modules else node.module for a in node.names]
+            elif isinstance(node, ast.Import):
+                names = [a.name for a in node.names]
+            yield from ((module, name) for name in names if name and name.startswith("l2l."))
+
+
+def test_the_snakefile_includes_the_stages_in_the_order_they_run():
+    assert re.findall(r'^include: "workflow/rules/(\w+)\.smk"$', text("Snakefile"), re.MULTILINE) == ["common", *RULES]
+    assert {path.stem for path in (ROOT / "workflow/rules").glob("*.smk")} == {"common", *RULES}
+
+
+def test_the_configuration_has_a_section_a_stage_in_that_order():
+    assert list(Config.model_fields) == ["run", "seed", *RULES]
+    for path in [ROOT / "config.yaml", *(ROOT / "workflow/configs").glob("*.yaml")]:
+        sections = list(yaml.safe_load(path.read_text(encoding="utf-8")))
+        assert sections == [name for name in Config.model_fields if name in sections], path.name
+
+
+def test_a_stage_is_a_package_and_its_verbs_come_in_that_order():
+    assert {path.parent.name for path in (ROOT / "l2l").glob("*/__init__.py")} == set(PACKAGES)
+    owners = [module.split(".")[1] for module in STAGES.values()]
+    assert owners == sorted(owners, key=PACKAGES.index)
+
+
+def test_the_import_contract_has_the_stages_as_its_layers_in_that_order():
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = reversed(contracts[0]["layers"])
+    assert [layer for layer in layers if layer in PACKAGES] == PACKAGES
+
+
+def test_a_stage_reads_another_through_its_artifact():
+    through = set()
+    for module, name in imports():
+        (_, stage, *_), (_, other, *inner) = module.split("."), name.split(".")
+        if stage in PACKAGES and other in PACKAGES and stage != other and not DOORS & set(inner):
+            through.add((module, ".".join([other, *inner])))
+    assert {pair for pair in through if pair[1] not in SHARED} == set()
+
+
+def test_what_a_rule_runs_is_a_verb():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        assert set(re.findall(r"python -m l2l (\w+)", path.read_text(encoding="utf-8"))) <= set(VERBS), path.name
+
+
+def test_nothing_in_the_package_knows_of_snakemake():
+    found = [
+        path
+        for path in (ROOT / "l2l").rglob("*.py")
+        if re.search(r"^\s*(import|from) snakemake", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert found == []
