@@ -47,7 +47,8 @@ def _orders(count: int, batch_size: int) -> list[list[int]]:
     """One epoch's batches of a seeded shuffle; a last batch of one is joined to the one before (batch norm needs two)."""
     batches = [part.tolist() for part in torch.randperm(count).split(batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2] += batches.pop()
+        last = batches.pop()
+        batches[-1] += last
     return batches
 
 
@@ -120,7 +121,7 @@ def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tenso
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; {cure}") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        raise BadInput(f"{path}: not readable ({str(error).splitlines()[0]}); {cure}") from None
+        raise BadInput(f"{path}: not readable ({str(error).partition(chr(10))[0] or "empty"}); {cure}") from None
     found = (saved.get("kind"), saved.get("layout")) if isinstance(saved, dict) else type(saved).__name__
     if found != (kind, LAYOUT):
         raise BadInput(f"{path}: found {found}; {cure}")

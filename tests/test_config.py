@@ -1,0 +1,90 @@
+"""The configuration: what it takes, what it refuses and how it says so."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from l2l.config import Config, Mels, as_json, check_config, read_config
+from l2l.errors import BadInput
+
+ROOT = Path(__file__).parents[1]
+DEMO = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path: str, value: object) -> dict:
+    """The demo's configuration with one key set."""
+    values = copy.deepcopy(DEMO)
+    *sections, key = path.split(".")
+    section = values
+    for name in sections:
+        section = section[name]
+    section[key] = value
+    return values
+
+
+@pytest.mark.parametrize("path", sorted([*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"]), ids=lambda p: p.name)
+def test_every_configuration_in_the_repository_is_valid(path):
+    assert isinstance(read_config(path), Config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("mels.bnads", 40, "mels.bnads: no such key; allowed in mels: window_samples, hop_samples"),
+        ("medai", {}, "medai: no such key; allowed in the top level: run, seed, videos"),
+        ("teacher.fit.epoch", 3, "teacher.fit.epoch: no such key; allowed in teacher.fit: epochs"),
+        ("mels.bands", 0, "mels.bands: Input should be greater than or equal to 1 (found 0)"),
+        ("student.modalities", ["smell"], "student.modalities.0: Input should be 'image' or 'audio' (found 'smell')"),
+        ("media.clip_stride", 3, "must divide 16"),
+        ("skimmer.fit.milestones", [50], "must rise and lie before epoch"),
+        ("videos.clips.role", "target", "videos: found no source data set"),
+        ("videos.clips.adapter", "floder", "videos.clips: Input tag 'floder'"),
+        ("run", "../escape", "run: String should match pattern"),
+        ("media.frame_pixels", 400, "is larger than resize_pixels"),
+        ("teacher.weights", "KINETICS400_V1", "`fit` belongs to weights: train"),
+    ],
+)
+def test_a_wrong_key_or_value_is_told_in_one_line_that_names_it(path, value, told):
+    with pytest.raises(BadInput) as refused:
+        check_config(changed(path, value), "config.yaml")
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith("config.yaml: ")
+
+
+def test_a_missing_section_is_named():
+    values = {key: value for key, value in DEMO.items() if key != "skimmer"}
+    with pytest.raises(BadInput, match="skimmer: missing"):
+        check_config(values, "config.yaml")
+
+
+def test_a_file_that_is_no_configuration_is_refused(tmp_path):
+    for text, told in (("- a\n- b\n", "expected sections"), ("a: [", "not YAML"), ("", "expected sections")):
+        (tmp_path / "c.yaml").write_text(text)
+        with pytest.raises(BadInput, match=told):
+            read_config(tmp_path / "c.yaml")
+    with pytest.raises(BadInput, match="no such configuration file"):
+        read_config(tmp_path / "absent.yaml")
+
+
+def test_a_section_survives_the_command_line():
+    mels = Mels(bands=64, floor=1e-5)
+    assert Mels.model_validate_json(as_json(mels)) == mels
+
+
+def test_the_numbers_of_the_paper_stand_in_the_activitynet_configuration():
+    config = read_config(ROOT / "workflow/configs/activitynet.yaml")
+    assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (112, 16, 2)
+    assert (config.mels.window_samples, config.mels.hop_samples, config.mels.bands) == (400, 160, 40)
+    distil = config.student.distil
+    assert (distil.epochs, distil.batch_size, distil.learning_rate, distil.milestones) == (60, 16, 0.001, (30, 50))
+    assert config.student.soft_weight == 100
+    assert config.student.image_widths == config.student.audio_widths == (64, 128, 256, 512)
+    skimmer = config.skimmer
+    assert (skimmer.hidden, skimmer.key, skimmer.query_hidden, skimmer.steps) == (1024, 512, 1024, 10)
+    fit = skimmer.fit
+    assert (fit.epochs, fit.batch_size, fit.learning_rate, fit.milestones) == (25, 256, 0.01, (15, 20))
+    assert (fit.momentum, fit.weight_decay) == (distil.momentum, distil.weight_decay) == (0.9, 1e-4)
+    assert config.evaluation.sparse_factor == 5

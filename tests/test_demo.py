@@ -1,0 +1,116 @@
+"""The demo's world keeps its promise: one frame tells the object, the sound tells the motion, only both tell the class."""
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l2l.config import DemoDataset
+from l2l.demo import films, sounds, world
+from l2l.demo.stage import draw_demo
+
+seeds = st.integers(0, 2**32 - 1)
+things = st.sampled_from(world.OBJECTS)
+motions = st.sampled_from(world.MOTIONS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds, things)
+def test_the_first_picture_is_the_same_whatever_the_motion(seed, thing):
+    firsts = [
+        world.paint(world.draw_scene(np.random.default_rng(seed), thing, motion, 32), np.zeros(1)) for motion in world.MOTIONS
+    ]
+    assert all((first == firsts[0]).all() for first in firsts)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds, things, motions)
+def test_a_motion_moves_and_what_is_still_does_not(seed, thing, motion):
+    for kind, moves in ((motion, True), ("still", False)):
+        scene = world.draw_scene(np.random.default_rng(seed), thing, kind, 32)
+        pictures = world.paint(scene, np.linspace(0, 1, 8))
+        assert (pictures != pictures[0]).any() == moves
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds, motions)
+def test_a_sound_does_not_depend_on_the_object(seed, motion):
+    heard = []
+    for thing in world.OBJECTS:
+        film = films.trimmed_clip(np.random.default_rng(seed), world.class_name(thing, motion), 1.5, 32)
+        # the scene and the sound draw from one generator, and a scene draws as much whatever the object
+        heard.append(film.waveform)
+    assert all((waveform == heard[0]).all() for waveform in heard)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_sounds_are_finite_and_hardly_ever_clip(seed):
+    for motion in world.MOTIONS:
+        heard = sounds.motion_sound(np.random.default_rng(seed), motion, 1.0)
+        assert heard.shape == (16_000,)
+        assert np.isfinite(heard).all()
+        assert (np.abs(heard) > 1).mean() < 1e-3
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds, st.sampled_from(world.CLASSES), st.floats(20, 40))
+def test_the_action_fills_about_a_quarter_of_an_untrimmed_video(seed, name, seconds):
+    film = films.untrimmed_video(np.random.default_rng(seed), name, seconds, 16)
+    length = len(film.pictures) / films.FRAME_RATE
+    assert abs(length - seconds) < 0.1
+    assert abs(len(film.waveform) / sounds.RATE_HZ - length) < 0.01
+    assert 0.2 < sum(end - start for start, end in film.actions) / length < 0.3
+    assert all(0 <= start < end <= length + 1e-9 for start, end in film.actions)
+
+
+def test_an_advert_keeps_the_whole_scene_inside_a_frame_of_one_colour():
+    scene = world.draw_scene(np.random.default_rng(0), "moon", "spinning", 64)
+    pictures = world.paint(scene, np.zeros(2))
+    framed = world.frame_like_an_advert(pictures, np.array([1.0, 0.5, 0.0]))
+    assert (framed[:, :7] == [255, 128, 0]).all()
+    assert (framed[:, :, -7:] == [255, 128, 0]).all()
+    inner = framed[:, 8:-8, 8:-8]
+    assert (inner == pictures[:, (np.arange(48) * 64) // 48][:, :, (np.arange(48) * 64) // 48]).all()
+
+
+def test_an_unknown_object_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown scene 'pear'"):
+        world.draw_scene(np.random.default_rng(0), "pear", "spinning", 32)
+
+
+def dataset(**changes: object) -> DemoDataset:
+    values = {"role": "target", "shards": 1, "adapter": "demo", "kind": "untrimmed", "train": 3, "val": 1, "test": 1}
+    return DemoDataset(**{**values, "min_seconds": 8, "max_seconds": 9, "side_pixels": 32, **changes})
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn") / "videos"
+    draw_demo(folder, dataset(), 5)
+    return folder
+
+
+def test_drawn_files_are_h264_and_aac_of_the_drawn_length(drawn):
+    files = sorted(drawn.glob("*/*/*.mp4"))
+    assert len(files) == 5
+    for file in files:
+        with av.open(str(file)) as container:
+            video, audio = container.streams.video[0], container.streams.audio[0]
+            assert (video.codec_context.name, audio.codec_context.name) == ("h264", "aac")
+            assert 8 <= float(video.duration * video.time_base) <= 9.1
+            assert sum(1 for _ in container.decode(video)) == video.frames
+
+
+def test_the_same_seed_draws_the_same_bytes_on_one_core_and_on_two(drawn, tmp_path):
+    draw_demo(tmp_path / "again", dataset(), 5, threads=2)
+    for file in sorted(path for path in drawn.rglob("*") if path.is_file()):
+        assert (tmp_path / "again" / file.relative_to(drawn)).read_bytes() == file.read_bytes()
+
+
+def test_splits_are_drawn_apart_and_another_seed_draws_other_videos(drawn, tmp_path):
+    draw_demo(tmp_path / "other", dataset(), 6)
+    of_seed_5, of_seed_6 = ({p.read_bytes() for p in folder.glob("*/*/*.mp4")} for folder in (drawn, tmp_path / "other"))
+    assert len(of_seed_5) == 5
+    assert not of_seed_5 & of_seed_6

@@ -1,0 +1,107 @@
+"""The training loop."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import TensorDataset
+
+from l2l.config import Fitting
+from l2l.errors import BadInput
+from l2l.fitting import fit, flip_half, load_network, prepare, rate_factor, save_network
+
+
+def fitting(**changes: object) -> Fitting:
+    return Fitting(**{"epochs": 3, "batch_size": 4, "learning_rate": 0.1, **changes})
+
+
+def fitted(seed: int = 0, threads: int = 1, rows: int = 10, **changes: object) -> torch.nn.Linear:
+    """A line fitted to ten points."""
+    prepare(seed, threads)
+    network = torch.nn.Linear(3, 1)
+    x = torch.arange(3.0 * rows).reshape(rows, 3) / 30
+    loss = lambda batch: (network(batch[0]) - batch[1]).pow(2).mean()  # noqa: E731
+    data = TensorDataset(x, x.sum(1, keepdim=True))
+    fit(network, [{"params": network.parameters()}], data, loss, fitting(**changes), dict)
+    return network
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
+    assert torch.equal(fitted(1).weight, fitted(1).weight)
+    assert not torch.equal(fitted(1).weight, fitted(2).weight)
+
+
+def test_one_epoch_is_sgd_with_nesterov_momentum_written_out():
+    prepare(0, 1)
+    start = torch.nn.Linear(3, 1).weight.detach().numpy().copy()
+    x, y = np.arange(30.0).reshape(10, 3) / 30, (np.arange(30.0).reshape(10, 3) / 30).sum(1)
+    prepare(0, 1)
+    network = torch.nn.Linear(3, 1, bias=False)
+    loss = lambda batch: (network(batch[0])[:, 0] - batch[1]).pow(2).mean()  # noqa: E731
+    data = TensorDataset(torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32))
+    options = fitting(epochs=3, batch_size=10, milestones=(1, 2), decay=0.5, weight_decay=0.01)
+    fit(network, [{"params": network.parameters(), "rate": 2.0}], data, loss, options, dict)
+    w, v = start[0], np.zeros(3)
+    for epoch in range(3):
+        g = 2 * x.T @ (x @ w - y) / 10 + 0.01 * w
+        v = 0.9 * v + g
+        w = w - 0.1 * 2.0 * 0.5**epoch * (g + 0.9 * v)
+    assert np.allclose(network.weight.detach().numpy()[0], w, atol=1e-5)
+
+
+@given(st.floats(0, 30))
+def test_the_rate_rises_in_the_warm_up_and_falls_at_milestones(epoch):
+    options = fitting(epochs=30, milestones=(15, 20), warmup_epochs=2)
+    expected = min(1, epoch / 2) * (1 if epoch < 15 else 0.1 if epoch < 20 else 0.01)
+    assert rate_factor(epoch, options) == pytest.approx(expected)
+
+
+def test_a_last_batch_of_one_is_joined_to_the_one_before():
+    sizes = []
+    prepare(0, 1)
+    network = torch.nn.Linear(3, 1)
+
+    def loss(batch):
+        sizes.append(len(batch[0]))
+        return network(batch[0]).sum()
+
+    fit(network, [{"params": network.parameters()}], TensorDataset(torch.zeros(9, 3)), loss, fitting(epochs=1), dict)
+    assert sizes == [4, 5]
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason():
+    with pytest.raises(BadInput, match="learning_rate 10000000000.0 is too high"):
+        fitted(learning_rate=1e10, epochs=50)
+
+
+def test_half_of_a_batch_is_mirrored_and_each_entry_whole():
+    prepare(0, 1)
+    pictures = torch.randn(400, 3, 2, 5)
+    flipped = flip_half(pictures)
+    mirrored = torch.tensor([torch.equal(a, b.flip(-1)) for a, b in zip(flipped, pictures, strict=True)])
+    kept = torch.tensor([torch.equal(a, b) for a, b in zip(flipped, pictures, strict=True)])
+    assert (mirrored ^ kept).all()
+    assert 150 < mirrored.sum() < 250
+
+
+def test_a_network_survives_the_disk_and_gives_the_same_bytes_each_time(tmp_path):
+    network = fitted()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        save_network(tmp_path / name / "n.pt", "line", network, {"width": 3})
+    settings, state = load_network(tmp_path / "a" / "n.pt", "line")
+    assert settings == {"width": 3}
+    assert torch.equal(state["weight"], network.weight)
+    assert (tmp_path / "a" / "n.pt").read_bytes() == (tmp_path / "b" / "n.pt").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None, {"kind": "other"}, [1]])
+def test_what_is_no_network_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "n.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(BadInput, match=r"n\.pt: .*expected a line that l2l wrote"):
+        load_network(path, "line")

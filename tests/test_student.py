@@ -1,0 +1,129 @@
+"""The student: its streams are torchvision's, its loss is the paper's, its modalities are data."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import ResNet18_Weights, resnet18
+
+from l2l.config import Fitting, Media, Mels
+from l2l.config import Student as StudentConfig
+from l2l.student.artifact import build_student, load_student, media_of, mels_of, save_student
+from l2l.student.loss import distillation_loss
+from l2l.student.network import AudioStream, Student, Trunk, frame_input, mel_input
+
+SMALL = {"image_widths": (4, 4, 8, 8), "audio_widths": (4, 4, 8, 6), "blocks": (1, 1, 1, 1)}
+FIT = Fitting(epochs=1, batch_size=2, learning_rate=0.1)
+
+
+def small(modalities=("image", "audio"), **changes) -> Student:
+    torch.manual_seed(0)
+    return Student(modalities, 5, 16, **{**SMALL, **changes}).eval()
+
+
+def moments(count=3):
+    generator = torch.Generator().manual_seed(1)
+    frames, mels = torch.randn(count, 3, 32, 32, generator=generator), torch.randn(count, 101, 40, generator=generator)
+    return frames, mels, torch.tensor([True] * count)
+
+
+def test_the_image_stream_is_torchvisions_resnet_18():
+    theirs = resnet18(weights=None).eval()
+    trunk = Trunk(3, (64, 128, 256, 512), (2, 2, 2, 2), 2).eval()
+    state = {k: v for k, v in theirs.state_dict().items() if not k.startswith("fc.")}
+    trunk.load_state_dict(state)
+    pictures = torch.randn(2, 3, 64, 64)
+    theirs.fc, theirs.avgpool = torch.nn.Identity(), torch.nn.AdaptiveAvgPool2d(1)
+    assert torch.allclose(trunk(pictures).mean((2, 3)), theirs(pictures), atol=1e-5)
+
+
+@pytest.mark.parametrize(("stride", "rows", "columns"), [(1, 7, 3), (2, 4, 2)])
+def test_the_audio_trunk_has_the_shapes_of_the_paper_and_of_the_public_code(stride, rows, columns):
+    stream = AudioStream((64, 128, 256, 512), (2, 2, 2, 2), stride, "mean", 40)
+    assert stream.trunk(torch.zeros(1, 1, 101, 40)).shape == (1, 512, rows, columns)
+    assert stream.band_sum.in_channels == columns
+    assert stream(torch.zeros(1, 101, 40)).shape == (1, 512)
+
+
+def test_time_is_pooled_and_bands_are_summed_by_learned_weights():
+    for pooling, pool in (("mean", np.mean), ("max", np.max)):
+        stream = AudioStream((4, 4, 8, 8), (1, 1, 1, 1), 2, pooling, 40).eval()
+        mels = torch.randn(2, 101, 40)
+        with torch.no_grad():
+            maps = stream.trunk(mels[:, None]).numpy()  # (moments, channel, time, band columns)
+            ours = stream(mels).numpy()
+        weight, bias = stream.band_sum.weight.detach().numpy().ravel(), stream.band_sum.bias.item()
+        for m in range(2):
+            for c in range(8):
+                by_time = [sum(maps[m, c, t, b] * weight[b] for b in range(len(weight))) + bias for t in range(maps.shape[2])]
+                assert ours[m, c] == pytest.approx(pool(by_time), abs=1e-5)
+
+
+def test_psi_and_the_classifier_follow_the_formula():
+    student = small()
+    frames, mels, has_sound = moments()
+    with torch.no_grad():
+        features = student.features(frames, mels, has_sound)
+        descriptor, scores = student(frames, mels, has_sound)
+        both = torch.cat([features["image"], features["audio"]], 1).numpy()
+    fc1, fc2, classifier = student.fusion.fc1, student.fusion.fc2, student.classifier
+    for m in range(3):
+        inner = np.maximum(fc1.weight.detach().numpy() @ both[m] + fc1.bias.detach().numpy(), 0)
+        z = fc2.weight.detach().numpy() @ inner + fc2.bias.detach().numpy()
+        assert np.allclose(descriptor[m], z, atol=1e-5)
+        assert np.allclose(scores[m], classifier.weight.detach().numpy() @ z + classifier.bias.detach().numpy(), atol=1e-5)
+
+
+def test_without_sound_the_audio_feature_is_zero_and_what_the_mel_holds_is_not_heard():
+    student = small()
+    frames, mels, _ = moments()
+    deaf = torch.tensor([False, True, False])
+    features = student.features(frames, mels, deaf)["audio"]
+    assert (features[~deaf] == 0).all()
+    assert (features[1] != 0).any()
+    assert torch.equal(student(frames, mels, deaf)[1][0], student(frames, mels + 5, deaf)[1][0])
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_a_student_of_one_modality_does_not_look_at_the_other(modality):
+    student = small((modality,))
+    frames, mels, has_sound = moments()
+    other = {"image": (frames, mels + 1), "audio": (frames + 1, mels)}[modality]
+    assert torch.equal(student(frames, mels, has_sound)[1], student(*other, has_sound)[1])
+    assert not any(name.startswith({"image": "audio", "audio": "image"}[modality]) for name, _ in student.named_parameters())
+
+
+def test_the_distillation_loss_is_that_of_the_paper():
+    rng = np.random.default_rng(0)
+    z, zt, s, st = (rng.normal(size=(4, n)) for n in (6, 6, 3, 3))
+    loss = distillation_loss(*(torch.tensor(x) for x in (z, s, zt, st)), soft_weight=100)
+    total = 0.0
+    for m in range(4):
+        q = np.exp(st[m]) / np.exp(st[m]).sum()
+        log_p = s[m] - math.log(np.exp(s[m]).sum())
+        total += sum(abs(z[m, d] - zt[m, d]) for d in range(6)) - 100 * sum(q[c] * log_p[c] for c in range(3))
+    assert loss.item() == pytest.approx(total / 4)
+
+
+def test_frames_are_prepared_as_imagenets_weights_say():
+    frames = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
+    preset = ResNet18_Weights.IMAGENET1K_V1.transforms(resize_size=224)
+    assert torch.allclose(frame_input(frames), preset(frames.permute(0, 3, 1, 2)), atol=1e-6)
+
+
+def test_silence_enters_as_zero_and_unit_power_as_one():
+    assert mel_input(torch.tensor([math.log(1e-6), 0.0]), 1e-6).tolist() == pytest.approx([0, 1])
+
+
+def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):
+    config = StudentConfig(**SMALL, audio_stem_stride=2, distil=FIT, finetune=FIT)
+    torch.manual_seed(0)
+    student = build_student(config, ("image", "audio"), 3, 16, 40).eval()
+    media, mels = Media(frame_pixels=56, clip_frames=8, clip_stride=4), Mels(floor=1e-5)
+    save_student(tmp_path / "s.pt", student, config, ["a", "b", "c"], True, media, mels)
+    again = load_student(tmp_path / "s.pt")
+    assert torch.equal(again(*moments())[1], student(*moments())[1])
+    assert again.class_names == ("a", "b", "c")
+    assert (media_of(again.settings), mels_of(again.settings)) == (media, mels)
+    assert not again.training
