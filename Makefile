@@ -23,15 +23,12 @@ study: .venv/installed
 	$(BIN)/snakemake --cores all study $(ARGS)
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/installed-lint
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
-	$(BIN)/lint-imports
-	$(BIN)/mypy
+	@status=0; for check in "ruff check" "ruff format --check" "snakefmt --check Snakefile workflow" "snakemake --lint" lint-imports mypy; do \
+		echo "== $$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
 
 slurm: .venv/installed-slurm
 

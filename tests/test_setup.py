@@ -82,7 +82,7 @@ def test_conda_users_get_the_same_versions_and_ffmpeg():
         ("demo", ".venv/bin/snakemake --cores all"),
         ("study", ".venv/bin/snakemake --cores all study"),
         ("test", ".venv/bin/python -m pytest"),
-        ("lint", ".venv/bin/lint-imports"),
+        ("lint", "snakemake --lint"),
         ("slurm", '--editable ".[slurm]"'),
     ],
 )
