@@ -20,8 +20,13 @@ from typing import Any
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
 """The only ones that are opened: a playlist named .mp4 would have the demuxer open the files that it lists."""
 
+CHILD = (sys.executable, "-m", "l2l.manifest.probe")
 TIME_LIMIT_SECONDS = 60.0  # for one file
 MEMORY_LIMIT_BYTES = 4 << 30  # of the child
+MICROSECONDS = 1_000_000
+TIMED_AS_A_WHOLE = ("matroska,webm", "flv", "asf")  # declare one duration, which may be that of sound that outlasts the pictures
+CUT_SHORT_SECONDS = 0.5
+LATE_SECONDS = 0.1  # after which a late start is remarked
 HASHED_BYTES = 1 << 16  # of the head and of the tail
 
 
@@ -78,10 +83,9 @@ class _Child:
         return Facts("refused", f"opening it ends the demuxer ({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        child = [sys.executable, "-m", "l2l.manifest.probe"]
         where = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)  # it has to find what this process found
         return subprocess.Popen(
-            child,
+            CHILD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -102,6 +106,10 @@ class _Child:
             return process.wait()
 
 
+class CutShortError(Exception):
+    """A file ends before it says it does."""
+
+
 def facts_of(path: Path) -> Facts:
     """The facts of one file, read in this process.
 
@@ -117,8 +125,7 @@ def facts_of(path: Path) -> Facts:
         return Facts("refused", str(error))
     if not head:
         return Facts("corrupt", "the file is empty", fingerprint=fingerprint)
-    status, reason, declared = _open(path, head)
-    return Facts(status, reason, fingerprint=fingerprint, **declared)
+    return dataclasses.replace(_open(path, head), fingerprint=fingerprint)
 
 
 def _fingerprint(path: Path) -> tuple[str, bytes]:
@@ -133,26 +140,24 @@ def _fingerprint(path: Path) -> tuple[str, bytes]:
     return f"{size}-{digest.hexdigest()}", head
 
 
-def _open(path: Path, head: bytes) -> tuple[str, str, dict[str, Any]]:
+def _open(path: Path, head: bytes) -> Facts:
     import av  # only the child needs it
 
     av.logging.set_level(av.logging.ERROR)  # so that an error carries what the demuxer said
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
         with av.open(f"file:{os.path.abspath(path)}", options=options) as container:
-            declared = _declared(container)
+            return _declared(container)
+    except CutShortError as error:
+        return Facts("truncated", str(error))
     except av.error.InvalidDataError as error:
-        complaint = str(error)
-        if "moov atom not found" in complaint and head[4:8] == b"ftyp":
-            return "truncated", "it ends before its index (moov atom not found)", {}
-        return "corrupt", "no video that can be opened: " + _complaint(error), {}
+        if "moov atom not found" in _complaint(error) and head[4:8] == b"ftyp":
+            return Facts("truncated", "it ends before its index (moov atom not found)")
+        return Facts("corrupt", f"no video that can be opened: {_complaint(error)}")
     except (av.error.ArgumentError, ValueError):
-        return "refused", "its container is not one that is opened", {}
+        return Facts("refused", "its container is not one that is opened")
     except (av.error.FFmpegError, OSError, MemoryError) as error:
-        return "corrupt", "it cannot be opened: " + _complaint(error), {}
-    if "video_stream" not in declared:
-        return "refused", "no video stream", declared
-    return "ok", "", declared
+        return Facts("corrupt", f"it cannot be opened: {_complaint(error)}")
 
 
 def _complaint(error: BaseException) -> str:
@@ -160,44 +165,66 @@ def _complaint(error: BaseException) -> str:
     return " ".join(str(log[2] if log else getattr(error, "strerror", None) or error).split())
 
 
-def _declared(container: Any) -> dict[str, Any]:
+def _declared(container: Any) -> Facts:
     import av
 
-    declared: dict[str, Any] = {}
     attached = av.stream.Disposition.attached_pic
     pictures = [s for s in container.streams.video if not s.disposition & attached and s.codec_context and s.codec_context.width]
-    if pictures:
-        stream = max(pictures, key=lambda s: s.codec_context.width * s.codec_context.height)
-        declared |= {
-            "video_stream": stream.index,
-            "width": stream.codec_context.width,
-            "height": stream.codec_context.height,
-            "frame_rate": float(stream.average_rate or stream.guessed_rate or 0),
-            "duration_seconds": _end_seconds(stream, container),
-        }
     sounds = [s for s in container.streams.audio if s.codec_context]
+    facts = Facts()
     if sounds:
-        sound = sounds[0]
-        declared |= {
-            "audio_stream": sound.index,
-            "audio": f"{sound.codec_context.sample_rate} Hz, {sound.codec_context.channels} channels",
-        }
-    return declared
+        audio = f"{sounds[0].codec_context.sample_rate} Hz, {sounds[0].codec_context.channels} channels"
+        facts = Facts(audio=audio, audio_stream=sounds[0].index)
+    if not pictures:
+        return dataclasses.replace(facts, status="refused", reason="no video stream that can be decoded")
+    stream = max(pictures, key=lambda s: s.codec_context.width * s.codec_context.height)
+    begin = _begin_seconds(stream, container)
+    late = f"its pictures start at {begin:.1f} s; the first is shown until then" if begin > LATE_SECONDS else ""
+    return dataclasses.replace(
+        facts,
+        reason=late,
+        video_stream=stream.index,
+        width=stream.codec_context.width,
+        height=stream.codec_context.height,
+        frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
+        duration_seconds=round(_end_seconds(stream, container, begin), 6),
+    )
 
 
-def _end_seconds(stream: Any, container: Any) -> float:
-    """Where the pictures end, from the start of whichever stream starts first; 0 where nothing is declared."""
-    microseconds = 1_000_000
-    start = (container.start_time or 0) / microseconds
-    if stream.duration:
-        begin = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
-        end = begin - start + float(stream.duration * stream.time_base)
-    elif tag := stream.metadata.get("DURATION"):  # Matroska: 00:00:10.381000000
+def _begin_seconds(stream: Any, container: Any) -> float:
+    """Where a stream starts, from the start of whichever starts first: the video's time zero."""
+    if stream.start_time is None:
+        return 0.0
+    return float(stream.start_time * stream.time_base) - (container.start_time or 0) / MICROSECONDS
+
+
+def _end_seconds(stream: Any, container: Any, begin: float) -> float:
+    """Where the pictures end, from the video's time zero; 0 where nothing is declared.
+
+    Raises:
+        CutShortError: if only an end of all streams together is declared, and no packet of any reaches it.
+    """
+    if tag := stream.metadata.get("DURATION"):  # Matroska: 00:00:10.381000000
         hours, minutes, seconds = (float(part) for part in tag.split(":"))
-        end = 3600 * hours + 60 * minutes + seconds
-    else:
-        end = (container.duration or 0) / microseconds
-    return round(end, 6)
+        return 3600 * hours + 60 * minutes + seconds
+    if container.format.name in TIMED_AS_A_WHOLE and container.duration and len(container.streams) > 1:
+        return _last_packet_seconds(stream, container)
+    if stream.duration:
+        return begin + float(stream.duration * stream.time_base)
+    return (container.duration or 0) / MICROSECONDS
+
+
+def _last_packet_seconds(stream: Any, container: Any) -> float:
+    start = (container.start_time or 0) / MICROSECONDS
+    ends = {each.index: 0.0 for each in container.streams}
+    for packet in container.demux():
+        if packet.pts is not None and packet.time_base is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - start
+            ends[packet.stream.index] = max(ends[packet.stream.index], end)
+    declared = container.duration / MICROSECONDS
+    if max(ends.values()) < declared - CUT_SHORT_SECONDS:
+        raise CutShortError(f"its packets end at {max(ends.values()):.1f} s of {declared:.1f} s declared")
+    return ends[stream.index]
 
 
 def _serve() -> None:

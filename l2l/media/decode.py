@@ -12,6 +12,7 @@ import numpy as np
 from l2l.config import Media
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
+from l2l.media.sound import TIME_CHANNELS, place
 from l2l.media.verdict import judge
 from l2l.moments import FRAME_RATE, MOMENT_FRAMES, SAMPLE_RATE_HZ, WINDOW_SAMPLES, moment_count, start_sample
 
@@ -50,12 +51,7 @@ def decode(
         return _unusable("refused", str(stopped), media, step)
     frames = _grid_frames(finished)
     shown = _as_pictures(finished.outputs[0], media.frame_pixels)
-    waveform, runs = _as_sound(finished.outputs[1]) if audio_stream >= 0 else _as_sound(bytearray())
-    if frames:  # the clock is the pictures': sound that outlasts them and the last moment's second belongs to nothing
-        moments = moment_count(frames, media.grid)
-        samples = max(-(-frames * SAMPLE_RATE_HZ // FRAME_RATE), start_sample(moments - 1) + WINDOW_SAMPLES)
-        waveform, runs = waveform[:samples], np.minimum(runs, samples)
-        runs = runs[runs[:, 0] < runs[:, 1]]
+    waveform, runs = place(finished.outputs[1] if audio_stream >= 0 else b"", _samples(frames, media))
     whole = Decoded("ok", "", frames, step, shown, waveform, runs, media.grid)
     status, reason = judge(whole, finished, video_stream, audio_stream, duration_seconds)
     if status in ("truncated", "corrupt", "refused"):
@@ -66,15 +62,15 @@ def decode(
 def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int, step: int) -> list[str]:
     """The arguments of the one pass: rgb24 pictures, `step` frames of the grid apart, to `pipe:pictures`, sound to `pipe:sound`.
 
-    Frame rate first, then scaling: pictures that are dropped are not scaled. The second channel of the sound is a mark, above
-    zero wherever a sample was decoded, so that what fills a late start or a gap can be told from silence.
+    Frame rate first, then scaling: pictures that are dropped are not scaled. The whole picture is scaled, then cropped: a crop of
+    the source falls between its pixels. Beside the sound go two channels with each sample's time; see `l2l.media.sound`.
     """
     height, width = media.resize_pixels
     look = ",".join(
         [
             f"fps={FRAME_RATE}:start_time=0",
             f"framestep={step}",
-            f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int",
+            f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int+bitexact",
             f"crop={media.frame_pixels}:{media.frame_pixels}",
         ]
     )
@@ -82,12 +78,17 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     listen = ",".join(
         [
             f"aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={SAMPLE_RATE_HZ}",
-            "aeval=exprs=val(0)|0.5:channel_layout=stereo",
-            "aresample=async=1:first_pts=0",
+            f"aeval=exprs='{'|'.join(['val(0)', *TIME_CHANNELS])}':channel_layout=2.1",
         ]
     )
+    # scale takes pictures that change their size in mid-stream; a graph built anew would begin its time again
     source = ffmpeg.input(
-        f"file:{path.absolute()}", format_whitelist=CONTAINERS, protocol_whitelist="file", threads=1, flags="+bitexact"
+        f"file:{path.absolute()}",
+        format_whitelist=CONTAINERS,
+        protocol_whitelist="file",
+        threads=1,
+        flags="+bitexact",
+        **{"reinit_filter:v": 0},
     )
     outputs = [ffmpeg.output(source[str(video_stream)], "pipe:pictures", vf=look, pix_fmt="rgb24", format="rawvideo")]
     if audio_stream >= 0:
@@ -103,17 +104,17 @@ def _grid_frames(finished: Finished) -> int:
     return int(found[2]) if found else 0
 
 
+def _samples(frames: int, media: Media) -> int:
+    """Where sound ends to matter: the clock is the pictures', and the last moment's second may reach past them."""
+    if not frames:
+        return 0
+    last = start_sample(moment_count(frames, media.grid) - 1)
+    return max(-(-frames * SAMPLE_RATE_HZ // FRAME_RATE), last + WINDOW_SAMPLES)
+
+
 def _as_pictures(raw: bytearray, side: int) -> np.ndarray:
     whole = len(raw) // (side * side * 3)
     return np.frombuffer(raw, np.uint8, whole * side * side * 3).reshape(whole, side, side, 3)
-
-
-def _as_sound(raw: bytearray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples, int16 (samples,), and the spans of them that were decoded, int64 (runs, 2)."""
-    channels = np.frombuffer(raw, "<i2", len(raw) // 4 * 2).reshape(-1, 2)
-    marked = np.concatenate([[False], channels[:, 1] > 0, [False]])
-    runs = np.flatnonzero(marked[1:] != marked[:-1]).reshape(-1, 2)
-    return np.ascontiguousarray(channels[:, 0]), runs.astype(np.int64)
 
 
 def _unusable(status: str, reason: str, media: Media, step: int) -> Decoded:

@@ -24,7 +24,8 @@ KEPT_LINES = 200
 KEPT_ERRORS = 50
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
-_BAD = re.compile(r"\[(error|fatal|panic)\] |corrupt decoded frame")
+_COMPLAINT = re.compile(r"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)")
+_MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")  # to which output, with the codec and its decoder
 
 
 class FfmpegStopped(Exception):
@@ -33,16 +34,21 @@ class FfmpegStopped(Exception):
 
 @dataclass
 class Log:
-    """What ffmpeg said: its last lines, and the first of its complaints."""
+    """What ffmpeg said: its last lines, and its first complaints, those while it looked the file over apart."""
 
     last: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    errors: list[str] = field(default_factory=list)
+    opening: list[str] = field(default_factory=list)
+    decoding: list[str] = field(default_factory=list)
+    decoders: dict[int, str] = field(default_factory=dict)  # of each stream that is read, by its index
 
     def add(self, line: str) -> None:
         """Take one line without its end."""
         self.last.append(line)
-        if _BAD.search(line) and len(self.errors) < KEPT_ERRORS:
-            self.errors.append(line)
+        if mapped := _MAPPED.search(line):
+            self.decoders[int(mapped[1])] = mapped[2] if mapped[3] == "native" else mapped[3]
+        complaints = self.decoding if self.decoders else self.opening
+        if _COMPLAINT.search(line) and len(complaints) < KEPT_ERRORS:
+            complaints.append(line)
 
     def search(self, pattern: str) -> re.Match[str] | None:
         """Where the pattern is found in the last of the kept lines that holds it."""

@@ -35,8 +35,8 @@ def decode_videos(
         for video, decoded in _decode_in_order(videos, config, clips_stored, threads):
             if decoded is None:
                 writer.add_unusable(video, video.status, video.reason)
-            else:
-                writer.add(video, decoded)
+            else:  # what was remarked when it was listed holds still
+                writer.add(video, replace(decoded, reason="; ".join(filter(None, [decoded.reason, video.reason]))))
 
 
 def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manifest) -> None:

@@ -5,8 +5,11 @@ import re
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import Finished, Log
 
-SHORT_BY_SECONDS = 0.5  # declared and decoded ends of whole files differ by a frame or two
-SHORT_BY_PART = 0.02
+TOLERANCE_SECONDS = 0.25  # declared and decoded ends of whole files differ by a frame or two
+TOLERANCE_PART = 0.01
+_STREAM = re.compile(r"ist#0:(\d+)/| stream #?(?:0:)?(\d+)[:.]?(?: |$)")
+_SPEAKER = re.compile(r"\[([^\[\] ]+)")
+_OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "Parsed_")
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
 
 
@@ -33,18 +36,20 @@ def judge(decoded: Decoded, finished: Finished, video_stream: int, audio_stream:
 def _damage(decoded: Decoded, finished: Finished, video_stream: int, duration_seconds: float) -> tuple[str, str] | None:
     log = finished.log
     if not decoded.frames:
-        return "corrupt", f"no picture can be decoded: {_plain(log)}"
+        return "corrupt", f"no picture can be decoded: {_plain(log.decoding or log.opening)}"
     if len(decoded.pictures) != -(-decoded.frames // decoded.step):
         return "corrupt", f"{len(decoded.pictures)} pictures came of {decoded.frames} frames, one in {decoded.step} expected"
-    short = duration_seconds - decoded.duration_seconds
-    if short > SHORT_BY_SECONDS + SHORT_BY_PART * duration_seconds:
-        return "truncated", f"pictures end at {decoded.duration_seconds:.1f} s of {duration_seconds:.1f} s declared"
-    if any("partial file" in line for line in log.errors):
-        return "truncated", "the file ends before its last pictures"
-    if damaged := _decode_errors(log, video_stream, "video"):
-        return "corrupt", f"{damaged} of its pictures are damaged: {_plain(log)}"
+    longer = decoded.duration_seconds - duration_seconds
+    tolerance = TOLERANCE_SECONDS + TOLERANCE_PART * duration_seconds
+    if duration_seconds and abs(longer) > tolerance:
+        state = "truncated" if longer < 0 else "corrupt"
+        return state, f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are declared"
+    if any("partial file" in line for line in log.decoding):
+        return "truncated", "the file ends before its last packet"
+    if damage := _complaints(log, video_stream, None):
+        return "corrupt", f"damaged pictures: {_plain(damage)}"
     if finished.exit_code:
-        return "corrupt", f"ffmpeg gave up: {_plain(log)}"
+        return "corrupt", f"ffmpeg gave up: {_plain(log.decoding)}"
     return None
 
 
@@ -59,18 +64,27 @@ def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
     remarks = []
     if not heard.all():
         remarks.append(f"sound in {heard.sum()} of {len(heard)} moments")
-    if damaged := _decode_errors(log, audio_stream, "audio"):
-        remarks.append(f"{damaged} packets of sound are damaged")
+    if damage := _complaints(log, audio_stream):
+        remarks.append(f"damaged sound: {_plain(damage)}")
     return ("audio_partial" if remarks else "ok"), "; ".join(remarks)
 
 
-def _decode_errors(log: Log, stream: int, kind: str) -> int:
-    """Packets of a stream that ffmpeg could not decode, or only in part."""
-    summary = log.search(rf"Input stream #0:{stream} \({kind}\): .*; (\d+) decode errors")
-    marks = (f"Error while decoding stream #0:{stream}:", "corrupt decoded frame") if kind == "video" else ()
-    return (int(summary[1]) if summary else 0) + sum(any(mark in line for mark in marks) for line in log.errors)
+def _complaints(log: Log, *about: int | None) -> list[str]:
+    """What was said while decoding that tells of damage: in a stream, by its index, or in the file as a whole, None."""
+    return [line for line in log.decoding if _stream_of(line, log) in about]
 
 
-def _plain(log: Log) -> str:
+def _stream_of(line: str, log: Log) -> int | None:
+    """The stream a complaint is about; None for the file as a whole, -1 for what we make of it."""
+    if named := _STREAM.search(line):
+        return int(named[1] or named[2])
+    who = _SPEAKER.match(line)
+    speaker = who[1] if who else ""
+    if speaker.startswith(_OURS):
+        return -1
+    return next((stream for stream, decoder in log.decoders.items() if decoder == speaker), None)
+
+
+def _plain(lines: list[str]) -> str:
     """The first complaint of ffmpeg, without its addresses."""
-    return _WHERE.sub("", log.errors[0]).strip() if log.errors else "ffmpeg does not say why"
+    return _WHERE.sub("", lines[0]).strip() if lines else "ffmpeg does not say why"

@@ -1,0 +1,51 @@
+"""Sound in its place: each decoded sample comes with its time, and is put where it belongs on the video's clock.
+
+Filters that fill gaps begin their time again when sound changes its format in mid-stream, and cannot tell what they filled in.
+"""
+
+import itertools
+
+import numpy as np
+
+from l2l.moments import SAMPLE_RATE_HZ
+
+JITTER_SAMPLES = SAMPLE_RATE_HZ // 20  # containers round times; a smaller step between two packets is no gap
+WORD = 1 << 15
+
+_NUMBER = f"floor(t*{SAMPLE_RATE_HZ}+0.5)"  # of the sample, from the video's time zero
+TIME_CHANNELS = (f"mod({_NUMBER},{WORD})/{WORD}", f"floor({_NUMBER}/{WORD})/{WORD}")
+"""For ffmpeg's aeval: the low and the high word of each sample's number, as s16."""
+
+
+def place(raw: bytes | bytearray, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Put decoded samples where they belong.
+
+    Args:
+        raw: s16 little endian, interleaved: sound, low word, high word.
+        samples: length of the video; what lies outside is dropped.
+
+    Returns:
+        The waveform, int16, up to its last decoded sample, zero where nothing was decoded; and the spans that were,
+        int64 (runs, 2), [start, stop).
+    """
+    channels = np.frombuffer(raw, "<i2", len(raw) // 6 * 3).reshape(-1, 3)
+    number = channels[:, 1].astype(np.int64) + channels[:, 2].astype(np.int64) * WORD
+    number = _steady(number)
+    inside = (number >= 0) & (number < samples)
+    number = number[inside]
+    length = int(number.max()) + 1 if len(number) else 0
+    waveform, decoded = np.zeros(length, np.int16), np.zeros(length + 2, bool)
+    waveform[number] = channels[inside, 0]
+    decoded[number + 1] = True
+    return waveform, np.flatnonzero(decoded[1:] != decoded[:-1]).reshape(-1, 2)
+
+
+def _steady(number: np.ndarray) -> np.ndarray:
+    """The numbers without jitter: each packet follows the one before unless its time differs by more than that."""
+    steady = number.copy()
+    edges = [0, *(np.flatnonzero(np.diff(number) != 1) + 1).tolist(), len(number)]
+    for begin, end in itertools.pairwise(edges):
+        follows = steady[begin - 1] + 1 if begin else None
+        if follows is not None and abs(number[begin] - follows) <= JITTER_SAMPLES:
+            steady[begin:end] += follows - number[begin]
+    return steady
