@@ -121,7 +121,8 @@ def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tenso
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; {cure}") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        raise BadInput(f"{path}: not readable ({str(error).partition(chr(10))[0] or "empty"}); {cure}") from None
+        found = str(error).partition("\n")[0] or "it is empty"
+        raise BadInput(f"{path}: not readable ({found}); {cure}") from None
     found = (saved.get("kind"), saved.get("layout")) if isinstance(saved, dict) else type(saved).__name__
     if found != (kind, LAYOUT):
         raise BadInput(f"{path}: found {found}; {cure}")
