@@ -32,7 +32,7 @@ class LstmBaseline(nn.Module):
         self.classifier = nn.Linear(hidden, classes)
 
     def forward(
-        self, features: Mapping[Modality, Float[Tensor, "videos moments channel"]], present: Bool[Tensor, "videos moments"]
+        self, features: Mapping[Modality, Float[Tensor, "videos moments _channel"]], present: Bool[Tensor, "videos moments"]
     ) -> Float[Tensor, "videos classes"]:
         """Scores of each video; absent moments follow the present ones, so they can change no output that is read."""
         joined = torch.cat([features[m] for m in self.modalities], 2).masked_fill(~present[..., None], 0)
@@ -66,7 +66,7 @@ class NonRecurrent(nn.Module):
         self.modality_attention = nn.Linear(descriptor_width, len(widths)) if len(widths) > 1 else None
 
     def forward(
-        self, features: Mapping[Modality, Float[Tensor, "videos moments channel"]], present: Bool[Tensor, "videos moments"]
+        self, features: Mapping[Modality, Float[Tensor, "videos moments _channel"]], present: Bool[Tensor, "videos moments"]
     ) -> Float[Tensor, "videos classes"]:
         """Scores of each video."""
         bank = {m: features[m].masked_fill(~present[..., None], 0) for m in self.modalities}

@@ -64,8 +64,8 @@ def modality_scores(layer: nn.Linear | None, state: Float[Tensor, "videos hidden
 def attend(
     weights: Float[Tensor, "videos modalities moments"],
     modality_scores: Float[Tensor, "videos modalities"],
-    bank: Mapping[Modality, Float[Tensor, "videos moments channel"]],
-) -> dict[Modality, Float[Tensor, "videos channel"]]:
+    bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
+) -> dict[Modality, Float[Tensor, "videos _channel"]]:
     """The features looked at (eqs. 7 and 8), by modality.
 
     Both modalities are read at the moments of both queries, and the modality scores say whose choice counts how much; the sum
@@ -121,7 +121,7 @@ class Skimmer(nn.Module):
 
     def forward(
         self,
-        features: Mapping[Modality, Float[Tensor, "videos moments channel"]],
+        features: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
         present: Bool[Tensor, "videos moments"],
         steps: int,
     ) -> Skimming:
@@ -158,6 +158,6 @@ class Skimmer(nn.Module):
             torch.stack(all_scores, 1) if selected else logits.new_zeros(looks),
         )
 
-    def fuse(self, seen: Mapping[Modality, Float[Tensor, "videos channel"]]) -> Float[Tensor, "videos descriptor"]:
+    def fuse(self, seen: Mapping[Modality, Float[Tensor, "videos _channel"]]) -> Float[Tensor, "videos descriptor"]:
         """Psi of one image feature and one audio feature a video."""
         return self.fusion(torch.cat([seen[m] for m in self.modalities], 1))
