@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -127,6 +128,15 @@ def test_snakemake_finds_the_slurm_profile_by_its_name_from_the_root():
     assert set(yaml.safe_load(text("workflow/profiles/default/config.yaml"))).isdisjoint(
         {"cores", "jobs", "executor", "default-resources", "set-resources", "retries", "latency-wait"}
     )
+
+
+@pytest.mark.workflow
+def test_a_dry_run_with_the_slurm_profile_reaches_every_rule():
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "workflow/configs/tiny.yaml", "--dry-run"]
+    ran = subprocess.run([*command, "--forceall", "--nolock"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert "write_report" in ran.stdout + ran.stderr
 
 
 def test_the_rules_that_the_slurm_profile_gives_as_examples_exist():
