@@ -15,11 +15,12 @@ from sklearn.metrics import average_precision_score, top_k_accuracy_score
 
 from l2l import config
 from l2l.errors import BadInput
+from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
 from l2l.evaluation.clips import fit_head, student_scores
 from l2l.evaluation.cost import Prices, count_macs, pair_macs
 from l2l.evaluation.methods import METHODS, PICKS, Answer, answers, most_confident, random_draws
 from l2l.evaluation.metrics import average_precision, mean_average_precision, top1, top_k
-from l2l.evaluation.stage import CLIPS, PREDICTIONS, SELECTIONS, TABLE1, evaluate_clips, evaluate_videos, table1_row
+from l2l.evaluation.stage import evaluate_clips, evaluate_videos, table1_row
 from l2l.features.artifact import VideoFeatures, read_features
 from l2l.manifest.artifact import Segment, Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
@@ -271,7 +272,7 @@ def evaluated(world, networks, tmp_path_factory) -> Path:
 
 
 def test_table1_has_a_row_a_method_and_ours_beats_the_mean_of_all_moments(evaluated):
-    rows = {row["method"]: row for row in read_table(evaluated / "table.tsv", TABLE1)}
+    rows = {row["method"]: row for row in read_table(evaluated / "table.tsv", TABLE1_COLUMNS)}
     assert tuple(rows) == METHODS
     assert float(rows["ours_dense"]["top1"]) >= float(rows["dense"]["top1"]) + 5
     sparse, dense = (float(rows[f"ours_{how}"]["index_gmacs_per_video"]) for how in ("sparse", "dense"))
@@ -280,8 +281,8 @@ def test_table1_has_a_row_a_method_and_ours_beats_the_mean_of_all_moments(evalua
 
 
 def test_table1_is_what_the_predictions_say(world, evaluated):
-    predictions = read_table(evaluated / "predictions.tsv", PREDICTIONS)
-    rows = {row["method"]: row for row in read_table(evaluated / "table.tsv", TABLE1)}
+    predictions = read_table(evaluated / "predictions.tsv", PREDICTION_COLUMNS)
+    rows = {row["method"]: row for row in read_table(evaluated / "table.tsv", TABLE1_COLUMNS)}
     test = [video.video for video in read_videos(world.videos) if video.split == "test" and video.usable]
     for method in set(METHODS) - {"random"}:  # whose figures are means over draws
         said = [p for p in predictions if p["method"] == method]
@@ -301,7 +302,7 @@ def test_randoms_figures_are_means_over_draws_and_not_those_of_the_mean():
 
 
 def test_selections_are_the_skimmers_by_step_and_modality(world, fitted, evaluated):
-    rows = [row for row in read_table(evaluated / "selections.tsv", SELECTIONS) if row["video"] == "test-001"]
+    rows = [row for row in read_table(evaluated / "selections.tsv", SELECTION_COLUMNS) if row["video"] == "test-001"]
     read = read_features(world.features).load("test-001")
     features = {m: torch.from_numpy(x)[None] for m, x in read.features.items()}
     with torch.no_grad():
@@ -395,7 +396,7 @@ def clip_files(tmp_path) -> dict:
 
 def clip_rows(files: dict, folder: Path) -> list[dict[str, str]]:
     evaluate_clips(**files, table=folder / "clips.tsv")
-    return read_table(folder / "clips.tsv", CLIPS)
+    return read_table(folder / "clips.tsv", CLIP_COLUMNS)
 
 
 def one_by_one(student: Student, files: dict) -> np.ndarray:

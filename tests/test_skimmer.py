@@ -446,8 +446,9 @@ def test_fitting_twice_gives_the_same_file(world, tmp_path):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_without_training_videos_there_is_nothing_to_fit(tmp_path):
-    world = feature_world.make_world(tmp_path, 0, 2, 2)
-    with pytest.raises(BadInput, match="no usable training videos"):
+@pytest.mark.parametrize("train", [0, 1])
+def test_without_two_training_videos_there_is_nothing_to_fit(tmp_path, train):
+    world = feature_world.make_world(tmp_path, train, 2, 2)
+    with pytest.raises(BadInput, match=f"{train} usable training videos, expected at least 2"):
         fit_skimmer(world.student, world.videos, world.features, tmp_path / "x.pt", feature_world.SKIMMER, "skimmer", seed=0)
     assert not Path(tmp_path / "x.pt").exists()

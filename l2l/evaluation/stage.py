@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from l2l.config import Evaluation
 from l2l.errors import BadInput
+from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
 from l2l.evaluation.clips import described_moments, fit_head, student_scores
 from l2l.evaluation.cost import Prices, count_macs, pair_macs
 from l2l.evaluation.methods import METHODS, Answer, answers, skim
@@ -24,11 +25,6 @@ from l2l.skimmer.network import Skimming
 from l2l.stores import read_shards, write_table
 from l2l.student.artifact import load_student
 from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
-
-TABLE1 = ("method", "top1", "map", "gmacs_per_video", "moments", "index_gmacs_per_video")
-PREDICTIONS = ("video", "label", "method", "predicted", "probability")
-CLIPS = ("model", "modalities", "distilled", "top1", "gmacs_per_clip")
-SELECTIONS = ("video", "moments", "step", "modality", "moment", "weight", "modality_score")
 
 
 def evaluate_videos(
@@ -81,9 +77,9 @@ def evaluate_videos(
             found[method].append(answer)
         looks += selection_rows(video.video, fitted["skimmer"], skim(fitted["skimmer"], read))
 
-    write_table(table, TABLE1, [table1_row(method, found[method], labels) for method in METHODS])
-    write_table(predictions, PREDICTIONS, prediction_rows(test, found, bank.classes))
-    write_table(selections, SELECTIONS, looks)
+    write_table(table, TABLE1_COLUMNS, [table1_row(method, found[method], labels) for method in METHODS])
+    write_table(predictions, PREDICTION_COLUMNS, prediction_rows(test, found, bank.classes))
+    write_table(selections, SELECTION_COLUMNS, looks)
 
 
 def _fitted(path: Path, model: Model, bank: Features) -> FittedSkimmer:
@@ -198,7 +194,7 @@ def evaluate_clips(
             scores = student_scores(student.to(device), test, m, s, device)
             distilled = "yes" if student.settings["distilled"] else "no"
             rows.append(clip_row("student", "-".join(student.modalities), distilled, scores, labels, macs))
-    write_table(table, CLIPS, rows)
+    write_table(table, CLIP_COLUMNS, rows)
 
 
 def teacher_answers(

@@ -20,7 +20,7 @@ class Skimming(NamedTuple):
 
     logits: Float[Tensor, "videos classes"]
     selected: Int[Tensor, "videos looks modalities"]  # the moment with the largest weight
-    weights: Float[Tensor, "videos looks modalities moments"]  # w of eq. 6, by the modality that asked; no gradient
+    weights: Float[Tensor, "videos looks modalities moments"]  # by the modality that asked; no gradient
     modality_scores: Float[Tensor, "videos looks modalities"]  # s of eq. 8; no gradient
 
 
@@ -51,7 +51,7 @@ class Keys(nn.Module):
 def attention(
     query: Float[Tensor, "videos key"], keys: Float[Tensor, "videos moments key"], free: Bool[Tensor, "videos moments"]
 ) -> Float[Tensor, "videos moments"]:
-    """How much each moment counts (eq. 6): softmax of q . K / sqrt(key) over the free moments; exactly zero for the others."""
+    """How much each moment counts: softmax of q . K / sqrt(key) over the free moments; exactly zero for the others."""
     scores = torch.einsum("vk,vmk->vm", query, keys) / math.sqrt(query.shape[1])
     return scores.masked_fill(~free, -math.inf).softmax(1)
 
@@ -66,7 +66,7 @@ def attend(
     modality_scores: Float[Tensor, "videos modalities"],
     bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
 ) -> dict[Modality, Float[Tensor, "videos _channel"]]:
-    """The features looked at (eqs. 7 and 8), by modality.
+    """The features looked at (eq. 8), by modality.
 
     Both modalities are read at the moments of both queries, and the modality scores say whose choice counts how much; the sum
     over queries is taken first, on the weights, which is the same number for half of the products.

@@ -55,8 +55,8 @@ def fit_skimmer(
     bank = read_features(features)
     rows = [video for video in read_videos(videos) if video.usable]
     train, val = (examples(bank, [v for v in rows if v.split == split], origin.modalities) for split in ("train", "val"))
-    if not train:
-        raise BadInput(f"{videos}: no usable training videos to fit the skimmer on")
+    if len(train) < 2:
+        raise BadInput(f"{videos}: {len(train)} usable training videos, expected at least 2 to fit the skimmer on (batch norm)")
     widths = {m: train[0].features[m].shape[1] for m in origin.modalities}
     fusion = origin.fusion
     network = build(model, widths, len(bank.classes), fusion.fc1.out_features, fusion.fc2.out_features, config)
