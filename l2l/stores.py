@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import h5py
 import numpy as np
@@ -60,7 +60,7 @@ def write_text(path: Path, text: str) -> None:
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a tab-separated table with a header line, aside, then rename it. Odd characters in a field are quoted."""
     returns = any("\r" in str(value) for row in rows for value in row.values())
-    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL  # csv leaves a lone carriage return bare
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL  # csv leaves a lone carriage return bare
     with aside(path) as part, open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)
         writer.writeheader()

@@ -12,6 +12,9 @@ from pathlib import Path
 from l2l.errors import BadInput
 from l2l.stores import read_table, write_table
 
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
+"""The only ones that are opened: a playlist named .mp4 would have ffmpeg open the files that it lists."""
+
 SPLITS = ("train", "val", "test")
 USABLE = ("ok", "no_audio", "silent", "audio_partial", "too_short")
 STATES = (*USABLE, "truncated", "corrupt", "missing", "duplicate", "refused")

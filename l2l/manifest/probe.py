@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
-"""The only ones that are opened: a playlist named .mp4 would have the demuxer open the files that it lists."""
+from l2l.manifest.artifact import CONTAINERS
 
 CHILD = (sys.executable, "-m", "l2l.manifest.probe")
 TIME_LIMIT_SECONDS = 60.0  # for one file

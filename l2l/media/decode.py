@@ -10,14 +10,13 @@ import ffmpeg
 import numpy as np
 
 from l2l.config import Media
+from l2l.manifest.artifact import CONTAINERS, USABLE
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
 from l2l.media.sound import TIME_CHANNELS, place
 from l2l.media.verdict import judge
 from l2l.moments import FRAME_RATE, MOMENT_FRAMES, SAMPLE_RATE_HZ, WINDOW_SAMPLES, moment_count, start_sample
 
-# Only these are opened: a playlist named .mp4 would have ffmpeg open the files it lists.
-CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
 MOST_BYTES = 1 << 32  # of pictures or sound, of one video: about two hours of clips at 112 pixels
 
 
@@ -45,6 +44,8 @@ def decode(
     step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
     argv = compile_argv(path, media, video_stream, audio_stream, step)
     outputs = ["pictures"] if audio_stream < 0 else ["pictures", "sound"]
+    if not path.exists():
+        return _unusable("missing", "no such file any more", media, step)
     try:
         finished = run_ffmpeg(argv, outputs, MOST_BYTES, media.time_limit_seconds)
     except FfmpegStopped as stopped:
@@ -54,7 +55,7 @@ def decode(
     waveform, runs = place(finished.outputs[1] if audio_stream >= 0 else b"", _samples(frames, media))
     whole = Decoded("ok", "", frames, step, shown, waveform, runs, media.grid)
     status, reason = judge(whole, finished, video_stream, audio_stream, duration_seconds)
-    if status in ("truncated", "corrupt", "refused"):
+    if status not in USABLE:
         return _unusable(status, reason, media, step)
     return Decoded(status, reason, frames, step, shown, waveform, runs, media.grid)
 
@@ -65,13 +66,13 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     Frame rate first, then scaling: pictures that are dropped are not scaled. The whole picture is scaled, then cropped: a crop of
     the source falls between its pixels. Beside the sound go two channels with each sample's time; see `l2l.media.sound`.
     """
-    height, width = media.resize_pixels
+    (height, width), side = media.resize_pixels, media.frame_pixels
     look = ",".join(
         [
             f"fps={FRAME_RATE}:start_time=0",
             f"framestep={step}",
             f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int+bitexact",
-            f"crop={media.frame_pixels}:{media.frame_pixels}",
+            f"crop={side}:{side}:{round((width - side) / 2)}:{round((height - side) / 2)}",  # as torchvision's CenterCrop
         ]
     )
     # mono by way of s16 averages the channels; by way of float it would add them up
@@ -83,7 +84,7 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     )
     # scale takes pictures that change their size in mid-stream; a graph built anew would begin its time again
     source = ffmpeg.input(
-        f"file:{path.absolute()}",
+        "FILE",  # by its name only afterwards: ffmpeg-python takes no name that is not UTF-8
         format_whitelist=CONTAINERS,
         protocol_whitelist="file",
         threads=1,
@@ -94,8 +95,9 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     if audio_stream >= 0:
         outputs.append(ffmpeg.output(source[str(audio_stream)], "pipe:sound", af=listen, format="s16le"))
     everything = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    quiet = ("-hide_banner", "-nostats", "-loglevel", "level+verbose", "-filter_threads", "1")
-    return ffmpeg.compile(everything.global_args(*quiet))[1:]
+    manner = ("-hide_banner", "-nostats", "-loglevel", "level+verbose", "-filter_threads", "1", "-max_error_rate", "1")
+    argv = ffmpeg.compile(everything.global_args(*manner))[1:]
+    return [f"file:{path.absolute()}" if word == "FILE" else word for word in argv]
 
 
 def _grid_frames(finished: Finished) -> int:

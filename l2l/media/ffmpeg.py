@@ -21,7 +21,7 @@ from typing import IO
 from l2l.errors import BadInput
 
 KEPT_LINES = 200
-KEPT_ERRORS = 50
+KEPT_COMPLAINTS = 20  # of one speaker
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
 _COMPLAINT = re.compile(r"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)")
@@ -37,8 +37,8 @@ class Log:
     """What ffmpeg said: its last lines, and its first complaints, those while it looked the file over apart."""
 
     last: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    opening: list[str] = field(default_factory=list)
-    decoding: list[str] = field(default_factory=list)
+    opening: dict[str, list[str]] = field(default_factory=dict)  # by who complains: only the order of one's words is certain
+    decoding: dict[str, list[str]] = field(default_factory=dict)
     decoders: dict[int, str] = field(default_factory=dict)  # of each stream that is read, by its index
 
     def add(self, line: str) -> None:
@@ -47,8 +47,10 @@ class Log:
         if mapped := _MAPPED.search(line):
             self.decoders[int(mapped[1])] = mapped[2] if mapped[3] == "native" else mapped[3]
         complaints = self.decoding if self.decoders else self.opening
-        if _COMPLAINT.search(line) and len(complaints) < KEPT_ERRORS:
-            complaints.append(line)
+        if _COMPLAINT.search(line):
+            told = complaints.setdefault(speaker(line), [])
+            if len(told) < KEPT_COMPLAINTS:
+                told.append(line)
 
     def search(self, pattern: str) -> re.Match[str] | None:
         """Where the pattern is found in the last of the kept lines that holds it."""
@@ -133,6 +135,12 @@ def run_ffmpeg(arguments: Sequence[str], outputs: Sequence[str], most_bytes: int
     if overflow.is_set():
         raise FfmpegStopped(f"it decodes to more than {most_bytes / 1e6:.0f} MB")
     return Finished(exit_code, gathered, log)
+
+
+def speaker(line: str) -> str:
+    """Which part of ffmpeg says this: h264 for `[h264 @ 0x55] [error] no frame!`."""
+    who = re.match(r"\[([^\[\] ]+)", line)
+    return who[1] if who else ""
 
 
 def _start(argv: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from l2l.config import Manifest, Media
+from l2l.errors import BadInput
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.manifest.limit import check_usable
 from l2l.media.artifact import read_media, write_media
@@ -49,13 +50,18 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
         config: how many videos may be unusable.
 
     Raises:
-        BadInput: if more are; the table is then written beside, with `.refused` in its name.
+        BadInput: if more are, the table being written beside with `.refused` in its name; or if the media files lack a video.
     """
     states: dict[str, tuple[str, str]] = {}
     for path in media:
         with read_media(path) as shard:
             states |= shard.states
-    final = [replace(video, status=states[video.video][0], reason=states[video.video][1]) for video in read_videos(manifest)]
+    listed = read_videos(manifest)
+    if unknown := [video.video for video in listed if video.video not in states]:
+        raise BadInput(
+            f"{manifest}: no state of {unknown[0]!r} in the media files; run decode_videos on every shard of this table"
+        )
+    final = [replace(video, status=states[video.video][0], reason=states[video.video][1]) for video in listed]
     check_usable(final, videos, config, "after decoding")
     write_videos(videos, final)
 

@@ -3,12 +3,11 @@
 import re
 
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import Finished, Log
+from l2l.media.ffmpeg import Finished, Log, speaker
 
 TOLERANCE_SECONDS = 0.25  # declared and decoded ends of whole files differ by a frame or two
 TOLERANCE_PART = 0.01
 _STREAM = re.compile(r"ist#0:(\d+)/| stream #?(?:0:)?(\d+)[:.]?(?: |$)")
-_SPEAKER = re.compile(r"\[([^\[\] ]+)")
 _OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "Parsed_")
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
 
@@ -23,7 +22,7 @@ def judge(decoded: Decoded, finished: Finished, video_stream: int, audio_stream:
         audio_stream: of the sound; -1 for none.
         duration_seconds: where the pictures end, as declared; 0 where nothing is declared.
     """
-    damage = _damage(decoded, finished, video_stream, duration_seconds)
+    damage = _damage(decoded, finished, video_stream, audio_stream, duration_seconds)
     if damage is not None:
         return damage
     state, remark = _sound(decoded, finished.log, audio_stream)
@@ -33,10 +32,12 @@ def judge(decoded: Decoded, finished: Finished, video_stream: int, audio_stream:
     return state, remark
 
 
-def _damage(decoded: Decoded, finished: Finished, video_stream: int, duration_seconds: float) -> tuple[str, str] | None:
+def _damage(
+    decoded: Decoded, finished: Finished, video_stream: int, audio_stream: int, duration_seconds: float
+) -> tuple[str, str] | None:
     log = finished.log
     if not decoded.frames:
-        return "corrupt", f"no picture can be decoded: {_plain(log.decoding or log.opening)}"
+        return "corrupt", f"no picture can be decoded: {_plain(_complaints(log, video_stream, None) or _in_order(log.opening))}"
     if len(decoded.pictures) != -(-decoded.frames // decoded.step):
         return "corrupt", f"{len(decoded.pictures)} pictures came of {decoded.frames} frames, one in {decoded.step} expected"
     longer = decoded.duration_seconds - duration_seconds
@@ -44,12 +45,12 @@ def _damage(decoded: Decoded, finished: Finished, video_stream: int, duration_se
     if duration_seconds and abs(longer) > tolerance:
         state = "truncated" if longer < 0 else "corrupt"
         return state, f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are declared"
-    if any("partial file" in line for line in log.decoding):
+    if any("partial file" in line for line in _complaints(log, video_stream, audio_stream, None)):
         return "truncated", "the file ends before its last packet"
     if damage := _complaints(log, video_stream, None):
         return "corrupt", f"damaged pictures: {_plain(damage)}"
     if finished.exit_code:
-        return "corrupt", f"ffmpeg gave up: {_plain(log.decoding)}"
+        return "corrupt", f"ffmpeg gave up: {_plain(_complaints(log, video_stream, None, -1))}"
     return None
 
 
@@ -71,18 +72,22 @@ def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
 
 def _complaints(log: Log, *about: int | None) -> list[str]:
     """What was said while decoding that tells of damage: in a stream, by its index, or in the file as a whole, None."""
-    return [line for line in log.decoding if _stream_of(line, log) in about]
+    return [line for line in _in_order(log.decoding) if _stream_of(line, log) in about]
+
+
+def _in_order(told: dict[str, list[str]]) -> list[str]:
+    """Complaints by speaker: parts of ffmpeg run at once, so the order among them differs from run to run."""
+    return [line for who in sorted(told) for line in told[who]]
 
 
 def _stream_of(line: str, log: Log) -> int | None:
     """The stream a complaint is about; None for the file as a whole, -1 for what we make of it."""
     if named := _STREAM.search(line):
         return int(named[1] or named[2])
-    who = _SPEAKER.match(line)
-    speaker = who[1] if who else ""
-    if speaker.startswith(_OURS):
+    who = speaker(line)
+    if who.startswith(_OURS):
         return -1
-    return next((stream for stream, decoder in log.decoders.items() if decoder == speaker), None)
+    return next((stream for stream, decoder in log.decoders.items() if decoder == who), None)
 
 
 def _plain(lines: list[str]) -> str:

@@ -1,0 +1,251 @@
+"""What files declare: read in a child process that any file may hang or crash."""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from media_files import make_video, run
+
+from l2l.config import FolderDataset, Manifest
+from l2l.manifest import probe
+from l2l.manifest.artifact import read_videos, shard_of
+from l2l.manifest.probe import Facts, facts_of, probe_files
+from l2l.manifest.stage import list_videos
+
+NAMES = [
+    "-y.mp4",
+    "a b.mp4",
+    'it\'s "so".mp4',
+    "a;touch PWNED;.mp4",
+    "$(touch PWNED).mp4",
+    "%03d.mp4",
+    "a:b.mp4",
+    "file:x.mp4",
+    "a\nb.mp4",
+    "é*?.mp4",
+    os.fsdecode(b"\xff.mp4"),
+]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """Two seconds of pictures and sound."""
+    return make_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def test_declared_facts_are_those_of_the_file(clip):
+    facts = facts_of(clip)
+    assert facts.duration_seconds == pytest.approx(2.0, abs=0.001)
+    assert facts == Facts(
+        status="ok",
+        duration_seconds=facts.duration_seconds,
+        frame_rate=25.0,
+        width=64,
+        height=64,
+        audio="44100 Hz, 1 channels",
+        video_stream=0,
+        audio_stream=1,
+        fingerprint=facts.fingerprint,
+    )
+
+
+def test_names_are_only_names(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        shutil.copy(clip, Path("./", name))
+    assert [facts.status for facts in probe_files([Path(name) for name in NAMES])] == ["ok"] * len(NAMES)
+    assert not Path("PWNED").exists()
+
+
+def test_what_cannot_be_read_has_a_state_and_a_reason(clip, tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "page.mp4").write_text("<!DOCTYPE html><html>404</html>")
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    (tmp_path / "gone.mp4").symlink_to("nowhere.mp4")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    run("-f", "lavfi", "-i", "sine=d=1", tmp_path / "sound.mp4")
+    names = ["empty", "page", "cut", "gone", "loop", "folder", "pipe", "sound", "absent"]
+    found = dict(zip(names, probe_files(tmp_path / f"{name}.mp4" for name in names), strict=True))
+    assert {name: facts.status for name, facts in found.items()} == {
+        "empty": "corrupt",
+        "page": "corrupt",
+        "cut": "truncated",
+        "gone": "missing",
+        "loop": "refused",
+        "folder": "refused",
+        "pipe": "refused",
+        "sound": "refused",
+        "absent": "missing",
+    }
+    assert all(facts.reason and "\n" not in facts.reason for facts in found.values())
+    assert found["gone"].reason == "a link to a file that is not there"
+    assert found["sound"].audio == "44100 Hz, 1 channels"
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile://{clip}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{clip}'\n",
+        '<?xml version="1.0"?><MPD><Period><AdaptationSet><Representation><BaseURL>{clip}</BaseURL>'
+        "</Representation></AdaptationSet></Period></MPD>",
+    ],
+    ids=["hls", "ffconcat", "dash"],
+)
+def test_a_playlist_is_not_followed(clip, tmp_path, playlist):
+    (tmp_path / "list.mp4").write_text(playlist.format(clip=clip))
+    assert facts_of(tmp_path / "list.mp4").status in ("refused", "corrupt")
+
+
+def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_path, monkeypatch):
+    bad_child = (
+        "import sys, time, os, json\n"
+        "from l2l.manifest import probe\n"
+        "kept = probe.facts_of\n"
+        "def facts_of(path):\n"
+        "    if path.name == 'hang.mp4': time.sleep(60)\n"
+        "    if path.name == 'crash.mp4': os.kill(os.getpid(), 11)\n"
+        "    if path.name == 'exit.mp4': os._exit(3)\n"
+        "    print('noise on the answers')\n"
+        "    return kept(path)\n"
+        "probe.facts_of = facts_of\n"
+        "probe._serve()\n"
+    )
+    monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", bad_child))
+    began = time.monotonic()
+    found = list(probe_files([clip, tmp_path / "hang.mp4", clip, tmp_path / "crash.mp4", tmp_path / "exit.mp4", clip], 3.0))
+    assert [facts.status for facts in found] == ["ok", "refused", "ok", "refused", "refused", "ok"]
+    assert "within 3 s" in found[1].reason
+    assert "SIGSEGV" in found[3].reason
+    assert "exit 3" in found[4].reason
+    assert time.monotonic() - began < 20
+
+
+def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):
+    small, large = (f"testsrc=s={size}:r=25:d=1" for size in ("32x32", "64x48"))
+    run(
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=1",
+        "-f",
+        "lavfi",
+        "-i",
+        small,
+        "-f",
+        "lavfi",
+        "-i",
+        large,
+        *("-map", "0", "-map", "1", "-map", "2"),
+        tmp_path / "two.mkv",
+    )
+    facts = facts_of(tmp_path / "two.mkv")
+    assert (facts.audio_stream, facts.video_stream, facts.width) == (0, 2, 64)
+    cover = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=640x480:r=1:d=1",
+        "-map",
+        "0:v",
+        "-map",
+        "1:v",
+        "-c:v:1",
+        "mjpeg",
+        "-frames:v:1",
+        "1",
+    ]
+    run("-f", "lavfi", "-i", large, *cover, "-disposition:v:1", "attached_pic", tmp_path / "cover.mp4")
+    facts = facts_of(tmp_path / "cover.mp4")
+    assert (facts.video_stream, facts.width, facts.audio_stream) == (0, 64, -1)
+
+
+def test_pictures_end_where_they_end_though_sound_goes_on(tmp_path):
+    long_sound = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=5"]
+    for name in ("a.mp4", "a.mkv", "a.webm", "a.avi", "a.flv", "a.ts"):
+        run(*long_sound, *(("-ar", "44100") if name == "a.flv" else ()), tmp_path / name)
+        assert facts_of(tmp_path / name).duration_seconds == pytest.approx(2.0, abs=0.06), name
+
+
+def test_where_only_the_whole_is_timed_the_packets_tell(tmp_path):
+    sources = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=5"]
+    run(*sources, "-write_crc32", "0", tmp_path / "a.mkv")
+    whole = (tmp_path / "a.mkv").read_bytes().replace(b"DURATION", b"duration")  # the durations of its streams
+    (tmp_path / "bare.mkv").write_bytes(whole)
+    assert facts_of(tmp_path / "bare.mkv").duration_seconds == pytest.approx(2.0, abs=0.06)
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    cut = facts_of(tmp_path / "cut.mkv")
+    assert (cut.status, cut.reason[-17:]) == ("truncated", "of 5.0 s declared")
+
+
+def test_a_late_start_is_told(tmp_path):
+    run(
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=4",
+        "-itsoffset",
+        "1.5",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=64x48:r=25:d=2",
+        tmp_path / "late.mp4",
+    )
+    facts = facts_of(tmp_path / "late.mp4")
+    assert facts.duration_seconds == pytest.approx(3.5, abs=0.05)
+    assert facts.reason == "its pictures start at 1.5 s; the first is shown until then"
+
+
+# ---- the stage -----------------------------------------------------------------------------------------------------------
+
+
+def stage(tmp_path: Path, shards: int = 4) -> dict[str, bytes]:
+    """List the videos below `tmp_path`/videos; the bytes of every table."""
+    dataset = FolderDataset(adapter="folder", role="both", shards=shards, folder=tmp_path / "videos")
+    list_videos(tmp_path / "o/videos.tsv", tmp_path / "o/shards", dataset, Manifest(max_bad_fraction=0.6), seed=0)
+    return {path.name: path.read_bytes() for path in sorted((tmp_path / "o").rglob("*.tsv"))}
+
+
+def test_a_replaced_file_changes_its_row_and_one_more_video_changes_one_shard(clip, tmp_path):
+    for split in ("train", "test"):
+        for i in range(4):
+            (tmp_path / f"videos/{split}/a").mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"videos/{split}/a/{i}.mp4").write_bytes(clip.read_bytes() + f"{split}{i}".encode())
+    before = stage(tmp_path)
+    assert list(before) == ["shard-000.tsv", "shard-001.tsv", "shard-002.tsv", "shard-003.tsv", "videos.tsv"]
+    assert stage(tmp_path) == before
+    replaced = tmp_path / "videos/test/a/1.mp4"
+    replaced.write_bytes(clip.read_bytes() + b"TEST1")  # as long as it was
+    after = stage(tmp_path)
+    assert changed(before, after) == {"videos.tsv", shard_file("test/a/1.mp4")}
+    (tmp_path / "videos/train/a/new.mp4").write_bytes(clip.read_bytes() + b"new")
+    assert changed(after, stage(tmp_path)) == {"videos.tsv", shard_file("train/a/new.mp4")}
+
+
+def changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+def shard_file(video: str) -> str:
+    return f"shard-{shard_of(video, 4):03d}.tsv"
+
+
+def test_the_same_bytes_twice_count_once_and_bad_files_do_not_stop_the_others(clip, tmp_path):
+    folder = tmp_path / "videos/train/a"
+    folder.mkdir(parents=True)
+    shutil.copy(clip, folder / "1.mp4")
+    shutil.copy(clip, folder / "2.mp4")
+    middle = len(clip.read_bytes()) // 2
+    (folder / "3.mp4").write_bytes(clip.read_bytes() + b"\0")
+    (folder / "4.mp4").symlink_to("nowhere")
+    (folder / "5.mp4").write_bytes(clip.read_bytes()[:middle])
+    stage(tmp_path)
+    found = {v.path.name: (v.status, v.reason) for v in read_videos(tmp_path / "o/videos.tsv")}
+    assert [status for status, _ in found.values()] == ["ok", "duplicate", "ok", "missing", "truncated"]
+    assert found["2.mp4"][1] == "the same bytes as train/a/1.mp4"
