@@ -228,6 +228,13 @@ def test_a_replaced_file_changes_its_row_and_one_more_video_changes_one_shard(cl
     assert changed(after, stage(tmp_path)) == {"videos.tsv", shard_file("train/a/new.mp4")}
 
 
+def test_fewer_shards_leave_none_of_the_old_ones(clip, tmp_path):
+    (tmp_path / "videos/train/a").mkdir(parents=True)
+    shutil.copy(clip, tmp_path / "videos/train/a/1.mp4")
+    assert len(stage(tmp_path, shards=3)) == 4
+    assert list(stage(tmp_path, shards=1)) == ["shard-000.tsv", "videos.tsv"]
+
+
 def changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 

@@ -13,7 +13,6 @@ from l2l.manifest.adapters.folder import list_folder
 from l2l.manifest.artifact import Video, shard_of, write_videos
 from l2l.manifest.limit import check_usable
 from l2l.manifest.probe import Facts, probe_files
-from l2l.stores import aside
 
 
 def list_videos(videos: Path, shards: Path, dataset: AnyDataset, config: Manifest, seed: int, folder: Path | None = None) -> None:
@@ -34,10 +33,13 @@ def list_videos(videos: Path, shards: Path, dataset: AnyDataset, config: Manifes
     listed = _list(dataset, seed, folder)
     known = mark_duplicates(with_facts(listed))
     check_usable(known, videos, config, "before decoding")
-    with aside(shards) as part:
-        part.mkdir()
-        for shard in range(dataset.shards):
-            write_videos(part / f"shard-{shard:03d}.tsv", [v for v in known if shard_of(v.video, dataset.shards) == shard])
+    cut: list[list[Video]] = [[] for _ in range(dataset.shards)]
+    for video in known:
+        cut[shard_of(video.video, dataset.shards)].append(video)
+    for stale in shards.glob("shard-*.tsv"):  # of a time when there were more
+        stale.unlink()
+    for number, rows in enumerate(cut):
+        write_videos(shards / f"shard-{number:03d}.tsv", rows)
     write_videos(videos, known)
 
 

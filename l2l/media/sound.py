@@ -12,8 +12,8 @@ from l2l.moments import SAMPLE_RATE_HZ
 JITTER_SAMPLES = SAMPLE_RATE_HZ // 20  # containers round times; a smaller step between two packets is no gap
 WORD = 1 << 15
 
-_NUMBER = f"floor(t*{SAMPLE_RATE_HZ}+0.5)"  # of the sample, from the video's time zero
-TIME_CHANNELS = (f"mod({_NUMBER},{WORD})/{WORD}", f"floor({_NUMBER}/{WORD})/{WORD}")
+_WORDS = f"t*{SAMPLE_RATE_HZ / WORD}+{0.25 / WORD}"  # the sample's number in words; a quarter of a sample absorbs rounding
+TIME_CHANNELS = (f"mod({_WORDS},1)", f"floor({_WORDS})/{WORD}")
 """For ffmpeg's aeval: the low and the high word of each sample's number, as s16."""
 
 

@@ -69,12 +69,12 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
 def _decode_in_order(
     videos: list[Video], config: Media, clips_stored: bool, threads: int
 ) -> Iterator[tuple[Video, Decoded | None]]:
-    """Each video with what it decodes to, None if it is known to be unusable; only some more than `threads` are held at once."""
+    """Each video with what it decodes to, None if it is known to be unusable; one more than `threads` are held at once."""
     waiting: deque[tuple[Video, Future[Decoded] | None]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for video in videos:
             waiting.append((video, pool.submit(_decode, video, config, clips_stored) if video.usable else None))
-            if len(waiting) > 2 * threads:
+            if len(waiting) > threads:
                 yield _first(waiting)
         while waiting:
             yield _first(waiting)
