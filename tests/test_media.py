@@ -15,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from media_files import H264, TONES, WHOLE, decoded, flash_and_beep, listed, make_video, numbered, numbers, run, tones
-from test_probe import NAMES
+from test_probe import NAMES, playlists
 from torchvision.transforms.v2.functional import center_crop
 
 from l2l.__main__ import main
@@ -353,10 +353,8 @@ def test_names_are_only_names(clip, tmp_path, monkeypatch):
 
 
 def test_only_containers_on_the_list_are_opened_and_only_files(clip, tmp_path):
-    (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile://{clip}\n#EXT-X-ENDLIST\n")
-    (tmp_path / "concat.mp4").write_text(f"ffconcat version 1.0\nfile '{clip}'\n")
-    for name in ("list.mp4", "concat.mp4"):
-        found = decode(tmp_path / name, WHOLE, 0, -1, 3.0, "clips")
+    for path in playlists(tmp_path, clip):
+        found = decode(path, WHOLE, 0, -1, 3.0, "clips")
         assert (found.status, found.frames, len(found.pictures)) == ("corrupt", 0, 0)
 
 
