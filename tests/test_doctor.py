@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,6 +102,26 @@ def test_an_ffmpeg_that_does_not_run_is_broken(monkeypatch, tmp_path):
     line, well = doctor._ffmpeg()
     assert not well
     assert "no codec library" in line
+
+
+def test_a_gpu_is_named_and_one_that_does_not_answer_is_broken(monkeypatch):
+    def zeros(count, device):
+        if broken:
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    cuda = SimpleNamespace(
+        is_available=lambda: True,
+        device_count=lambda: 2,
+        get_device_properties=lambda index: SimpleNamespace(name="Card", total_memory=16 * 2**30),
+    )
+    torch = SimpleNamespace(cuda=cuda, zeros=zeros, version=SimpleNamespace(cuda="13.0"))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    broken = False
+    assert doctor._gpu() == ("Card, 16 GiB, CUDA 13.0, and 1 more", True)
+    broken = True
+    line, well = doctor._gpu()
+    assert not well
+    assert "update its driver" in line
 
 
 def test_the_doctor_looks_at_every_package_l2l_asks_for():
