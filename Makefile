@@ -4,13 +4,14 @@ ARGS ?=
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo study test lint slurm doctor pins clean
+.PHONY: help demo study test lint format slurm doctor pins clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    draw the demo's videos and run the whole chain on them: results/demo/report.html"
 	@echo "make study   the demo for three seeds: mean and spread"
 	@echo "make test    the tests                        make lint   style, types, architecture"
+	@echo "make format  lay the code out anew"
 	@echo "make doctor  what is installed, and the cure for what is broken"
 	@echo "make slurm   what 'snakemake --profile slurm' needs besides"
 	@echo "make clean   remove what was installed and what tools left behind; results stay"
@@ -29,6 +30,10 @@ lint: .venv/installed-lint
 	@status=0; for check in "ruff check" "ruff format --check" "snakefmt --check Snakefile workflow" "snakemake --lint" lint-imports mypy; do \
 		echo "== $$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status
+
+format: .venv/installed-lint
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow
 
 slurm: .venv/installed-slurm
 
