@@ -14,7 +14,7 @@ help:
 	@echo "make format  lay the code out anew"
 	@echo "make doctor  what is installed, and the cure for what is broken"
 	@echo "make slurm   what 'snakemake --profile slurm' needs besides"
-	@echo "make clean   remove what was installed and what tools left behind; results stay"
+	@echo "make clean   remove what was installed and what tools left behind; results and their record stay"
 	@echo "ARGS=... goes to snakemake, pytest: make demo ARGS=--dry-run"
 
 demo: .venv/installed
@@ -72,5 +72,5 @@ pins: $(BIN)/uv
 		--no-emit-index-url --upgrade pyproject.toml - | sed 's/ ;.*//') > .constraints.part && mv .constraints.part constraints.txt
 
 clean:
-	rm -rf .venv .snakemake .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
