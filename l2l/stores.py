@@ -101,16 +101,18 @@ def write_hdf5(path: Path, kind: str, layout: int, attributes: Mapping[str, Any]
         # close before the rename: h5py writes its index last
 
 
-def add_array(group: h5py.Group, name: str, array: np.ndarray, axes: Sequence[str], unit: str = "") -> None:
-    """Store an array with the names of its axes and its unit, checksummed."""
+def add_array(
+    group: h5py.Group, name: str, array: np.ndarray, axes: Sequence[str], unit: str = "", chunk_bytes: int = 1 << 20
+) -> None:
+    """Store an array with the names of its axes and its unit, checksummed; `chunk_bytes` are read and checked at once."""
     checked = {"fletcher32": True} if array.size else {}
-    dataset = group.create_dataset(name, data=array, chunks=_chunks(array) if array.size else None, **checked)
+    dataset = group.create_dataset(name, data=array, chunks=_chunks(array, chunk_bytes) if array.size else None, **checked)
     dataset.attrs["axes"] = " ".join(axes)
     if unit:
         dataset.attrs["unit"] = unit
 
 
-def _chunks(array: np.ndarray, target_bytes: int = 1 << 20) -> tuple[int, ...]:
+def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
     row_bytes = max(1, array[:1].nbytes)
     return (max(1, min(len(array), target_bytes // row_bytes)), *array.shape[1:])
 

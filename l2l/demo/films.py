@@ -1,6 +1,6 @@
 """The demo's films: trimmed clips of one action, and untrimmed videos where the action is a quarter and the rest distracts.
 
-An untrimmed video is a row of scenes. *Action*: the labelled class, two or three times. *Advert*: one other class, truly
+An untrimmed video is a row of scenes. *Action*: the labelled class, once or twice. *Advert*: one other class, truly
 performed, inside a picture frame and over a jingle. *Distraction*: wrong objects that stand still, sounds of motions that
 happen off screen, babble, black. Who judges a moment by itself takes an advert for the real thing.
 """
@@ -72,10 +72,10 @@ def untrimmed_video(rng: np.random.Generator, name: str, seconds: float, side: i
     frames = round(seconds * FRAME_RATE)
     rival = str(rng.choice([other for other in world.CLASSES if other != name]))
     action_frames, advert_frames = round(frames * rng.uniform(0.22, 0.28)), round(frames * rng.uniform(0.18, 0.28))
-    scenes = [("action", n) for n in _cut(rng, action_frames, 2 if seconds < 30 else 3)]
-    scenes += [("advert", n) for n in _cut(rng, advert_frames, 2)]
     rest = frames - action_frames - advert_frames
-    scenes += [("distraction", n) for n in _cut(rng, rest, max(3, round(rest / FRAME_RATE / 3)))]
+    scenes = [("action", n) for n in _cut(rng, action_frames, int(rng.integers(1, 3)))]
+    scenes += [("advert", n) for n in _cut(rng, advert_frames, int(rng.integers(1, 3)))]
+    scenes += [("distraction", n) for n in _cut(rng, rest, max(2, round(rest / FRAME_RATE / 5)))]
     pictures, waveforms, actions, at = [], [], [], 0
     for kind, length in (scenes[i] for i in rng.permutation(len(scenes))):
         if kind == "action":

@@ -74,9 +74,9 @@ def babble(rng: np.random.Generator, seconds: float) -> np.ndarray:
 
 
 def jingle(rng: np.random.Generator, seconds: float) -> np.ndarray:
-    """A cheerful run of notes, as adverts have: (samples,) float64."""
+    """A cheerful run of notes on a music box, higher than any other sound here: (samples,) float64."""
     times = _times(seconds)
-    notes = rng.choice([523, 659, 784, 1047, 1319], size=8)
+    notes = rng.choice([2093, 2637, 3136, 3520, 4186], size=8)
     pitch = notes[(times * 6).astype(int) % 8]
     since_note = (times * 6) % 1
-    return 0.05 * np.exp(-3 * since_note) * np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / RATE_HZ))
+    return 0.12 * np.exp(-2 * since_note) * np.sin(2 * np.pi * np.cumsum(pitch) / RATE_HZ)

@@ -123,7 +123,7 @@ def paint(scene: Scene, seconds: np.ndarray) -> np.ndarray:
 def frame_like_an_advert(pictures: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Put pictures (frames, side, side, 3) inside a broad picture frame of one colour, as adverts and intros are."""
     side = pictures.shape[1]
-    border = max(2, round(side * 0.12))
+    border = max(2, round(side * 0.16))
     framed = np.empty_like(pictures)
     framed[:] = (np.asarray(colour) * 255 + 0.5).astype(np.uint8)
     inner = side - 2 * border

@@ -1,0 +1,140 @@
+"""Features in Zarr: what is written is what is read, and what is damaged is never believed."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l2l.errors import BadInput
+from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
+from l2l.features.stage import look_and_listen
+from l2l.student.network import Student, frame_input, mel_input
+
+CLASSES = ("a", "b", "c")
+
+
+def made_up(moments: int, modalities=("image", "audio"), seed: int = 0) -> VideoFeatures:
+    rng = np.random.default_rng([seed, moments])
+    half = lambda *shape: rng.normal(size=shape).astype(np.float16).astype(np.float32)  # noqa: E731
+    return VideoFeatures(
+        {m: half(moments, 8) for m in modalities}, half(moments, 6), half(moments, len(CLASSES)), rng.random(moments) < 0.5
+    )
+
+
+def store(root, shards, modalities=("image", "audio")):
+    """Write shards, lists of (video, moments), and their mark of completeness."""
+    names = []
+    for i, rows in enumerate(shards):
+        names.append(root / f"shard-{i:03d}")
+        write_features(names[-1], [(v, made_up(n, modalities)) for v, n in rows], CLASSES, "float16", 4, {"made": "here"})
+    complete_root(root, names)
+    return root
+
+
+lengths = st.lists(st.lists(st.integers(1, 11), max_size=3), min_size=1, max_size=3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(lengths, st.sampled_from([("image", "audio"), ("image",), ("audio",)]))
+def test_what_is_written_is_what_is_read(tmp_path_factory, lengths, modalities):
+    shards = [[(f"s{i}/v {j}.mp4", n) for j, n in enumerate(row)] for i, row in enumerate(lengths)]
+    features = read_features(store(tmp_path_factory.mktemp("f") / "set", shards, modalities))
+    rows = dict(row for shard in shards for row in shard)
+    assert list(features.videos) == list(rows)
+    assert not rows or features.modalities == modalities
+    for video, moments in rows.items():
+        read, written = features.load(video), made_up(moments, modalities)
+        assert features.moments(video) == moments
+        assert all((read.features[m] == written.features[m]).all() for m in modalities)
+        assert (read.fused == written.fused).all()
+        assert (read.scores == written.scores).all()
+        assert (read.has_sound == written.has_sound).all()
+
+
+def test_it_opens_with_plain_zarr_without_a_warning_and_says_what_it_is(tmp_path):
+    root = store(tmp_path / "set", [[("v", 5)], [("w", 2)]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        group = zarr.open(root, mode="r")
+        assert sorted(group.group_keys()) == ["shard-000", "shard-001"]
+    assert group.attrs["complete"] is True
+    array = group["shard-000/fused_feature"]
+    assert array.metadata.dimension_names == ("moment", "descriptor")
+    assert group["shard-000/score"].attrs["unit"] == "logit"
+    assert group["shard-000"].attrs["provenance"] == {"made": "here"}
+    assert array[:].shape == (5, 6)
+
+
+def test_the_same_features_give_the_same_bytes(tmp_path):
+    roots = [store(tmp_path / name, [[("v", 5), ("w", 3)]]) for name in ("one", "two")]
+    files = [sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file()) for root in roots]
+    assert files[0] == files[1]
+    assert all((roots[0] / f).read_bytes() == (roots[1] / f).read_bytes() for f in files[0])
+
+
+def test_a_flipped_bit_is_an_error_that_names_the_chunk(tmp_path):
+    root = store(tmp_path / "set", [[("v", 9)]])
+    chunk = root / "shard-000/image_feature/c/1/0"
+    stored = bytearray(chunk.read_bytes())
+    stored[3] ^= 4
+    chunk.write_bytes(stored)
+    with pytest.raises(BadInput, match="image_feature/c: damaged"):
+        read_features(root).load("v")
+
+
+def test_a_missing_chunk_is_an_error_and_never_zeros(tmp_path):
+    root = store(tmp_path / "set", [[("v", 9)]])
+    (root / "shard-000/score/c/2/0").unlink()
+    with pytest.raises(BadInput, match="chunk 2 of score is missing"):
+        read_features(root).load("v")
+
+
+def test_zeros_are_stored_as_zeros_and_not_as_missing_chunks(tmp_path):
+    silent = VideoFeatures({"audio": np.zeros((3, 4), "f4")}, np.zeros((3, 4), "f4"), np.zeros((3, 3), "f4"), np.zeros(3, bool))
+    write_features(tmp_path / "set/shard-000", [("v", silent)], CLASSES, "float16", 4, {})
+    complete_root(tmp_path / "set", [tmp_path / "set/shard-000"])
+    assert (read_features(tmp_path / "set").load("v").fused == 0).all()
+
+
+@pytest.mark.parametrize("where", ["", "shard-000"])
+def test_a_store_without_its_mark_is_refused(tmp_path, where):
+    root = store(tmp_path / "set", [[("v", 2)]])
+    mark = root / where / "zarr.json"
+    content = json.loads(mark.read_text())
+    del content["attributes"]["complete"]
+    mark.write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"complete = \('features', 1, False\)"):
+        read_features(root)
+
+
+def test_a_shard_that_is_not_there_leaves_the_set_without_its_mark(tmp_path):
+    with pytest.raises(BadInput, match="shard-001"):
+        store_dir = tmp_path / "set"
+        write_features(store_dir / "shard-000", [("v", made_up(2))], CLASSES, "float16", 4, {})
+        complete_root(store_dir, [store_dir / "shard-000", store_dir / "shard-001"])
+    assert not (tmp_path / "set/zarr.json").exists()
+
+
+def test_features_are_those_of_the_student_whatever_the_batch(tmp_path):
+    torch.manual_seed(0)
+    student = Student(("image", "audio"), 3, 8, (4, 4, 8, 8), (4, 4, 8, 8), (1, 1, 1, 1)).eval()
+    rng = np.random.default_rng(0)
+    frames, mels = rng.integers(0, 256, (7, 32, 32, 3)).astype(np.uint8), rng.normal(size=(7, 101, 40)).astype(np.float32)
+    has_sound = np.array([True] * 6 + [False])
+    found = []
+    for size in (2, 7):
+        student.settings = {"config": {"batch_moments": size}, "mels": {"floor": 1e-6}}
+        found.append(look_and_listen(student, frames, mels, has_sound, torch.device("cpu")))
+    with torch.no_grad():
+        descriptor, scores = student(
+            frame_input(torch.from_numpy(frames)), mel_input(torch.from_numpy(mels), 1e-6), torch.from_numpy(has_sound)
+        )
+    for each in found:
+        assert np.allclose(each.fused, descriptor, atol=1e-5)
+        assert np.allclose(each.scores, scores, atol=1e-5)
+        assert (each.features["audio"][6] == 0).all()

@@ -1,0 +1,220 @@
+"""Whole runs of the real workflow on tiny videos: from nothing to a report, again, changed, killed."""
+
+import json
+import shutil
+import time
+
+import ffmpeg
+import pytest
+import zarr
+from workflow_runs import ROOT, kill_group, planned, snakemake, start_snakemake, tiny_with
+
+from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
+from l2l.features.artifact import read_features
+from l2l.inspect import inspect
+from l2l.manifest.artifact import read_videos
+from l2l.media.ffmpeg import ffmpeg_program
+from l2l.predict import predict
+from l2l.stores import read_table
+
+pytestmark = pytest.mark.workflow
+
+AFTER_MELS = {"distil_student", "finetune_student", "evaluate_clips", "extract_features", "complete_features"}
+VIDEO_LEVEL = {"fit_skimmer", "evaluate_videos", "write_report"}
+TEACHING = {"fit_teacher", "describe_clips"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished tiny run's working directory."""
+    folder = tmp_path_factory.mktemp("run")
+    finished = snakemake(folder)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return folder
+
+
+def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
+    results = run / "results/tiny"
+    table1 = read_table(results / "evaluation/table1.tsv", TABLE1_COLUMNS)
+    assert [row["method"] for row in table1] == [
+        *("random", "uniform", "front", "center", "end", "scsampler", "dense", "lstm", "non_recurrent", "ours_sparse"),
+        "ours_dense",
+    ]
+    assert all(0 <= float(row["top1"]) <= 100 and float(row["gmacs_per_video"]) > 0 for row in table1)
+    clips = read_table(results / "evaluation/clips.tsv", CLIP_COLUMNS)
+    assert [(row["model"], row["modalities"], row["distilled"]) for row in clips] == [
+        ("teacher", "", ""),
+        *(("student", m, d) for m in ("image", "audio", "image-audio") for d in ("yes", "no")),
+    ]
+    page = (results / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    ), "the page has to stand alone"
+    assert page.count("data:image/jpeg;base64,") >= 2 * 3 * 2
+
+
+def test_no_moment_is_lost_between_the_stages(run):
+    results = run / "results/tiny"
+    features = read_features(results / "features/untrimmed")
+    videos = read_videos(results / "media/untrimmed/videos.tsv")
+    assert sorted(features.videos) == sorted(video.video for video in videos)
+    for video in videos:
+        frames = int(video.duration_seconds * 30 + 1e-6)
+        assert abs(features.moments(video.video) - ((frames - 25) // 16 + 1)) <= 1  # 4 pictures, every 8th: 25 frames
+
+
+def test_the_features_open_with_plain_zarr(run):
+    group = zarr.open(run / "results/tiny/features/untrimmed", mode="r")
+    assert group.attrs["complete"] is True
+    assert group["shard-000/image_feature"].dtype == "float16"
+
+
+def test_a_second_run_has_nothing_to_do_and_says_so_quickly(run):
+    began = time.monotonic()
+    again = snakemake(run)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stderr + again.stdout
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "reruns"),
+    [
+        ("mels", {"floor": 1e-5}, {"compute_mels"} | AFTER_MELS | VIDEO_LEVEL),
+        ("teacher", {"batch_clips": 8}, TEACHING | (AFTER_MELS) | VIDEO_LEVEL),
+        ("features", {"chunk_moments": 64}, {"extract_features", "complete_features"} | VIDEO_LEVEL),
+        ("skimmer", {"steps": 3}, VIDEO_LEVEL),
+        ("evaluation", {"moments": 3}, {"evaluate_videos", "write_report"}),
+        ("report", {"film_strips": 1}, {"write_report"}),
+    ],
+)
+def test_a_changed_section_reruns_its_stage_and_what_follows_and_nothing_else(run, tmp_path, section, change, reruns):
+    changed = tiny_with(tmp_path / "changed.yaml", **{section: change})
+    # the report shows the whole configuration, so it follows every change
+    assert planned(snakemake(run, "--dry-run", configfile=changed)) == reruns
+
+
+def test_a_misspelt_key_stops_within_seconds_and_names_section_key_and_what_is_allowed(tmp_path):
+    began = time.monotonic()
+    stopped = snakemake(tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40}))
+    assert stopped.returncode != 0
+    assert "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, bands, floor" in stopped.stderr
+    assert time.monotonic() - began < 15
+
+
+def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_two(run, tmp_path):
+    assert snakemake(tmp_path, "results/tiny/evaluation/table1.tsv", cores=1).returncode == 0
+    compared = 0
+    for file in sorted((tmp_path / "results").rglob("*")):
+        other = run / file.relative_to(tmp_path)
+        if file.is_file() and ".snakemake" not in file.name:
+            text = file.read_bytes().replace(bytes(tmp_path), bytes(run))  # tables name the videos' files
+            assert text == other.read_bytes(), file
+            compared += 1
+    assert compared > 60
+
+
+def test_a_run_killed_at_any_moment_leaves_only_whole_artifacts_and_the_rerun_completes(run, tmp_path):
+    for seconds in (6, 13, 21):
+        process = start_snakemake(tmp_path, "--rerun-incomplete", "results/tiny/features/untrimmed/zarr.json")
+        time.sleep(seconds)
+        kill_group(process)
+        assert snakemake(tmp_path, "--unlock").returncode == 0
+        for store in (tmp_path / "results/tiny").rglob("*.h5"):
+            assert inspect(store, check=True) == 0
+        for network in (tmp_path / "results/tiny").rglob("*.pt"):
+            assert inspect(network) == 0
+    finished = snakemake(tmp_path, "--rerun-incomplete", "results/tiny/features/untrimmed/zarr.json")
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    for file in (tmp_path / "results/tiny/features").rglob("*"):
+        if file.is_file():
+            assert file.read_bytes() == (run / file.relative_to(tmp_path)).read_bytes()
+
+
+def test_predict_answers_for_single_files_and_tells_what_it_cannot_read(run, tmp_path, capsys):
+    good = sorted((run / "results/tiny/videos/untrimmed/test").rglob("*.mp4"))[0]
+    bad = tmp_path / "-bad.mp4"
+    bad.write_bytes(good.read_bytes()[:1500])
+    assert predict([good, bad], run=run / "results/tiny", json=True) == 1
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert answers[0]["label"] in read_features(run / "results/tiny/features/untrimmed").classes
+    assert len(answers[0]["looked_at_seconds"]) == 3  # four steps, the first of which sees the mean
+    assert all(0 <= t < answers[0]["duration_seconds"] for t in answers[0]["looked_at_seconds"])
+    assert answers[0]["gmacs"] > 0
+    assert answers[1]["status"] in ("truncated", "corrupt")
+    assert "label" not in answers[1]
+
+
+def test_predict_says_what_the_evaluation_said(run, capsys):
+    rows = read_table(run / "results/tiny/evaluation/predictions.tsv", ("video", "method", "predicted", "probability"))
+    said = {row["video"]: row for row in rows if row["method"] == "ours_dense"}
+    video, row = sorted(said.items())[0]
+    predict([run / "results/tiny/videos/untrimmed" / video], run=run / "results/tiny", json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["label"] == row["predicted"]
+    assert answer["probability"] == pytest.approx(float(row["probability"]), abs=2e-3)  # the store holds half precision
+
+
+def test_inspect_lists_the_videos_of_a_store_and_whether_it_is_complete(run, capsys):
+    assert inspect(run / "results/tiny/features/untrimmed", check=True) == 0
+    said = capsys.readouterr().out
+    assert "features, complete, 22 videos" in said
+    assert "test/cross_bouncing/0000.mp4" in said
+    assert "every checksum agrees" in said
+
+
+@pytest.fixture(scope="module")
+def damaged(run, tmp_path_factory):
+    """A folder of videos as people have them: some good, some broken, some soundless, with odd names."""
+    folder = tmp_path_factory.mktemp("damaged")
+    good = sorted((run / "results/tiny/videos/untrimmed").glob("*/*/*.mp4"))
+    for split, chosen in (("train", good[:4]), ("val", good[4:6]), ("test", good[6:9])):
+        for i, file in enumerate(chosen):
+            place = folder / "videos" / split / ("a b" if i % 2 else "c;d<b>")
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, place / f"it's $(odd) %03d {i}.mp4")
+    test = folder / "videos/test/a b"
+    whole = good[9].read_bytes()
+    (test / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (test / "empty.mp4").write_bytes(b"")
+    (test / "page.mp4").write_text("<html>not found</html>")
+    (test / "gone.mp4").symlink_to(folder / "nowhere.mp4")
+    silent = ffmpeg.input(str(good[10])).output(str(test / "-soundless.mp4"), an=None, vcodec="copy")
+    ffmpeg.run(silent, cmd=str(ffmpeg_program()), quiet=True)
+    return folder
+
+
+def config_of(folder, path, run, max_bad_fraction):
+    """A configuration that distils from the folder's videos and skims the same."""
+    videos = {"found": {"adapter": "folder", "role": "both", "folder": str(folder / "videos"), "shards": 2}}
+    return tiny_with(path, videos, run, manifest={"max_bad_fraction": max_bad_fraction})
+
+
+def test_broken_files_never_stop_the_others_and_are_told_in_the_table_and_the_report(damaged, tmp_path):
+    finished = snakemake(tmp_path, configfile=config_of(damaged, tmp_path / "c.yaml", "damaged", 0.5))
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    states = {v.video: (v.status, v.reason) for v in read_videos(tmp_path / "results/damaged/media/found/videos.tsv")}
+    assert {video: status for video, (status, _) in states.items() if status != "ok"} == {
+        "test/a b/cut.mp4": "truncated",
+        "test/a b/empty.mp4": "corrupt",
+        "test/a b/page.mp4": "corrupt",
+        "test/a b/gone.mp4": "missing",
+        "test/a b/-soundless.mp4": "no_audio",
+    }
+    assert all(reason for status, reason in states.values() if status != "ok")
+    page = (tmp_path / "results/damaged/report.html").read_text()
+    assert "test/a b/cut.mp4" in page
+    assert "c;d&lt;b&gt;" in page
+    assert "c;d<b>" not in page
+
+
+def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tmp_path):
+    stopped = snakemake(tmp_path, configfile=config_of(damaged, tmp_path / "c.yaml", "strict", 0.1))
+    assert stopped.returncode != 0
+    log = (tmp_path / "logs/strict/list_videos/found.log").read_text()
+    assert "more than max_bad_fraction 0.1" in log
+    assert "empty.mp4" in log
+
+
+def test_the_slurm_profile_is_found_from_the_repository_root():
+    assert (ROOT / "slurm/config.yaml").read_text().count("executor: slurm") == 1

@@ -1,0 +1,61 @@
+"""Running the real Snakemake on tiny configurations, in a folder of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "workflow/configs/tiny.yaml"
+
+
+def environment() -> dict[str, str]:
+    """This interpreter first on PATH, this checkout importable, one OpenMP thread."""
+    paths = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **paths, "OMP_NUM_THREADS": "1"}
+
+
+def snakemake_argv(folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2) -> list[str]:
+    """The command that runs the workflow with `folder` as its working directory."""
+    fixed = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--configfile", str(configfile)]
+    return [sys.executable, "-m", "snakemake", *fixed, "--cores", str(cores), *arguments]
+
+
+def snakemake(folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores)
+    return subprocess.run(argv, capture_output=True, text=True, env=environment(), check=False, timeout=900)
+
+
+def start_snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start it in a process group of its own, to be killed as one."""
+    argv = snakemake_argv(folder, *arguments)
+    out = subprocess.DEVNULL
+    return subprocess.Popen(argv, stdout=out, stderr=out, text=True, env=environment(), start_new_session=True)
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """SIGKILL Snakemake and every job it has started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def planned(dry_run: subprocess.CompletedProcess[str]) -> set[str]:
+    """The rules that a dry run means to run, without `all`."""
+    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
+    table = dry_run.stdout.partition("Job stats:")[2].partition("total")[0]
+    return set(re.findall(r"^(\w+) +\d+$", table, flags=re.MULTILINE)) - {"all", "job"}
+
+
+def tiny_with(path: Path, videos: dict | None = None, run: str = "tiny", **sections: dict) -> Path:
+    """The tiny configuration with other videos, another run's name, or some keys of sections changed, written to `path`."""
+    values = yaml.safe_load(TINY.read_text())
+    values |= {"run": run, "videos": videos or values["videos"]}
+    for name, section in sections.items():
+        values[name] = {**values.get(name, {}), **section}
+    path.write_text(yaml.safe_dump(values))
+    return path
