@@ -27,6 +27,6 @@ include: "workflow/rules/study.smk"
 rule all:
     """The whole chain for one run."""
     default_target: True
-    localrule: True
     input:
         f"results/{CONFIG.run}/report.html",
+    localrule: True

@@ -12,8 +12,6 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pydantic
-
 from l2l.errors import BadInput
 
 # verb: module; the function has the verb's name. In the order of the chain, then what serves people.
@@ -46,6 +44,8 @@ def verb_function(verb: str) -> Callable[..., int | None]:
 
 def _reader(kind: object) -> Callable[[str], object]:
     """How an option's text becomes a value of this type."""
+    import pydantic  # here, so that the doctor can tell of a broken one
+
     if typing.get_origin(kind) is typing.Annotated or (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
         return pydantic.TypeAdapter(typing.cast(Any, kind)).validate_json
     return typing.cast(type, kind)

@@ -240,7 +240,9 @@ class Config(Section):
     def _one_of_each_role(self) -> "Config":
         for role in ("source", "target"):
             if len(self._with_role(role)) != 1:
-                raise ValueError(f"videos: found {self._with_role(role) or 'no'} {role} data set, expected one (role {role} or both)")
+                raise ValueError(
+                    f"videos: found {self._with_role(role) or 'no'} {role} data set, expected one (role {role} or both)"
+                )
         return self
 
     def _with_role(self, role: str) -> list[str]:

@@ -43,12 +43,13 @@ def _shown(videos: list[tuple[str, int]], unit: str) -> Iterator[str]:
 def _features(store: Path, check: bool) -> Iterator[str]:
     features = read_features(store)  # refuses what is not complete
     lengths = [(video, features.moments(video)) for video in features.videos]
-    yield f"{store}: features, complete, {len(lengths)} videos, {sum(n for _, n in lengths)} moments, {len(features.classes)} classes"
+    moments = sum(count for _, count in lengths)
+    yield f"{store}: features, complete, {len(lengths)} videos, {moments} moments, {len(features.classes)} classes"
     root = zarr.open_group(store, mode="r")
     groups = [group for _, group in sorted(root.groups())] or [root]
     for group in groups:
         for name, array in sorted(group.arrays()):
-            axes = ", ".join(array.metadata.dimension_names or ())
+            axes = ", ".join(name or "" for name in getattr(array.metadata, "dimension_names", None) or ())
             yield f"  {group.name.strip('/') or '.'}/{name}  {array.shape} {array.dtype}  ({axes})  {array.attrs.get('unit', '')}"
     yield from _shown(lengths, "moments")
     if check:
@@ -67,7 +68,8 @@ def _hdf5(store: Path, check: bool) -> Iterator[str]:
             arrays: list[h5py.Dataset] = []
             file.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
             for array in arrays:
-                yield f"  {array.name}  {array.shape} {array.dtype}  ({array.attrs.get('axes', '')})  {array.attrs.get('unit', '')}"
+                axes, unit = array.attrs.get("axes", ""), array.attrs.get("unit", "")
+                yield f"  {array.name}  {array.shape} {array.dtype}  ({axes})  {unit}"
                 if check:
                     array[...]
             if check:

@@ -10,7 +10,7 @@ import torch
 from l2l.errors import BadInput
 from l2l.evaluation.cost import Prices
 from l2l.evaluation.methods import class_probabilities, skim
-from l2l.features.stage import look_and_listen
+from l2l.features.look import look_and_listen
 from l2l.manifest.artifact import USABLE
 from l2l.manifest.probe import Facts, probe_files
 from l2l.media.decode import decode
@@ -39,9 +39,7 @@ def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
     if student.class_names != skimmer.class_names:
         raise BadInput(f"{run}: its student and its skimmer know different classes; run snakemake again")
     prices = Prices(student, {"skimmer": skimmer})
-    answers = [
-        _answer(path, facts, student, skimmer, prices) for path, facts in zip(video, probe_files(video), strict=True)
-    ]
+    answers = [_answer(path, facts, student, skimmer, prices) for path, facts in zip(video, probe_files(video), strict=True)]
     for answer in answers:
         print(json_text.dumps(answer) if json else _line(answer))
     return int(any("label" not in answer for answer in answers))

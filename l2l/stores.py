@@ -90,15 +90,13 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 @contextlib.contextmanager
 def write_hdf5(path: Path, kind: str, layout: int, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
     """Open a new HDF5 file aside; it becomes `path`, complete, when the block ends well."""
-    with aside(path) as part:
-        with h5py.File(part, "w", libver="v110") as file:
-            file.attrs["kind"] = kind
-            file.attrs["layout"] = layout
-            for name, value in attributes.items():
-                file.attrs[name] = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
-            yield file
-            file.attrs["complete"] = True
-        # close before the rename: h5py writes its index last
+    with aside(path) as part, h5py.File(part, "w", libver="v110") as file:
+        file.attrs["kind"] = kind
+        file.attrs["layout"] = layout
+        for name, value in attributes.items():
+            file.attrs[name] = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+        yield file
+        file.attrs["complete"] = True
 
 
 def add_array(

@@ -24,7 +24,9 @@ def changed(path: str, value: object) -> dict:
     return values
 
 
-@pytest.mark.parametrize("path", sorted([*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"]), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted([*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"]), ids=lambda p: p.name
+)
 def test_every_configuration_in_the_repository_is_valid(path):
     assert isinstance(read_config(path), Config)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
-from l2l.features.stage import look_and_listen
+from l2l.features.look import look_and_listen
 from l2l.student.network import Student, frame_input, mel_input
 
 CLASSES = ("a", "b", "c")

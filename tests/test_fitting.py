@@ -71,7 +71,7 @@ def test_a_last_batch_of_one_is_joined_to_the_one_before():
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason():
-    with pytest.raises(BadInput, match="learning_rate 10000000000.0 is too high"):
+    with pytest.raises(BadInput, match=r"learning_rate 10000000000\.0 is too high"):
         fitted(learning_rate=1e10, epochs=50)
 
 

@@ -8,7 +8,19 @@ import pytest
 from l2l.report.figures import cost_plot, picture_address
 from l2l.report.relations import relations
 
-METHODS = ("random", "uniform", "front", "center", "end", "scsampler", "dense", "lstm", "non_recurrent", "ours_sparse", "ours_dense")
+METHODS = (
+    "random",
+    "uniform",
+    "front",
+    "center",
+    "end",
+    "scsampler",
+    "dense",
+    "lstm",
+    "non_recurrent",
+    "ours_sparse",
+    "ours_dense",
+)
 
 
 def table1(**top1: float) -> list[dict[str, str]]:
@@ -28,9 +40,7 @@ def table1(**top1: float) -> list[dict[str, str]]:
 def clips(teacher=95.0, both=90.0, undistilled=50.0, image=25.0, audio=24.0) -> list[dict[str, str]]:
     rows = [("teacher", "", "", teacher), ("student", "image-audio", "yes", both), ("student", "image-audio", "no", undistilled)]
     rows += [("student", "image", "yes", image), ("student", "audio", "yes", audio)]
-    return [
-        {"model": m, "modalities": k, "distilled": d, "top1": f"{t:.2f}", "gmacs_per_clip": "1"} for m, k, d, t in rows
-    ]
+    return [{"model": m, "modalities": k, "distilled": d, "top1": f"{t:.2f}", "gmacs_per_clip": "1"} for m, k, d, t in rows]
 
 
 def broken(table, clip_rows) -> list[str]:

@@ -17,7 +17,9 @@ def write_film(path: Path, film: films.Film) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     side = film.pictures.shape[1]
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        seen = container.add_stream("libx264", rate=films.FRAME_RATE, options={"preset": "ultrafast", "crf": "18", "threads": "1"})
+        seen = container.add_stream(
+            "libx264", rate=films.FRAME_RATE, options={"preset": "ultrafast", "crf": "18", "threads": "1"}
+        )
         seen.width, seen.height, seen.pix_fmt = side, side, "yuv420p"
         heard = container.add_stream("aac", rate=sounds.RATE_HZ, layout="mono")
         heard.bit_rate = 48_000
@@ -40,7 +42,9 @@ def _draw_one(folder: Path, file: str, name: str, dataset: DemoDataset, seed: in
     draw = films.trimmed_clip if dataset.kind == "clips" else films.untrimmed_video
     film = draw(rng, name, rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels)
     write_film(folder / file, film)
-    return [{"file": file, "start_seconds": f"{start:.6f}", "end_seconds": f"{end:.6f}", "label": name} for start, end in film.actions]
+    return [
+        {"file": file, "start_seconds": f"{start:.6f}", "end_seconds": f"{end:.6f}", "label": name} for start, end in film.actions
+    ]
 
 
 def draw_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -> None:

@@ -45,7 +45,12 @@ class VideoFeatures:
 
 
 def write_features(
-    path: Path, rows: Sequence[tuple[str, VideoFeatures]], classes: Sequence[str], dtype: str, chunk_moments: int, provenance: Mapping[str, Any]
+    path: Path,
+    rows: Sequence[tuple[str, VideoFeatures]],
+    classes: Sequence[str],
+    dtype: str,
+    chunk_moments: int,
+    provenance: Mapping[str, Any],
 ) -> None:
     """Write one shard's store, whole, aside, then rename it."""
     arrays: dict[str, np.ndarray] = {"offset": np.cumsum([0, *(len(features) for _, features in rows)], dtype=np.int64)}

@@ -20,7 +20,9 @@ def write_mels(path: Path, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], me
     flags = [has_sound for _, has_sound in rows.values()]
     with write_hdf5(path, KIND, LAYOUT, {"config": as_json(mels)}) as file:
         mel = np.concatenate([np.zeros((0, *shape), np.float16), *parts]).astype(np.float16)
-        add_array(file, "mel", mel, ("moment", "window", "band"), "ln(power)", chunk_bytes=1 << 15)  # training reads one at a time
+        add_array(
+            file, "mel", mel, ("moment", "window", "band"), "ln(power)", chunk_bytes=1 << 15
+        )  # training reads one at a time
         add_array(file, "has_sound", np.concatenate([np.zeros(0, bool), *flags]), ("moment",))
         add_array(file, "offset", np.cumsum([0, *map(len, parts)], dtype=np.int64), ("video_edge",), "moments")
         file.create_dataset("video", data=list(rows), dtype=h5py.string_dtype())

@@ -14,7 +14,7 @@ _OTHERS = "#475569"
 
 
 def cost_plot(table1: Sequence[Mapping[str, str]]) -> str:
-    """Top-1 accuracy against multiply-accumulates a video, one labelled point a method: an SVG element, the same bytes every time."""
+    """Top-1 accuracy against multiply-accumulates a video, a labelled point a method: an SVG element, always the same bytes."""
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.add_subplot()
     placed: list[tuple[float, float]] = []

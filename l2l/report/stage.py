@@ -36,14 +36,22 @@ def write_report(
 ) -> None:
     """Write the page. `settings` is the whole configuration as JSON, shown at its end."""
     listed, chosen = read_videos(videos), _selected(read_table(selections, SELECTION_COLUMNS))
-    said = {row["video"]: row["predicted"] for row in read_table(predictions, PREDICTION_COLUMNS) if row["method"] == "ours_dense"}
+    said = {
+        row["video"]: row["predicted"] for row in read_table(predictions, PREDICTION_COLUMNS) if row["method"] == "ours_dense"
+    }
     shown = _spread([video for video in listed if video.video in chosen], config.film_strips)
     with read_shards(media, read_media) as shards:
         films = [_film(video, said[video.video], chosen[video.video], shards[video.video], config.pictures) for video in shown]
     rows1, rows2 = read_table(table1, TABLE1_COLUMNS), read_table(clips, CLIP_COLUMNS)
-    files = {json.loads(settings)["run"]: listed} if videos == source_videos else {"source": read_videos(source_videos), "target": listed}
+    files = (
+        {json.loads(settings)["run"]: listed}
+        if videos == source_videos
+        else {"source": read_videos(source_videos), "target": listed}
+    )
     remarks = [video for rows in files.values() for video in rows if video.reason or not video.usable]
-    page = jinja2.Environment(loader=jinja2.PackageLoader("l2l.report", "."), autoescape=True, trim_blocks=True).get_template("page.html")
+    page = jinja2.Environment(loader=jinja2.PackageLoader("l2l.report", "."), autoescape=True, trim_blocks=True).get_template(
+        "page.html"
+    )
     text = page.render(
         title=config.title,
         run=json.loads(settings)["run"],

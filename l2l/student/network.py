@@ -136,7 +136,7 @@ class Student(nn.Module):
         mels: Float[Tensor, "moments windows bands"],
         has_sound: Bool[Tensor, " moments"],
     ) -> dict[Modality, Float[Tensor, "moments channel"]]:
-        """The feature of each modality the student has; where there is no sound the audio feature is zero, not that of silence."""
+        """The feature of each modality it has; where there is no sound the audio feature is zero, not that of silence."""
         features: dict[Modality, Tensor] = {}
         if "image" in self.modalities:
             features["image"] = self.image(frames)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from l2l.config import Student as StudentConfig
 from l2l.errors import BadInput
-from l2l.fitting import fit, flip_half, prepare
+from l2l.fitting import fit, flip_half, laid_out, prepare
 from l2l.manifest.artifact import class_names, read_videos
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
@@ -30,7 +30,11 @@ class Moments(Dataset):
     """
 
     def __init__(
-        self, places: Sequence[tuple[str, int]], answers: Sequence[tuple], media: dict[str, MediaReader], mels: dict[str, MelReader]
+        self,
+        places: Sequence[tuple[str, int]],
+        answers: Sequence[tuple],
+        media: dict[str, MediaReader],
+        mels: dict[str, MelReader],
     ) -> None:
         self.places, self.answers, self.media, self.mels = places, answers, media, mels
         self._has_sound = {video: mels[video].has_sound(video) for video in {video for video, _ in places}}
@@ -50,7 +54,9 @@ def _look(student: Student, batch: Sequence[Tensor], floor: float, device: torch
     return student(flip_half(frames) if flip else frames, mel_input(batch[1].to(device), floor), batch[2].to(device))
 
 
-def _top1(student: Student, moments: Moments, labels: Sequence[int], config: StudentConfig, floor: float, device: torch.device) -> float:
+def _top1(
+    student: Student, moments: Moments, labels: Sequence[int], config: StudentConfig, floor: float, device: torch.device
+) -> float:
     right = 0
     with torch.inference_mode():
         for i, batch in enumerate(DataLoader(moments, config.batch_moments)):
@@ -89,7 +95,7 @@ def distil_student(
             raise BadInput(f"{videos}: no described train video to distil from")
         mel_config = next(iter(s.values())).config
         network = build_student(config, modalities, len(names), answers["train"][0][0].size, mel_config.bands)
-        network = network.to(device, memory_format=torch.channels_last)
+        network = laid_out(network, device)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
             descriptor, scores = _look(network, batch, mel_config.floor, device, config.distil.flip)
@@ -126,11 +132,9 @@ def finetune_student(
     with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s:
         mel_config = next(iter(s.values())).config
         network = _start(distilled, config, modalities, len(classes), mel_config.bands)
-        network = network.to(device, memory_format=torch.channels_last)
+        network = laid_out(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
-        fitted, held_out = (
-            _labelled(labelled_moments(listed, counts, classes, split), m, s) for split in ("train", "val")
-        )
+        fitted, held_out = (_labelled(labelled_moments(listed, counts, classes, split), m, s) for split in ("train", "val"))
         if not len(fitted):
             raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
 

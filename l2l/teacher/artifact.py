@@ -51,7 +51,9 @@ def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: R2Plus
     parts = list(rows.values())
     with write_hdf5(path, KIND, LAYOUT, {"class_names": list(class_names)}) as file:
         empty = Described(
-            np.zeros(0, np.int32), np.zeros((0, teacher.descriptor_width), np.float16), np.zeros((0, len(class_names)), np.float16)
+            np.zeros(0, np.int32),
+            np.zeros((0, teacher.descriptor_width), np.float16),
+            np.zeros((0, len(class_names)), np.float16),
         )
         add_array(file, "moment", np.concatenate([p.moments for p in (empty, *parts)]), ("clip",))
         add_array(file, "descriptor", np.concatenate([p.descriptors for p in (empty, *parts)]), ("clip", "descriptor"))

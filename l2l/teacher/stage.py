@@ -12,7 +12,7 @@ from torchvision.models.video import R2Plus1D_18_Weights
 
 from l2l.config import Media, Teacher
 from l2l.errors import BadInput
-from l2l.fitting import fit, flip_half, prepare
+from l2l.fitting import fit, flip_half, laid_out, prepare
 from l2l.manifest.artifact import Video, class_names, read_videos
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
@@ -59,7 +59,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
         if not examples:
             raise BadInput(f"{videos}: no usable train video; a teacher with weights: train needs labelled clips")
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
-        network = R2Plus1D(len(classes), config.widths, config.blocks).to(device, memory_format=torch.channels_last_3d)
+        network = laid_out(R2Plus1D(len(classes), config.widths, config.blocks), device)
         flip = flip_half if config.fit.flip else (lambda clips: clips)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -67,7 +67,14 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             return torch.nn.functional.cross_entropy(scores, batch[1].to(device))
 
         validate = functools.partial(_top1, network, held_out, config.batch_clips, device)
-        fit(network, [{"params": network.parameters()}], _Clips(examples, shards), loss, config.fit, lambda: {"val_top1": validate()})
+        fit(
+            network,
+            [{"params": network.parameters()}],
+            _Clips(examples, shards),
+            loss,
+            config.fit,
+            lambda: {"val_top1": validate()},
+        )
         settings = next(iter(shards.values())).config
     save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames)
 
@@ -95,13 +102,16 @@ def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
     preset = R2Plus1D_18_Weights.KINETICS400_V1.transforms()
     expected = (tuple(preset.resize_size), preset.crop_size[0])
     if (media_config.resize_pixels, media_config.frame_pixels) != expected:
-        raise BadInput(f"media: resize_pixels and frame_pixels must be {expected}, which the weights {config.weights} were made with")
+        raise BadInput(
+            f"media: resize_pixels and frame_pixels must be {expected}, as the weights {config.weights} were made with"
+        )
     state, classes = _pretrained(config.weights)
     network = R2Plus1D(len(classes), config.widths, config.blocks)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise BadInput(f"{config.weights}: not the numbers of R(2+1)D-18 at widths {config.widths} ({str(error).splitlines()[1].strip()})") from None
+        found = str(error).splitlines()[1].strip()
+        raise BadInput(f"{config.weights}: not the numbers of R(2+1)D-18 at widths {config.widths} ({found})") from None
     save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames)
 
 
@@ -119,7 +129,8 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
         return
     decoded = decode(video.path, shard.config, video.video_stream, video.audio_stream, video.duration_seconds, "clips")
     if decoded.moments != shard.moments(video.video):
-        raise BadInput(f"{video.path}: {decoded.moments} moments now, {shard.moments(video.video)} when its media were stored; rerun decode_videos")
+        stored = shard.moments(video.video)
+        raise BadInput(f"{video.path}: {decoded.moments} moments now, {stored} when its media were stored; rerun decode_videos")
     yield from (decoded.clip(moment) for moment in moments)
 
 
@@ -135,7 +146,7 @@ def describe_clips(
     """Write the teacher's descriptor and class scores of a shard's clips: of `all` moments, or only those inside `segments`."""
     device = prepare(0, threads)
     network, settings = load_teacher_network(teacher)
-    network = network.to(device, memory_format=torch.channels_last_3d)
+    network = laid_out(network, device)
     rows = {}
     with read_media(media) as shard, torch.inference_mode():
         if (settings["frame_pixels"], settings["clip_frames"]) != (shard.config.frame_pixels, shard.config.clip_frames):

@@ -1,4 +1,4 @@
-# What every rule file uses: the checked configuration, the names of shards, and where a stage's artifacts lie.
+# The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are written with.
 
 import os
 import sys
@@ -20,6 +20,8 @@ except BadInput as error:
 STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
+DRAWN = [name for name, dataset in CONFIG.videos.items() if dataset.adapter == "demo"]
+ZARR_MARK = f"{os.sep}zarr.json"  # the file of a Zarr store that is written last: what Snakemake watches
 
 
 wildcard_constraints:
@@ -43,3 +45,52 @@ def shard_files(stage, dataset, suffix=".h5"):
 def seed(wildcards):
     """A run's seed: the configuration's, or the number that a study's run carries in its name."""
     return int(wildcards.run.rpartition("-seed")[2]) if wildcards.run != CONFIG.run else CONFIG.seed
+
+
+def dataset_section(wildcards):
+    """The configuration of one data set."""
+    return as_json(CONFIG.videos[wildcards.dataset])
+
+
+def videos_folder(dataset):
+    """The drawn folder that a demo's manifest waits for; other data sets lie where their section says."""
+    return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
+
+
+def annotation_files(dataset):
+    """The lists and tables a data set is told by, so that a dry run names one that is not there."""
+    section = CONFIG.videos[dataset]
+    groups = getattr(section, "groups", None)
+    return [str(path) for path in (getattr(section, "annotations", None), groups and groups.table) if path]
+
+
+def media_of_dataset(wildcards):
+    """Every shard's media of the data set."""
+    return [path.format(run=wildcards.run) for path in shard_files("media", wildcards.dataset)]
+
+
+def described_part(wildcards):
+    """The teacher describes all moments that are distilled from; of a mere target only the labelled ones."""
+    return "all" if wildcards.dataset == CONFIG.source else "segments"
+
+
+def modality_names(wildcards):
+    """The modalities of a student, as its command line takes them."""
+    return wildcards.modalities.split("-")
+
+
+def distilled_student(wildcards):
+    """The student that fine-tuning starts from, if it starts from one."""
+    if wildcards.origin == "undistilled":
+        return []
+    return f"results/{wildcards.run}/student/distilled/{wildcards.modalities}.pt"
+
+
+def store_folder(wildcards, output):
+    """The folder of a shard's store; what Snakemake watches is the file in it that is written last."""
+    return os.path.dirname(output.features)
+
+
+def features_of_dataset(wildcards):
+    """Every shard's features of the data set."""
+    return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix=ZARR_MARK)]

@@ -14,16 +14,11 @@ rule evaluate_videos:
         non_recurrent="results/{run}/skimmer/non_recurrent.pt",
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
-        shards=shard_files("features", CONFIG.target, suffix="/zarr.json"),
+        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
     output:
         table="results/{run}/evaluation/table1.tsv",
         predictions="results/{run}/evaluation/predictions.tsv",
         selections="results/{run}/evaluation/selections.tsv",
-    params:
-        features=lambda wildcards, input: os.path.dirname(input.features),
-        config=as_json(CONFIG.evaluation),
-        seed=seed,
-        version=1,
     log:
         "logs/{run}/evaluate_videos.log",
     benchmark:
@@ -35,6 +30,11 @@ rule evaluate_videos:
         mem_mb=8000,
         runtime=240,
         gpu=1,
+    params:
+        features=lambda wildcards, input: os.path.dirname(input.features),
+        config=as_json(CONFIG.evaluation),
+        seed=seed,
+        version=1,
     shell:
         """
         python -m l2l evaluate_videos \
@@ -49,7 +49,7 @@ rule evaluate_videos:
             --selections {output.selections:q} \
             --config {params.config:q} \
             --seed {params.seed} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """
 
 
@@ -58,16 +58,12 @@ rule evaluate_clips:
     input:
         teacher="results/{run}/teacher/teacher.pt",
         descriptors=shard_files("teacher", CONFIG.target),
-        students=expand(
-            "results/{{run}}/student/finetuned/{modalities}-{origin}.pt", modalities=STUDENTS, origin=ORIGINS
-        ),
+        students=expand("results/{{run}}/student/finetuned/{modalities}-{origin}.pt", modalities=STUDENTS, origin=ORIGINS),
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         media=shard_files("media", CONFIG.target),
         mels=shard_files("mels", CONFIG.target),
     output:
         table="results/{run}/evaluation/clips.tsv",
-    params:
-        version=1,
     log:
         "logs/{run}/evaluate_clips.log",
     benchmark:
@@ -79,6 +75,8 @@ rule evaluate_clips:
         mem_mb=8000,
         runtime=240,
         gpu=1,
+    params:
+        version=1,
     shell:
         """
         python -m l2l evaluate_clips \
@@ -89,5 +87,5 @@ rule evaluate_clips:
             --media {input.media:q} \
             --mels {input.mels:q} \
             --table {output.table:q} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """

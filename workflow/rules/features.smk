@@ -6,11 +6,6 @@
 MAIN_STUDENT_FILE = f"results/{{run}}/student/finetuned/{MAIN_STUDENT}-distilled.pt"
 
 
-def store_folder(wildcards, output):
-    """The folder of a shard's store; what Snakemake watches is the file in it that is written last."""
-    return os.path.dirname(output.features)
-
-
 rule extract_features:
     """What the student makes of every moment of a shard."""
     input:
@@ -19,10 +14,6 @@ rule extract_features:
         student=MAIN_STUDENT_FILE,
     output:
         features="results/{run}/features/{dataset}/{shard}/zarr.json",
-    params:
-        features=store_folder,
-        config=as_json(CONFIG.features),
-        version=1,
     log:
         "logs/{run}/extract_features/{dataset}/{shard}.log",
     benchmark:
@@ -34,6 +25,10 @@ rule extract_features:
         mem_mb=4000,
         runtime=240,
         gpu=1,
+    params:
+        features=store_folder,
+        config=as_json(CONFIG.features),
+        version=1,
     shell:
         """
         python -m l2l extract_features \
@@ -42,13 +37,8 @@ rule extract_features:
             --student {input.student:q} \
             --features {params.features:q} \
             --config {params.config:q} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """
-
-
-def features_of_dataset(wildcards):
-    """Every shard's features of the data set."""
-    return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix="/zarr.json")]
 
 
 rule complete_features:
@@ -57,9 +47,6 @@ rule complete_features:
         shards=features_of_dataset,
     output:
         features="results/{run}/features/{dataset}/zarr.json",
-    params:
-        shards=lambda wildcards, input: [os.path.dirname(path) for path in input.shards],
-        version=1,
     log:
         "logs/{run}/complete_features/{dataset}.log",
     benchmark:
@@ -70,9 +57,12 @@ rule complete_features:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        shards=lambda wildcards, input: [os.path.dirname(path) for path in input.shards],
+        version=1,
     shell:
         """
         python -m l2l complete_features \
             --shards {params.shards:q} \
-            --features {output.features:q} 2> {log:q}
+            --features {output.features:q} 2>{log:q}
         """

@@ -1,20 +1,6 @@
 # in:  a data set's folder, lists and annotations
 # out: results/{run}/manifest/{dataset}/videos.tsv         one row a video: split, labels, segments (s), declared facts, status
 #      results/{run}/manifest/{dataset}/shards/{shard}.tsv the rows of one shard, by a stable hash of the video's id
-
-
-def videos_folder(dataset):
-    """The drawn folder that a demo's manifest waits for; other data sets lie where their section says."""
-    return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
-
-
-def annotation_files(dataset):
-    """The lists and tables a data set is told by, so that a dry run names one that is not there."""
-    section = CONFIG.videos[dataset]
-    groups = getattr(section, "groups", None)
-    return [str(path) for path in (getattr(section, "annotations", None), groups and groups.table) if path]
-
-
 # One rule a data set, since each has its own number of shards and Snakemake has to know every shard's file by name.
 for dataset in CONFIG.videos:
 
@@ -27,14 +13,6 @@ for dataset in CONFIG.videos:
         output:
             videos=f"results/{{run}}/manifest/{dataset}/videos.tsv",
             shards=shard_files("manifest", dataset, suffix=".tsv"),
-        params:
-            folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
-            shards=f"results/{{run}}/manifest/{dataset}",
-            dataset=as_json(CONFIG.videos[dataset]),
-            config=as_json(CONFIG.manifest),
-            seed=seed,
-            listing=folder_state(CONFIG.videos[dataset]),
-            version=1,
         log:
             f"logs/{{run}}/list_videos/{dataset}.log",
         benchmark:
@@ -45,6 +23,14 @@ for dataset in CONFIG.videos:
         resources:
             mem_mb=2000,
             runtime=240,
+        params:
+            folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
+            shards=f"results/{{run}}/manifest/{dataset}",
+            dataset=as_json(CONFIG.videos[dataset]),
+            config=as_json(CONFIG.manifest),
+            seed=seed,
+            listing=folder_state(CONFIG.videos[dataset]),
+            version=1,
         shell:
             """
             python -m l2l list_videos {params.folder} \
@@ -52,5 +38,5 @@ for dataset in CONFIG.videos:
                 --shards {params.shards:q} \
                 --dataset {params.dataset:q} \
                 --config {params.config:q} \
-                --seed {params.seed} 2> {log:q}
+                --seed {params.seed} 2>{log:q}
             """

@@ -9,10 +9,6 @@ rule decode_videos:
         manifest="results/{run}/manifest/{dataset}/{shard}.tsv",
     output:
         media="results/{run}/media/{dataset}/{shard}.h5",
-    params:
-        config=as_json(CONFIG.media),
-        role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
-        version=1,
     log:
         "logs/{run}/decode_videos/{dataset}/{shard}.log",
     benchmark:
@@ -23,6 +19,10 @@ rule decode_videos:
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        config=as_json(CONFIG.media),
+        role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
+        version=1,
     shell:
         """
         python -m l2l decode_videos \
@@ -30,13 +30,8 @@ rule decode_videos:
             --media {output.media:q} \
             --config {params.config:q} \
             --role {params.role} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """
-
-
-def media_of_dataset(wildcards):
-    """Every shard's media of the data set."""
-    return [path.format(run=wildcards.run) for path in shard_files("media", wildcards.dataset)]
 
 
 rule gather_states:
@@ -46,9 +41,6 @@ rule gather_states:
         media=media_of_dataset,
     output:
         videos="results/{run}/media/{dataset}/videos.tsv",
-    params:
-        config=as_json(CONFIG.manifest),
-        version=1,
     log:
         "logs/{run}/gather_states/{dataset}.log",
     benchmark:
@@ -59,11 +51,14 @@ rule gather_states:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        config=as_json(CONFIG.manifest),
+        version=1,
     shell:
         """
         python -m l2l gather_states \
             --manifest {input.manifest:q} \
             --media {input.media:q} \
             --videos {output.videos:q} \
-            --config {params.config:q} 2> {log:q}
+            --config {params.config:q} 2>{log:q}
         """

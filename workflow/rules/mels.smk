@@ -8,9 +8,6 @@ rule compute_mels:
         media="results/{run}/media/{dataset}/{shard}.h5",
     output:
         mels="results/{run}/mels/{dataset}/{shard}.h5",
-    params:
-        config=as_json(CONFIG.mels),
-        version=1,
     log:
         "logs/{run}/compute_mels/{dataset}/{shard}.log",
     benchmark:
@@ -21,11 +18,14 @@ rule compute_mels:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        config=as_json(CONFIG.mels),
+        version=1,
     shell:
         """
         python -m l2l compute_mels \
             --media {input.media:q} \
             --mels {output.mels:q} \
             --config {params.config:q} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """

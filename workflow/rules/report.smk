@@ -14,10 +14,6 @@ rule write_report:
         media=shard_files("media", CONFIG.target),
     output:
         report="results/{run}/report.html",
-    params:
-        config=as_json(CONFIG.report),
-        settings=as_json(CONFIG),
-        version=1,
     log:
         "logs/{run}/write_report.log",
     benchmark:
@@ -28,6 +24,10 @@ rule write_report:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        config=as_json(CONFIG.report),
+        settings=as_json(CONFIG),
+        version=1,
     shell:
         """
         python -m l2l write_report \
@@ -40,5 +40,5 @@ rule write_report:
             --media {input.media:q} \
             --report {output.report:q} \
             --config {params.config:q} \
-            --settings {params.settings:q} 2> {log:q}
+            --settings {params.settings:q} 2>{log:q}
         """

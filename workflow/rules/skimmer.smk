@@ -10,20 +10,15 @@ rule fit_skimmer:
         student=MAIN_STUDENT_FILE,
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
-        shards=shard_files("features", CONFIG.target, suffix="/zarr.json"),
+        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
     output:
         skimmer="results/{run}/skimmer/{model}.pt",
-    params:
-        features=lambda wildcards, input: os.path.dirname(input.features),
-        config=as_json(CONFIG.skimmer),
-        seed=seed,
-        version=1,
-    wildcard_constraints:
-        model="|".join(SKIMMERS),
     log:
         "logs/{run}/fit_skimmer/{model}.log",
     benchmark:
         "benchmarks/results/{run}/fit_skimmer/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(SKIMMERS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -31,6 +26,11 @@ rule fit_skimmer:
         mem_mb=8000,
         runtime=720,
         gpu=1,
+    params:
+        features=lambda wildcards, input: os.path.dirname(input.features),
+        config=as_json(CONFIG.skimmer),
+        seed=seed,
+        version=1,
     shell:
         """
         python -m l2l fit_skimmer \
@@ -41,5 +41,5 @@ rule fit_skimmer:
             --config {params.config:q} \
             --model {wildcards.model} \
             --seed {params.seed} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """

@@ -3,11 +3,6 @@
 #      results/{run}/student/finetuned/{modalities}-{origin}.pt   fitted to the target's labels, from there or from nothing
 
 
-def modality_names(wildcards):
-    """The modalities of a student, as its command line takes them."""
-    return wildcards.modalities.split("-")
-
-
 rule distil_student:
     """Distil a student from the teacher's descriptors (paper, section 3.2)."""
     input:
@@ -17,23 +12,23 @@ rule distil_student:
         descriptors=shard_files("teacher", CONFIG.source),
     output:
         student="results/{run}/student/distilled/{modalities}.pt",
+    log:
+        "logs/{run}/distil_student/{modalities}.log",
+    benchmark:
+        "benchmarks/results/{run}/distil_student/{modalities}.tsv"
+    priority: lambda wildcards: 9 if wildcards.modalities == MAIN_STUDENT else 0
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+        gpu=1,
     params:
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
         version=1,
-    log:
-        "logs/{run}/distil_student/{modalities}.log",
-    benchmark:
-        "benchmarks/results/{run}/distil_student/{modalities}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    priority: lambda wildcards: 9 if wildcards.modalities == MAIN_STUDENT else 0
-    resources:
-        mem_mb=8000,
-        runtime=2880,
-        gpu=1,
     shell:
         """
         python -m l2l distil_student \
@@ -45,15 +40,8 @@ rule distil_student:
             --modalities {params.modalities:q} \
             --config {params.config:q} \
             --seed {params.seed} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """
-
-
-def distilled_student(wildcards):
-    """The student that fine-tuning starts from, if it starts from one."""
-    if wildcards.origin == "undistilled":
-        return []
-    return f"results/{wildcards.run}/student/distilled/{wildcards.modalities}.pt"
 
 
 rule finetune_student:
@@ -65,12 +53,6 @@ rule finetune_student:
         distilled=distilled_student,
     output:
         student="results/{run}/student/finetuned/{modalities}-{origin}.pt",
-    params:
-        distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
-        modalities=modality_names,
-        config=as_json(CONFIG.student),
-        seed=seed,
-        version=1,
     log:
         "logs/{run}/finetune_student/{modalities}-{origin}.log",
     benchmark:
@@ -82,6 +64,12 @@ rule finetune_student:
         mem_mb=8000,
         runtime=1440,
         gpu=1,
+    params:
+        distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
+        modalities=modality_names,
+        config=as_json(CONFIG.student),
+        seed=seed,
+        version=1,
     shell:
         """
         python -m l2l finetune_student {params.distilled} \
@@ -92,5 +80,5 @@ rule finetune_student:
             --modalities {params.modalities:q} \
             --config {params.config:q} \
             --seed {params.seed} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """

@@ -28,12 +28,12 @@ rule summarise_study:
             --table1 {input.table1:q} \
             --clips {input.clips:q} \
             --table1-summary {output.table1:q} \
-            --clips-summary {output.clips:q} 2> {log:q}
+            --clips-summary {output.clips:q} 2>{log:q}
         """
 
 
 rule study:
-    """Everything, once for each of the study's seeds."""
-    localrule: True
     input:
         rules.summarise_study.output,
+    """Everything, once for each of the study's seeds."""
+    localrule: True

@@ -12,22 +12,22 @@ if CONFIG.teacher.weights == "train":
             media=shard_files("media", CONFIG.source),
         output:
             teacher="results/{run}/teacher/teacher.pt",
-        params:
-            config=as_json(CONFIG.teacher),
-            seed=seed,
-            version=1,
         log:
             "logs/{run}/fit_teacher.log",
         benchmark:
             "benchmarks/results/{run}/fit_teacher.tsv"
+        priority: 10
         conda:
             "../../environment.yml"
         threads: 1
-        priority: 10
         resources:
             mem_mb=8000,
             runtime=2880,
             gpu=1,
+        params:
+            config=as_json(CONFIG.teacher),
+            seed=seed,
+            version=1,
         shell:
             """
             python -m l2l fit_teacher \
@@ -36,7 +36,7 @@ if CONFIG.teacher.weights == "train":
                 --teacher {output.teacher:q} \
                 --config {params.config:q} \
                 --seed {params.seed} \
-                --threads {threads} 2> {log:q}
+                --threads {threads} 2>{log:q}
             """
 
 else:
@@ -45,10 +45,6 @@ else:
         """Take the teacher from torchvision's weights or a local file."""
         output:
             teacher="results/{run}/teacher/teacher.pt",
-        params:
-            config=as_json(CONFIG.teacher),
-            media_config=as_json(CONFIG.media),
-            version=1,
         log:
             "logs/{run}/load_teacher.log",
         benchmark:
@@ -59,18 +55,17 @@ else:
         resources:
             mem_mb=2000,
             runtime=60,
+        params:
+            config=as_json(CONFIG.teacher),
+            media_config=as_json(CONFIG.media),
+            version=1,
         shell:
             """
             python -m l2l load_teacher \
                 --teacher {output.teacher:q} \
                 --config {params.config:q} \
-                --media-config {params.media_config:q} 2> {log:q}
+                --media-config {params.media_config:q} 2>{log:q}
             """
-
-
-def described_part(wildcards):
-    """The teacher describes all moments that are distilled from; of a mere target only the labelled ones."""
-    return "all" if wildcards.dataset == CONFIG.source else "segments"
 
 
 rule describe_clips:
@@ -81,10 +76,6 @@ rule describe_clips:
         teacher="results/{run}/teacher/teacher.pt",
     output:
         descriptors="results/{run}/teacher/{dataset}/{shard}.h5",
-    params:
-        part=described_part,
-        config=as_json(CONFIG.teacher),
-        version=1,
     log:
         "logs/{run}/describe_clips/{dataset}/{shard}.log",
     benchmark:
@@ -96,6 +87,10 @@ rule describe_clips:
         mem_mb=8000,
         runtime=720,
         gpu=1,
+    params:
+        part=described_part,
+        config=as_json(CONFIG.teacher),
+        version=1,
     shell:
         """
         python -m l2l describe_clips \
@@ -105,5 +100,5 @@ rule describe_clips:
             --descriptors {output.descriptors:q} \
             --part {params.part} \
             --config {params.config:q} \
-            --threads {threads} 2> {log:q}
+            --threads {threads} 2>{log:q}
         """
