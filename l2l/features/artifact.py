@@ -4,8 +4,8 @@ One group a shard, written once by one job; in it one ragged array for each thin
 ``offset`` to tell them apart: video i is rows offset[i] to offset[i + 1]. Chunks carry a checksum. ``complete`` is written last.
 """
 
+import functools
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from l2l.errors import BadInput
 from l2l.stores import aside
 
 KIND, LAYOUT = "features", 1
+_SHARDS_KEPT = 2
 AXES = {
     "image_feature": ("moment", "image_channel"),
     "audio_feature": ("moment", "audio_channel"),
@@ -107,35 +108,45 @@ def _open_group(path: Path) -> zarr.Group:
     return group
 
 
+def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
+    """An array, believed only if all of its chunks are there and each matches its checksum."""
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    folder = store / name / "c"
+    for chunk in range(-(-array.shape[0] // array.chunks[0])):
+        if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
+            raise BadInput(f"{folder}: chunk {chunk} of {name} is missing; delete the store {store} and run snakemake again")
+    try:
+        return np.asarray(array[...])
+    except ValueError as error:
+        raise BadInput(f"{folder}: damaged ({error}); delete the store {store} and run snakemake again") from None
+
+
 class Features:
-    """The features of a data set, video by video; arrays are read when asked for."""
+    """The features of a data set, video by video.
+
+    A shard is read whole when one of its videos is asked for, and the last `_SHARDS_KEPT` are kept: chunks hold many videos,
+    so that reading videos in the order of `videos` costs no more than reading the files, in memory that stays flat.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._place: dict[str, tuple[zarr.Group, int, int]] = {}
+        self._place: dict[str, tuple[str, slice]] = {}
         self.classes: tuple[str, ...] = ()
-        for name in _open_group(root).attrs["shards"]:  # type: ignore[union-attr]
-            group = _open_group(root / str(name))
+        self.modalities: tuple[str, ...] = ()
+        self._arrays = functools.lru_cache(maxsize=_SHARDS_KEPT)(self._read_shard)
+        for name in map(str, _open_group(root).attrs["shards"]):  # type: ignore[arg-type]
+            group = _open_group(root / name)
             self.classes = tuple(group.attrs["classes"])  # type: ignore[arg-type]
-            offset = self._read(group, "offset", slice(None))
+            self.modalities = self.modalities or tuple(m for m in ("image", "audio") if f"{m}_feature" in group)
+            offset = _read_whole(root / name, group, "offset")
             for i, video in enumerate(group.attrs["videos"]):  # type: ignore[arg-type]
-                self._place[str(video)] = (group, int(offset[i]), int(offset[i + 1]))
-        self.modalities = tuple(m for m in ("image", "audio") if any(f"{m}_feature" in g for g, *_ in self._place.values()))
+                self._place[str(video)] = (name, slice(int(offset[i]), int(offset[i + 1])))
 
-    def _read(self, group: zarr.Group, name: str, rows: slice) -> np.ndarray:
-        """Rows of an array, believed only if every chunk they need is there and matches its checksum."""
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        where = self.root if group.path == "" else self.root / group.path
-        start, stop, _ = rows.indices(array.shape[0])
-        folder = Path(str(group.store_path).removeprefix("file://")) / name / "c"
-        for chunk in range(start // array.chunks[0], -(-stop // array.chunks[0])):
-            if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
-                raise BadInput(f"{folder}: chunk {chunk} of {name} is missing; delete the store {where} and run snakemake again")
-        try:
-            return np.asarray(array[rows])
-        except ValueError as error:
-            raise BadInput(f"{folder}: damaged ({error}); delete the store and run snakemake again") from None
+    def _read_shard(self, name: str) -> dict[str, np.ndarray]:
+        group = _open_group(self.root / name)
+        wanted = (*(f"{m}_feature" for m in self.modalities), "fused_feature", "score", "has_sound")
+        return {each: _read_whole(self.root / name, group, each) for each in wanted}
 
     @property
     def videos(self) -> tuple[str, ...]:
@@ -144,8 +155,8 @@ class Features:
 
     def moments(self, video: str) -> int:
         """Number of moments of a video."""
-        _, start, stop = self._place[video]
-        return stop - start
+        _, rows = self._place[video]
+        return rows.stop - rows.start
 
     def load(self, video: str) -> VideoFeatures:
         """Everything stored of one video, as float32.
@@ -155,13 +166,13 @@ class Features:
         """
         if video not in self._place:
             raise BadInput(f"{self.root}: no features of video {video!r}")
-        group, start, stop = self._place[video]
-        rows = slice(start, stop)
+        name, rows = self._place[video]
+        arrays = self._arrays(name)
         return VideoFeatures(
-            features={m: self._read(group, f"{m}_feature", rows).astype(np.float32) for m in self.modalities},
-            fused=self._read(group, "fused_feature", rows).astype(np.float32),
-            scores=self._read(group, "score", rows).astype(np.float32),
-            has_sound=self._read(group, "has_sound", rows),
+            features={m: arrays[f"{m}_feature"][rows].astype(np.float32) for m in self.modalities},
+            fused=arrays["fused_feature"][rows].astype(np.float32),
+            scores=arrays["score"][rows].astype(np.float32),
+            has_sound=arrays["has_sound"][rows],
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -174,6 +185,4 @@ def read_features(root: Path) -> Features:
     Raises:
         BadInput: if the folder or one of its shards is missing, incomplete or of another kind.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Features(root)
+    return Features(root)

@@ -29,7 +29,6 @@ rule evaluate_videos:
     resources:
         mem_mb=8000,
         runtime=240,
-        gpu=1,
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.evaluation),
