@@ -5,6 +5,7 @@ performed, inside a picture frame and over a jingle. *Distraction*: wrong object
 happen off screen, babble, black. Who judges a moment by itself takes an advert for the real thing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,17 +41,22 @@ def _advert(rng: np.random.Generator, name: str, frames: int, side: int) -> tupl
     return framed, waveform + sounds.jingle(rng, frames / FRAME_RATE)
 
 
-def _distraction(rng: np.random.Generator, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """A scene that shows no class: something still, or black; with a wrong sound, babble or only the room."""
+def _another(rng: np.random.Generator, names: Sequence[str], name: str) -> str:
+    return str(rng.choice([other for other in names if other != name]))
+
+
+def _distraction(rng: np.random.Generator, name: str, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """A scene that shows no class: a wrong object that stands still, or black; with a wrong sound, babble or only the room."""
     seconds = frames / FRAME_RATE
+    thing, motion = name.split("_")
     if rng.random() < 0.2:
         pictures = np.zeros((frames, side, side, 3), np.uint8)
     else:
-        scene = world.draw_scene(rng, str(rng.choice(world.OBJECTS)), "still", side)
+        scene = world.draw_scene(rng, _another(rng, world.OBJECTS, thing), "still", side)
         pictures = world.paint(scene, _seconds(frames))
     heard = rng.choice(["off screen", "babble", "room"], p=[0.3, 0.4, 0.3])
     if heard == "off screen":
-        return pictures, sounds.motion_sound(rng, str(rng.choice(world.MOTIONS)), seconds)
+        return pictures, sounds.motion_sound(rng, _another(rng, world.MOTIONS, motion), seconds)
     return pictures, (sounds.babble if heard == "babble" else sounds.room)(rng, seconds)
 
 
@@ -70,7 +76,7 @@ def trimmed_clip(rng: np.random.Generator, name: str, seconds: float, side: int)
 def untrimmed_video(rng: np.random.Generator, name: str, seconds: float, side: int) -> Film:
     """A video whose label is the class of its action, which fills about a quarter of it."""
     frames = round(seconds * FRAME_RATE)
-    rival = str(rng.choice([other for other in world.CLASSES if other != name]))
+    rival = _another(rng, world.CLASSES, name)
     action_frames, advert_frames = round(frames * rng.uniform(0.22, 0.28)), round(frames * rng.uniform(0.18, 0.28))
     rest = frames - action_frames - advert_frames
     scenes = [("action", n) for n in _cut(rng, action_frames, int(rng.integers(1, 3)))]
@@ -84,7 +90,7 @@ def untrimmed_video(rng: np.random.Generator, name: str, seconds: float, side: i
         elif kind == "advert":
             seen, heard = _advert(rng, rival, length, side)
         else:
-            seen, heard = _distraction(rng, length, side)
+            seen, heard = _distraction(rng, name, length, side)
         pictures.append(seen)
         waveforms.append(heard)
         at += length
