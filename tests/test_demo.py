@@ -69,10 +69,10 @@ def test_an_advert_keeps_the_whole_scene_inside_a_frame_of_one_colour():
     scene = world.draw_scene(np.random.default_rng(0), "moon", "spinning", 64)
     pictures = world.paint(scene, np.zeros(2))
     framed = world.frame_like_an_advert(pictures, np.array([1.0, 0.5, 0.0]))
-    assert (framed[:, :7] == [255, 128, 0]).all()
-    assert (framed[:, :, -7:] == [255, 128, 0]).all()
-    inner = framed[:, 8:-8, 8:-8]
-    assert (inner == pictures[:, (np.arange(48) * 64) // 48][:, :, (np.arange(48) * 64) // 48]).all()
+    assert (framed[:, :10] == [255, 128, 0]).all()
+    assert (framed[:, :, -10:] == [255, 128, 0]).all()
+    rows = (np.arange(44) * 64) // 44
+    assert (framed[:, 10:-10, 10:-10] == pictures[:, rows][:, :, rows]).all()
 
 
 def test_an_unknown_object_is_refused_by_name():
