@@ -4,6 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+# In tests, the axes that functions of the networks state are checked on every call; before anything of l2l is imported.
+_CHECKED = (
+    "l2l.mels.spectrogram",
+    "l2l.teacher.network",
+    "l2l.student.network",
+    "l2l.student.loss",
+    "l2l.skimmer",
+    "l2l.evaluation",
+)
+install_import_hook(list(_CHECKED), "beartype.beartype")
 
 
 @pytest.fixture(scope="session")

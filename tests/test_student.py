@@ -97,7 +97,7 @@ def test_a_student_of_one_modality_does_not_look_at_the_other(modality):
 def test_the_distillation_loss_is_that_of_the_paper():
     rng = np.random.default_rng(0)
     z, zt, s, st = (rng.normal(size=(4, n)) for n in (6, 6, 3, 3))
-    loss = distillation_loss(*(torch.tensor(x) for x in (z, s, zt, st)), soft_weight=100)
+    loss = distillation_loss(*(torch.tensor(x) for x in (z, s, zt, st)), soft_weight=100.0)
     total = 0.0
     for m in range(4):
         q = np.exp(st[m]) / np.exp(st[m]).sum()
@@ -113,7 +113,7 @@ def test_frames_are_prepared_as_imagenets_weights_say():
 
 
 def test_silence_enters_as_zero_and_unit_power_as_one():
-    assert mel_input(torch.tensor([math.log(1e-6), 0.0]), 1e-6).tolist() == pytest.approx([0, 1])
+    assert mel_input(torch.tensor([[[math.log(1e-6), 0.0]]]), 1e-6).flatten().tolist() == pytest.approx([0, 1])
 
 
 def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):

@@ -98,7 +98,7 @@ class Fusion(nn.Module):
         self.fc1 = nn.Linear(width_in, width_between)
         self.fc2 = nn.Linear(width_between, descriptor_width)
 
-    def forward(self, features: Float[Tensor, "moments features"]) -> Float[Tensor, "moments descriptor"]:
+    def forward(self, features: Float[Tensor, "*moments features"]) -> Float[Tensor, "*moments descriptor"]:
         return self.fc2(torch.relu(self.fc1(features)))
 
 
