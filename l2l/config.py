@@ -192,6 +192,7 @@ class Skimmer(Section):
     key: Count = 512  # width of queries and keys
     query_hidden: Count = 1024  # between the two layers of a query MLP
     steps: Count = 10  # T
+    read_factors: Annotated[tuple[Count, ...], Field(min_length=1)] = (1,)  # in training, one is drawn each time a video is read
     fusion_rate: Annotated[float, Field(ge=0)] = 0  # learning rate of Psi relative to the rest; 0: as the student left it
     classifier_rate: Annotated[float, Field(ge=0)] = 0.1  # of the classifier, relative to the rest
     fit: Fitting

@@ -19,7 +19,7 @@ from l2l.skimmer.baselines import LstmBaseline, NonRecurrent
 from l2l.skimmer.network import Skimmer, mean_over_present
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import interpolate, moments_read
-from l2l.skimmer.stage import collate, examples, fit_skimmer, start_from_student
+from l2l.skimmer.stage import Example, ReadAtFactors, collate, examples, fit_skimmer, start_from_student
 from l2l.student.artifact import load_student
 
 WIDTHS = {"image": 6, "audio": 5}
@@ -452,3 +452,15 @@ def test_without_two_training_videos_there_is_nothing_to_fit(tmp_path, train):
     with pytest.raises(BadInput, match=f"{train} usable training videos, expected at least 2"):
         fit_skimmer(world.student, world.videos, world.features, tmp_path / "x.pt", feature_world.SKIMMER, "skimmer", seed=0)
     assert not Path(tmp_path / "x.pt").exists()
+
+
+def test_in_training_a_video_is_read_at_each_of_its_factors_and_as_sparse_indexing_reads_it():
+    features = torch.randn(13, 4)
+    whole = Example({"image": features}, 2)
+    torch.manual_seed(0)
+    read = ReadAtFactors([whole], (1, 5))
+    seen = {tuple(read[0].features["image"].flatten().tolist()) for _ in range(20)}
+    sparse = interpolate(features[moments_read(13, 5)], 5, 13)
+    assert seen == {tuple(features.flatten().tolist()), tuple(sparse.flatten().tolist())}
+    assert read[0].label == 2
+    assert ReadAtFactors([whole], (1,))[0].features["image"] is features

@@ -18,7 +18,7 @@ from l2l.evaluation.cost import Prices
 from l2l.features.artifact import VideoFeatures
 from l2l.skimmer.artifact import FittedSkimmer, Model
 from l2l.skimmer.network import Skimmer, Skimming
-from l2l.skimmer.sparse import interpolate, moments_read
+from l2l.skimmer.sparse import moments_read, read_sparsely
 
 METHODS = (
     *("random", "uniform", "front", "center", "end", "scsampler", "dense"),
@@ -85,10 +85,7 @@ def class_probabilities(scores: Float[np.ndarray, "rows classes"]) -> Float[np.n
 
 def features_of(read: VideoFeatures, factor: int = 1) -> dict[str, Tensor]:
     """A video's features as a batch of one; with a factor above 1, read of one moment in so many and interpolated between."""
-    bank = {m: torch.from_numpy(x) for m, x in read.features.items()}
-    if factor > 1:
-        reads = moments_read(len(read), factor)
-        bank = {m: interpolate(x[reads], factor, len(read)) for m, x in bank.items()}
+    bank = {m: read_sparsely(torch.from_numpy(x), factor) for m, x in read.features.items()}
     return {m: x[None] for m, x in bank.items()}
 
 

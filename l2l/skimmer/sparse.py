@@ -29,3 +29,9 @@ def interpolate(read: Float[Tensor, "read channel"], factor: int, count: int) ->
     after = (before + 1).clamp(max=len(read) - 1)
     share = (moment % factor).to(read.dtype)[:, None] / factor  # of the later neighbour
     return torch.lerp(read[before], read[after], share)
+
+
+def read_sparsely(features: Float[Tensor, "moments channel"], factor: int) -> Float[Tensor, "moments channel"]:
+    """Features as they are when only one moment in `factor` is read: the others are interpolated."""
+    count = len(features)
+    return features if factor == 1 else interpolate(features[moments_read(count, factor)], factor, count)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from l2l import config as sections
 from l2l.errors import BadInput
@@ -15,6 +16,7 @@ from l2l.fitting import fit, prepare
 from l2l.manifest.artifact import Video, read_videos
 from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
 from l2l.skimmer.padding import pad_videos
+from l2l.skimmer.sparse import read_sparsely
 from l2l.student.artifact import load_student
 from l2l.student.network import Modality, Student
 
@@ -68,8 +70,23 @@ def fit_skimmer(
         scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
         return F.cross_entropy(scores, labels.to(device))
 
-    fit(network, groups, train, loss, config.fit, lambda: validate(fitted, val, device), collate)  # type: ignore[arg-type]
+    read = ReadAtFactors(train, config.read_factors)
+    fit(network, groups, read, loss, config.fit, lambda: validate(fitted, val, device), collate)
     save_skimmer(skimmer, fitted, widths, config)
+
+
+class ReadAtFactors(Dataset):
+    """Examples as the skimmer will meet them: each time one is asked for, a factor is drawn by which it is read sparsely."""
+
+    def __init__(self, whole: Sequence[Example], factors: Sequence[int]) -> None:
+        self.whole, self.factors = whole, factors
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, i: int) -> Example:
+        example, factor = self.whole[i], self.factors[int(torch.randint(len(self.factors), ()))]
+        return Example({m: read_sparsely(x, factor) for m, x in example.features.items()}, example.label)
 
 
 def examples(bank: Features, videos: Sequence[Video], modalities: Sequence[Modality]) -> list[Example]:
