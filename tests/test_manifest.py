@@ -146,7 +146,7 @@ def folder_dataset(folder: Path, **fields) -> FolderDataset:
     return FolderDataset(adapter="folder", role="both", shards=1, folder=folder, **fields)
 
 
-def test_split_and_class_are_the_names_of_the_folders(tmp_path, capsys):
+def test_split_and_class_are_the_names_of_the_folders(tmp_path):
     touch(tmp_path, "train/a/1.mp4", "train/b/2.MKV", "test/a/3.webm", "test/a/notes.txt", "test/a/.hidden.mp4", "readme.md")
     found = [(v.video, v.path, v.split, v.labels) for v in list_folder(folder_dataset(tmp_path), seed=0)]
     assert found == [
@@ -154,7 +154,6 @@ def test_split_and_class_are_the_names_of_the_folders(tmp_path, capsys):
         ("train/a/1.mp4", tmp_path / "train/a/1.mp4", "train", ("a",)),
         ("train/b/2.MKV", tmp_path / "train/b/2.MKV", "train", ("b",)),
     ]
-    assert "3 files left out, the first of them" in capsys.readouterr().err
 
 
 def test_class_folders_are_split_here(tmp_path):
@@ -257,10 +256,11 @@ def test_activitynet_is_read_as_published(tmp_path, capsys):
     assert (two_classes.split, two_classes.status) == ("train", "ok")
     assert found["0000000000a"].path.name == "v_0000000000a.mp4"
     assert (found["0000000000a"].split, found["0000000000a"].reason) == ("test", "v_0000000000a.webm not read")
-    assert (found["0000000000b"].status, found["0000000000b"].reason) == ("missing", "no file v_<id>.mp4, .mkv, .webm")
-    said = capsys.readouterr().err
-    assert "1 videos without labels left out" in said
-    assert "1 files v_* belong to no labelled video" in said
+    assert (found["0000000000b"].status, found["0000000000b"].reason) == (
+        "missing",
+        "no file named 'v_0000000000b', with whatever suffix",
+    )
+    assert "1 videos without labels left out" in capsys.readouterr().err
 
 
 def test_a_tenth_of_each_training_class_validates(tmp_path):

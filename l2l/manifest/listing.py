@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from pathlib import Path
 
 from l2l.config import AnyDataset, DemoDataset
+from l2l.manifest.files import walk_files
 
 
 def folder_state(dataset: AnyDataset) -> str:
@@ -15,16 +15,10 @@ def folder_state(dataset: AnyDataset) -> str:
     if isinstance(dataset, DemoDataset):
         return ""
     digest = hashlib.blake2b(digest_size=8)
-    annotations = [getattr(dataset, name, None) for name in ("annotations", "groups")]
-    tables = [getattr(each, "table", each) for each in annotations if each is not None]
-    for path in sorted([*_files(dataset.folder), *map(Path, tables)]):
+    for path in sorted([*walk_files(dataset.folder), *dataset.annotation_files]):
         try:
             state = path.lstat()
         except OSError:
             continue
         digest.update(f"{os.fsencode(path)!r} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return [Path(at, name) for at, _, names in os.walk(folder) for name in names]

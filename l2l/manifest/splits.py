@@ -1,8 +1,12 @@
 """Dividing videos over train, val and test where nobody did: seeded, by class, and never through a group."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+
+from l2l.errors import BadInput
+from l2l.manifest.artifact import Video
 
 
 def split_groups(groups: Mapping[str, Sequence[Hashable]], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
@@ -29,6 +33,45 @@ def split_groups(groups: Mapping[str, Sequence[Hashable]], fractions: Mapping[st
         for label, n in counts.items():
             missed[chosen[group]][label] -= n
     return chosen
+
+
+def split_videos(videos: Sequence[Video], val_fraction: float, test_fraction: float, seed: int) -> list[Video]:
+    """The videos with splits drawn for them, within each class and never through a group.
+
+    Raises:
+        BadInput: if the fractions leave nothing to train on.
+    """
+    train = 1 - val_fraction - test_fraction
+    if train <= 0:
+        raise BadInput(f"val_fraction {val_fraction} and test_fraction {test_fraction} leave nothing to train on")
+    chosen = split_groups(_classes(videos), {"train": train, "val": val_fraction, "test": test_fraction}, seed)
+    return [replace(video, split=chosen[_group(video)]) for video in videos]
+
+
+def complete_splits(videos: Sequence[Video], val_fraction: float, seed: int) -> list[Video]:
+    """The videos with all three splits, where lists bring fewer.
+
+    Without test videos (their labels are withheld) those of validation are tested on; without any to validate with, a fraction
+    of training is set aside, within each class and never through a group.
+    """
+    if not any(video.split == "test" for video in videos):
+        videos = [replace(video, split="test") if video.split == "val" else video for video in videos]
+    if any(video.split == "val" for video in videos):
+        return list(videos)
+    training = [video for video in videos if video.split == "train"]
+    chosen = split_groups(_classes(training), {"train": 1 - val_fraction, "val": val_fraction}, seed)
+    return [replace(video, split=chosen[_group(video)]) if video.split == "train" else video for video in videos]
+
+
+def _classes(videos: Sequence[Video]) -> dict[str, list[str]]:
+    classes: defaultdict[str, list[str]] = defaultdict(list)
+    for video in videos:
+        classes[_group(video)].append(video.label)
+    return classes
+
+
+def _group(video: Video) -> str:
+    return f"group {video.group}" if video.group else f"video {video.video}"
 
 
 def _drawn(group: str, seed: int) -> bytes:

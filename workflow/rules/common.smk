@@ -59,9 +59,7 @@ def videos_folder(dataset):
 
 def annotation_files(dataset):
     """The lists and tables a data set is told by, so that a dry run names one that is not there."""
-    section = CONFIG.videos[dataset]
-    groups = getattr(section, "groups", None)
-    return [str(path) for path in (getattr(section, "annotations", None), groups and groups.table) if path]
+    return [str(path) for path in CONFIG.videos[dataset].annotation_files]
 
 
 def media_of_dataset(wildcards):

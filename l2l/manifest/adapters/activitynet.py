@@ -5,15 +5,19 @@ The test labels are withheld, so, as in the literature, validation is tested on;
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from l2l.config import ActivityNetDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Segment, Video
+from l2l.manifest.files import Entry, locate
+from l2l.manifest.lists import read_rows
 from l2l.manifest.splits import split_groups
 
-SUFFIXES = (".mp4", ".mkv", ".webm")
+PREFIX = "v_"  # of files, and of ids where the annotations are a mere dictionary
 VAL_FRACTION = 0.1  # of training
 ROUNDING_SECONDS = 0.5  # that a segment may end after the duration; durations are rounded
 EXPECTED = (
@@ -29,24 +33,30 @@ def list_activitynet(dataset: ActivityNetDataset, seed: int) -> list[Video]:
     Raises:
         BadInput: if the annotations are not as expected.
     """
-    database = _read(dataset.annotations)
-    files = _files(dataset.folder)
+    database = _read(dataset.annotations, _read_subsets(dataset.subsets))
     labelled = {video: entry for video, entry in database.items() if entry["annotations"]}
+    if len(labelled) < len(database):
+        print(f"{dataset.annotations}: {len(database) - len(labelled)} videos without labels left out", file=sys.stderr)
     training = {video: [_labels(entry)[0]] for video, entry in labelled.items() if entry["subset"] == "training"}
     chosen = split_groups(training, {"train": 1 - VAL_FRACTION, "val": VAL_FRACTION}, seed)
-    splits = {video: chosen.get(video, "test") for video in labelled}
-    videos = [_video(video, labelled[video], splits[video], files, dataset.folder) for video in sorted(labelled)]
-    _say(f"{dataset.annotations}: {len(database) - len(labelled)} videos without labels left out")
-    _say(f"{dataset.folder}: {len(files.keys() - labelled.keys())} files v_* belong to no labelled video")
-    return videos
+    segments = {video: _segments(entry) for video, entry in labelled.items()}
+    entries = [
+        Entry(
+            video, chosen.get(video, "test"), _labels(entry), (f"v_{video}", f"v_v_{video}", video), segments=segments[video][0]
+        )
+        for video, entry in labelled.items()
+    ]
+    videos = locate(entries, dataset.folder)
+    return [replace(video, reason="; ".join(filter(None, [video.reason, *segments[video.video][1]]))) for video in videos]
 
 
-def _say(line: str) -> None:
-    if ": 0 " not in line:
-        print(line, file=sys.stderr)
+def _read_subsets(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    return {row["video"].removeprefix(PREFIX): row["subset"] for row in read_rows(path, ("video", "subset"))}
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _read(path: Path, subsets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,14 +66,21 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     database = found.get("database", found) if isinstance(found, dict) else None
     if not isinstance(database, dict) or not database:
         raise BadInput(f"{path}: no database in it; {EXPECTED}")
-    return {video.removeprefix("v_"): _entry(entry, video, path) for video, entry in database.items()}
+    # an id may itself begin with v_, so only where all do is it a prefix
+    prefix = PREFIX if "database" not in found and all(video.startswith(PREFIX) for video in database) else ""
+    ids = {video: video.removeprefix(prefix) for video in database}
+    return {ids[video]: _entry(entry, video, subsets.get(ids[video]), path) for video, entry in database.items()}
 
 
-def _entry(entry: Any, video: str, path: Path) -> dict[str, Any]:
+def _entry(entry: Any, video: str, subset: str | None, path: Path) -> dict[str, Any]:
     """An entry with what is needed of it, checked."""
     where = f"{path}: video {video!r}"
+    if isinstance(entry, dict) and subset is not None:
+        entry = {"subset": subset} | entry
     if not isinstance(entry, dict) or entry.get("subset") not in ("training", "validation", "testing"):
-        raise BadInput(f"{where} has no subset (training, validation or testing), so it cannot be split; {EXPECTED}")
+        raise BadInput(
+            f"{where} has no subset (training, validation or testing), so it cannot be split; give `subsets`, or {EXPECTED}"
+        )
     try:
         annotations = [(str(a["label"]), float(a["segment"][0]), float(a["segment"][1])) for a in entry.get("annotations", [])]
         duration = float(entry.get("duration") or entry.get("duration_second") or 0)
@@ -72,42 +89,16 @@ def _entry(entry: Any, video: str, path: Path) -> dict[str, Any]:
     return {"subset": entry["subset"], "duration": duration, "annotations": annotations if entry["subset"] != "testing" else []}
 
 
-def _files(folder: Path) -> dict[str, list[str]]:
-    """For each id the names of its files; nothing where there is no folder."""
-    files: dict[str, list[str]] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.stem.startswith("v_") and path.suffix.lower() in SUFFIXES:
-            files.setdefault(path.stem.removeprefix("v_"), []).append(path.name)
-    return files
-
-
 def _labels(entry: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label, _, _ in entry["annotations"]))
 
 
-def _video(video: str, entry: dict[str, Any], split: str, files: dict[str, list[str]], folder: Path) -> Video:
+def _segments(entry: dict[str, Any]) -> tuple[tuple[Segment, ...], list[str]]:
+    """The segments that can be, and a remark for each that cannot."""
     good, remarks = [], []
     for label, start, end in entry["annotations"]:
         if 0 <= start < end <= (entry["duration"] or end) + ROUNDING_SECONDS:
             good.append(Segment(start, end, label))
         else:
             remarks.append(f"segment {start:g} to {end:g} s of {entry['duration']:g} s dropped")
-    names = files.get(video, [])
-    if not names:
-        remarks.insert(0, "no file v_<id>" + ", ".join(SUFFIXES))
-    if len(names) > 1:
-        remarks.append(f"{names[1]} not read")
-    return Video(
-        video=video,
-        path=folder / (names[0] if names else f"v_{_harmless(video)}{SUFFIXES[0]}"),
-        split=split,
-        labels=_labels(entry),
-        segments=tuple(good),
-        status="ok" if names else "missing",
-        reason="; ".join(remarks),
-    )
-
-
-def _harmless(video: str) -> str:
-    """An id as a part of a file's name: it cannot lead to another folder."""
-    return video.replace("/", "_").replace("\0", "_")
+    return tuple(good), remarks

@@ -1,7 +1,6 @@
 """Videos in folders named after their class: `split/class/*`, or `class/*`, which is split here."""
 
 import os
-import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,9 @@ from pathlib import Path
 from l2l.config import FolderDataset, GroupTable
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video
-from l2l.manifest.splits import split_groups
+from l2l.manifest.files import is_video_name
+from l2l.manifest.splits import split_videos
 from l2l.stores import read_table
-
-SUFFIXES = {
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".asf"),
-    *(".3gp", ".ogv", ".mxf", ".gif"),
-}
 
 
 def list_folder(dataset: FolderDataset, seed: int) -> list[Video]:
@@ -25,13 +20,12 @@ def list_folder(dataset: FolderDataset, seed: int) -> list[Video]:
         BadInput: if the folder holds no class folders, mixes both layouts, or a video's group is not known or is divided.
     """
     videos = find_videos(dataset.folder)
-    _say_left_out(dataset.folder, videos)
     if dataset.groups is not None:
         videos = _with_groups(videos, dataset.groups)
     if all(video.split for video in videos):
         _check_whole(videos)
         return videos
-    return _split(videos, dataset, seed)
+    return split_videos(videos, dataset.val_fraction, dataset.test_fraction, seed)
 
 
 def find_videos(folder: Path) -> list[Video]:
@@ -65,11 +59,7 @@ def _folders(folder: Path, layout: str) -> list[Path]:
 
 def _videos(folder: Path) -> list[Path]:
     """What has a video's name, even where it cannot be read: its state is told later."""
-    return [
-        Path(folder, entry.name)
-        for entry in os.scandir(folder)
-        if Path(entry.name).suffix.lower() in SUFFIXES and not entry.name.startswith(".") and not _is_folder(entry)
-    ]
+    return [Path(folder, entry.name) for entry in os.scandir(folder) if is_video_name(Path(entry.name)) and not _is_folder(entry)]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -77,13 +67,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that loops
         return False
-
-
-def _say_left_out(folder: Path, videos: list[Video]) -> None:
-    listed = {video.path for video in videos}
-    left_out = sorted({Path(at, name) for at, _, names in os.walk(folder) for name in names} - listed)
-    if left_out:
-        print(f"{folder}: {len(left_out)} files left out, the first of them {left_out[0]}", file=sys.stderr)
 
 
 def _with_groups(videos: list[Video], groups: GroupTable) -> list[Video]:
@@ -105,18 +88,3 @@ def _check_whole(videos: list[Video]) -> None:
     for group, found in splits.items():
         if len(found) > 1:
             raise BadInput(f"group {group!r} is divided over {', '.join(sorted(found))}; a group belongs to one split")
-
-
-def _split(videos: list[Video], dataset: FolderDataset, seed: int) -> list[Video]:
-    train = 1 - dataset.val_fraction - dataset.test_fraction
-    if train <= 0:
-        raise BadInput(f"val_fraction {dataset.val_fraction} and test_fraction {dataset.test_fraction} leave nothing to train on")
-    classes: defaultdict[str, list[str]] = defaultdict(list)
-    for video in videos:
-        classes[_group(video)].append(video.label)
-    chosen = split_groups(classes, {"train": train, "val": dataset.val_fraction, "test": dataset.test_fraction}, seed)
-    return [replace(video, split=chosen[_group(video)]) for video in videos]
-
-
-def _group(video: Video) -> str:
-    return f"group {video.group}" if video.group else f"video {video.video}"

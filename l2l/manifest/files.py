@@ -1,0 +1,131 @@
+"""The files of a data set, and which of them is meant by a name in a list. Names are looked up, never made into paths."""
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from l2l.manifest.artifact import SPLITS, Segment, Video
+from l2l.manifest.lists import plain
+
+SUFFIXES = {
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".asf"),
+    *(".3gp", ".ogv", ".mxf", ".gif"),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A video as a list has it."""
+
+    video: str  # its id
+    split: str  # train, val or test; empty: not told
+    labels: tuple[str, ...]
+    names: tuple[str, ...]  # that its file may have, the likeliest first; with folders and a suffix, or without
+    group: str = ""
+    segments: tuple[Segment, ...] = ()
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, through links as well, each folder once; nothing where there is no folder."""
+    seen = set()
+    for at, folders, names in os.walk(folder, followlinks=True):
+        with contextlib.suppress(OSError):  # it went away meanwhile
+            state = Path(at).stat()
+            if (state.st_dev, state.st_ino) in seen:  # a link to where we have been
+                folders.clear()
+                continue
+            seen.add((state.st_dev, state.st_ino))
+        folders.sort()
+        yield from (Path(at, name) for name in sorted(names))
+
+
+def is_video_name(path: Path) -> bool:
+    """Whether a file is named as a video, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+class Files:
+    """The videos below a folder, found by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in walk_files(folder):
+            if is_video_name(path):
+                self._by_stem[path.stem].append(path)
+
+    def find(self, names: Sequence[str]) -> list[Path]:
+        """The files that the first name which has any may mean, the likeliest first.
+
+        The last part of a name has to be the file's, but for its suffix. Where both stand in folders, the innermost has to
+        agree, so that 001.mp4 of one class is not taken for that of another.
+        """
+        for name in names:
+            parts = PurePosixPath(name).parts
+            stem = _stem(parts[-1]) if parts else ""
+            ranked = []
+            for path in self._by_stem.get(stem, ()):
+                inside = path.relative_to(self._folder).parts
+                same = _same_tail(parts[:-1], inside[:-1])
+                if same >= min(1, len(parts) - 1, len(inside) - 1):
+                    ranked.append((-same, path.name != parts[-1], path))
+            if ranked:
+                return [path for _, _, path in sorted(ranked)]
+        return []
+
+
+def _stem(name: str) -> str:
+    return Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
+
+
+def _same_tail(one: Sequence[str], other: Sequence[str]) -> int:
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return next((count for count, (a, b) in enumerate(pairs) if plain(a) != plain(b)), min(len(one), len(other)))
+
+
+def merge(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
+    """Each id once, with a remark: its labels and segments together; in two splits it belongs to the later one, never to both."""
+    merged: dict[str, tuple[Entry, str]] = {}
+    for entry in entries:
+        have, remark = merged.get(entry.video, (entry, ""))
+        later = max(have.split, entry.split, key=(*SPLITS, "").index)
+        if have.split != entry.split:
+            remark = f"listed for {' and '.join(sorted({have.split, entry.split}))}; kept for {later} alone"
+        labels = tuple(dict.fromkeys((*have.labels, *entry.labels)))
+        names = tuple(dict.fromkeys((*have.names, *entry.names)))
+        segments = tuple(dict.fromkeys((*have.segments, *entry.segments)))
+        merged[entry.video] = replace(have, split=later, labels=labels, names=names, segments=segments), remark
+    return list(merged.values())
+
+
+def locate(entries: Iterable[Entry], folder: Path) -> list[Video]:
+    """The videos of a list by id, each with its file; one without a file has the status missing and a path that is not there."""
+    files = Files(folder)
+    return sorted((_video(entry, remark, files, folder) for entry, remark in merge(entries)), key=lambda video: video.video)
+
+
+def _video(entry: Entry, remark: str, files: Files, folder: Path) -> Video:
+    found = files.find(entry.names)
+    remarks = [remark] if remark else []
+    if not found:
+        remarks.insert(0, f"no file named {entry.names[0]!r}, with whatever suffix")
+    if len(found) > 1:
+        remarks.append(f"{found[1].relative_to(folder)} not read")
+    return Video(
+        video=entry.video,
+        path=found[0] if found else folder / f"{harmless(entry.video)}.mp4",
+        split=entry.split,
+        labels=entry.labels,
+        segments=entry.segments,
+        group=entry.group,
+        status="ok" if found else "missing",
+        reason="; ".join(remarks),
+    )
+
+
+def harmless(video: str) -> str:
+    """An id as a part of a file's name: it cannot lead to another folder."""
+    return video.replace("/", "_").replace("\0", "_")
