@@ -19,10 +19,16 @@ install_import_hook(list(_CHECKED), "beartype.beartype")
 
 
 @pytest.fixture(scope="session")
-def odd() -> Path:
-    """A folder of made files, each with one trap; `L2L_MEDIA` names the folder it stands in."""
+def media() -> Path:
+    """The folder of real and damaged media; `L2L_MEDIA` names it where it does not stand beside the checkout."""
     beside = Path(__file__).parents[1] / ".." / "shared" / "media"
-    folder = Path(os.environ.get("L2L_MEDIA", beside)).resolve() / "odd"
+    folder = Path(os.environ.get("L2L_MEDIA", beside)).resolve()
     if not folder.is_dir():
-        pytest.skip(f"needs the collection of odd media in {folder}; set L2L_MEDIA to the folder that holds it")
+        pytest.skip(f"needs the collection of media in {folder}; set L2L_MEDIA to where it is")
     return folder
+
+
+@pytest.fixture(scope="session")
+def odd(media: Path) -> Path:
+    """A folder of made files, each with one trap."""
+    return media / "odd"

@@ -40,7 +40,7 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ("mels.bands", 0, "mels.bands: Input should be greater than or equal to 1 (found 0)"),
         ("student.modalities", ["smell"], "student.modalities.0: Input should be 'image' or 'audio' (found 'smell')"),
         ("media.clip_stride", 3, "must divide 16"),
-        ("skimmer.fit.milestones", [50], "must rise and lie before epoch"),
+        ("skimmer.fit.milestones", [90], "must rise and lie before epoch"),
         ("videos.clips.role", "target", "videos: found no source data set"),
         ("videos.clips.adapter", "floder", "videos.clips: Input tag 'floder'"),
         ("run", "../escape", "run: String should match pattern"),

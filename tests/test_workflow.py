@@ -156,6 +156,16 @@ def test_predict_says_what_the_evaluation_said(run, capsys):
     assert answer["probability"] == pytest.approx(float(row["probability"]), abs=2e-3)  # the store holds half precision
 
 
+def test_every_real_clip_is_answered_for_or_refused_with_a_reason(run, media, capsys):
+    clips = sorted((media / "clips").iterdir())
+    predict(clips, run=run / "results/tiny", json=True)
+    answers = {a["video"]: a for a in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert list(answers) == [str(clip) for clip in clips]
+    unanswered = {path: answer for path, answer in answers.items() if "label" not in answer}
+    assert all(answer["reason"] for answer in unanswered.values())
+    assert [path.rpartition("/")[2] for path in unanswered] == ["mmaction2__tests_test.wav"]
+
+
 def test_inspect_lists_the_videos_of_a_store_and_whether_it_is_complete(run, capsys):
     assert inspect(run / "results/tiny/features/untrimmed", check=True) == 0
     said = capsys.readouterr().out

@@ -57,7 +57,8 @@ def decode(
     status, reason = judge(whole, finished, video_stream, audio_stream, duration_seconds)
     if status not in USABLE:
         return _unusable(status, reason, media, step)
-    return Decoded(status, reason, frames, step, shown, waveform, runs, media.grid)
+    heard = runs[:0] if status == "silent" else runs  # a muted track tells nothing: to the networks it is as if there were none
+    return Decoded(status, reason, frames, step, shown, waveform, heard, media.grid)
 
 
 def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int, step: int) -> list[str]:
