@@ -33,7 +33,13 @@ STAGES = {
     "evaluate_videos": "l2l.evaluation.stage",
     "write_report": "l2l.report.stage",
 }
-PEOPLE = {"predict": "l2l.predict", "inspect": "l2l.inspect", "doctor": "l2l.doctor", "summarise_study": "l2l.study"}
+PEOPLE = {
+    "predict": "l2l.predict",
+    "check": "l2l.check",
+    "inspect": "l2l.inspect",
+    "doctor": "l2l.doctor",
+    "summarise_study": "l2l.study",
+}
 VERBS = STAGES | PEOPLE
 
 

@@ -1,8 +1,6 @@
 """List the videos of a data set, with what each declares of itself, and cut the list into shards."""
 
-import filecmp
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ from l2l.manifest.adapters.table import list_table
 from l2l.manifest.adapters.ucf101 import list_ucf101
 from l2l.manifest.adapters.vggsound import list_vggsound
 from l2l.manifest.artifact import Video, shard_of, write_videos
+from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.limit import check_usable
-from l2l.manifest.probe import Facts, probe_files
 from l2l.manifest.unmatched import tell_unmatched
 
 ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
@@ -76,26 +74,3 @@ def _list(dataset: AnyDataset, seed: int, folder: Path | None) -> list[Video]:
             raise BadInput("the demo adapter needs --folder, where draw_demo drew the videos")
         return list_demo(folder)
     return ADAPTERS[dataset.adapter](dataset, seed)
-
-
-def with_facts(videos: Sequence[Video]) -> list[Video]:
-    """The videos with what their files declare; those whose status is known already are left alone."""
-    facts = probe_files(video.path for video in videos if video.usable)
-    return [_with(video, next(facts)) if video.usable else video for video in videos]
-
-
-def _with(video: Video, facts: Facts) -> Video:
-    reasons = [reason for reason in (facts.reason, video.reason) if reason]
-    return replace(video, **asdict(facts) | {"reason": "; ".join(reasons)})
-
-
-def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
-    """The videos, all but the first of those with the very same bytes having the status duplicate."""
-    first: dict[str, Video] = {}
-    marked = []
-    for video in videos:
-        same = first.setdefault(video.fingerprint, video) if video.usable else video
-        if same is not video and filecmp.cmp(same.path, video.path, shallow=False):
-            video = replace(video, status="duplicate", reason=f"the same bytes as {same.video}")
-        marked.append(video)
-    return marked

@@ -1,0 +1,31 @@
+"""What becomes of listed videos once their files are looked at: declared facts, and which have the very same bytes."""
+
+import filecmp
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from l2l.manifest.artifact import Video
+from l2l.manifest.probe import Facts, probe_files
+
+
+def with_facts(videos: Sequence[Video]) -> list[Video]:
+    """The videos with what their files declare; those whose status is known already are left alone."""
+    facts = probe_files(video.path for video in videos if video.usable)
+    return [_with(video, next(facts)) if video.usable else video for video in videos]
+
+
+def _with(video: Video, facts: Facts) -> Video:
+    reasons = [reason for reason in (facts.reason, video.reason) if reason]
+    return replace(video, **asdict(facts) | {"reason": "; ".join(reasons)})
+
+
+def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
+    """The videos, all but the first of those with the very same bytes having the status duplicate."""
+    first: dict[str, Video] = {}
+    marked = []
+    for video in videos:
+        same = first.setdefault(video.fingerprint, video) if video.usable else video
+        if same is not video and filecmp.cmp(same.path, video.path, shallow=False):
+            video = replace(video, status="duplicate", reason=f"the same bytes as {same.video}")
+        marked.append(video)
+    return marked

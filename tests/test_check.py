@@ -1,0 +1,134 @@
+"""`python -m l2l check`: what it says of files is what a run makes of them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from media_files import make_video
+
+from l2l.__main__ import main
+from l2l.config import FolderDataset, Manifest, Media
+from l2l.manifest.artifact import STATES, USABLE
+from l2l.manifest.stage import list_videos
+from l2l.media.artifact import read_media
+from l2l.media.stage import decode_videos
+from l2l.stores import read_table
+
+COLUMNS = ("file", "state", "reason", "frames", "duration_seconds", "sound_seconds", "video_stream", "audio_stream")
+ODD_NAMES = ("a b.mp4", "-dash.mp4", "%03d.mp4", "$(id);'\".mp4", "c:d.mp4", "new\nline.mp4", "\udcff\x1b[31m.mp4")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Files in many states."""
+    folder = tmp_path_factory.mktemp("check") / "videos" / "class"
+    folder.mkdir(parents=True)
+    good = make_video(folder / "good.mp4", seconds=2)
+    make_video(folder / "deaf.mp4", sound=None)
+    make_video(folder / "mute.mp4", sound="0", seconds=1.5)
+    make_video(folder / "brief.mp4", seconds=0.2)
+    whole = good.read_bytes()
+    (folder / "half.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "same.mp4").write_bytes(whole)
+    (folder / "empty.mp4").touch()
+    (folder / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:2,\n{good}\n#EXT-X-ENDLIST\n")
+    (folder / "page.mp4").write_text("<html>")
+    (folder / "dangles.mp4").symlink_to("nowhere.mp4")
+    (folder / "loops.mp4").symlink_to("loops.mp4")
+    (folder / "notes.txt").write_text("of no matter")
+    return folder
+
+
+def checked(tmp_path: Path, *paths: Path) -> tuple[int, dict[str, dict[str, str]]]:
+    status = main(["check", *map(str, paths), "--tsv", str(tmp_path / "out" / "check.tsv")])
+    return status, {Path(row["file"]).name: row for row in read_table(tmp_path / "out" / "check.tsv", COLUMNS)}
+
+
+def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
+    status, found = checked(tmp_path, folder)
+    assert status == 1
+    assert "1 files that are not named as videos are left out" in capsys.readouterr().err
+    dataset = FolderDataset(adapter="folder", role="target", shards=1, folder=folder.parent)
+    list_videos(tmp_path / "videos.tsv", tmp_path / "shards", dataset, Manifest(max_bad_fraction=1), seed=0)
+    decode_videos(tmp_path / "shards/shard-000.tsv", tmp_path / "media.h5", Media(), "target")
+    with read_media(tmp_path / "media.h5") as media:
+        expected = {Path(video).name: media.states[video] for video in media.states}
+        frames = {Path(video).name: media.frames(video) for video in media.states}
+    told = {name: row["reason"].replace(str(folder), "class") for name, row in found.items()}
+    assert {name: (row["state"], told[name]) for name, row in found.items()} == expected
+    assert {name: int(row["frames"]) for name, row in found.items()} == frames
+    assert {name: row["state"] for name, row in found.items()} == {
+        "good.mp4": "ok",
+        "deaf.mp4": "no_audio",
+        "mute.mp4": "silent",
+        "brief.mp4": "too_short",
+        "half.mp4": "truncated",
+        "same.mp4": "duplicate",
+        "empty.mp4": "corrupt",
+        "list.mp4": found["list.mp4"]["state"],  # which state that is, the tests of the manifest say
+        "page.mp4": found["page.mp4"]["state"],
+        "dangles.mp4": "missing",
+        "loops.mp4": found["loops.mp4"]["state"],
+    }
+    assert not {found[name]["state"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(USABLE)
+
+
+def test_lengths_and_streams_are_told(folder, tmp_path, capsys):
+    status, found = checked(tmp_path, folder / "good.mp4", folder / "deaf.mp4", folder / "half.mp4")
+    good, deaf, half = (found[name] for name in ("good.mp4", "deaf.mp4", "half.mp4"))
+    assert (good["frames"], good["duration_seconds"], good["video_stream"], good["audio_stream"]) == ("60", "2.0", "0", "1")
+    assert 1.9 < float(good["sound_seconds"]) <= 2.0
+    assert (deaf["sound_seconds"], deaf["audio_stream"]) == ("0.0", "-1")
+    assert (half["frames"], half["sound_seconds"]) == ("0", "0.0")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{folder / 'good.mp4'}: ok; 60 frames, 2 s of stream 0, ")
+    assert said[-1] == "2 of 3 files can be used"
+    assert status == 1
+
+
+def test_the_exit_status_tells_whether_all_can_be_used(folder, tmp_path, capsys):
+    assert main(["check", str(folder / "good.mp4"), str(folder / "deaf.mp4")]) == 0
+    assert main(["check", str(folder / "good.mp4"), str(tmp_path / "nowhere.mp4")]) == 1
+    assert "nowhere.mp4: missing; no such file" in capsys.readouterr().out
+    for wrong in ([], ["--tsv", "x.tsv"], [str(folder), "--tvs", "x"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", *wrong])
+        assert ended.value.code == 2
+
+
+def test_a_file_that_is_named_is_checked_whatever_its_name(folder, tmp_path):
+    shutil.copy(folder / "good.mp4", tmp_path / "film")
+    status, found = checked(tmp_path, tmp_path / "film")
+    assert (status, found["film"]["state"]) == (0, "ok")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_are_told_on_one_plain_line(folder, tmp_path, name, capsys, monkeypatch):
+    shutil.copy(folder / "good.mp4", tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", f"./{name}", "--tsv", "out.tsv"]) == 0
+    assert [(row["file"], row["state"]) for row in read_table(Path("out.tsv"), COLUMNS)] == [(name, "ok")]
+    (line, last) = capsys.readouterr().out.splitlines()
+    assert line.isprintable()
+    assert last == "1 of 1 files can be used"
+
+
+def test_nothing_to_check_is_said(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 1
+    assert "no file named as a video; name the files themselves" in capsys.readouterr().err
+
+
+def test_a_table_that_cannot_be_written_is_told_in_one_line(folder, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["check", str(folder / "good.mp4"), "--tsv", str(tmp_path / "file" / "out.tsv")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "out.tsv: cannot be written" in line
+
+
+@pytest.mark.slow
+def test_every_odd_file_ends_in_a_state(odd, tmp_path):
+    few = [path for path in sorted(odd.iterdir()) if path.suffix != ".tsv" and path.stat().st_size < 1 << 20]
+    _, found = checked(tmp_path, *few)
+    assert found.keys() == {path.name for path in few}
+    assert {row["state"] for row in found.values()} <= set(STATES)
+    assert all(row["reason"] for row in found.values() if row["state"] not in ("ok",))
