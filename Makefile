@@ -24,7 +24,7 @@ study: .venv/installed
 	$(BIN)/snakemake --cores all study $(ARGS)
 
 test: .venv/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/installed-lint
 	@status=0; for check in "ruff check" "ruff format --check" "snakefmt --check Snakefile workflow" "snakemake --lint" lint-imports mypy; do \

@@ -18,6 +18,11 @@ _CHECKED = (
 install_import_hook(list(_CHECKED), "beartype.beartype")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole runs first: they take longest, and the other files go beside them."""
+    items.sort(key=lambda item: "workflow" not in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def media() -> Path:
     """The folder of real and damaged media; `L2L_MEDIA` names it where it does not stand beside the checkout."""
