@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from media_files import make_video, run
+from media_files import decoded, make_video, run
 
 from l2l.config import FolderDataset, Manifest
 from l2l.manifest import probe
@@ -50,6 +50,13 @@ def test_declared_facts_are_those_of_the_file(clip):
         audio_stream=1,
         fingerprint=facts.fingerprint,
     )
+
+
+def test_a_program_stream_declares_no_end(tmp_path):
+    """What the demuxer estimates for it ends half a second too early, and the whole file would count as damaged."""
+    path = make_video(tmp_path / "v.mpg", rate=30, video=("-c:v", "mpeg2video", "-q:v", "2"))
+    assert (facts_of(path).status, facts_of(path).duration_seconds) == ("ok", 0)
+    assert (decoded(path).status, decoded(path).frames) == ("ok", 60)
 
 
 def test_names_are_only_names(clip, tmp_path, monkeypatch):

@@ -206,6 +206,8 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
     if tag := stream.metadata.get("DURATION"):  # Matroska: 00:00:10.381000000
         hours, minutes, seconds = (float(part) for part in tag.split(":"))
         return 3600 * hours + 60 * minutes + seconds
+    if container.format.name == "mpeg":  # declares nothing; what is estimated ends with the last time stamp, pictures too early
+        return 0.0
     if container.format.name in TIMED_AS_A_WHOLE and container.duration and len(container.streams) > 1:
         return _last_packet_seconds(stream, container)
     if stream.duration:
