@@ -391,6 +391,26 @@ def test_a_run_out_of_bytes_is_ended():
         run_ffmpeg(endless, ["out"], 1_000_000, 60)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time and memory of a child are bounded on Linux alone")
+def test_a_run_out_of_processor_time_is_ended(tmp_path, monkeypatch):
+    spin = tmp_path / "spin"
+    spin.write_text("#!/bin/sh\nwhile :; do :; done\n")
+    spin.chmod(0o755)
+    monkeypatch.setattr(runner, "ffmpeg_program", lambda: spin)
+    with pytest.raises(FfmpegStopped, match="more than 1 s of processor time"):
+        run_ffmpeg([], [], 1, 60, cpu_limit_seconds=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time and memory of a child are bounded on Linux alone")
+def test_a_run_out_of_memory_is_ended(tmp_path):
+    large = tmp_path / "large.avi"
+    run("-f", "lavfi", "-i", "color=s=8000x8000:d=0.2:r=10", "-c:v", "mjpeg", "-q:v", "20", large)
+    argv = compile_argv(large, WHOLE, 0, -1, 16)
+    with pytest.raises(FfmpegStopped, match="more than 268 MB of memory"):
+        run_ffmpeg(argv, ["pictures"], 1 << 30, 60, memory_limit_bytes=1 << 28)
+    assert len(run_ffmpeg(argv, ["pictures"], 1 << 30, 60).outputs[0]) == 64 * 64 * 3
+
+
 def test_several_outputs_are_read_at_once():
     """One pipe is full long before the other has anything: reading them in turn would wait for ever."""
     many = ["-f", "lavfi", "-i", "color=s=512x512:d=1:r=25", "-map", "0", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:a"]

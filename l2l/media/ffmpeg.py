@@ -1,16 +1,18 @@
 """The ffmpeg program: where it is, and one small runner for it.
 
 The runner goes through no shell and gives ffmpeg no standard input; it reads all outputs at once, so that none can block another,
-keeps only so much of the log, and kills the whole process group when time or bytes run out.
+keeps only so much of the log, bounds processor time and memory, and kills the whole process group when time or bytes run out.
 """
 
 import contextlib
 import functools
+import math
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ KEPT_LINES = 200
 KEPT_COMPLAINTS = 20  # of one speaker
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
+MEMORY_LIMIT_BYTES = 4 << 30  # of address space: 8k pictures of 10 bits fit, those of a header that lies do not
 _COMPLAINT = re.compile(r"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)")
 _MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")  # to which output, with the codec and its decoder
 
@@ -55,6 +58,10 @@ class Log:
     def search(self, pattern: str) -> re.Match[str] | None:
         """Where the pattern is found in the last of the kept lines that holds it."""
         return next((match for line in reversed(self.last) if (match := re.search(pattern, line))), None)
+
+    def complains(self, words: str) -> bool:
+        """Whether these words are in a complaint."""
+        return any(words in line for told in (self.opening, self.decoding) for lines in told.values() for line in lines)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,14 @@ def ffmpeg_version() -> str:
     return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
 
 
-def run_ffmpeg(arguments: Sequence[str], outputs: Sequence[str], most_bytes: int, time_limit_seconds: float) -> Finished:
+def run_ffmpeg(
+    arguments: Sequence[str],
+    outputs: Sequence[str],
+    most_bytes: int,
+    time_limit_seconds: float,
+    cpu_limit_seconds: float | None = None,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+) -> Finished:
     """Run ffmpeg and gather what it writes to pipes.
 
     Args:
@@ -99,9 +113,11 @@ def run_ffmpeg(arguments: Sequence[str], outputs: Sequence[str], most_bytes: int
         outputs: the NAMEs, in the order in which their bytes are returned.
         most_bytes: of one output; beyond, the run is ended.
         time_limit_seconds: of wall time.
+        cpu_limit_seconds: of processor time, all its threads together; None: as much as of wall time.
+        memory_limit_bytes: of its address space. This and processor time are bounded on Linux alone.
 
     Raises:
-        FfmpegStopped: if it ran out of time or of bytes.
+        FfmpegStopped: if it ran out of time, of bytes or of memory.
     """
     pipes = {name: os.pipe() for name in outputs}
     place = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
@@ -111,6 +127,8 @@ def run_ffmpeg(arguments: Sequence[str], outputs: Sequence[str], most_bytes: int
     finally:
         for _, write in pipes.values():
             os.close(write)  # ours: the reader sees the end only when no writer is left
+    cpu_seconds = math.ceil(time_limit_seconds if cpu_limit_seconds is None else cpu_limit_seconds)
+    _bound(process, cpu_seconds, memory_limit_bytes)
     log, gathered = Log(), tuple(bytearray() for _ in outputs)
     overflow = threading.Event()
 
@@ -134,6 +152,10 @@ def run_ffmpeg(arguments: Sequence[str], outputs: Sequence[str], most_bytes: int
             raise FfmpegStopped(f"not done within {time_limit_seconds:g} s") from None
     if overflow.is_set():
         raise FfmpegStopped(f"it decodes to more than {most_bytes / 1e6:.0f} MB")
+    if exit_code == -signal.SIGKILL:  # none of ours
+        raise FfmpegStopped(f"it was killed: it takes more than {cpu_seconds} s of processor time, or the machine has no memory")
+    if log.complains("Cannot allocate memory"):  # ffmpeg would go on with the next picture
+        raise FfmpegStopped(f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory")
     return Finished(exit_code, gathered, log)
 
 
@@ -152,6 +174,18 @@ def _start(argv: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[byt
         pass_fds=pass_fds,
         start_new_session=True,  # a process group of its own, to be killed as one
     )
+
+
+def _bound(process: subprocess.Popen[bytes], cpu_seconds: int, memory_bytes: int) -> None:
+    """Bound a process that has just been started; the system ends it without asking when its processor time is over."""
+    if sys.platform == "linux":
+        import resource
+
+        for what, most in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, memory_bytes)):
+            with contextlib.suppress(OSError):  # it ended already
+                _, hard = resource.prlimit(process.pid, what)
+                bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+                resource.prlimit(process.pid, what, (bound, bound))
 
 
 @contextlib.contextmanager
