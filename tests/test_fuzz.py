@@ -84,7 +84,10 @@ KINDS = (flipped, scattered, cut, spliced, dropped, zeroed, stuffed)
 @pytest.fixture(scope="module")
 def good(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("good")
-    return {name: make_video(folder / name, seconds=1.6, rate=30, video=video) for name, video in GOOD.items()}
+    return {
+        name: make_video(folder / name, seconds=1.6, rate=30, video=video, extra=("-fflags", "+bitexact"))
+        for name, video in GOOD.items()
+    }
 
 
 def mutated(good: dict[str, Path], folder: Path) -> list[Case]:
