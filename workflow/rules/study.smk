@@ -33,7 +33,7 @@ rule summarise_study:
 
 
 rule study:
+    """Everything, once for each of the study's seeds."""
     input:
         rules.summarise_study.output,
-    """Everything, once for each of the study's seeds."""
     localrule: True
