@@ -10,7 +10,7 @@ from l2l.config import Skimmer as SkimmerConfig
 from l2l.fitting import load_network, save_network
 from l2l.skimmer.baselines import LstmBaseline, NonRecurrent
 from l2l.skimmer.network import Skimmer
-from l2l.student.network import Modality
+from l2l.student.network import Fusion, Modality
 
 KIND = "skimmer"
 Model = Literal["skimmer", "lstm", "non_recurrent"]
@@ -47,12 +47,14 @@ def build(
 
 def save_skimmer(path: Path, fitted: FittedSkimmer, widths: dict[Modality, int], config: SkimmerConfig) -> None:
     """Write a fitted skimmer, aside, then rename."""
+    fusion = fitted.network.fusion
+    psi = (fusion.fc1.out_features, fusion.fc2.out_features) if isinstance(fusion, Fusion) else (0, sum(widths.values()))
     settings = {
         "model": fitted.model,
         "classes": fitted.class_names,
         "widths": widths,  # modality: channels, in the order of the fusion
-        "fusion_hidden": fitted.network.fusion.fc1.out_features,
-        "descriptor_width": fitted.network.fusion.fc2.out_features,
+        "fusion_hidden": psi[0],  # 0: no Psi
+        "descriptor_width": psi[1],
         "config": config.model_dump(mode="json"),
     }
     save_network(path, KIND, fitted.network, settings)

@@ -5,8 +5,9 @@ one query a modality where to look next; what it has fused on the way is average
 """
 
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -87,14 +88,37 @@ def without(
     return torch.where(left.any(1, keepdim=True), left, present)
 
 
+def pick(
+    weights: Float[Tensor, "videos modalities moments"],
+    modality_scores: Float[Tensor, "videos modalities"],
+    bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
+) -> dict[Modality, Float[Tensor, "videos _channel"]]:
+    """Hard selection, in place of `attend` (supplement, G.3): each modality's feature at the moment its own query weighs most."""
+    rows, chosen = torch.arange(len(weights), device=weights.device), weights.argmax(2)
+    return {modality: values[rows, chosen[:, i]] for i, (modality, values) in enumerate(bank.items())}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What the steps do where there is a choice; the defaults are the paper's."""
+
+    weigh: Callable[[Tensor, Tensor, Tensor], Tensor] = attention  # query, keys, free -> weights
+    answer: Callable[[Tensor, Tensor, Mapping[Modality, Tensor]], dict[Modality, Tensor]] = attend  # what the next step sees
+    strike: Callable[[Tensor, Tensor, Tensor], Tensor] = without  # free, chosen, present -> free at the next step
+    classified: Literal["seen", "answered"] = "seen"  # what the T steps see (eq. 9), or what their T queries are answered
+
+
+AS_THE_PAPER = Manner()
+
+
 class Skimmer(nn.Module):
     """ImgAud-Skimming on the modalities named by `widths`; with one of the two there are no modality scores to learn.
 
     Args:
         widths: channels of each modality's features, in the order in which Psi takes them.
         classes: of the video.
-        fusion_hidden: width between the two layers of Psi.
-        descriptor_width: width of what Psi gives, the LSTM's input.
+        fusion_hidden: width between the two layers of Psi; 0: no Psi, features are read as they are.
+        descriptor_width: width of what Psi gives, the LSTM's input; without Psi that of the features.
         hidden: width of the LSTM's state.
         key: width of queries and keys.
         query_hidden: width between the two layers of a query MLP.
@@ -111,8 +135,11 @@ class Skimmer(nn.Module):
         query_hidden: int = 1024,
     ) -> None:
         super().__init__()
+        if not fusion_hidden and sum(widths.values()) != descriptor_width:
+            raise ValueError(f"without Psi the features are the descriptor: {dict(widths)} is not {descriptor_width} wide")
+        self.widths = dict(widths)
         self.modalities = tuple(widths)
-        self.fusion = Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
+        self.fusion = Fusion(sum(widths.values()), fusion_hidden, descriptor_width) if fusion_hidden else nn.Identity()
         self.classifier = nn.Linear(descriptor_width, classes)
         self.rnn = nn.LSTMCell(descriptor_width, hidden)
         self.queries = nn.ModuleDict({m: query_mlp(hidden, query_hidden, key) for m in widths})
@@ -131,26 +158,50 @@ class Skimmer(nn.Module):
         """
         bank = {m: features[m].masked_fill(~present[..., None], 0) for m in self.modalities}
         keys = {m: self.keys[m](bank[m], present) for m in self.modalities}
-        free = dict.fromkeys(self.modalities, present)
-        h = c = self.rnn.weight_hh.new_zeros(len(present), self.rnn.hidden_size)
+        start = {m: mean_over_present(bank[m], present) for m in self.modalities}
+        return self.skim(bank, keys, start, present, present, steps)
 
-        seen = {m: mean_over_present(bank[m], present) for m in self.modalities}
-        fused = [self.fuse(seen)]
+    def skim(
+        self,
+        bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
+        keys: Mapping[Modality, Float[Tensor, "videos moments key"]],
+        start: Mapping[Modality, Float[Tensor, "videos _channel"]],
+        present: Bool[Tensor, "videos moments"],
+        free: Bool[Tensor, "videos moments"],
+        steps: int,
+        manner: Manner = AS_THE_PAPER,
+    ) -> Skimming:
+        """The steps alone: what is read, by what it is found, what the first step sees and where it may look are given.
+
+        Args:
+            bank: features that are looked at; zero in absent moments.
+            keys: of every moment.
+            start: features that the first step fuses.
+            present: moments that are.
+            free: moments that may be chosen at first.
+            steps: T, at least 1.
+            manner: what is done where there is a choice.
+        """
+        left = dict.fromkeys(self.modalities, free)
+        h = c = self.rnn.weight_hh.new_zeros(len(present), self.rnn.hidden_size)
+        seen, answered = [self.fuse(start)], []
         selected, all_weights, all_scores = [], [], []
-        for _ in range(steps - 1):  # the T-th step's query would never be answered: eq. 9 averages the inputs z of the T steps
-            h, c = self.rnn(fused[-1], (h, c))
-            weights = torch.stack([attention(self.queries[m](h), keys[m], free[m]) for m in self.modalities], 1)
+        # the T-th step's query is not answered: eq. 9 averages what the T steps see
+        for _ in range(steps - 1 if manner.classified == "seen" else steps):
+            h, c = self.rnn(seen[-1], (h, c))
+            weights = torch.stack([manner.weigh(self.queries[m](h), keys[m], left[m]) for m in self.modalities], 1)
             scores = modality_scores(self.modality_attention, h)
             chosen = weights.argmax(2)
-            seen = attend(weights, scores, bank)
-            free = {m: without(free[m], chosen[:, i], present) for i, m in enumerate(self.modalities)}
-            fused.append(self.fuse(seen))
+            left = {m: manner.strike(left[m], chosen[:, i], present) for i, m in enumerate(self.modalities)}
+            seen.append(self.fuse(manner.answer(weights, scores, bank)))
+            if manner.classified == "answered":
+                answered.append(self.fuse(attend(weights, scores, bank)))
             selected.append(chosen)
             all_weights.append(weights.detach())
             all_scores.append(scores.detach())
 
-        logits = self.classifier(torch.stack(fused, 1).mean(1))  # eq. 9
-        looks = (len(present), steps - 1, len(self.modalities))
+        logits = self.classifier(torch.stack(seen if manner.classified == "seen" else answered, 1).mean(1))
+        looks = (len(present), 0, len(self.modalities))
         return Skimming(
             logits,
             torch.stack(selected, 1) if selected else present.new_zeros(looks, dtype=torch.long),
