@@ -79,7 +79,7 @@ def _hdf5(store: Path, check: bool) -> Iterator[str]:
 
 
 def _network(store: Path) -> Iterator[str]:
-    for kind in ("teacher", "student", "skimmer"):
+    for kind in ("teacher", "student", "student-head", "skimmer"):
         try:
             settings, state = load_network(store, kind)
         except BadInput:

@@ -17,8 +17,8 @@ from l2l.manifest.artifact import Video, read_videos
 from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
-from l2l.student.artifact import load_student
-from l2l.student.network import Modality, Student
+from l2l.student.artifact import load_start
+from l2l.student.network import Head, Modality, Student
 
 VALIDATION_VIDEOS = 64  # scored at a time; changes no score
 
@@ -39,11 +39,12 @@ def fit_skimmer(
     model: Model,
     seed: int,
     threads: int = 1,
+    frozen_modality_scores: bool = False,
 ) -> None:
     """Fit a skimmer on the labels of the target's usable training videos, from the student's Psi and classifier on.
 
     Args:
-        student: the student whose features are read; its Psi and classifier are where the skimmer's start.
+        student: the student whose features are read, or the head of one; its Psi and classifier are where the skimmer's start.
         videos: the target's videos, as decoded.
         features: root of the target's features in Zarr.
         skimmer: written: the fitted network.
@@ -51,9 +52,11 @@ def fit_skimmer(
         model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
         seed: of the initial numbers and the order of the videos.
         threads: of torch.
+        frozen_modality_scores: leave the layer that scores the modalities as it is drawn, as the public code's command does,
+            which has it in no parameter group.
     """
     device = prepare(seed, threads)
-    origin = load_student(student)
+    origin = load_start(student)
     bank = read_features(features)
     rows = [video for video in read_videos(videos) if video.usable]
     train, val = (examples(bank, [v for v in rows if v.split == split], origin.modalities) for split in ("train", "val"))
@@ -63,7 +66,7 @@ def fit_skimmer(
     fusion = origin.fusion
     network = build(model, widths, len(bank.classes), fusion.fc1.out_features, fusion.fc2.out_features, config)
     fitted = FittedSkimmer(network.to(device), model, bank.classes, config.steps)
-    groups = start_from_student(fitted, origin, config)
+    groups = start_from_student(fitted, origin, config, ("modality_attention",) if frozen_modality_scores else ())
 
     def loss(batch: tuple[dict[Modality, Tensor], Tensor, Tensor]) -> Tensor:
         read, present, labels = batch
@@ -108,15 +111,17 @@ def collate(batch: Sequence[Example]) -> tuple[dict[Modality, Tensor], Tensor, T
     return features, present, torch.tensor([example.label for example in batch])
 
 
-def start_from_student(fitted: FittedSkimmer, student: Student, config: sections.Skimmer) -> list[Mapping[str, Any]]:
+def start_from_student(
+    fitted: FittedSkimmer, student: Student | Head, config: sections.Skimmer, frozen: Sequence[str] = ()
+) -> list[Mapping[str, Any]]:
     """Copy the student's Psi, and its classifier where it fits, into the network; return the parameter groups to fit.
 
-    What has rate 0 is left out and frozen: nothing is spent on its gradient. The LSTM baseline's classifier reads the LSTM
-    and not a descriptor, so it starts from nothing and learns at the full rate.
+    What has rate 0, or is named in `frozen`, is left out and frozen: nothing is spent on its gradient. The LSTM baseline's
+    classifier reads the LSTM and not a descriptor, so it starts from nothing and learns at the full rate.
     """
     network = fitted.network
     network.fusion.load_state_dict(student.fusion.state_dict())
-    rates = {"fusion": config.fusion_rate, "classifier": config.classifier_rate}
+    rates = {"fusion": config.fusion_rate, "classifier": config.classifier_rate, **dict.fromkeys(frozen, 0.0)}
     if fitted.model == "lstm":
         rates["classifier"] = 1.0
     else:

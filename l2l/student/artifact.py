@@ -6,8 +6,9 @@ from typing import Any
 
 from l2l.config import Media, Mels
 from l2l.config import Student as StudentConfig
+from l2l.errors import BadInput
 from l2l.fitting import load_network, save_network
-from l2l.student.network import Modality, Student
+from l2l.student.network import Head, Modality, Student
 
 
 def build_student(
@@ -58,6 +59,36 @@ def load_student(path: Path) -> Student:
     student.class_names = tuple(names)
     student.settings = settings
     return student.eval()
+
+
+def save_head(path: Path, head: Head) -> None:
+    """Keep Psi and classifier alone, with the names of the classes."""
+    settings = {
+        "widths": head.widths,  # modality: channels, in the order of the fusion
+        "class_names": list(head.class_names),
+        "fusion_hidden": head.fusion.fc1.out_features,
+        "descriptor_width": head.fusion.fc2.out_features,
+    }
+    save_network(path, "student-head", head, settings)
+
+
+def load_start(path: Path) -> Student | Head:
+    """What a skimmer starts from: a student, or the Psi and classifier of one; in evaluation mode.
+
+    Raises:
+        BadInput: if the file is missing or is neither.
+    """
+    try:
+        return load_student(path)
+    except BadInput as no_student:
+        try:
+            settings, state = load_network(path, "student-head")
+        except BadInput:
+            raise no_student from None
+    head = Head(settings["widths"], len(settings["class_names"]), settings["fusion_hidden"], settings["descriptor_width"])
+    head.load_state_dict(state)
+    head.class_names = tuple(settings["class_names"])
+    return head.eval()
 
 
 def media_of(settings: dict[str, Any]) -> Media:

@@ -102,6 +102,19 @@ class Fusion(nn.Module):
         return self.fc2(torch.relu(self.fc1(features)))
 
 
+class Head(nn.Module):
+    """Psi and classifier of a student whose streams are not at hand: enough to fit a skimmer on features that are."""
+
+    class_names: tuple[str, ...] = ()  # set where it is made or loaded
+
+    def __init__(self, widths: Mapping[Modality, int], classes: int, fusion_hidden: int, descriptor_width: int) -> None:
+        super().__init__()
+        self.widths = dict(widths)
+        self.modalities = tuple(widths)
+        self.fusion = Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
+        self.classifier = nn.Linear(descriptor_width, classes)
+
+
 class Student(nn.Module):
     """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only student."""
 
