@@ -39,6 +39,9 @@ PEOPLE = {
     "inspect": "l2l.inspect",
     "doctor": "l2l.doctor",
     "summarise_study": "l2l.study",
+    "import_checkpoint": "l2l.reference.stage",
+    "import_features": "l2l.reference.stage",
+    "score": "l2l.reference.stage",
 }
 VERBS = STAGES | PEOPLE
 

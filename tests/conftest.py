@@ -14,6 +14,7 @@ _CHECKED = (
     "l2l.student.loss",
     "l2l.skimmer",
     "l2l.evaluation",
+    "l2l.reference.preset",
 )
 install_import_hook(list(_CHECKED), "beartype.beartype")
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SPINE = ["videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report"]
 RULES = [*SPINE, "study"]  # which runs the spine for several seeds
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
+ON_TOP = {"reference"}  # packages on top, for people
 # What a later stage may import of an earlier one, besides its artifact: a network that it runs again,
 DOORS = {"artifact", "network"}
 # and what is done in two places but written once.
@@ -57,7 +58,7 @@ def test_the_configuration_has_a_section_a_stage_in_that_order():
 
 
 def test_a_stage_is_a_package_and_its_verbs_come_in_that_order():
-    assert {path.parent.name for path in (ROOT / "l2l").glob("*/__init__.py")} == set(PACKAGES)
+    assert {path.parent.name for path in (ROOT / "l2l").glob("*/__init__.py")} == {*PACKAGES, *ON_TOP}
     owners = [module.split(".")[1] for module in STAGES.values()]
     assert owners == sorted(owners, key=PACKAGES.index)
 

@@ -1,0 +1,173 @@
+"""Checkpoints of the public code: read without unpickling anything but tensors and plain containers, and renamed.
+
+The public code saves {epoch, model, optimizer, scheduler, namespace}; a state dict alone is read too. Its network is ours by
+other names, but for three things. The LSTM's weights are kept as directions and magnitudes (weight norm): they are multiplied.
+Keys are made by a convolution of width one: a linear layer. A classifier of single steps is left out, for no score needs it.
+"""
+
+import argparse
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from l2l.config import Fitting
+from l2l.config import Skimmer as SkimmerConfig
+from l2l.errors import BadInput
+from l2l.skimmer.network import Skimmer
+from l2l.student.network import Head, Modality
+
+# Weight norm's names since torch 2.0, and those of the public code's time: magnitude and direction.
+_WEIGHT_NORM = {
+    f"rnn.parametrizations.weight_{which}.original{number}": f"rnn.weight_{which}_{part}"
+    for which in ("ih", "hh")
+    for number, part in ((0, "g"), (1, "v"))
+}
+_LEFT_OUT = {"prediction_fc.weight", "prediction_fc.bias"}
+_PSI = {"fusion.fc1": "net_imageAudio.imageAudio_fc1", "fusion.fc2": "net_imageAudio.imageAudio_fc2"}
+_CLASSIFIER = {"classifier": "net_classifier.classifier"}
+
+FITTED = Fitting(epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20))  # the public code's own command
+
+
+class Checkpoint(NamedTuple):
+    """What stands in a checkpoint."""
+
+    state: dict[str, Tensor]  # by the public code's names, weight norm's by the old ones
+    steps: int | None  # T it was fitted with, where it tells
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint or a state dict.
+
+    Raises:
+        BadInput: if the file is missing, is none, or holds anything but tensors, plain containers and argparse's namespace.
+    """
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # holds attributes and does nothing
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file; expected a checkpoint of the public code") from None
+    except pickle.UnpicklingError as error:
+        raise BadInput(f"{path}: refused: it holds more than tensors and plain containers ({_reason(error)})") from None
+    except Exception as error:  # a damaged file may raise anything
+        raise BadInput(f"{path}: not readable ({_reason(error)}); expected a checkpoint of the public code") from None
+    state = saved.get("model", saved) if isinstance(saved, dict) else saved
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise BadInput(f"{path}: no state dict, nor one under 'model'; expected a checkpoint of the public code")
+    steps = getattr(saved.get("namespace"), "episode_length", None)
+    renamed: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise BadInput(f"{path}: {name} holds numbers that are not finite")
+        bare = name.removeprefix("module.")
+        renamed[_WEIGHT_NORM.get(bare, bare)] = value.float() if value.is_floating_point() else value
+    return Checkpoint(renamed, steps if type(steps) is int and steps > 0 else None)
+
+
+def _reason(error: Exception) -> str:
+    """What torch says of a file, in one line: what it would not unpickle, else its first sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0] if lines else "it is empty")
+    return told.partition("WeightsUnpickler error: ")[2].partition(". ")[0] or told.partition(". ")[0]
+
+
+def skimmer_of(path: Path, state: Mapping[str, Tensor], modality: Modality) -> tuple[Skimmer, dict[Modality, int], SkimmerConfig]:
+    """The skimmer that a checkpoint's numbers are of, in evaluation mode; its widths; its sizes and the public code's recipe.
+
+    Args:
+        path: for errors.
+        state: of two modalities, or of the single-modality variant.
+        modality: that a single-modality checkpoint reads.
+
+    Raises:
+        BadInput: if a name or a shape is not the public code's.
+    """
+    two = "modality_attention.weight" in state
+    names: tuple[Modality, ...] = ("image", "audio") if two else (modality,)
+    hidden = _size(path, state, "rnn.weight_hh_v", 1)
+    features = _size(path, state, "rnn.weight_ih_v", 1)
+    prefix: dict[Modality, str] = {m: f"{m}_" for m in names} if two else dict.fromkeys(names, "")
+    ours = {**(_PSI if two else {}), **_CLASSIFIER}
+    for m in names:
+        ours |= {f"queries.{m}.{layer}": f"{prefix[m]}queryfeature_mlp.{layer}" for layer in (0, 1, 3)}
+        ours |= {f"keys.{m}.linear": f"{prefix[m]}key_conv1x1.0", f"keys.{m}.norm": f"{prefix[m]}key_conv1x1.1"}
+    ours |= {"modality_attention": "modality_attention"} if two else {}
+    widths = {m: _size(path, state, f"{prefix[m]}key_conv1x1.0.weight", 1) for m in names}
+    query = f"{prefix[names[0]]}queryfeature_mlp"
+    config = SkimmerConfig(
+        hidden=hidden,
+        key=_size(path, state, f"{query}.3.weight", 0),
+        query_hidden=_size(path, state, f"{query}.0.weight", 0),
+        fit=FITTED,
+    )
+    psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if two else 0
+    if not two and widths[modality] != features:
+        raise BadInput(f"{path}: rnn.weight_ih_v reads {features} channels, key_conv1x1.0.weight {widths[modality]}")
+    classes = _size(path, state, "net_classifier.classifier.weight", 0)
+    network = Skimmer(widths, classes, psi, features, hidden, config.key, config.query_hidden)
+    given = dict(state)
+    weights = {f"rnn.weight_{which}": _weight_of(path, given, which) for which in ("ih", "hh")}
+    weights |= {f"rnn.bias_{which}": given.pop(f"rnn.bias_{which}", torch.empty(0)) for which in ("ih", "hh")}
+    _load(path, network, {k: v for k, v in given.items() if k not in _LEFT_OUT}, ours, weights)
+    return network.eval(), widths, config
+
+
+def head_of(path: Path, state: Mapping[str, Tensor]) -> Head:
+    """Psi and classifier of the published image-audio network; what else the file holds is not read.
+
+    Raises:
+        BadInput: if they are not there, or not of the public code's shapes.
+    """
+    ours = _PSI | _CLASSIFIER
+    given = {}
+    for theirs in ours.values():
+        for part in ("weight", "bias"):
+            short = f"{theirs.rpartition('.')[2]}.{part}"  # the public code loads by the ends of names
+            given[f"{theirs}.{part}"] = state.get(f"{theirs}.{part}", state.get(short, torch.empty(0)))
+    sizes = [_size(path, given, f"{_PSI[name]}.weight", 0) for name in ("fusion.fc1", "fusion.fc2")]
+    joined = _size(path, given, f"{_PSI['fusion.fc1']}.weight", 1)
+    classes = _size(path, given, "net_classifier.classifier.weight", 0)
+    head = Head({"image": joined // 2, "audio": joined // 2}, classes, *sizes)
+    _load(path, head, given, ours, {})
+    return head.eval()
+
+
+def _size(path: Path, state: Mapping[str, Tensor], name: str, axis: int) -> int:
+    if name not in state or state[name].ndim < 2:
+        raise BadInput(f"{path}: no {name} of two axes; expected a checkpoint of the public code")
+    return state[name].shape[axis]
+
+
+def _weight_of(path: Path, given: dict[str, Tensor], which: str) -> Tensor:
+    """The weight that a magnitude g and a direction v, a row each, stand for; both are taken out of `given`."""
+    direction, magnitude = given.pop(f"rnn.weight_{which}_v"), given.pop(f"rnn.weight_{which}_g", torch.empty(0))
+    if magnitude.shape != (len(direction), 1):
+        raise BadInput(
+            f"{path}: rnn.weight_{which}_g is {tuple(magnitude.shape)}, expected {(len(direction), 1)}: a row's magnitude"
+        )
+    return direction * (magnitude / direction.norm(dim=1, keepdim=True))
+
+
+def _load(
+    path: Path, network: nn.Module, given: Mapping[str, Tensor], ours: Mapping[str, str], ready: Mapping[str, Tensor]
+) -> None:
+    """Fill a network: what is `ready` by our names, the rest from `given` by the public code's; nothing may be left over."""
+    left, state = dict(given), dict(ready)
+    for name, wanted in network.state_dict().items():
+        module, _, part = name.rpartition(".")
+        theirs = f"{ours[module]}.{part}" if module in ours else name
+        if name not in state:
+            default: Any = torch.zeros(()) if part == "num_batches_tracked" else None  # older than that count
+            found = left.pop(theirs, default)
+            if found is None:
+                raise BadInput(f"{path}: no {theirs}; expected a checkpoint of the public code")
+            state[name] = found[..., 0, 0] if found.ndim == 4 and found.shape[2:] == (1, 1) else found
+        if state[name].shape != wanted.shape:
+            raise BadInput(f"{path}: {theirs} is {tuple(state[name].shape)}, expected {tuple(wanted.shape)}")
+    if left:
+        raise BadInput(f"{path}: {min(left)} is not of the public code's network")
+    network.load_state_dict(state)

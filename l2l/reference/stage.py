@@ -1,0 +1,273 @@
+"""From the public release, its checkpoints and features, to our files and scores, without touching video."""
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from l2l.errors import BadInput
+from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
+from l2l.fitting import prepare
+from l2l.manifest.artifact import SPLITS, Video, read_videos, write_videos
+from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
+from l2l.reference.lists import (
+    AUDIO,
+    CHANNELS,
+    FUSED,
+    IMAGE,
+    Listed,
+    check_features,
+    class_indices,
+    feature_paths,
+    load_features,
+    read_list,
+    video_id,
+)
+from l2l.reference.preset import PAPER, SINGLE_MODALITY, TWO_MODALITIES, Reference, skim_videos
+from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, save_skimmer
+from l2l.skimmer.network import Skimmer
+from l2l.stores import write_table
+from l2l.student.artifact import load_start, save_head
+from l2l.student.network import Modality
+
+SHARD_VIDEOS = 128  # some 150 MB of features
+
+
+def import_checkpoint(
+    ref: Path, out: Path, /, class_names: Path | None = None, modality: Modality = "image", threads: int = 1
+) -> None:
+    """Turn a checkpoint of the public code into a file of ours.
+
+    A skimmer, of two modalities or of one, becomes a skimmer as fit_skimmer writes it; the published image-audio network becomes
+    the head of a student, for fit_skimmer to start from.
+
+    Args:
+        ref: the checkpoint, or a state dict alone; nothing is unpickled but tensors and plain containers.
+        out: written.
+        class_names: a text with the name of a class a line, in the order of their indices; without it they are 0, 1, 2, ...
+        modality: what a single-modality checkpoint is said to read.
+        threads: of torch.
+
+    Raises:
+        BadInput: if the file is refused, or is not a network of the public code.
+    """
+    prepare(0, threads)
+    found = read_checkpoint(ref)
+    if any(name.startswith("rnn.") for name in found.state):
+        network, widths, config = skimmer_of(ref, found.state, modality)
+        config = config.model_copy(update={"steps": found.steps or config.steps})
+        names = _names(class_names, network.classifier.out_features)
+        save_skimmer(out, FittedSkimmer(network, "skimmer", names, config.steps), widths, config)
+    else:
+        head = head_of(ref, found.state)
+        head.class_names = _names(class_names, head.classifier.out_features)
+        save_head(out, head)
+
+
+def _names(path: Path | None, classes: int) -> tuple[str, ...]:
+    if path is None:
+        return tuple(map(str, range(classes)))
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not readable ({error}); expected the name of a class a line") from None
+    if len(names) != classes or len(set(names)) != classes:
+        raise BadInput(f"{path}: {len(set(names))} different names in {len(names)} lines, expected {classes}")
+    return names
+
+
+def import_features(
+    listing: Path,
+    out: Path,
+    /,
+    split: Literal["train", "val", "test"] = "test",
+    folder: Path | None = None,
+    checkpoint: Path | None = None,
+    only: str | None = None,
+    threads: int = 1,
+) -> None:
+    """Bring a list of published features into a Zarr store of ours, with a table of the videos beside it: `OUT.videos.tsv`.
+
+    The features of another list, for another split, are added to the store; those of the same split are replaced.
+
+    Args:
+        listing: a pickle of (paths, labels), or text with `path label` in a line; paths lead through a folder
+            imageAudio_features, and image_features and audio_features lie beside it: in each a .npy a video, (moments, 512).
+        out: the store, a folder.
+        split: what the list's videos are for.
+        folder: that holds the three folders, in place of where the list says.
+        checkpoint: what import_checkpoint wrote, for the names of the classes and the score of each moment. Without it classes
+            are those of the store; of a new one 0, 1, 2, ... or the list's names, sorted; and scores are not known (NaN).
+        only: a folder read in place of the three, such as r2plus1d152_features: a single modality of any width, called image.
+        threads: of torch.
+
+    Raises:
+        BadInput: naming the file that is missing, misshapen or not as long as its fellows, before anything is written; or the
+            file with a number that is not finite, while the store is written: then it is not marked as whole.
+    """
+    prepare(0, threads)
+    lines = read_list(listing)
+    known, classifier = _classifier_of(checkpoint) if checkpoint else (None, None)
+    stored = _stored_classes(out)
+    if known and stored and known != stored:
+        raise BadInput(f"{out}: holds features of other classes than those of {checkpoint}")
+    classes, indices = class_indices(listing, lines, known or stored)
+    others = [row for row in _videos(out) if row.split != split]
+    rows = _rows(lines, [classes[i] for i in indices], split, {row.video for row in others})
+    files = {row.video: feature_paths(str(row.path), folder, only) for row in rows}
+    widths = {check_features(paths, None if only else CHANNELS) for paths in files.values()}
+    if len(widths) > 1:
+        raise BadInput(f"{listing}: its features have {' and '.join(map(str, sorted(widths)))} channels, expected one number")
+
+    _open_for_writing(out, split)
+    for number, part in enumerate(_parts(rows)):
+        read = [(row.video, _features(files[row.video], only, classifier, len(classes))) for row in part]
+        write_features(out / f"{split}-{number:03d}", read, classes, "float32", 2048, {"list": str(listing), "split": split})
+    write_videos(_table(out), [*others, *rows])
+    complete_root(out, _shards(out))
+
+
+def _stored_classes(out: Path) -> tuple[str, ...] | None:
+    """The classes of what the store holds already, if there is one."""
+    if (out / "zarr.json").exists():
+        return read_features(out).classes
+    strangers = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    strangers -= {path.name for path in _shards(out)}
+    if strangers:
+        raise BadInput(f"{out}: holds {min(strangers)}; expected a new folder, or a store that import_features wrote")
+    return None
+
+
+def _table(out: Path) -> Path:
+    """Where the store's videos are listed: beside it, for a Zarr group holds nothing but Zarr."""
+    return Path(f"{out}.videos.tsv")
+
+
+def _videos(out: Path) -> list[Video]:
+    """The videos of what is in the store already."""
+    return read_videos(_table(out)) if _shards(out) else []
+
+
+def _shards(out: Path) -> list[Path]:
+    """The shards in a store, in the order of splits."""
+    return [path for split in SPLITS for path in sorted(out.glob(f"{split}-[0-9][0-9][0-9]"))]
+
+
+def _open_for_writing(out: Path, split: str) -> None:
+    """Take away the mark that the store is whole, then what it has of the split."""
+    (out / "zarr.json").unlink(missing_ok=True)
+    for shard in _shards(out):
+        if shard.name.startswith(f"{split}-"):
+            shutil.rmtree(shard)
+
+
+def _classifier_of(checkpoint: Path) -> tuple[tuple[str, ...], nn.Linear]:
+    """The names of the classes and the classifier of a skimmer or of a head."""
+    try:
+        fitted = load_skimmer(checkpoint)
+        return fitted.class_names, fitted.network.classifier
+    except BadInput:
+        head = load_start(checkpoint)
+        return head.class_names, head.classifier
+
+
+def _rows(lines: Sequence[Listed], labels: Sequence[str], split: str, elsewhere: set[str]) -> list[Video]:
+    """A row a video; one that the list has several times has all of its labels."""
+    of_path: dict[str, dict[str, None]] = {}
+    for line, label in zip(lines, labels, strict=True):
+        of_path.setdefault(line.path, {})[label] = None
+    rows: dict[str, Video] = {}
+    for path, named in of_path.items():
+        video = video_id(path)
+        if video in rows or video in elsewhere:
+            raise BadInput(f"{path}: a video {video!r} is there already, in this list or in the store for another split")
+        rows[video] = Video(video, Path(path), split, tuple(named))
+    return [*rows.values()]
+
+
+def _parts(rows: Sequence[Video]) -> Iterator[Sequence[Video]]:
+    return (rows[i : i + SHARD_VIDEOS] for i in range(0, len(rows), SHARD_VIDEOS))
+
+
+def _features(paths: Mapping[str, Path], only: str | None, classifier: nn.Linear | None, classes: int) -> VideoFeatures:
+    read = {name: load_features(path) for name, path in paths.items()}
+    fused = read[only or FUSED]
+    scores = np.full((len(fused), classes), np.nan, np.float32)
+    if classifier is not None and classifier.in_features == fused.shape[1]:
+        with torch.inference_mode():
+            scores = classifier(torch.from_numpy(fused)).numpy()
+    features = {"image": fused} if only else {"image": read[IMAGE], "audio": read[AUDIO]}
+    # a moment without sound has the audio feature zero, as with the students of l2l
+    has_sound = np.zeros(len(fused), bool) if only else np.asarray((read[AUDIO] != 0).any(axis=1))
+    return VideoFeatures(features, fused, scores, has_sound)
+
+
+def score(
+    checkpoint: Path,
+    features: Path,
+    scores: Path,
+    steps: int | None = None,
+    factor: int = 1,
+    hard: bool = False,
+    repeats: bool = False,
+    preset: Literal["paper", "reference"] = "paper",
+    batch_videos: int = 64,
+    seed: int = 0,
+    threads: int = 1,
+) -> None:
+    """Write the skimmer's scores (logits) of every video of a store.
+
+    Args:
+        checkpoint: a skimmer that import_checkpoint or fit_skimmer wrote.
+        features: root of the features in Zarr.
+        scores: written: a row a video, in the order of the store: video, then a column a class, every digit of float32.
+        steps: T; without it as many as the skimmer was fitted with.
+        factor: features are read of one moment in so many and interpolated between.
+        hard: steps see the features of the selected moments, not weighted means.
+        repeats: a moment may be selected again.
+        preset: `paper`; or `reference`, with the public code's accidents, among them a draw of chance for each video.
+        batch_videos: skimmed at once; changes no score of the paper's (the public code's own command has 256).
+        seed: of the reference's chance.
+        threads: of torch.
+
+    Raises:
+        BadInput: if the checkpoint is no skimmer, or reads other features than the store's.
+    """
+    for name, value in (("steps", 1 if steps is None else steps), ("factor", factor), ("batch-videos", batch_videos)):
+        if value < 1:
+            raise BadInput(f"--{name} is {value}, expected at least 1")
+    fitted, bank = load_skimmer(checkpoint), read_features(features)
+    device = prepare(seed, threads)  # after a network is built, which draws numbers too
+    network = fitted.network
+    if not isinstance(network, Skimmer):
+        raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
+    network.to(device)
+    reference, filler = reference_of(network) if preset == "reference" else PAPER, random.Random(seed)
+    rows = []
+    for first in range(0, len(bank.videos), batch_videos):
+        names = bank.videos[first : first + batch_videos]
+        loaded = [bank.load(name).features for name in names]
+        _check_widths(checkpoint, network.widths, features, {m: x.shape[1] for m, x in loaded[0].items()})
+        read = [{m: torch.from_numpy(video[m]).to(device) for m in network.modalities} for video in loaded]
+        with torch.inference_mode():
+            logits = skim_videos(network, read, steps or fitted.steps, factor, hard, repeats, reference, filler)
+        for name, row in zip(names, logits.cpu().tolist(), strict=True):
+            rows.append({"video": name} | {c: f"{x:.9g}" for c, x in zip(fitted.class_names, row, strict=True)})
+    write_table(scores, ("video", *fitted.class_names), rows)
+
+
+def reference_of(network: Skimmer) -> Reference:
+    """The public code's accidents: its single-modality variant, which has no Psi, has others than its main one."""
+    return SINGLE_MODALITY if isinstance(network.fusion, nn.Identity) else TWO_MODALITIES
+
+
+def _check_widths(checkpoint: Path, read: Mapping[Modality, int], features: Path, found: Mapping[str, int]) -> None:
+    for m, width in read.items():
+        if found.get(m) != width:
+            told = f"{found[m]} channels" if m in found else "none"
+            raise BadInput(f"{features}: {m} features: found {told}, expected {width} channels, as {checkpoint} reads")
