@@ -4,6 +4,7 @@ A key that is misspelt, missing or out of bounds stops the run before anything s
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,12 +19,20 @@ Fraction01 = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Modality = Literal["image", "audio"]  # what is seen, what is heard
 Four = tuple[Count, Count, Count, Count]
+RESNET_18: Four = (64, 128, 256, 512)  # channels of its four stages, and of R(2+1)D-18's
+TWO_EACH: Four = (2, 2, 2, 2)  # its blocks
+TeacherNetwork = Literal["r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t"]  # torchvision's names
 
 
 class Section(BaseModel):
     """A frozen part of the configuration that takes no key it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _named_file(weights: str) -> tuple[Path, ...]:
+    """The file of weights, if it is one that is named: torchvision's names are capital letters, digits and underscores."""
+    return () if re.fullmatch(r"[A-Z0-9_]+|train|none", weights) else (Path(weights),)
 
 
 # ---- videos -----------------------------------------------------------------------------------------------------------
@@ -295,7 +304,7 @@ class Manifest(Section):
 class Media(Section):
     """What is kept of each video: pictures on the 30 fps grid and mono 16 kHz sound."""
 
-    resize_pixels: tuple[Count, Count] = (128, 171)  # height, width of the whole picture before the central crop
+    resize_pixels: tuple[Count, Count] | Count = (128, 171)  # height, width before the central crop; or of the shorter side
     frame_pixels: Count = 112  # side of the central crop
     clip_frames: Count = 16  # pictures of a clip
     clip_stride: Count = 2  # of the 30 fps grid, from one to the next
@@ -306,7 +315,7 @@ class Media(Section):
     @model_validator(mode="after")
     def _whole(self) -> "Media":
         ClipGrid(self.clip_frames, self.clip_stride)
-        if self.frame_pixels > min(self.resize_pixels):
+        if self.frame_pixels > (self.resize_pixels if isinstance(self.resize_pixels, int) else min(self.resize_pixels)):
             raise ValueError(f"frame_pixels {self.frame_pixels} is larger than resize_pixels {self.resize_pixels}")
         return self
 
@@ -347,11 +356,12 @@ class Fitting(Section):
 
 
 class Teacher(Section):
-    """R(2+1)D. `weights` is `train`, a name of torchvision's R2Plus1D_18_Weights, or a file with its state dict."""
+    """One of torchvision's video classifiers. `weights` is `train`, a name of torchvision's, or a file with its state dict."""
 
+    network: TeacherNetwork = "r2plus1d_18"  # paper; the others want other media and give other descriptors
     weights: str = "KINETICS400_V1"
-    widths: Four = (64, 128, 256, 512)  # channels of the four stages; torchvision's weights need these
-    blocks: Four = (2, 2, 2, 2)
+    widths: Four = RESNET_18  # of R(2+1)D: channels of the four stages; torchvision's weights need these
+    blocks: Four = TWO_EACH
     batch_clips: Count = 16
     fit: Fitting | None = None  # only for `train`
 
@@ -359,22 +369,36 @@ class Teacher(Section):
     def _fit_if_trained(self) -> "Teacher":
         if (self.weights == "train") != (self.fit is not None):
             raise ValueError("`fit` belongs to weights: train, and only to that")
+        if self.network != "r2plus1d_18" and (self.widths, self.blocks) != (RESNET_18, TWO_EACH):
+            raise ValueError("`widths` and `blocks` belong to network: r2plus1d_18, and only to that")
         return self
+
+    @property
+    def weights_files(self) -> tuple[Path, ...]:
+        """The file of weights, if that is what is named."""
+        return _named_file(self.weights)
 
 
 class Student(Section):
     """ImgAud2Vid: its networks, its distillation from the teacher and its fine-tuning on the target's labels."""
 
     modalities: Annotated[tuple[Modality, ...], Field(min_length=1, max_length=2)] = ("image", "audio")
-    image_widths: Four = (64, 128, 256, 512)
-    audio_widths: Four = (64, 128, 256, 512)
-    blocks: Four = (2, 2, 2, 2)
+    image_widths: Four = RESNET_18
+    audio_widths: Four = RESNET_18
+    blocks: Four = TWO_EACH
+    image_start: str = "none"  # of the image trunk: drawn; a name of torchvision's for ResNet-18; or a file with its state dict
+    stream_width: Count | None = None  # of a feature; supplement: 256, by a linear layer; public code: the trunk's own 512
     audio_stem_stride: Literal[1, 2] = 1  # supplement: 2; public code: 1
     time_pooling: Literal["mean", "max"] = "mean"  # supplement: mean; public code: max
     soft_weight: Annotated[float, Field(ge=0)] = 100  # lambda, of the soft cross-entropy beside L1
     batch_moments: Count = 64  # when nothing is fitted
     distil: Fitting
     finetune: Fitting
+
+    @property
+    def weights_files(self) -> tuple[Path, ...]:
+        """The file that the image trunk starts from, if one is named."""
+        return _named_file(self.image_start)
 
 
 class Features(Section):

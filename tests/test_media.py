@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media_files import H264, TONES, WHOLE, decoded, flash_and_beep, listed, make_video, numbered, numbers, run, tones
 from test_probe import NAMES, playlists
-from torchvision.transforms.v2.functional import center_crop
+from torchvision.transforms.v2.functional import center_crop, resize
 
 from l2l.__main__ import main
 from l2l.config import Manifest, Media
@@ -74,20 +74,29 @@ def test_every_container_gives_the_same_frames_and_seconds(tmp_path, name):
     assert tones(found.waveform) == [300, 400, 500]
 
 
-def test_crop_and_scale_are_those_of_the_antialiased_resize(tmp_path):
-    height, width = 240, 320
+@pytest.mark.parametrize(
+    ("height", "width", "resize_pixels", "whole"),
+    [
+        (240, 320, (128, 171), (128, 171)),
+        (200, 334, 128, (128, 213)),  # 213.76 wide, rounded down; 50.5 pixels to the left of the crop: 50
+        (200, 324, 128, (128, 207)),  # 47.5: 48
+        (310, 240, 128, (165, 128)),  # upright
+        (240, 240, 128, (128, 128)),
+    ],
+)
+def test_crop_and_scale_are_those_of_the_antialiased_resize(tmp_path, height, width, resize_pixels, whole):
     y, x = np.mgrid[:height, :width]
     waves = [128 + 100 * np.sin(x / a) * np.cos(y / b) for a, b in ((23, 31), (41, 17), (29, 37))]
     picture = np.stack(waves, axis=2).astype(np.uint8)
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "30", "-i", "pipe:0"]
     lossless = ["-c:v", "libx264rgb", "-qp", "0", tmp_path / "a.mkv"]
     run(*raw, *lossless, pictures=picture.tobytes() * 31)
-    media = Media()
-    found = decoded(tmp_path / "a.mkv", media).pictures[3]
-    whole = torch.nn.functional.interpolate(
-        torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float(), size=media.resize_pixels, mode="bilinear", antialias=True
-    )
-    expected = center_crop(whole, [112, 112])[0].permute(1, 2, 0).numpy()
+    found = decoded(tmp_path / "a.mkv", Media(resize_pixels=resize_pixels)).pictures[3]
+    given = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
+    size = [resize_pixels] if isinstance(resize_pixels, int) else list(resize_pixels)
+    resized = resize(given, size, antialias=True)
+    assert resized.shape[2:] == whole
+    expected = center_crop(resized, [112, 112])[0].permute(1, 2, 0).numpy()
     error = np.mean((expected - found) ** 2)
     assert 10 * np.log10(255**2 / error) > 50
     shifted = np.mean((np.roll(expected, 1, axis=1) - found) ** 2)

@@ -9,7 +9,8 @@ from torchvision.models import ResNet18_Weights, resnet18
 
 from l2l.config import Fitting, Media, Mels
 from l2l.config import Student as StudentConfig
-from l2l.student.artifact import build_student, load_student, media_of, mels_of, save_student
+from l2l.errors import BadInput
+from l2l.student.artifact import build_student, load_student, media_of, mels_of, save_student, start_image_stream
 from l2l.student.loss import distillation_loss
 from l2l.student.network import AudioStream, Student, Trunk, frame_input, mel_input
 
@@ -58,6 +59,78 @@ def test_time_is_pooled_and_bands_are_summed_by_learned_weights():
             for c in range(8):
                 by_time = [sum(maps[m, c, t, b] * weight[b] for b in range(len(weight))) + bias for t in range(maps.shape[2])]
                 assert ours[m, c] == pytest.approx(pool(by_time), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stream_width", "psi"),
+    [(None, 1024 * 1024 + 1024 + 1024 * 512 + 512), (256, 512 * 512 + 512 + 512 * 512 + 512)],  # public code; supplement
+)
+def test_psi_has_the_sizes_of_the_public_code_and_of_the_supplement(stream_width, psi):
+    with torch.device("meta"):
+        student = Student(("image", "audio"), 200, stream_width=stream_width)
+        image, audio = student.features(*moments_of_zeros()).values()
+        assert student(*moments_of_zeros())[0].shape == (1, 512)
+    assert image.shape == audio.shape == (1, stream_width or 512)
+    assert sum(p.numel() for p in student.fusion.parameters()) == psi
+
+
+def moments_of_zeros():
+    return torch.zeros(1, 3, 112, 112), torch.zeros(1, 101, 40), torch.ones(1, dtype=torch.bool)
+
+
+def test_a_stream_of_a_width_of_its_own_is_the_trunks_feature_through_a_linear_layer():
+    wide, narrow = small(), small(stream_width=5)
+    for stream in ("image", "audio"):
+        getattr(narrow, stream).load_state_dict(getattr(wide, stream).state_dict(), strict=False)
+    features, narrowed = wide.features(*moments()), narrow.features(*moments())
+    for stream in ("image", "audio"):
+        layer = getattr(narrow, stream).narrow
+        assert torch.allclose(narrowed[stream], features[stream] @ layer.weight.T + layer.bias, atol=1e-6)
+    assert (narrow.features(*moments()[:2], torch.zeros(3, dtype=torch.bool))["audio"] == 0).all()
+
+
+def config_from(path, **changes) -> StudentConfig:
+    return StudentConfig(image_start=str(path), distil=FIT, finetune=FIT, **changes)
+
+
+def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_drawn(tmp_path):
+    torch.manual_seed(3)
+    theirs = resnet18(weights=None)
+    torch.save(theirs.state_dict(), tmp_path / "resnet18.pth")
+    config = config_from(tmp_path / "resnet18.pth", stream_width=256)
+    drawn, started = (build_student(config, ("image", "audio"), 3, 512, 40) for _ in range(2))
+    started.load_state_dict(drawn.state_dict())
+    start_image_stream(drawn, "none")
+    start_image_stream(started, config.image_start)
+    ours, before, given = started.state_dict(), drawn.state_dict(), theirs.state_dict()
+    for name, value in ours.items():
+        trunk = name.startswith("image.trunk.")
+        assert torch.equal(value, given[name.removeprefix("image.trunk.")] if trunk else before[name]), name
+    assert not torch.equal(ours["image.trunk.conv1.weight"], before["image.trunk.conv1.weight"])
+    deaf = build_student(config, ("audio",), 3, 512, 40)
+    start_image_stream(deaf, "nowhere.pth")  # nothing to start: not read
+
+
+def test_imagenets_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    theirs = resnet18(weights=None).state_dict()
+    torch.save(theirs, tmp_path / "hub/checkpoints" / ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2])
+    student = build_student(config_from("IMAGENET1K_V1"), ("image",), 3, 512, 40)
+    start_image_stream(student, "IMAGENET1K_V1")
+    assert torch.equal(student.image.trunk.layer4[1].conv2.weight, theirs["layer4.1.conv2.weight"])
+
+
+def test_a_trunk_that_is_no_resnet_18_and_numbers_that_are_none_are_refused(tmp_path):
+    state = resnet18(weights=None).state_dict()
+    torch.save(state, tmp_path / "good.pth")
+    torch.save(state | {"bn1.weight": torch.full((64,), math.nan)}, tmp_path / "bad.pth")
+    with pytest.raises(BadInput, match=r"good\.pth: not the numbers of resnet18"):
+        start_image_stream(small(), str(tmp_path / "good.pth"))
+    with pytest.raises(BadInput, match=r"bad\.pth: bn1\.weight holds numbers that are not finite"):
+        start_image_stream(small(), str(tmp_path / "bad.pth"))
+    with pytest.raises(BadInput, match=r"student\.image_start: 'imagenet' is neither a file nor one of IMAGENET1K_V1"):
+        start_image_stream(small(), "imagenet")
 
 
 def test_psi_and_the_classifier_follow_the_formula():
@@ -117,7 +190,7 @@ def test_silence_enters_as_zero_and_unit_power_as_one():
 
 
 def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):
-    config = StudentConfig(**SMALL, audio_stem_stride=2, distil=FIT, finetune=FIT)
+    config = StudentConfig(**SMALL, audio_stem_stride=2, stream_width=7, distil=FIT, finetune=FIT)
     torch.manual_seed(0)
     student = build_student(config, ("image", "audio"), 3, 16, 40).eval()
     media, mels = Media(frame_pixels=56, clip_frames=8, clip_stride=4), Mels(floor=1e-5)

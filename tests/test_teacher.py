@@ -1,15 +1,32 @@
 """The teacher: torchvision's own network at torchvision's sizes, and what is kept of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from torchvision.models import get_model, get_model_weights
 from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 
 from l2l.config import Fitting, Media, Teacher
 from l2l.errors import BadInput
+from l2l.evaluation.cost import count_macs
 from l2l.teacher.artifact import Described, load_teacher_network, read_descriptors, save_teacher, write_descriptors
-from l2l.teacher.network import R2Plus1D, as_input
+from l2l.teacher.network import R2Plus1D, as_input, build_teacher, our_names
 from l2l.teacher.stage import load_teacher
+
+LARGE = {"resize_pixels": 256, "frame_pixels": 224}
+MEDIA = {
+    "r2plus1d_18": {},
+    "r3d_18": {},
+    "mc3_18": {},
+    "s3d": {"resize_pixels": (256, 256), "frame_pixels": 224},
+    "mvit_v2_s": LARGE,
+    "swin3d_t": LARGE,
+}
+WIDTHS = {"s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768}  # of the descriptor; the others' is 512
+# Small clips, (time, side): MViT's position is learned for one size; S3D pools windows of 2 x 7 x 7, of which these hold two.
+SMALL = {"s3d": (24, 209), "mvit_v2_s": (16, 224)}
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +53,6 @@ def test_with_torchvisions_weights_it_gives_torchvisions_numbers(torchvisions):
     assert descriptor.shape == (2, 512)
 
 
-def test_pictures_are_prepared_as_the_weights_say():
-    clip = torch.randint(0, 256, (1, 4, 112, 112, 3), dtype=torch.uint8)
-    preset = R2Plus1D_18_Weights.KINETICS400_V1.transforms(crop_size=(112, 112), resize_size=(112, 112))
-    assert torch.allclose(as_input(clip)[0], preset(clip[0].permute(0, 3, 1, 2)), atol=1e-6)
-
-
 def test_a_teacher_survives_the_disk(tmp_path):
     torch.manual_seed(1)
     teacher = R2Plus1D(3, (4, 4, 8, 8), (1, 1, 1, 1)).eval()
@@ -59,6 +70,76 @@ def test_a_local_file_of_torchvisions_weights_becomes_the_teacher(tmp_path, torc
     teacher, settings = load_teacher_network(tmp_path / "teacher.pt")
     assert settings["class_names"] == R2Plus1D_18_Weights.KINETICS400_V1.meta["categories"]
     assert torch.equal(teacher.fc.weight, torchvisions.fc.weight)
+
+
+@pytest.mark.parametrize("network", MEDIA)
+def test_each_network_has_torchvisions_parameters_and_costs_what_torchvision_says(network):
+    published = get_model_weights(network)["KINETICS400_V1"]
+    side = published.transforms().crop_size[0]
+    with torch.device("meta"):  # shapes without numbers
+        teacher = build_teacher(network, 400, (64, 128, 256, 512), (2, 2, 2, 2)).eval()
+        clip = torch.zeros(1, 3, 16, side, side)
+        assert teacher.describe(clip).shape == (1, teacher.descriptor_width) == (1, WIDTHS.get(network, 512))
+        gmacs = count_macs(lambda: teacher(clip)) / 1e9
+    assert sum(p.numel() for p in teacher.parameters()) == published.meta["num_params"]
+    assert gmacs == pytest.approx(published.meta["_ops"], abs=6e-4)
+
+
+@pytest.mark.parametrize("network", [name for name in MEDIA if name != "r2plus1d_18"])
+def test_the_last_layer_of_the_descriptor_is_torchvisions_own_answer(network):
+    torch.manual_seed(0)
+    theirs = get_model(network, weights=None, num_classes=5).eval()
+    teacher = build_teacher(network, 5, (), ()).eval()
+    teacher.load_state_dict(our_names(network, theirs.state_dict()))
+    time, side = SMALL.get(network, (4, 32))
+    clip = torch.randn(1, 3, time, side, side)
+    with torch.inference_mode():
+        assert torch.allclose(teacher.fc(teacher.describe(clip)), theirs(clip), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["mc3_18", "s3d"])
+def test_a_local_file_becomes_a_teacher_of_any_network_and_keeps_its_numbers(tmp_path, network):
+    torch.manual_seed(0)
+    theirs = get_model(network, weights=None, num_classes=7)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    media = Media(**MEDIA[network])
+    load_teacher(tmp_path / "t.pt", Teacher(network=network, weights=str(tmp_path / "w.pth")), media)
+    teacher, settings = load_teacher_network(tmp_path / "t.pt")
+    assert settings["class_names"] == [f"class {i}" for i in range(7)]
+    assert (settings["network"], settings["frame_pixels"]) == (network, media.frame_pixels)
+    kept = our_names(network, theirs.state_dict())
+    assert all(torch.equal(value, kept[name]) for name, value in teacher.state_dict().items())
+
+
+def test_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch, torchvisions):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    file = tmp_path / "hub/checkpoints" / R2Plus1D_18_Weights.KINETICS400_V1.url.rpartition("/")[2]
+    torch.save(torchvisions.state_dict(), file)  # as if it had been fetched before
+    load_teacher(tmp_path / "t.pt", Teacher(), Media())
+    assert torch.equal(load_teacher_network(tmp_path / "t.pt")[0].fc.weight, torchvisions.fc.weight)
+    file.write_bytes(b"cut short")
+    with pytest.raises(BadInput, match=r"cannot be had .*; fetch https://.*r2plus1d_18-91a641e6.pth and give the file"):
+        load_teacher(tmp_path / "t.pt", Teacher(), Media())
+
+
+@pytest.mark.parametrize("network", MEDIA)
+def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loaded(tmp_path, network):
+    for wrong, told in (
+        ({"resize_pixels": (224, 300), "frame_pixels": 224}, f"as the weights of {network} were made with; found"),
+        (MEDIA[network] | {"clip_frames": 8}, r"clip_frames must be 16.*; found 8"),
+        (MEDIA[network] | {"clip_frames": 129}, r"clip_frames must be 16.*; found 129"),
+    ):
+        with pytest.raises(BadInput, match=told):
+            load_teacher(tmp_path / "t.pt", Teacher(network=network, weights="nowhere.pth"), Media(**wrong))
+
+
+@pytest.mark.parametrize("network", MEDIA)
+def test_pictures_are_prepared_as_each_networks_weights_say(network):
+    published = get_model_weights(network)["KINETICS400_V1"].transforms
+    clip = torch.randint(0, 256, (1, 2, 32, 32, 3), dtype=torch.uint8)
+    theirs = published(crop_size=(32, 32), resize_size=(32, 32))(clip[0].permute(0, 3, 1, 2))
+    assert torch.allclose(as_input(clip, network)[0], theirs, atol=1e-6)
 
 
 def test_media_of_another_size_than_the_weights_were_made_with_are_refused(tmp_path):
@@ -81,19 +162,29 @@ def test_weights_that_are_no_state_dict_are_refused_and_never_unpickled(tmp_path
 
 
 def test_weights_that_are_nowhere_are_told_with_what_is_known(tmp_path):
-    with pytest.raises(BadInput, match="neither train, nor a file, nor one of KINETICS400_V1"):
+    with pytest.raises(
+        BadInput, match=r"teacher\.weights: 'KINETICS500' is neither a file nor one of KINETICS400_V1, the weights of r2"
+    ):
         load_teacher(tmp_path / "t.pt", Teacher(weights="KINETICS500"), Media())
 
 
 def test_a_state_dict_of_other_widths_is_refused(tmp_path):
     torch.save(R2Plus1D(400, (4, 4, 8, 8), (1, 1, 1, 1)).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(BadInput, match="not the numbers of R"):
+    with pytest.raises(BadInput, match="not the numbers of r2plus1d_18"):
         load_teacher(tmp_path / "t.pt", Teacher(weights=str(tmp_path / "w.pth")), Media())
 
 
 def test_a_schedule_without_training_is_refused():
     with pytest.raises(ValueError, match="belongs to weights: train"):
         Teacher(weights="KINETICS400_V1", fit=Fitting(epochs=1, batch_size=2, learning_rate=1))
+    with pytest.raises(ValueError, match="belong to network: r2plus1d_18"):
+        Teacher(network="r3d_18", widths=(4, 4, 8, 8))
+
+
+def test_only_what_is_no_name_of_torchvisions_is_a_file_that_has_to_be_there():
+    assert Teacher().weights_files == ()
+    assert Teacher(weights="IMAGENET22K_V1").weights_files == ()
+    assert Teacher(weights="mine.pth").weights_files == (Path("mine.pth"),)
 
 
 def test_descriptors_written_are_those_read(tmp_path):

@@ -67,13 +67,13 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     Frame rate first, then scaling: pictures that are dropped are not scaled. The whole picture is scaled, then cropped: a crop of
     the source falls between its pixels. Beside the sound go two channels with each sample's time; see `l2l.media.sound`.
     """
-    (height, width), side = media.resize_pixels, media.frame_pixels
+    (width, height), (left, top), side = _size(media), _corner(media), media.frame_pixels
     look = ",".join(
         [
             f"fps={FRAME_RATE}:start_time=0",
             f"framestep={step}",
             f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int+bitexact",
-            f"crop={side}:{side}:{round((width - side) / 2)}:{round((height - side) / 2)}",  # as torchvision's CenterCrop
+            f"crop={side}:{side}:{left}:{top}",
         ]
     )
     # mono by way of s16 averages the channels; by way of float it would add them up
@@ -99,6 +99,24 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     manner = ("-hide_banner", "-nostats", "-loglevel", "level+verbose", "-filter_threads", "1", "-max_error_rate", "1")
     argv = ffmpeg.compile(everything.global_args(*manner))[1:]
     return [f"file:{path.absolute()}" if word == "FILE" else word for word in argv]
+
+
+def _size(media: Media) -> tuple[object, object]:
+    """Width and height that pictures are scaled to, for ffmpeg; the longer side rounded down, as torchvision's Resize does."""
+    if isinstance(media.resize_pixels, tuple):
+        return media.resize_pixels[1], media.resize_pixels[0]
+    short = media.resize_pixels
+    return f"'if(gt(iw,ih),trunc({short}*iw/ih),{short})'", f"'if(gt(iw,ih),{short},trunc({short}*ih/iw))'"
+
+
+def _corner(media: Media) -> tuple[object, object]:
+    """Left and top of the crop, for ffmpeg, as torchvision's CenterCrop has them: half a pixel goes to the even side."""
+    side = media.frame_pixels
+    if isinstance(media.resize_pixels, tuple):
+        height, width = media.resize_pixels
+        return round((width - side) / 2), round((height - side) / 2)
+    left, top = (f"'if(mod({all_}-{side},2),2*round(({all_}-{side})/4),({all_}-{side})/2)'" for all_ in ("iw", "ih"))
+    return left, top
 
 
 def _grid_frames(finished: Finished) -> int:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torchvision.models import ResNet18_Weights
+
 from l2l.config import Media, Mels
 from l2l.config import Student as StudentConfig
 from l2l.errors import BadInput
 from l2l.fitting import load_network, save_network
 from l2l.student.network import Head, Modality, Student
+from l2l.weights import fill, published_state
 
 
 def build_student(
@@ -25,7 +28,21 @@ def build_student(
         config.audio_stem_stride,
         config.time_pooling,
         mel_bands,
+        config.stream_width,
     )
+
+
+def start_image_stream(student: Student, image_start: str) -> None:
+    """Give the image trunk ResNet-18's numbers: torchvision's, by their name or from a file; `none` leaves it as it was drawn.
+
+    Raises:
+        BadInput: if they cannot be had, or the trunk is not ResNet-18's.
+    """
+    if image_start == "none" or "image" not in student.modalities:
+        return
+    state = published_state("student.image_start", image_start, ResNet18_Weights, "resnet18")
+    trunk = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    fill(student.image.trunk, trunk, image_start, "resnet18")
 
 
 def save_student(

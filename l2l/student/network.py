@@ -60,21 +60,31 @@ class Trunk(nn.Module):
 
 
 class ImageStream(nn.Module):
-    """The image feature: ResNet-18 on the clip's first frame, averaged over space."""
+    """The image feature: ResNet-18 on the clip's first frame, averaged over space; at a width of its own by a linear layer."""
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int], width: int | None = None) -> None:
         super().__init__()
         self.trunk = Trunk(3, widths, blocks, stem_stride=2)
+        self.narrow = nn.Linear(widths[-1], width) if width else nn.Identity()
 
     def forward(self, frames: Float[Tensor, "moments 3 height width"]) -> Float[Tensor, "moments channel"]:
-        return self.trunk(frames).mean((2, 3))
+        return self.narrow(self.trunk(frames).mean((2, 3)))
 
 
 class AudioStream(nn.Module):
-    """The audio feature: one-channel ResNet-18 on the mel, its bands joined by a learned sum, pooled over time only."""
+    """The audio feature: one-channel ResNet-18 on the mel, its bands joined by a learned sum, pooled over time only.
+
+    At a width of its own by a linear layer.
+    """
 
     def __init__(
-        self, widths: Sequence[int], blocks: Sequence[int], stem_stride: int, time_pooling: Literal["mean", "max"], mel_bands: int
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        stem_stride: int,
+        time_pooling: Literal["mean", "max"],
+        mel_bands: int,
+        width: int | None = None,
     ) -> None:
         super().__init__()
         self.time_pooling = time_pooling
@@ -83,11 +93,12 @@ class AudioStream(nn.Module):
         for stride in (stem_stride, 2, 2, 2, 2):  # stem, max pool, layers 2 to 4: each halves and rounds up
             columns = -(-columns // stride)
         self.band_sum = nn.Conv2d(columns, 1, 1)
+        self.narrow = nn.Linear(widths[-1], width) if width else nn.Identity()
 
     def forward(self, mels: Float[Tensor, "moments windows bands"]) -> Float[Tensor, "moments channel"]:
         x = self.trunk(mels.unsqueeze(1))  # (moments, channel, time, band columns)
         x = self.band_sum(x.permute(0, 3, 2, 1)).squeeze(1)  # (moments, time, channel)
-        return x.mean(1) if self.time_pooling == "mean" else x.amax(1)
+        return self.narrow(x.mean(1) if self.time_pooling == "mean" else x.amax(1))
 
 
 class Fusion(nn.Module):
@@ -116,7 +127,11 @@ class Head(nn.Module):
 
 
 class Student(nn.Module):
-    """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only student."""
+    """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only student.
+
+    A feature has `stream_width` channels: 256 in the supplement, by a linear layer, since ResNet-18 has 512 and the paper does
+    not say how they become 256; without one those of the trunk, as in the public code.
+    """
 
     class_names: tuple[str, ...] = ()  # set where a student is loaded, with what it was saved with
     settings: dict[str, Any]
@@ -132,14 +147,15 @@ class Student(nn.Module):
         audio_stem_stride: int = 1,
         time_pooling: Literal["mean", "max"] = "mean",
         mel_bands: int = 40,
+        stream_width: int | None = None,
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
-        width = {"image": image_widths[-1], "audio": audio_widths[-1]}
+        width = {"image": stream_width or image_widths[-1], "audio": stream_width or audio_widths[-1]}
         if "image" in modalities:
-            self.image = ImageStream(image_widths, blocks)
+            self.image = ImageStream(image_widths, blocks, stream_width)
         if "audio" in modalities:
-            self.audio = AudioStream(audio_widths, blocks, audio_stem_stride, time_pooling, mel_bands)
+            self.audio = AudioStream(audio_widths, blocks, audio_stem_stride, time_pooling, mel_bands, stream_width)
         self.fusion = Fusion(sum(width[m] for m in modalities), width["image"] + width["audio"], descriptor_width)
         self.classifier = nn.Linear(descriptor_width, classes)
 

@@ -17,7 +17,7 @@ from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
 from l2l.stores import read_shards
-from l2l.student.artifact import build_student, load_student, save_student
+from l2l.student.artifact import build_student, load_student, save_student, start_image_stream
 from l2l.student.loss import distillation_loss
 from l2l.student.network import Modality, Student, frame_input, mel_input
 from l2l.teacher.artifact import read_descriptors
@@ -95,6 +95,7 @@ def distil_student(
             raise BadInput(f"{videos}: no described train video to distil from")
         mel_config = next(iter(s.values())).config
         network = build_student(config, modalities, len(names), answers["train"][0][0].size, mel_config.bands)
+        start_image_stream(network, config.image_start)
         network = laid_out(network, device)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
@@ -157,7 +158,9 @@ def _labelled(examples: Sequence, media: dict[str, MediaReader], mels: dict[str,
 def _start(distilled: Path | None, config: StudentConfig, modalities: list[Modality], classes: int, mel_bands: int) -> Student:
     """The network fine-tuning starts from: a distilled student with a new classifier, or a fresh one."""
     if distilled is None:
-        return build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
+        student = build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
+        start_image_stream(student, config.image_start)
+        return student
     network = load_student(distilled)
     if list(network.modalities) != list(modalities):
         raise BadInput(f"{distilled}: a student of {network.modalities}, expected {tuple(modalities)}")

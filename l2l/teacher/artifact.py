@@ -12,16 +12,17 @@ import numpy as np
 
 from l2l.fitting import load_network, save_network
 from l2l.stores import add_array, read_hdf5, write_hdf5
-from l2l.teacher.network import R2Plus1D
+from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
 
 KIND, LAYOUT = "descriptors", 1
 
 
-def save_teacher(path: Path, teacher: R2Plus1D, class_names: Sequence[str], frame_pixels: int, clip_frames: int) -> None:
+def save_teacher(path: Path, teacher: AnyTeacher, class_names: Sequence[str], frame_pixels: int, clip_frames: int) -> None:
     """Keep a teacher with the names of its classes and the clips it is made for."""
+    narrow = {"widths": teacher.widths, "blocks": teacher.blocks} if isinstance(teacher, R2Plus1D) else {}
     settings = {
-        "widths": teacher.widths,
-        "blocks": teacher.blocks,
+        "network": teacher.network,
+        **narrow,
         "class_names": list(class_names),
         "frame_pixels": frame_pixels,
         "clip_frames": clip_frames,
@@ -29,10 +30,11 @@ def save_teacher(path: Path, teacher: R2Plus1D, class_names: Sequence[str], fram
     save_network(path, "teacher", teacher, settings)
 
 
-def load_teacher_network(path: Path) -> tuple[R2Plus1D, dict[str, Any]]:
-    """The teacher, in evaluation mode, and its settings: class_names, frame_pixels, clip_frames, widths, blocks."""
+def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
+    """The teacher, in evaluation mode, and its settings: network, class_names, frame_pixels, clip_frames."""
     settings, state = load_network(path, "teacher")
-    teacher = R2Plus1D(len(settings["class_names"]), settings["widths"], settings["blocks"])
+    shape = settings.get("widths", ()), settings.get("blocks", ())
+    teacher = build_teacher(settings["network"], len(settings["class_names"]), *shape)
     teacher.load_state_dict(state)
     return teacher.eval(), settings
 
@@ -46,10 +48,10 @@ class Described:
     scores: np.ndarray  # (clips, classes) float16, logits
 
 
-def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: R2Plus1D, class_names: Sequence[str]) -> None:
+def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: AnyTeacher, class_names: Sequence[str]) -> None:
     """Write a shard's descriptors, all videos one after another."""
     parts = list(rows.values())
-    with write_hdf5(path, KIND, LAYOUT, {"class_names": list(class_names)}) as file:
+    with write_hdf5(path, KIND, LAYOUT, {"network": teacher.network, "class_names": list(class_names)}) as file:
         empty = Described(
             np.zeros(0, np.int32),
             np.zeros((0, teacher.descriptor_width), np.float16),

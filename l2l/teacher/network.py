@@ -1,23 +1,36 @@
-"""The teacher: R(2+1)D (Tran et al., CVPR 2018), built from torchvision's own blocks at any width.
+"""The teacher: R(2+1)D (Tran et al., CVPR 2018) as in the paper, or another of torchvision's video classifiers.
 
-At its default widths and blocks it *is* torchvision's ``r2plus1d_18``: the same names, shapes and numbers, so torchvision's
-weights load into it. A narrower one is fitted where no weights are at hand, as in the demo.
+R(2+1)D is built from torchvision's own blocks at any width. At its default widths and blocks it *is* torchvision's
+``r2plus1d_18``: the same names, shapes and numbers, so torchvision's weights load into it. A narrower one is fitted where no
+weights are at hand, as in the demo. The others are torchvision's own, cut before their last layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torchvision.models.video import R2Plus1D_18_Weights
+from torchvision.models import get_model, get_model_weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
-_PRESET = R2Plus1D_18_Weights.KINETICS400_V1.transforms()
+from l2l.config import TeacherNetwork
+
+LAST = {"r3d_18": "fc", "mc3_18": "fc", "s3d": "classifier.1", "mvit_v2_s": "head.1", "swin3d_t": "head"}
+"""Where torchvision has the last layer of each; what enters it is the descriptor."""
 
 
-def as_input(clips: UInt8[Tensor, "clips time height width colour"]) -> Float[Tensor, "clips colour time height width"]:
-    """Pictures as the weights want them: in [0, 1], then Kinetics' mean and spread (torchvision's own numbers)."""
-    mean, std = (torch.tensor(values, device=clips.device) for values in (_PRESET.mean, _PRESET.std))
+def preset(network: TeacherNetwork) -> Any:
+    """How pictures are prepared for a network's Kinetics-400 weights: resize_size, crop_size, mean, std."""
+    return get_model_weights(network)["KINETICS400_V1"].transforms()
+
+
+def as_input(
+    clips: UInt8[Tensor, "clips time height width colour"], network: TeacherNetwork = "r2plus1d_18"
+) -> Float[Tensor, "clips colour time height width"]:
+    """Pictures as a network's weights want them: in [0, 1], then their mean and spread (torchvision's own numbers)."""
+    prepared = preset(network)
+    mean, std = (torch.tensor(values, device=clips.device) for values in (prepared.mean, prepared.std))
     return ((clips.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3)
 
 
@@ -44,6 +57,8 @@ def _layer(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential
 
 class R2Plus1D(nn.Module):
     """R(2+1)D with `blocks[i]` residual blocks of `widths[i]` channels in its four stages and `classes` outputs."""
+
+    network: TeacherNetwork = "r2plus1d_18"
 
     def __init__(self, classes: int, widths: Sequence[int] = (64, 128, 256, 512), blocks: Sequence[int] = (2, 2, 2, 2)) -> None:
         super().__init__()
@@ -74,3 +89,47 @@ class R2Plus1D(nn.Module):
         """The descriptor and the class scores (logits) of each clip."""
         descriptor = self.describe(clips)
         return descriptor, self.fc(descriptor)
+
+
+class Published(nn.Module):
+    """One of torchvision's own video classifiers; its descriptor is what enters its last layer, ``fc`` here."""
+
+    def __init__(self, network: TeacherNetwork, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.body = get_model(network, weights=None, num_classes=classes)
+        last = self.body.get_submodule(LAST[network])
+        self.body.set_submodule(LAST[network], nn.Identity())
+        self.descriptor_width = last.weight.shape[1]
+        self.fc = nn.Linear(self.descriptor_width, classes)
+        self.fc.weight.data, self.fc.bias.data = last.weight.data.flatten(1), last.bias.data
+
+    def describe(self, clips: Float[Tensor, "clips colour time height width"]) -> Float[Tensor, "clips descriptor"]:
+        """The descriptor of each clip, pooled as the network pools it."""
+        return self.body(clips)
+
+    def forward(
+        self, clips: Float[Tensor, "clips colour time height width"]
+    ) -> tuple[Float[Tensor, "clips descriptor"], Float[Tensor, "clips classes"]]:
+        """The descriptor and the class scores (logits) of each clip."""
+        descriptor = self.describe(clips)
+        return descriptor, self.fc(descriptor)
+
+
+AnyTeacher = R2Plus1D | Published
+
+
+def build_teacher(network: TeacherNetwork, classes: int, widths: Sequence[int], blocks: Sequence[int]) -> AnyTeacher:
+    """A teacher with fresh random numbers; `widths` and `blocks` are R(2+1)D's."""
+    return R2Plus1D(classes, widths, blocks) if network == "r2plus1d_18" else Published(network, classes)
+
+
+def our_names(network: TeacherNetwork, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict of torchvision's under the names it has here."""
+    if network == "r2plus1d_18":
+        return dict(state)
+    last = LAST[network] + "."
+    layer = {"fc." + name.removeprefix(last): value for name, value in state.items() if name.startswith(last)}
+    if "fc.weight" in layer:
+        layer["fc.weight"] = layer["fc.weight"].flatten(1)  # S3D's is a convolution of width one
+    return {"body." + name: value for name, value in state.items() if not name.startswith(last)} | layer

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from torchvision.models.video import R2Plus1D_18_Weights
+from torchvision.models import get_model_weights
 
-from l2l.config import Media, Teacher
+from l2l.config import Media, Teacher, TeacherNetwork
 from l2l.errors import BadInput
 from l2l.fitting import fit, flip_half, laid_out, prepare
 from l2l.manifest.artifact import Video, class_names, read_videos
@@ -20,7 +20,11 @@ from l2l.media.examples import Example, labelled_moments
 from l2l.moments import moments_inside
 from l2l.stores import read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
-from l2l.teacher.network import R2Plus1D, as_input
+from l2l.teacher.network import AnyTeacher, as_input, build_teacher, our_names, preset
+from l2l.weights import fill, published_state
+
+CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
+MOST_FRAMES: dict[TeacherNetwork, int] = {"s3d": 128, "swin3d_t": 32}  # with which torchvision scores them; the others with 16
 
 
 class _Clips(Dataset):
@@ -37,11 +41,11 @@ class _Clips(Dataset):
         return self.media[example.video].clip(example.video, example.moment), example.label
 
 
-def _top1(teacher: R2Plus1D, clips: _Clips, batch_clips: int, device: torch.device) -> float:
+def _top1(teacher: AnyTeacher, clips: _Clips, batch_clips: int, device: torch.device) -> float:
     right = 0
     with torch.inference_mode():
         for batch in torch.utils.data.DataLoader(clips, batch_clips):
-            _, scores = teacher(as_input(batch[0].to(device)))
+            _, scores = teacher(as_input(batch[0].to(device), teacher.network))
             right += int((scores.argmax(1).cpu() == batch[1]).sum())
     return right / max(1, len(clips))
 
@@ -59,11 +63,14 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
         if not examples:
             raise BadInput(f"{videos}: no usable train video; a teacher with weights: train needs labelled clips")
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
-        network = laid_out(R2Plus1D(len(classes), config.widths, config.blocks), device)
+        settings = next(iter(shards.values())).config
+        if config.network != "r2plus1d_18":  # which takes clips of any size
+            _check_media(config.network, settings)
+        network = laid_out(build_teacher(config.network, len(classes), config.widths, config.blocks), device)
         flip = flip_half if config.fit.flip else (lambda clips: clips)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-            _, scores = network(flip(as_input(batch[0].to(device))))
+            _, scores = network(flip(as_input(batch[0].to(device), config.network)))
             return torch.nn.functional.cross_entropy(scores, batch[1].to(device))
 
         validate = functools.partial(_top1, network, held_out, config.batch_clips, device)
@@ -75,43 +82,35 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             config.fit,
             lambda: {"val_top1": validate()},
         )
-        settings = next(iter(shards.values())).config
     save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames)
 
 
-def _pretrained(weights: str) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """The state dict and class names of one of torchvision's weights, or of a file that holds such a state dict."""
-    if weights in R2Plus1D_18_Weights.__members__:
-        named = R2Plus1D_18_Weights[weights]
-        return dict(named.get_state_dict(check_hash=True)), list(named.meta["categories"])
-    known = ", ".join(R2Plus1D_18_Weights.__members__)
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        classes = len(state["fc.bias"])
-    except FileNotFoundError:
-        raise BadInput(f"teacher.weights: {weights!r} is neither train, nor a file, nor one of {known}") from None
-    except Exception as error:
-        found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"{weights}: not a state dict of R(2+1)D-18 with only tensors in it ({found})") from None
-    categories = R2Plus1D_18_Weights.KINETICS400_V1.meta["categories"]
-    return state, list(categories) if classes == len(categories) else [f"class {i}" for i in range(classes)]
+def _check_media(network: TeacherNetwork, media: Media) -> None:
+    """Refuse media that are not what a network's weights were made with."""
+    prepared, most = preset(network), MOST_FRAMES.get(network, CLIP_FRAMES)
+    resize = tuple(prepared.resize_size) if len(prepared.resize_size) == 2 else prepared.resize_size[0]
+    if (media.resize_pixels, media.frame_pixels) != (resize, prepared.crop_size[0]):
+        raise BadInput(
+            f"media: resize_pixels and frame_pixels must be {(resize, prepared.crop_size[0])}, as the weights of {network} were "
+            f"made with; found {(media.resize_pixels, media.frame_pixels)}"
+        )
+    if not CLIP_FRAMES <= media.clip_frames <= most:
+        wanted = CLIP_FRAMES if most == CLIP_FRAMES else f"{CLIP_FRAMES} to {most}"
+        raise BadInput(f"media: clip_frames must be {wanted}, as the weights of {network} want; found {media.clip_frames}")
 
 
 def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
     """Take a teacher from torchvision's weights or a local file; the weights' own preprocessing must be what the media hold."""
-    preset = R2Plus1D_18_Weights.KINETICS400_V1.transforms()
-    expected = (tuple(preset.resize_size), preset.crop_size[0])
-    if (media_config.resize_pixels, media_config.frame_pixels) != expected:
-        raise BadInput(
-            f"media: resize_pixels and frame_pixels must be {expected}, as the weights {config.weights} were made with"
-        )
-    state, classes = _pretrained(config.weights)
-    network = R2Plus1D(len(classes), config.widths, config.blocks)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        found = str(error).splitlines()[1].strip()
-        raise BadInput(f"{config.weights}: not the numbers of R(2+1)D-18 at widths {config.widths} ({found})") from None
+    _check_media(config.network, media_config)
+    named = get_model_weights(config.network)
+    state = our_names(config.network, published_state("teacher.weights", config.weights, named, config.network))
+    if "fc.bias" not in state:
+        raise BadInput(f"{config.weights}: not a state dict of {config.network}: its last layer is not in it")
+    categories = named["KINETICS400_V1"].meta["categories"]
+    count = len(state["fc.bias"])
+    classes = list(categories) if count == len(categories) else [f"class {i}" for i in range(count)]
+    network = build_teacher(config.network, count, config.widths, config.blocks)
+    fill(network, state, config.weights, config.network)
     save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames)
 
 
@@ -157,7 +156,7 @@ def describe_clips(
             moments = _wanted(video, shard.moments(video.video), part)
             clips = list(_clips(video, shard, moments))
             outputs = [
-                network(as_input(torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device)))
+                network(as_input(torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device), network.network))
                 for i in range(0, len(clips), config.batch_clips)
             ]
             z, scores = (torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True))

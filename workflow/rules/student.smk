@@ -10,6 +10,7 @@ rule distil_student:
         media=shard_files("media", CONFIG.source),
         mels=shard_files("mels", CONFIG.source),
         descriptors=shard_files("teacher", CONFIG.source),
+        weights=CONFIG.student.weights_files,
     output:
         student="results/{run}/student/distilled/{modalities}.pt",
     log:
@@ -51,6 +52,7 @@ rule finetune_student:
         media=shard_files("media", CONFIG.target),
         mels=shard_files("mels", CONFIG.target),
         distilled=distilled_student,
+        weights=CONFIG.student.weights_files,
     output:
         student="results/{run}/student/finetuned/{modalities}-{origin}.pt",
     log:

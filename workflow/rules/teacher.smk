@@ -1,6 +1,6 @@
 # in:  results/{run}/media/{dataset}/{shard}.h5     clips (16, 112, 112, 3) uint8, or the video files where clips are not stored
-# out: results/{run}/teacher/teacher.pt             R(2+1)D with its classes
-#      results/{run}/teacher/{dataset}/{shard}.h5   descriptor (clips, 512) and score (clips, classes), float16, of the
+# out: results/{run}/teacher/teacher.pt             R(2+1)D, or another network, with its classes
+#      results/{run}/teacher/{dataset}/{shard}.h5   descriptor (clips, 512; by network) and score (clips, classes), float16, of the
 #                                                   source's every moment and of the target's moments inside labelled segments
 
 if CONFIG.teacher.weights == "train":
@@ -43,6 +43,8 @@ else:
 
     rule load_teacher:
         """Take the teacher from torchvision's weights or a local file."""
+        input:
+            weights=CONFIG.teacher.weights_files,
         output:
             teacher="results/{run}/teacher/teacher.pt",
         log:

@@ -1,0 +1,59 @@
+"""The numbers of published networks: torchvision's, by the name of their weights or from a file with such a state dict."""
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from l2l.errors import BadInput
+
+
+def published_state(key: str, weights: str, named: type[WeightsEnum], network: str) -> dict[str, Tensor]:
+    """A state dict under torchvision's own names. Nothing is unpickled but tensors and plain containers.
+
+    Args:
+        key: of the configuration, for errors.
+        weights: one of `named`, downloaded once and checked by torchvision; or a file.
+        named: the weights that torchvision publishes for the network.
+        network: its name, for errors.
+
+    Raises:
+        BadInput: if it is neither, cannot be had, is no state dict or holds numbers that are not finite.
+    """
+    if weights in named.__members__:
+        return _downloaded(key, named[weights])
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        known = ", ".join(weight.name for weight in named)
+        raise BadInput(f"{key}: {weights!r} is neither a file nor one of {known}, the weights of {network}") from None
+    except Exception as error:  # a damaged file may raise anything
+        raise BadInput(f"{weights}: not a state dict of {network} with only tensors in it ({_reason(error)})") from None
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise BadInput(f"{weights}: not a state dict of {network}: expected tensors by name")
+    if odd := [name for name, value in state.items() if not torch.isfinite(value).all()]:
+        raise BadInput(f"{weights}: {odd[0]} holds numbers that are not finite")
+    return state
+
+
+def _downloaded(key: str, weights: WeightsEnum) -> dict[str, Tensor]:
+    try:
+        return dict(weights.get_state_dict(check_hash=True, progress=False, weights_only=True))
+    except Exception as error:  # nothing to download from; a damaged file
+        raise BadInput(f"{key}: {weights} cannot be had ({_reason(error)}); fetch {weights.url} and give the file") from None
+
+
+def fill(network: nn.Module, state: dict[str, Tensor], weights: str, name: str) -> None:
+    """Give a network these numbers, all of them and no others.
+
+    Raises:
+        BadInput: if a name or a shape is another.
+    """
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        found = str(error).splitlines()[1].strip()
+        raise BadInput(f"{weights}: not the numbers of {name} ({found})") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
