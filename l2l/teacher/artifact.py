@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from l2l.fitting import load_network, save_network
-from l2l.stores import add_array, read_hdf5, write_hdf5
+from l2l.stores import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.teacher.network import R2Plus1D
 
 KIND, LAYOUT = "descriptors", 1
@@ -59,7 +59,7 @@ def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: R2Plus
         add_array(file, "descriptor", np.concatenate([p.descriptors for p in (empty, *parts)]), ("clip", "descriptor"))
         add_array(file, "score", np.concatenate([p.scores for p in (empty, *parts)]), ("clip", "class"), "logit")
         add_array(file, "offset", np.cumsum([0, *(len(p.moments) for p in parts)], dtype=np.int64), ("video_edge",), "clips")
-        file.create_dataset("video", data=list(rows), dtype=h5py.string_dtype())
+        add_texts(file, "video", list(rows), ("video",))
 
 
 class DescriptorReader:
@@ -67,8 +67,8 @@ class DescriptorReader:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
-        self.class_names: list[str] = json.loads(file.attrs["class_names"])
-        self.videos: tuple[str, ...] = tuple(file["video"].asstr()[...])
+        self.class_names: list[str] = json.loads(attribute(file, "class_names"))
+        self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
         self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
 
@@ -85,5 +85,5 @@ def read_descriptors(path: Path) -> Iterator[DescriptorReader]:
     Raises:
         BadInput: if the file is missing, incomplete, damaged or of another kind.
     """
-    with read_hdf5(path, KIND, LAYOUT) as file:
-        yield DescriptorReader(file)
+    with read_store(path, KIND, LAYOUT, DescriptorReader) as reader:
+        yield reader

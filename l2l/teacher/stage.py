@@ -13,12 +13,12 @@ from torchvision.models.video import R2Plus1D_18_Weights
 from l2l.config import Media, Teacher
 from l2l.errors import BadInput
 from l2l.fitting import fit, flip_half, laid_out, prepare
-from l2l.manifest.artifact import Video, class_names, read_videos
+from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.moments import moments_inside
-from l2l.stores import read_shards
+from l2l.stores import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
 from l2l.teacher.network import R2Plus1D, as_input
 
@@ -53,7 +53,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
     device = prepare(seed, threads)
     listed = read_videos(videos)
     classes = class_names(listed)
-    with read_shards(media, read_media) as shards:
+    with read_shards(media, read_media, usable_ids(listed)) as shards:
         counts = {video: shard.moments(video) for video, shard in shards.items()}
         examples = labelled_moments(listed, counts, classes, "train")
         if not examples:
@@ -151,7 +151,9 @@ def describe_clips(
     with read_media(media) as shard, torch.inference_mode():
         if (settings["frame_pixels"], settings["clip_frames"]) != (shard.config.frame_pixels, shard.config.clip_frames):
             raise BadInput(f"{media}: its clips are not those that {teacher} is made for; rerun both stages with one config")
-        for video in read_videos(manifest):
+        listed = read_videos(manifest)
+        check_videos(media, shard.states, [video.video for video in listed])
+        for video in listed:
             if video.video not in shard.videos:
                 continue
             moments = _wanted(video, shard.moments(video.video), part)
