@@ -84,4 +84,5 @@ def _first(waiting: deque[tuple[Video, Future[Decoded] | None]]) -> tuple[Video,
 
 def _decode(video: Video, config: Media, clips_stored: bool) -> Decoded:
     wanted: Literal["clips", "moments"] = "clips" if clips_stored else "moments"
-    return decode(video.path, config, video.video_stream, video.audio_stream, video.duration_seconds, wanted)
+    streams = video.video_stream, video.audio_stream
+    return decode(video.path, config, *streams, video.duration_seconds, wanted, video.fingerprint)

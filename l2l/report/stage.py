@@ -16,7 +16,7 @@ from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
 from l2l.report.figures import cost_plot, picture_address
 from l2l.report.relations import relations
-from l2l.stores import read_shards, read_table, write_text
+from l2l.stores import MADE_BY, read_shards, read_table, write_text
 
 _MOST_REMARKS = 200
 _PACKAGES = ("torch", "torchvision", "torchaudio", "zarr", "h5py", "numpy", "av")
@@ -54,6 +54,7 @@ def write_report(
     )
     text = page.render(
         title=config.title,
+        made_by=MADE_BY,
         run=json.loads(settings)["run"],
         target=videos.parent.name,
         counts=_counts(listed, said),

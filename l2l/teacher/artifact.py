@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from l2l.config import Teacher, as_json
 from l2l.fitting import load_network, save_network
 from l2l.stores import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.teacher.network import R2Plus1D
@@ -17,14 +18,22 @@ from l2l.teacher.network import R2Plus1D
 KIND, LAYOUT = "descriptors", 1
 
 
-def save_teacher(path: Path, teacher: R2Plus1D, class_names: Sequence[str], frame_pixels: int, clip_frames: int) -> None:
-    """Keep a teacher with the names of its classes and the clips it is made for."""
+def save_teacher(
+    path: Path,
+    teacher: R2Plus1D,
+    class_names: Sequence[str],
+    frame_pixels: int,
+    clip_frames: int,
+    config: Teacher | None = None,
+) -> None:
+    """Keep a teacher with the names of its classes, the clips it is made for and the section it was made with."""
     settings = {
         "widths": teacher.widths,
         "blocks": teacher.blocks,
         "class_names": list(class_names),
         "frame_pixels": frame_pixels,
         "clip_frames": clip_frames,
+        "config": config and config.model_dump(mode="json"),
     }
     save_network(path, "teacher", teacher, settings)
 
@@ -46,10 +55,13 @@ class Described:
     scores: np.ndarray  # (clips, classes) float16, logits
 
 
-def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: R2Plus1D, class_names: Sequence[str]) -> None:
-    """Write a shard's descriptors, all videos one after another."""
+def write_descriptors(
+    path: Path, rows: Mapping[str, Described], teacher: R2Plus1D, class_names: Sequence[str], config: Teacher | None = None
+) -> None:
+    """Write a shard's descriptors, all videos one after another, with the section they were made with."""
     parts = list(rows.values())
-    with write_hdf5(path, KIND, LAYOUT, {"class_names": list(class_names)}) as file:
+    made_with = {"config": as_json(config)} if config else {}
+    with write_hdf5(path, KIND, LAYOUT, {"class_names": list(class_names), **made_with}) as file:
         empty = Described(
             np.zeros(0, np.int32),
             np.zeros((0, teacher.descriptor_width), np.float16),
@@ -71,6 +83,11 @@ class DescriptorReader:
         self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
         self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
+
+    def moments(self, video: str) -> int:
+        """Number of described moments of a video."""
+        rows = self._rows[video]
+        return rows.stop - rows.start
 
     def described(self, video: str) -> Described:
         """What the teacher says of a video's described moments."""

@@ -76,7 +76,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             lambda: {"val_top1": validate()},
         )
         settings = next(iter(shards.values())).config
-    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames)
+    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
 
 
 def _pretrained(weights: str) -> tuple[dict[str, torch.Tensor], list[str]]:
@@ -112,7 +112,7 @@ def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
     except RuntimeError as error:
         found = str(error).splitlines()[1].strip()
         raise BadInput(f"{config.weights}: not the numbers of R(2+1)D-18 at widths {config.widths} ({found})") from None
-    save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames)
+    save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames, config)
 
 
 def _wanted(video: Video, count: int, part: Literal["all", "segments"]) -> list[int]:
@@ -127,7 +127,8 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
     if shard.clips_stored:
         yield from (shard.clip(video.video, moment) for moment in moments)
         return
-    decoded = decode(video.path, shard.config, video.video_stream, video.audio_stream, video.duration_seconds, "clips")
+    streams = video.video_stream, video.audio_stream
+    decoded = decode(video.path, shard.config, *streams, video.duration_seconds, "clips", video.fingerprint)
     if decoded.moments != shard.moments(video.video):
         stored = shard.moments(video.video)
         raise BadInput(f"{video.path}: {decoded.moments} moments now, {stored} when its media were stored; rerun decode_videos")
@@ -164,4 +165,4 @@ def describe_clips(
             ]
             z, scores = (torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True))
             rows[video.video] = Described(np.asarray(moments, np.int32), z, scores)
-    write_descriptors(descriptors, rows, network, settings["class_names"])
+    write_descriptors(descriptors, rows, network, settings["class_names"], config)
