@@ -122,6 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a disk that is full, a folder that may not be read: nothing that a traceback would explain
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"l2l {verb}: {where}{' '.join(str(error.strerror or error).split())}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ def _videos_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def _decoded(video: Video, media: Media) -> Finding:
-    decoded = decode(video.path, media, video.video_stream, video.audio_stream, video.duration_seconds, "moments")
+    streams = video.video_stream, video.audio_stream
+    decoded = decode(video.path, media, *streams, video.duration_seconds, "moments", video.fingerprint)
     reason = "; ".join(filter(None, [decoded.reason, video.reason]))
     end = decoded.frames * SAMPLE_RATE_HZ // FRAME_RATE
     heard = sum(max(0, min(stop, end) - start) for start, stop in decoded.sound_runs.tolist())

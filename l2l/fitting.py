@@ -4,10 +4,12 @@ Everything random is drawn from torch's own generator, seeded once: the same inp
 one core and on many, since torch's threads are set and not guessed.
 """
 
+import io
 import json
 import pickle
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from l2l.config import Fitting
 from l2l.errors import BadInput
-from l2l.stores import aside
+from l2l.stores import MADE_BY, aside
 
 LAYOUT = 1
 Network = TypeVar("Network", bound=nn.Module)
@@ -116,25 +118,43 @@ def fit(
 def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[str, Any]) -> None:
     """Write a network's numbers and the plain `settings` that rebuild it, aside, then rename."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    saved = {"kind": kind, "layout": LAYOUT, "made_by": MADE_BY, "settings": json.dumps(settings), "state": state}
+    whole = io.BytesIO()  # torch's own writer does not say that a disk is full
+    torch.save(saved, whole)
     with aside(path) as part:
-        torch.save({"kind": kind, "layout": LAYOUT, "settings": json.dumps(settings), "state": state}, part)
+        part.write_bytes(whole.getbuffer())
 
 
 def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read what `save_network` wrote: its settings and its numbers. Nothing is unpickled but tensors and plain containers.
 
     Raises:
-        BadInput: if the file is missing, is no such file or holds another kind of network.
+        BadInput: if the file is missing, damaged, is no such file or holds another kind of network.
+    """
+    saved = open_network(path, kind)
+    if saved["kind"] != kind:
+        raise BadInput(f"{path}: found a {saved['kind']}; expected a {kind} that l2l wrote; run the stage that writes it")
+    return json.loads(saved["settings"]), saved["state"]
+
+
+def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
+    """Read a network of whatever kind: `kind`, `made_by`, `settings` as JSON, and `state`, each tensor by its name.
+
+    Raises:
+        BadInput: if the file is missing, damaged or is no such file.
     """
     cure = f"expected a {kind} that l2l wrote; run the stage that writes it"
     try:
+        with zipfile.ZipFile(path) as parts:  # torch's reader does not compare checksums
+            if damaged := parts.testzip():
+                raise BadInput(f"{path}: damaged (the checksum of {damaged} does not agree); {cure}")
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; {cure}") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError, OSError, ValueError) as error:
         complaint = str(error).partition("\n")[0] or "it is empty"
         raise BadInput(f"{path}: not readable ({complaint}); {cure}") from None
-    found = (saved.get("kind"), saved.get("layout")) if isinstance(saved, dict) else type(saved).__name__
-    if found != (kind, LAYOUT):
+    found = (saved.get("layout"), "state" in saved) if isinstance(saved, dict) else type(saved).__name__
+    if found != (LAYOUT, True):
         raise BadInput(f"{path}: found {found}; {cure}")
-    return json.loads(saved["settings"]), saved["state"]
+    return saved

@@ -1,7 +1,11 @@
-"""Look into a store: what it is, what is in it, whether it is complete, and with `--check` whether every number is sound."""
+"""Look into an artifact of any stage: what it is, what made it, whether it is whole, and with `--check` whether all is sound."""
 
 import json
-from collections.abc import Iterator
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +13,70 @@ import h5py
 import zarr
 
 from l2l.errors import BadInput
+from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
 from l2l.features.artifact import read_features
-from l2l.fitting import load_network
+from l2l.fitting import open_network
+from l2l.manifest.artifact import COLUMNS, read_videos
+from l2l.media.artifact import read_media
+from l2l.mels.artifact import read_mels
+from l2l.stores import CURE, mark, read_table
+from l2l.teacher.artifact import read_descriptors
 
 _MOST_VIDEOS = 20
+_READERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
+    "media": read_media,
+    "mels": read_mels,
+    "descriptors": read_descriptors,
+}
+_TABLES: dict[tuple[str, ...], str] = {
+    TABLE1_COLUMNS: "Table 1, by evaluate_videos",
+    PREDICTION_COLUMNS: "predictions, by evaluate_videos",
+    SELECTION_COLUMNS: "selected moments, by evaluate_videos",
+    CLIP_COLUMNS: "the clip-level table, by evaluate_clips",
+}
+_NUMBERS = {"top1", "map", "gmacs_per_video", "moments", "index_gmacs_per_video", "gmacs_per_clip"}
+_NUMBERS |= {"probability", "step", "moment", "weight", "modality_score"}
 
 
 def inspect(store: Path, /, check: bool = False) -> int:
-    """Print what a store holds: an HDF5 file, a folder of features in Zarr, or a network.
+    """Print what an artifact holds: an HDF5 file, a folder of features in Zarr, a network, a table or a report.
 
     Args:
         store: the file or folder.
-        check: also read every array, so that each checksum is compared.
+        check: also read every array and every cell, so that each checksum is compared.
 
     Returns:
-        0 for a complete store, 1 for one that is not.
+        0 for a complete artifact, 1 for one that is not.
+
+    Raises:
+        BadInput: if it is none, or is damaged.
     """
     if not store.exists():
         raise BadInput(f"{store}: no such file or folder")
-    lines = _features(store, check) if store.is_dir() else _network(store) if store.suffix == ".pt" else _hdf5(store, check)
-    for line in lines:
+    store = store.parent if store.name == "zarr.json" else store
+    looks = {".h5": _hdf5, ".pt": _network, ".tsv": _table, ".html": _report}
+    look = _features if store.is_dir() else looks.get(store.suffix)
+    if look is None:
+        raise BadInput(f"{store}: expected an artifact of l2l: a folder of features, or a file named {', '.join(looks)}")
+    complete = True
+    for line in look(store, check):
         print(line)
-    return 0
+        complete = complete and "NOT complete" not in line
+    return int(not complete)
 
 
-def _shown(videos: list[tuple[str, int]], unit: str) -> Iterator[str]:
+def _shown(videos: Sequence[tuple[str, int]], unit: str) -> Iterator[str]:
     for video, count in videos[:_MOST_VIDEOS]:
         yield f"  {video}  {count} {unit}"
     if len(videos) > _MOST_VIDEOS:
         yield f"  ... and {len(videos) - _MOST_VIDEOS} more"
+
+
+def _settings(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(values.items()):
+        text = value.decode() if isinstance(value, bytes) else value
+        text = text if isinstance(text, str) else json.dumps(text, default=lambda number: number.item())
+        yield f"  {name}: {text if len(text) <= 160 else text[:157] + '...'}"
 
 
 def _features(store: Path, check: bool) -> Iterator[str]:
@@ -45,6 +84,7 @@ def _features(store: Path, check: bool) -> Iterator[str]:
     lengths = [(video, features.moments(video)) for video in features.videos]
     moments = sum(count for _, count in lengths)
     yield f"{store}: features, complete, {len(lengths)} videos, {moments} moments, {len(features.classes)} classes"
+    yield from _settings(features.provenance)
     root = zarr.open_group(store, mode="r")
     groups = [group for _, group in sorted(root.groups())] or [root]
     for group in groups:
@@ -61,10 +101,9 @@ def _features(store: Path, check: bool) -> Iterator[str]:
 def _hdf5(store: Path, check: bool) -> Iterator[str]:
     try:
         with h5py.File(store, "r") as file:
-            complete = bool(file.attrs.get("complete", False))
-            yield f"{store}: {file.attrs.get('kind', 'unknown')}, {'complete' if complete else 'NOT complete'}"
-            for name, value in sorted(file.attrs.items()):
-                yield f"  {name}: {_short(value)}"
+            kind, _, complete = mark(file)
+            yield f"{store}: {kind}, {'complete' if complete else 'NOT complete'}"
+            yield from _settings(file.attrs)
             arrays: list[h5py.Dataset] = []
             file.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
             for array in arrays:
@@ -72,25 +111,61 @@ def _hdf5(store: Path, check: bool) -> Iterator[str]:
                 yield f"  {array.name}  {array.shape} {array.dtype}  ({axes})  {unit}"
                 if check:
                     array[...]
-            if check:
-                yield "every checksum agrees"
-    except OSError as error:
-        raise BadInput(f"{store}: not a sound HDF5 file ({error}); delete it and run snakemake again") from None
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise BadInput(f"{store}: not a sound HDF5 file ({' '.join(str(error).split())}); {CURE}") from None
+    if complete and kind in _READERS:
+        with _READERS[kind](store) as reader:  # refuses what it cannot make sense of
+            yield from _shown([(video, reader.moments(video)) for video in reader.videos], "moments")
+    if check:
+        yield "every checksum agrees"
 
 
-def _network(store: Path) -> Iterator[str]:
-    for kind in ("teacher", "student", "student-head", "skimmer"):
-        try:
-            settings, state = load_network(store, kind)
-        except BadInput:
-            continue
-        yield f"{store}: {kind}, {sum(value.numel() for value in state.values()):,} numbers in {len(state)} tensors"
-        for name, value in settings.items():
-            yield f"  {name}: {_short(value)}"
+def _network(store: Path, check: bool) -> Iterator[str]:
+    saved = open_network(store)  # which compares every checksum
+    state = saved["state"]
+    numbers = sum(value.numel() for value in state.values())
+    yield f"{store}: {saved['kind']}, complete, {numbers:,} numbers in {len(state)} tensors"
+    yield from _settings({"made_by": saved.get("made_by", "l2l"), **json.loads(saved["settings"])})
+    if check:
+        yield "every checksum agrees"
+
+
+def _table(store: Path, check: bool) -> Iterator[str]:
+    rows = read_table(store, ())
+    columns = tuple(rows[0]) if rows else ()
+    if set(COLUMNS) <= set(columns) or (not rows and "\tfingerprint" in store.read_text("utf-8", "surrogateescape")):
+        yield from _videos(store)
         return
-    raise BadInput(f"{store}: not a network that l2l wrote")
+    what = _TABLES.get(columns, f"a table with the columns {', '.join(columns)}")
+    yield f"{store}: {what}, complete, {len(rows)} rows; a table has no checksum"
+    if check and columns in _TABLES:
+        for number, row in enumerate(rows, start=1):
+            for name in _NUMBERS & set(row):
+                if not _is_number(row[name]):
+                    raise BadInput(f"{store}: row {number}: {name} is {row[name]!r}, expected a number; {CURE}")
+        yield "every number is one"
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=lambda number: number.item())
-    return text if len(text) <= 160 else text[:157] + "..."
+def _videos(store: Path) -> Iterator[str]:
+    videos = read_videos(store)  # which refuses a row that is not one of a video
+    yield f"{store}: table of videos, by list_videos or gather_states, complete, {len(videos)} rows; a table has no checksum"
+    for what, counts in (("split", Counter(v.split for v in videos)), ("status", Counter(v.status for v in videos))):
+        yield f"  {what}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    if len({video.video for video in videos}) < len(videos):
+        raise BadInput(f"{store}: an id stands there twice; {CURE}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _report(store: Path, check: bool) -> Iterator[str]:
+    text = store.read_text("utf-8", "replace")
+    made_by = re.search(r'<meta name="generator" content="(l2l [^"]*)">', text)
+    if made_by is None:
+        raise BadInput(f"{store}: no report that l2l wrote")
+    yield f"{store}: report, {'complete' if text.rstrip().endswith('</html>') else 'NOT complete'}; a page has no checksum"
+    yield f"  made_by: {made_by[1]}; the page ends with the versions and the configuration it was made with"

@@ -51,7 +51,8 @@ def _answer(path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, 
     if facts.status not in USABLE:
         return answer
     media = media_of(student.settings)
-    decoded = decode(path, media, facts.video_stream, facts.audio_stream, facts.duration_seconds, "moments")
+    streams = facts.video_stream, facts.audio_stream
+    decoded = decode(path, media, *streams, facts.duration_seconds, "moments", facts.fingerprint)
     answer |= {"status": decoded.status, "reason": decoded.reason}
     if decoded.status not in USABLE:
         return answer

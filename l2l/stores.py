@@ -5,11 +5,13 @@ Every store says what it is (`kind`), in which layout (`layout`) and what made i
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -17,6 +19,10 @@ import h5py
 import numpy as np
 
 from l2l.errors import BadInput
+
+MADE_BY = f"l2l {version('l2l')}"
+CURE = "delete it and run snakemake again"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that writing alone meets
 
 
 class HoldsVideos(Protocol):
@@ -27,7 +33,8 @@ class HoldsVideos(Protocol):
         """Ids of the videos in it."""
 
 
-Reader = TypeVar("Reader", bound=HoldsVideos)
+Reader = TypeVar("Reader")
+ShardReader = TypeVar("ShardReader", bound=HoldsVideos)
 
 
 @contextlib.contextmanager
@@ -35,9 +42,15 @@ def aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when the block ends well.
 
     A process killed inside the block leaves `path` as it was. What an error leaves aside is removed.
+
+    Raises:
+        BadInput: if the disk is full or the folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise _unwritable(path, error) from None
     part = folder / path.name
     try:
         yield part
@@ -47,8 +60,17 @@ def aside(path: Path) -> Iterator[Path]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         os.replace(part, path)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _unwritable(path, error) from None
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> BadInput:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return BadInput(f"{path}: cannot be written ({reason}); make room or give leave to write there, then run it again")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -80,21 +102,25 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             found = reader.fieldnames or []
             if missing := [column for column in columns if column not in found]:
                 raise BadInput(f"{path}: no column {missing[0]!r}; expected a tab-separated table with {', '.join(columns)}")
-            return list(reader)
+            rows = list(reader)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; expected a tab-separated table with {', '.join(columns)}") from None
     except csv.Error as error:
         raise BadInput(f"{path}: not a tab-separated table ({error})") from None
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():  # cells past the last column; columns past the last cell
+            raise BadInput(f"{path}: row {number} has more or fewer cells than the {len(found)} columns; was it cut short?")
+    return rows
 
 
 @contextlib.contextmanager
 def write_hdf5(path: Path, kind: str, layout: int, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
     """Open a new HDF5 file aside; it becomes `path`, complete, when the block ends well."""
     with aside(path) as part, h5py.File(part, "w", libver="v110") as file:
-        file.attrs["kind"] = kind
-        file.attrs["layout"] = layout
-        for name, value in attributes.items():
-            file.attrs[name] = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+        for name, value in {"kind": kind, "layout": layout, "made_by": MADE_BY, **attributes}.items():
+            plain = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+            # text of a fixed length lies in the header, which has a checksum; h5py would put it on a heap, which has none
+            file.attrs[name] = np.bytes_(plain.encode()) if isinstance(plain, str) else plain
         yield file
         file.attrs["complete"] = True
 
@@ -110,6 +136,22 @@ def add_array(
         dataset.attrs["unit"] = unit
 
 
+def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence[str]) -> None:
+    """Store texts of any characters but NUL, checksummed."""
+    add_array(group, name, np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_), axes)
+
+
+def read_texts(group: h5py.Group, name: str) -> list[str]:
+    """What `add_texts` stored."""
+    return group[name].asstr("utf-8", "surrogateescape")[...].tolist()
+
+
+def attribute(file: h5py.File, name: str) -> str:
+    """A text that `write_hdf5` stored as an attribute."""
+    text = file.attrs[name]
+    return text.decode() if isinstance(text, bytes) else text
+
+
 def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
     row_bytes = max(1, array[:1].nbytes)
     return (max(1, min(len(array), target_bytes // row_bytes)), *array.shape[1:])
@@ -122,28 +164,76 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
     Raises:
         BadInput: naming the file and what it is instead; also where an array's checksum fails while it is read.
     """
-    cure = "delete it and run snakemake again"
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; run the stage that writes it ({kind})") from None
     except OSError as error:
-        raise BadInput(f"{path}: not a readable HDF5 file ({error}); {cure}") from None
+        raise BadInput(f"{path}: not a readable HDF5 file ({error}); {CURE}") from None
     with file:
-        found = file.attrs.get("kind"), file.attrs.get("layout"), bool(file.attrs.get("complete", False))
-        if found != (kind, layout, True):
-            raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(kind, layout, True)}; {cure}")
         try:
+            found = mark(file)
+            if found != (kind, layout, True):
+                raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(kind, layout, True)}; {CURE}")
             yield file
         except OSError as error:
-            raise BadInput(f"{path}: damaged ({error}); {cure}") from None
+            raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
+
+
+def mark(file: h5py.File) -> tuple[str, int, bool]:
+    """What an HDF5 file says it is: its kind, its layout, whether it is complete."""
+    kind = attribute(file, "kind") if "kind" in file.attrs else "unknown"
+    return kind, int(file.attrs.get("layout", 0)), bool(file.attrs.get("complete", False))
+
+
+@contextlib.contextmanager
+def read_store(path: Path, kind: str, layout: int, reader: Callable[[h5py.File], Reader]) -> Iterator[Reader]:
+    """Open an HDF5 store as `read_hdf5` does, and give what `reader` makes of it.
+
+    Raises:
+        BadInput: also where the reader cannot make sense of what it finds.
+    """
+    with read_hdf5(path, kind, layout) as file:
+        try:
+            found = reader(file)
+        except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
+            raise BadInput(f"{path}: damaged ({' '.join(str(error).split())}); {CURE}") from None
+        yield found
 
 
 @contextlib.contextmanager
 def read_shards(
-    paths: Sequence[Path], read: Callable[[Path], contextlib.AbstractContextManager[Reader]]
-) -> Iterator[dict[str, Reader]]:
-    """Open every shard's store and give, for each video, the reader that holds it."""
+    paths: Sequence[Path], read: Callable[[Path], contextlib.AbstractContextManager[ShardReader]], videos: Collection[str]
+) -> Iterator[dict[str, ShardReader]]:
+    """Open every shard's store and give, for each video, the reader that holds it.
+
+    Raises:
+        BadInput: if they do not hold exactly these videos, each once.
+    """
     with contextlib.ExitStack() as stack:
-        readers = [stack.enter_context(read(path)) for path in paths]
-        yield {video: reader for reader in readers for video in reader.videos}
+        held: dict[str, ShardReader] = {}
+        for path in paths:
+            reader = stack.enter_context(read(path))
+            check_videos(path, set(reader.videos), set(videos) - held.keys(), whole=False)
+            held |= dict.fromkeys(reader.videos, reader)
+        check_videos(paths[0].parent, held, videos)
+        yield held
+
+
+def check_videos(store: Path, held: Collection[str], wanted: Collection[str], whole: bool = True) -> None:
+    """Refuse a store that holds other videos than the table of its data set has.
+
+    Args:
+        store: a file or folder, for the complaint.
+        held: ids of the videos in it.
+        wanted: of the usable ones of the table.
+        whole: also refuse it if it lacks one of them.
+
+    Raises:
+        BadInput: naming the first video that is one too many or missing.
+    """
+    for what, ids in (("without", set(wanted) - set(held) if whole else ()), ("with", set(held) - set(wanted))):
+        if ids:
+            raise BadInput(
+                f"{store}: made of another table of videos: {len(held)} videos, {what} {min(ids)!r}; run snakemake again"
+            )

@@ -20,6 +20,7 @@ DOORS = {"artifact", "network"}
 # and what is done in two places but written once.
 SHARED = {
     "manifest.limit",  # too many bad videos: after listing, after decoding
+    "manifest.probe",  # whether a file is still the one that was listed
     "media.decode",  # clips that are not kept are decoded for the teacher
     "media.examples",  # the labelled moments of a split
     "skimmer.sparse",

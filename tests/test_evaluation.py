@@ -349,6 +349,7 @@ CLIP_VIDEOS = (  # moments, and where the action is, in seconds; nowhere: everyw
     (Video("test-b", Path("d.mp4"), "test", ("spin",), status="no_audio"), 5),
     (Video("test-c", Path("e.mp4"), "test", ("spin",), status="corrupt"), 0),
 )
+IDS = {video.video for video, count in CLIP_VIDEOS if count}
 TEST_MOMENTS = [("test-a", k, 0) for k in (2, 3, 4)] + [("test-b", k, 1) for k in range(5)]  # wholly inside, and their class
 
 
@@ -402,7 +403,11 @@ def clip_rows(files: dict, folder: Path) -> list[dict[str, str]]:
 def one_by_one(student: Student, files: dict) -> np.ndarray:
     """A student's scores of the test moments, each alone."""
     scores = []
-    with read_shards(files["media"], read_media) as media, read_shards(files["mels"], read_mels) as mels, torch.no_grad():
+    with (
+        read_shards(files["media"], read_media, IDS) as media,
+        read_shards(files["mels"], read_mels, IDS) as mels,
+        torch.no_grad(),
+    ):
         for video, moment, _ in TEST_MOMENTS:
             frame = frame_input(torch.from_numpy(media[video].frame(video, moment))[None])
             mel = mel_input(torch.from_numpy(mels[video].mel(video, moment))[None], config.Mels().floor)
@@ -415,7 +420,7 @@ def test_a_students_scores_of_many_moments_are_those_of_each_alone_and_deaf_wher
     student = load_student(clip_files["students"][1])
     student.settings["config"]["batch_moments"] = 3
     examples = [Example(*moment) for moment in TEST_MOMENTS]
-    with read_shards(clip_files["media"], read_media) as media, read_shards(clip_files["mels"], read_mels) as mels:
+    with read_shards(clip_files["media"], read_media, IDS) as media, read_shards(clip_files["mels"], read_mels, IDS) as mels:
         scores = student_scores(student, examples, media, mels, torch.device("cpu"))
     np.testing.assert_allclose(scores, one_by_one(student, clip_files), atol=1e-5)
 

@@ -349,7 +349,7 @@ def test_final_states_stand_in_the_order_of_the_manifest_and_too_many_bad_stop_t
         gather_states(manifest, media, tmp_path / "again.tsv", Manifest(max_bad_fraction=0.5))
     assert not (tmp_path / "again.tsv").exists()
     assert read_videos(tmp_path / "again.refused.tsv") == final
-    with pytest.raises(BadInput, match="no state of '7 vanished'"):
+    with pytest.raises(BadInput, match="3 videos, without '2 half'"):
         gather_states(manifest, media[1:], tmp_path / "again.tsv", Manifest(max_bad_fraction=1))
 
 
@@ -428,21 +428,19 @@ def test_several_outputs_are_read_at_once():
     assert [len(output) for output in finished.outputs] == [512 * 512 * 3 * 25, 2 * 2 * 3 * 25]
 
 
-def test_the_log_is_bounded_but_keeps_the_first_complaints_of_each_speaker():
+def test_the_log_is_bounded_but_keeps_the_first_complaints_of_each_part():
     log = Log()
-    log.add("[h264 @ 0x1] [error] while looking the file over")
-    log.add("  Stream #0:3 -> #0:0 (h264 (native) -> rawvideo (native))")
+    log.report("[h264 @ 0x1] [error] while looking the file over")
+    log.report("  Stream #0:3 -> #0:0 (h264 (native) -> rawvideo (native))")
     for i in range(100_000):
-        log.add(f"[h264 @ 0x1] [error] complaint {i}")
-    log.add("[in#0/mov] [error] the last")
-    assert log.decoders == {3: "h264"}
-    assert list(log.opening) == ["h264"]
-    assert len(log.last) + sum(map(len, log.decoding.values())) < 1000
-    assert log.decoding["h264"][0].endswith("complaint 0")
-    assert log.decoding["in#0/mov"] == ["[in#0/mov] [error] the last"]
-    found = log.search(r"complaint (\d+)")
-    assert found is not None
-    assert found[1] == "99999"
+        log.complain(f"[h264 @ 0x2] [error] complaint {i}")
+        log.report(f"[h264 @ 0x2] [error] complaint {i}")
+    log.complain("[in#0/mov @ 0x3] [error] the last")
+    log.report("[info]   Stream #1: Aud30 frames in, 29 frames out; 0 frames dropped")  # within a line that another part began
+    assert (log.decoders, log.opening, log.grid_frames) == ({3: "h264"}, {"[h264 @ 0x1"}, 29)
+    assert sum(map(len, log.complaints.values())) < 1000
+    assert log.complaints["[h264 @ 0x2"][0].endswith("complaint 0")
+    assert log.complaints["[in#0/mov @ 0x3"] == ["[in#0/mov @ 0x3] [error] the last"]
 
 
 def test_the_ffmpeg_on_path_comes_first_and_the_carried_one_helps_out(tmp_path, monkeypatch):

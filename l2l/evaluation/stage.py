@@ -16,13 +16,13 @@ from l2l.evaluation.methods import METHODS, Answer, answers, skim
 from l2l.evaluation.metrics import mean_average_precision, top1
 from l2l.features.artifact import Features, read_features
 from l2l.fitting import prepare
-from l2l.manifest.artifact import Video, class_names, read_videos
+from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import read_media
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import read_mels
 from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
 from l2l.skimmer.network import Skimming
-from l2l.stores import read_shards, write_table
+from l2l.stores import check_videos, read_shards, write_table
 from l2l.student.artifact import load_student
 from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
 
@@ -63,9 +63,11 @@ def evaluate_videos(
     origin, bank = load_student(student), read_features(features)
     paths: dict[Model, Path] = {"skimmer": skimmer, "lstm": lstm, "non_recurrent": non_recurrent}
     fitted = {model: _fitted(path, model, bank) for model, path in paths.items()}
-    test = [video for video in read_videos(videos) if video.split == "test" and video.usable]
+    listed = read_videos(videos)
+    test = [video for video in listed if video.split == "test" and video.usable]
     if not test:
         raise BadInput(f"{videos}: no usable test videos to evaluate on")
+    check_videos(features, bank.videos, usable_ids(listed))
     labels = _labels(test, bank)
 
     prices = Prices(origin, fitted)
@@ -176,9 +178,13 @@ def evaluate_clips(
     """
     device = prepare(0, threads)
     listed = read_videos(videos)
-    classes = class_names(listed)
+    classes, ids = class_names(listed), usable_ids(listed)
     rows = []
-    with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s, read_shards(descriptors, read_descriptors) as d:
+    with (
+        read_shards(media, read_media, ids) as m,
+        read_shards(mels, read_mels, ids) as s,
+        read_shards(descriptors, read_descriptors, ids) as d,
+    ):
         counts = {video: shard.moments(video) for video, shard in m.items()}
         train, test = (labelled_moments(listed, counts, classes, split) for split in ("train", "test"))
         if not test:

@@ -5,6 +5,7 @@ One group a shard, written once by one job; in it one ragged array for each thin
 """
 
 import functools
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import zarr.codecs
 import zarr.errors
 
 from l2l.errors import BadInput
-from l2l.stores import aside
+from l2l.stores import CURE, MADE_BY, aside
 
 KIND, LAYOUT = "features", 1
 _SHARDS_KEPT = 2
@@ -75,8 +76,8 @@ def write_features(
                 attributes={"unit": UNITS.get(name, "1")},
             )
             stored[...] = array
-        group.attrs.update({"kind": KIND, "layout": LAYOUT, "videos": [video for video, _ in rows], "classes": list(classes)})
-        group.attrs.update({"provenance": dict(provenance), "complete": True})
+        what = {"kind": KIND, "layout": LAYOUT, "videos": [video for video, _ in rows], "classes": list(classes)}
+        group.attrs.update(_sealed({**what, "provenance": dict(provenance), "made_by": MADE_BY}))
 
 
 def complete_root(root: Path, shards: Sequence[Path]) -> None:
@@ -89,30 +90,43 @@ def complete_root(root: Path, shards: Sequence[Path]) -> None:
         "layout": LAYOUT,
         "shards": [shard.name for shard in shards],
         "videos": videos,
-        "complete": True,
     }
     with aside(root / "zarr.json") as part:
-        text = json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2)
+        text = json.dumps({"attributes": _sealed(attributes), "zarr_format": 3, "node_type": "group"}, indent=2)
         part.write_text(text, encoding="utf-8")
 
 
+def _sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes with their checksum and the mark that all is there: Zarr has no checksum of its own for them."""
+    return {**attributes, "checksum": _checksum(attributes), "complete": True}
+
+
+def _checksum(attributes: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(attributes, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
 def _open_group(path: Path) -> zarr.Group:
-    cure = "delete it and run snakemake again"
     try:
         group = zarr.open_group(path, mode="r")
-    except (FileNotFoundError, zarr.errors.GroupNotFoundError, ValueError) as error:
-        raise BadInput(f"{path}: no Zarr group ({error}); expected {KIND} that l2l wrote; {cure}") from None
-    found = group.attrs.get("kind"), group.attrs.get("layout"), group.attrs.get("complete", False)
+        attributes = group.attrs.asdict()
+    except (OSError, zarr.errors.GroupNotFoundError, ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"{path}: no Zarr group ({error}); expected {KIND} that l2l wrote; {CURE}") from None
+    found = attributes.get("kind"), attributes.get("layout"), attributes.pop("complete", False)
     if found != (KIND, LAYOUT, True):
-        raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(KIND, LAYOUT, True)}; {cure}")
+        raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(KIND, LAYOUT, True)}; {CURE}")
+    if (told := attributes.pop("checksum", None)) and told != _checksum(attributes):
+        raise BadInput(f"{path}: damaged (the checksum of its attributes does not agree); {CURE}")
     return group
 
 
 def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
     """An array, believed only if all of its chunks are there and each matches its checksum."""
-    array = group[name]
-    assert isinstance(array, zarr.Array)
     folder = store / name / "c"
+    try:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+    except Exception as error:  # what is wrong with its metadata, Zarr says in many ways
+        raise BadInput(f"{store / name}: damaged ({error}); delete the store {store} and run snakemake again") from None
     for chunk in range(-(-array.shape[0] // array.chunks[0])):
         if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
             raise BadInput(f"{folder}: chunk {chunk} of {name} is missing; delete the store {store} and run snakemake again")
@@ -129,14 +143,19 @@ class Features:
     so that reading videos in the order of `videos` costs no more than reading the files, in memory that stays flat.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shards: Sequence[str]) -> None:
         self.root = root
+        self.provenance: dict[str, Any] = {}  # what the first shard was made with
         self._place: dict[str, tuple[str, slice]] = {}
         self.classes: tuple[str, ...] = ()
         self.modalities: tuple[str, ...] = ()
         self._arrays = functools.lru_cache(maxsize=_SHARDS_KEPT)(self._read_shard)
-        for name in map(str, _open_group(root).attrs["shards"]):  # type: ignore[arg-type]
+        for name in shards:
             group = _open_group(root / name)
+            made_with = dict(group.attrs["provenance"])  # type: ignore[arg-type]
+            self.provenance = self.provenance or made_with
+            if made_with.get("student") != self.provenance.get("student"):
+                raise BadInput(f"{root / name}: made with another student than {root / shards[0]}; {CURE}")
             self.classes = tuple(group.attrs["classes"])  # type: ignore[arg-type]
             self.modalities = self.modalities or tuple(m for m in ("image", "audio") if f"{m}_feature" in group)
             offset = _read_whole(root / name, group, "offset")
@@ -146,7 +165,11 @@ class Features:
     def _read_shard(self, name: str) -> dict[str, np.ndarray]:
         group = _open_group(self.root / name)
         wanted = (*(f"{m}_feature" for m in self.modalities), "fused_feature", "score", "has_sound")
-        return {each: _read_whole(self.root / name, group, each) for each in wanted}
+        arrays = {each: _read_whole(self.root / name, group, each) for each in wanted}
+        moments = sum(rows.stop - rows.start for shard, rows in self._place.values() if shard == name)
+        if bad := [each for each, array in arrays.items() if len(array) != moments]:
+            raise BadInput(f"{self.root / name}: damaged ({bad[0]} is not of {moments} moments); {CURE}")
+        return arrays
 
     @property
     def videos(self) -> tuple[str, ...]:
@@ -183,6 +206,12 @@ def read_features(root: Path) -> Features:
     """Open the features of a data set.
 
     Raises:
-        BadInput: if the folder or one of its shards is missing, incomplete or of another kind.
+        BadInput: if the folder or one of its shards is missing, incomplete, damaged or of another kind.
     """
-    return Features(root)
+    marks = _open_group(root).attrs
+    if "shards" not in marks:  # one shard's store by itself
+        return Features(root.parent, (root.name,))
+    features = Features(root, tuple(map(str, marks["shards"])))  # type: ignore[arg-type]
+    if len(features.videos) != marks["videos"]:
+        raise BadInput(f"{root}: {len(features.videos)} videos in its shards, {marks['videos']} when it was completed; {CURE}")
+    return features

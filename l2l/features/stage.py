@@ -13,7 +13,8 @@ from l2l.features.look import look_and_listen
 from l2l.fitting import laid_out, prepare
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
-from l2l.student.artifact import load_student, mels_of
+from l2l.stores import check_videos
+from l2l.student.artifact import load_student, media_of, mels_of
 
 
 def extract_features(media: Path, mels: Path, student: Path, features: Path, config: FeaturesConfig, threads: int = 1) -> None:
@@ -24,7 +25,12 @@ def extract_features(media: Path, mels: Path, student: Path, features: Path, con
     with read_media(media) as seen, read_mels(mels) as heard:
         if heard.config != mels_of(network.settings):
             raise BadInput(f"{mels}: not the spectrograms that {student} listens to; run snakemake again")
+        if seen.config != media_of(network.settings):
+            raise BadInput(f"{media}: not the pictures that {student} looks at; run snakemake again")
+        check_videos(mels, heard.videos, seen.videos)
         for video in seen.videos:
+            if heard.moments(video) != seen.moments(video):
+                raise BadInput(f"{mels}: {heard.moments(video)} moments of {video!r}, {media} has {seen.moments(video)}")
             frames = np.stack([seen.frame(video, k) for k in range(seen.moments(video))])
             rows.append((video, look_and_listen(network, frames, heard.mels(video), heard.has_sound(video), device)))
     provenance: dict[str, Any] = {"student": network.settings, "features": as_json(config)}

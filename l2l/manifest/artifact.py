@@ -79,6 +79,11 @@ def read_videos(path: Path) -> list[Video]:
     return [_video(row, f"{path}: row {number}") for number, row in enumerate(read_table(path, COLUMNS), start=1)]
 
 
+def usable_ids(videos: Iterable[Video]) -> set[str]:
+    """Ids of the videos whose pictures can be read: those that every later store holds."""
+    return {video.video for video in videos if video.usable}
+
+
 def class_names(videos: Sequence[Video]) -> list[str]:
     """Every label of the videos, sorted: a class's index is its place here."""
     return sorted({label for video in videos for label in video.labels})

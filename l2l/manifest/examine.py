@@ -3,6 +3,7 @@
 import filecmp
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from l2l.manifest.artifact import Video
 from l2l.manifest.probe import Facts, probe_files
@@ -25,7 +26,14 @@ def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
     marked = []
     for video in videos:
         same = first.setdefault(video.fingerprint, video) if video.usable else video
-        if same is not video and filecmp.cmp(same.path, video.path, shallow=False):
+        if same is not video and _same_bytes(same.path, video.path):
             video = replace(video, status="duplicate", reason=f"the same bytes as {same.video}")
         marked.append(video)
     return marked
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:  # one went away meanwhile: what became of it is told when it is decoded
+        return False

@@ -115,7 +115,7 @@ def facts_of(path: Path) -> Facts:
     The pictures are the largest stream of video that is no attached picture (the first of equals), the sound the first of audio.
     """
     try:
-        fingerprint, head = _fingerprint(path)
+        fingerprint, head = fingerprint_of(path)
     except FileNotFoundError:
         return Facts("missing", "a link to a file that is not there" if path.is_symlink() else "no such file")
     except OSError as error:
@@ -127,8 +127,13 @@ def facts_of(path: Path) -> Facts:
     return dataclasses.replace(_open(path, head), fingerprint=fingerprint)
 
 
-def _fingerprint(path: Path) -> tuple[str, bytes]:
-    """Size and hash of head and tail, so that a file that was replaced is noticed; and the head."""
+def fingerprint_of(path: Path) -> tuple[str, bytes]:
+    """Size and hash of head and tail, so that a file that was replaced is noticed; and the head.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no regular file.
+    """
     if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
         raise ValueError("not a regular file")
     with open(path, "rb") as file:

@@ -19,7 +19,7 @@ from l2l.config import Media, as_json
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
 from l2l.moments import MOMENT_FRAMES, ClipGrid
-from l2l.stores import add_array, read_hdf5, write_hdf5
+from l2l.stores import MADE_BY, add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 
 KIND, LAYOUT = "media", 1
 CHUNK_BYTES = 1 << 18  # of the flat arrays: a few clips of JPEG; what is read and checked at once
@@ -113,7 +113,7 @@ class MediaWriter:
             flat.flush()
         videos = self._file.create_group("videos")
         for column, name in enumerate(("id", "status", "reason")):
-            add_array(videos, name, _as_bytes([str(row[column]) for row in self._rows]), ["video"])
+            add_texts(videos, name, [str(row[column]) for row in self._rows], ["video"])
         for column, name in ((3, "frames"), (4, "moments")):
             add_array(videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"])
         firsts = np.array(self._firsts, np.int64)
@@ -122,7 +122,7 @@ class MediaWriter:
 
 
 @contextlib.contextmanager
-def write_media(path: Path, media: Media, clips_stored: bool, made_by: str = "l2l") -> Iterator[MediaWriter]:
+def write_media(path: Path, media: Media, clips_stored: bool, made_by: str = MADE_BY) -> Iterator[MediaWriter]:
     """Open a media file for writing; it appears, whole, when the block ends well. Memory stays flat: videos go to disk."""
     attributes = {"made_by": made_by, "config": as_json(media), "clips_stored": clips_stored}
     with write_hdf5(path, KIND, LAYOUT, attributes) as file:
@@ -136,9 +136,9 @@ class MediaReader:
 
     def __init__(self, file: h5py.File) -> None:
         table = file["videos"]
-        self.config = Media.model_validate_json(file.attrs["config"])
+        self.config = Media.model_validate_json(attribute(file, "config"))
         self.clips_stored = bool(file.attrs["clips_stored"])
-        ids, states, reasons = (_as_text(table[name][:]) for name in ("id", "status", "reason"))
+        ids, states, reasons = (read_texts(table, name) for name in ("id", "status", "reason"))
         moments = table["moments"][:].tolist()
         self.states: dict[str, tuple[str, str]] = {i: (s, r) for i, s, r in zip(ids, states, reasons, strict=True)}
         self.videos: tuple[str, ...] = tuple(i for i, count in zip(ids, moments, strict=True) if count)
@@ -226,8 +226,8 @@ def read_media(path: Path) -> Iterator[MediaReader]:
     Raises:
         BadInput: if it is missing, not whole, of another kind or layout, or damaged (also while it is read).
     """
-    with read_hdf5(path, KIND, LAYOUT) as file:
-        yield MediaReader(file)
+    with read_store(path, KIND, LAYOUT, MediaReader) as reader:
+        yield reader
 
 
 def encode(picture: np.ndarray, quality: int | str) -> bytes:
@@ -244,11 +244,3 @@ def decode_picture(stored: bytes, side: int, quality: int | str) -> np.ndarray:
     if quality == "lossless":
         return np.frombuffer(stored, np.uint8).reshape(side, side, 3)
     return np.asarray(Image.open(io.BytesIO(stored)))
-
-
-def _as_bytes(texts: list[str]) -> np.ndarray:
-    return np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_)
-
-
-def _as_text(stored: np.ndarray) -> list[str]:
-    return [bytes(text).decode("utf-8", "surrogateescape") for text in stored]

@@ -11,8 +11,9 @@ import numpy as np
 
 from l2l.config import Media
 from l2l.manifest.artifact import CONTAINERS, USABLE
+from l2l.manifest.probe import fingerprint_of
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
+from l2l.media.ffmpeg import FfmpegStopped, run_ffmpeg
 from l2l.media.sound import TIME_CHANNELS, place
 from l2l.media.verdict import judge
 from l2l.moments import FRAME_RATE, MOMENT_FRAMES, SAMPLE_RATE_HZ, WINDOW_SAMPLES, moment_count, start_sample
@@ -27,6 +28,7 @@ def decode(
     audio_stream: int,
     duration_seconds: float,
     pictures: Literal["clips", "moments"],
+    fingerprint: str = "",
 ) -> Decoded:
     """Decode a file whole.
 
@@ -37,6 +39,8 @@ def decode(
         audio_stream: of the sound; -1 for none.
         duration_seconds: where the pictures end, as declared; 0 where nothing is declared.
         pictures: all that the clips are made of, or only the first of each moment.
+        fingerprint: what the file had when it was listed; one that changed since, or while it is read, is refused. Empty:
+            whatever it is now.
 
     Returns:
         Pictures and sound with the state found; without pictures and with the reason where the file is not usable.
@@ -44,13 +48,15 @@ def decode(
     step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
     argv = compile_argv(path, media, video_stream, audio_stream, step)
     outputs = ["pictures"] if audio_stream < 0 else ["pictures", "sound"]
-    if not path.exists():
-        return _unusable("missing", "no such file any more", media, step)
     try:
         finished = run_ffmpeg(argv, outputs, MOST_BYTES, media.time_limit_seconds)
     except FfmpegStopped as stopped:
         return _unusable("refused", str(stopped), media, step)
-    frames = _grid_frames(finished)
+    if not path.exists():
+        return _unusable("missing", "no such file any more", media, step)
+    if fingerprint and fingerprint != _fingerprint_now(path):
+        return _unusable("refused", "it changed since it was listed, or while it was read", media, step)
+    frames = finished.log.grid_frames
     shown = _as_pictures(finished.outputs[0], media.frame_pixels)
     waveform, runs = place(finished.outputs[1] if audio_stream >= 0 else b"", _samples(frames, media))
     whole = Decoded("ok", "", frames, step, shown, waveform, runs, media.grid)
@@ -59,6 +65,13 @@ def decode(
         return _unusable(status, reason, media, step)
     heard = runs[:0] if status == "silent" else runs  # a muted track tells nothing: to the networks it is as if there were none
     return Decoded(status, reason, frames, step, shown, waveform, heard, media.grid)
+
+
+def _fingerprint_now(path: Path) -> str:
+    try:
+        return fingerprint_of(path)[0]
+    except (OSError, ValueError):
+        return "not readable"
 
 
 def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int, step: int) -> list[str]:
@@ -96,7 +109,7 @@ def compile_argv(path: Path, media: Media, video_stream: int, audio_stream: int,
     if audio_stream >= 0:
         outputs.append(ffmpeg.output(source[str(audio_stream)], "pipe:sound", af=listen, format="s16le"))
     everything = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    manner = ("-hide_banner", "-nostats", "-loglevel", "level+verbose", "-filter_threads", "1", "-max_error_rate", "1")
+    manner = ("-hide_banner", "-nostats", "-loglevel", "repeat+level+warning", "-filter_threads", "1", "-max_error_rate", "1")
     argv = ffmpeg.compile(everything.global_args(*manner))[1:]
     return [f"file:{path.absolute()}" if word == "FILE" else word for word in argv]
 
@@ -117,12 +130,6 @@ def _corner(media: Media) -> tuple[object, object]:
         return round((width - side) / 2), round((height - side) / 2)
     left, top = (f"'if(mod({all_}-{side},2),2*round(({all_}-{side})/4),({all_}-{side})/2)'" for all_ in ("iw", "ih"))
     return left, top
-
-
-def _grid_frames(finished: Finished) -> int:
-    """Frames on the 30 fps grid, of which only some were piped: the fps filter tells when it is torn down; 0 if it never ran."""
-    found = finished.log.search(r"Parsed_fps_0 .* (\d+) frames in, (\d+) frames out")
-    return int(found[2]) if found else 0
 
 
 def _samples(frames: int, media: Media) -> int:

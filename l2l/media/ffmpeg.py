@@ -14,21 +14,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from l2l.errors import BadInput
 
-KEPT_LINES = 200
-KEPT_COMPLAINTS = 20  # of one speaker
+KEPT_COMPLAINTS = 20  # of one part of ffmpeg
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space: 8k pictures of 10 bits fit, those of a header that lies do not
 _COMPLAINT = re.compile(r"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)")
 _MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")  # to which output, with the codec and its decoder
+_GRID = re.compile(r"\d+ frames in, (\d+) frames out")
+_REPORT = "FFREPORT"  # the variable by which ffmpeg is told where to write its report and how much; 40 is verbose
 
 
 class FfmpegStopped(Exception):
@@ -37,31 +37,36 @@ class FfmpegStopped(Exception):
 
 @dataclass
 class Log:
-    """What ffmpeg said: its last lines, and its first complaints, those while it looked the file over apart."""
+    """What ffmpeg said: who complained of what, and what else is asked of its report.
 
-    last: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    opening: dict[str, list[str]] = field(default_factory=dict)  # by who complains: only the order of one's words is certain
-    decoding: dict[str, list[str]] = field(default_factory=dict)
+    Its parts run at once, and in the report one may finish the line that another began: so complaints are read where nothing
+    but warnings and errors is written, which come in whole lines.
+    """
+
+    complaints: dict[str, list[str]] = field(default_factory=dict)  # the first of each part, by its name and address
+    opening: set[str] = field(default_factory=set)  # the parts that complained while the file was looked over
     decoders: dict[int, str] = field(default_factory=dict)  # of each stream that is read, by its index
+    grid_frames: int = 0  # that the fps filter gave, told when it is torn down; 0 if it never ran
 
-    def add(self, line: str) -> None:
-        """Take one line without its end."""
-        self.last.append(line)
-        if mapped := _MAPPED.search(line):
-            self.decoders[int(mapped[1])] = mapped[2] if mapped[3] == "native" else mapped[3]
-        complaints = self.decoding if self.decoders else self.opening
+    def complain(self, line: str) -> None:
+        """Take one line, without its end, of those that are only warnings and errors."""
         if _COMPLAINT.search(line):
-            told = complaints.setdefault(speaker(line), [])
+            told = self.complaints.setdefault(_part(line), [])
             if len(told) < KEPT_COMPLAINTS:
                 told.append(line)
 
-    def search(self, pattern: str) -> re.Match[str] | None:
-        """Where the pattern is found in the last of the kept lines that holds it."""
-        return next((match for line in reversed(self.last) if (match := re.search(pattern, line))), None)
+    def report(self, line: str) -> None:
+        """Take one line, without its end, of the report."""
+        if mapped := _MAPPED.search(line):
+            self.decoders[int(mapped[1])] = mapped[2] if mapped[3] == "native" else mapped[3]
+        if not self.decoders and _COMPLAINT.search(line):
+            self.opening.add(_part(line))
+        if counted := _GRID.search(line):
+            self.grid_frames = int(counted[1])
 
     def complains(self, words: str) -> bool:
         """Whether these words are in a complaint."""
-        return any(words in line for told in (self.opening, self.decoding) for lines in told.values() for line in lines)
+        return any(words in line for lines in self.complaints.values() for line in lines)
 
 
 @dataclass(frozen=True)
@@ -119,17 +124,18 @@ def run_ffmpeg(
     Raises:
         FfmpegStopped: if it ran out of time, of bytes or of memory.
     """
-    pipes = {name: os.pipe() for name in outputs}
+    pipes = {name: os.pipe() for name in (*outputs, _REPORT)}
     place = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
     argv = [str(ffmpeg_program()), "-nostdin", *(place.get(argument, argument) for argument in arguments)]
     try:
-        process = _start(argv, [write for _, write in pipes.values()])
+        process = _start(argv, [write for _, write in pipes.values()], pipes[_REPORT][1])
     finally:
         for _, write in pipes.values():
             os.close(write)  # ours: the reader sees the end only when no writer is left
     cpu_seconds = math.ceil(time_limit_seconds if cpu_limit_seconds is None else cpu_limit_seconds)
     _bound(process, cpu_seconds, memory_limit_bytes)
     log, gathered = Log(), tuple(bytearray() for _ in outputs)
+    report = open(pipes.pop(_REPORT)[0], "rb")  # noqa: SIM115 - the thread that reads it closes it
     overflow = threading.Event()
 
     def gather(read: int, into: bytearray) -> None:
@@ -144,7 +150,8 @@ def run_ffmpeg(
     threads = [
         threading.Thread(target=gather, args=(read, into)) for (read, _), into in zip(pipes.values(), gathered, strict=True)
     ]
-    threads.append(threading.Thread(target=_read_log, args=(process.stderr, log)))
+    threads.append(threading.Thread(target=_read_lines, args=(process.stderr, log.complain)))
+    threads.append(threading.Thread(target=_read_lines, args=(report, log.report)))
     with _running(process, threads):
         try:
             exit_code = process.wait(time_limit_seconds)
@@ -165,13 +172,19 @@ def speaker(line: str) -> str:
     return who[1] if who else ""
 
 
-def _start(argv: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+def _part(line: str) -> str:
+    """The part of ffmpeg that says this, with its address: a decoder that looks a file over is not the one that decodes it."""
+    return line.partition("]")[0]
+
+
+def _start(argv: Sequence[str], pass_fds: Sequence[int], report: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         pass_fds=pass_fds,
+        env={**os.environ, _REPORT: f"file=/dev/fd/{report}:level=40"},
         start_new_session=True,  # a process group of its own, to be killed as one
     )
 
@@ -207,7 +220,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _read_log(pipe: IO[bytes], log: Log) -> None:
+def _read_lines(pipe: IO[bytes], take: Callable[[str], None]) -> None:
     with pipe:
         while line := pipe.readline(LINE_BYTES):
-            log.add(line.decode("utf-8", "replace").rstrip("\r\n"))
+            take(line.decode("utf-8", "replace").rstrip("\r\n"))

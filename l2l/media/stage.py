@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from l2l.config import Manifest, Media
-from l2l.errors import BadInput
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.manifest.limit import check_usable
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import ffmpeg_version
+from l2l.stores import MADE_BY, check_videos
 
 
 def decode_videos(
@@ -31,7 +31,7 @@ def decode_videos(
     """
     videos = read_videos(manifest)
     clips_stored = role != "target" and config.clips == "stored"
-    made_by = f"l2l decode_videos, ffmpeg {ffmpeg_version()}"
+    made_by = f"{MADE_BY} with ffmpeg {ffmpeg_version()}"
     with write_media(media, config, clips_stored, made_by) as writer:
         for video, decoded in _decode_in_order(videos, config, clips_stored, threads):
             if decoded is None:
@@ -57,10 +57,7 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
         with read_media(path) as shard:
             states |= shard.states
     listed = read_videos(manifest)
-    if unknown := [video.video for video in listed if video.video not in states]:
-        raise BadInput(
-            f"{manifest}: no state of {unknown[0]!r} in the media files; run decode_videos on every shard of this table"
-        )
+    check_videos(media[0].parent, states, [video.video for video in listed])
     final = [replace(video, status=states[video.video][0], reason=states[video.video][1]) for video in listed]
     check_usable(final, videos, config, "after decoding")
     write_videos(videos, final)
@@ -87,4 +84,5 @@ def _first(waiting: deque[tuple[Video, Future[Decoded] | None]]) -> tuple[Video,
 
 def _decode(video: Video, config: Media, clips_stored: bool) -> Decoded:
     wanted: Literal["clips", "moments"] = "clips" if clips_stored else "moments"
-    return decode(video.path, config, video.video_stream, video.audio_stream, video.duration_seconds, wanted)
+    streams = video.video_stream, video.audio_stream
+    return decode(video.path, config, *streams, video.duration_seconds, wanted, video.fingerprint)

@@ -1,7 +1,9 @@
 """What state a decoded video is in, and why, in plain words. ffmpeg's exit code is no verdict: what it gave and said is."""
 
 import re
+from collections.abc import Iterable
 
+from l2l.manifest.artifact import CONTAINERS
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import Finished, Log, speaker
 
@@ -37,7 +39,8 @@ def _damage(
 ) -> tuple[str, str] | None:
     log = finished.log
     if not decoded.frames:
-        return "corrupt", f"no picture can be decoded: {_plain(_complaints(log, video_stream, None) or _in_order(log.opening))}"
+        why = _complaints(log, video_stream, None) or _in_order(log.complaints.values())
+        return "corrupt", f"no picture can be decoded: {_plain(why)}"
     if len(decoded.pictures) != -(-decoded.frames // decoded.step):
         return "corrupt", f"{len(decoded.pictures)} pictures came of {decoded.frames} frames, one in {decoded.step} expected"
     longer = decoded.duration_seconds - duration_seconds
@@ -71,13 +74,23 @@ def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
 
 
 def _complaints(log: Log, *about: int | None) -> list[str]:
-    """What was said while decoding that tells of damage: in a stream, by its index, or in the file as a whole, None."""
-    return [line for line in _in_order(log.decoding) if _stream_of(line, log) in about]
+    """What was said that tells of damage: in a stream, by its index, or in the file as a whole, None.
+
+    While a file is looked over, decoders complain of what comes before the first key frame, which nobody decodes later; the
+    demuxer reads what it reads then only once.
+    """
+    while_decoding = [told for part, told in log.complaints.items() if part not in log.opening or _demuxes(told[0])]
+    return [line for line in _in_order(while_decoding) if _stream_of(line, log) in about]
 
 
-def _in_order(told: dict[str, list[str]]) -> list[str]:
+def _in_order(complaints: Iterable[list[str]]) -> list[str]:
     """Complaints by speaker: parts of ffmpeg run at once, so the order among them differs from run to run."""
-    return [line for who in sorted(told) for line in told[who]]
+    return [line for told in sorted(complaints, key=lambda told: (speaker(told[0]), _plain(told))) for line in told]
+
+
+def _demuxes(line: str) -> bool:
+    who = speaker(line)  # such as in#0/flv; before ffmpeg 7.1 matroska,webm
+    return who.startswith("in#") or who.partition(",")[0] in CONTAINERS.split(",")
 
 
 def _stream_of(line: str, log: Log) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from l2l.config import Mels, as_json
 from l2l.errors import BadInput
-from l2l.stores import add_array, read_hdf5, write_hdf5
+from l2l.stores import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 
 KIND, LAYOUT = "mels", 1
 
@@ -25,7 +25,7 @@ def write_mels(path: Path, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], me
         )  # training reads one at a time
         add_array(file, "has_sound", np.concatenate([np.zeros(0, bool), *flags]), ("moment",))
         add_array(file, "offset", np.cumsum([0, *map(len, parts)], dtype=np.int64), ("video_edge",), "moments")
-        file.create_dataset("video", data=list(rows), dtype=h5py.string_dtype())
+        add_texts(file, "video", list(rows), ("video",))
 
 
 class MelReader:
@@ -33,8 +33,8 @@ class MelReader:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
-        self.config = Mels.model_validate_json(file.attrs["config"])
-        self.videos: tuple[str, ...] = tuple(file["video"].asstr()[...])
+        self.config = Mels.model_validate_json(attribute(file, "config"))
+        self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
         self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
 
@@ -66,5 +66,5 @@ def read_mels(path: Path) -> Iterator[MelReader]:
     Raises:
         BadInput: if the file is missing, incomplete, damaged or of another kind.
     """
-    with read_hdf5(path, KIND, LAYOUT) as file:
-        yield MelReader(file)
+    with read_store(path, KIND, LAYOUT, MelReader) as reader:
+        yield reader

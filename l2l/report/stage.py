@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from l2l.config import Report
 from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
-from l2l.manifest.artifact import Video, read_videos
+from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
 from l2l.report.figures import cost_plot, picture_address
 from l2l.report.relations import relations
-from l2l.stores import read_shards, read_table, write_text
+from l2l.stores import MADE_BY, read_shards, read_table, write_text
 
 _MOST_REMARKS = 200
 _PACKAGES = ("torch", "torchvision", "torchaudio", "zarr", "h5py", "numpy", "av")
@@ -40,7 +40,7 @@ def write_report(
         row["video"]: row["predicted"] for row in read_table(predictions, PREDICTION_COLUMNS) if row["method"] == "ours_dense"
     }
     shown = _spread([video for video in listed if video.video in chosen], config.film_strips)
-    with read_shards(media, read_media) as shards:
+    with read_shards(media, read_media, usable_ids(listed)) as shards:
         films = [_film(video, said[video.video], chosen[video.video], shards[video.video], config.pictures) for video in shown]
     rows1, rows2 = read_table(table1, TABLE1_COLUMNS), read_table(clips, CLIP_COLUMNS)
     files = (
@@ -54,6 +54,7 @@ def write_report(
     )
     text = page.render(
         title=config.title,
+        made_by=MADE_BY,
         run=json.loads(settings)["run"],
         target=videos.parent.name,
         counts=_counts(listed, said),

@@ -13,10 +13,11 @@ from l2l import config as sections
 from l2l.errors import BadInput
 from l2l.features.artifact import Features, read_features
 from l2l.fitting import fit, prepare
-from l2l.manifest.artifact import Video, read_videos
+from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
+from l2l.stores import check_videos
 from l2l.student.artifact import load_start
 from l2l.student.network import Head, Modality, Student
 
@@ -59,6 +60,7 @@ def fit_skimmer(
     origin = load_start(student)
     bank = read_features(features)
     rows = [video for video in read_videos(videos) if video.usable]
+    check_videos(features, bank.videos, usable_ids(rows))
     train, val = (examples(bank, [v for v in rows if v.split == split], origin.modalities) for split in ("train", "val"))
     if len(train) < 2:
         raise BadInput(f"{videos}: {len(train)} usable training videos, expected at least 2 to fit the skimmer on (batch norm)")

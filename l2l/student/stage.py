@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from l2l.config import Student as StudentConfig
 from l2l.errors import BadInput
 from l2l.fitting import fit, flip_half, laid_out, prepare
-from l2l.manifest.artifact import class_names, read_videos
+from l2l.manifest.artifact import class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
@@ -38,6 +38,11 @@ class Moments(Dataset):
     ) -> None:
         self.places, self.answers, self.media, self.mels = places, answers, media, mels
         self._has_sound = {video: mels[video].has_sound(video) for video in {video for video, _ in places}}
+        for video, has_sound in self._has_sound.items():
+            if len(has_sound) != media[video].moments(video):
+                raise BadInput(
+                    f"{video}: {media[video].moments(video)} moments seen, {len(has_sound)} heard; run snakemake again"
+                )
 
     def __len__(self) -> int:
         return len(self.places)
@@ -82,8 +87,13 @@ def distil_student(
     The source's labels are not read; how often the student's best class is the teacher's on val is logged.
     """
     device = prepare(seed, threads)
-    split = {video.video: video.split for video in read_videos(videos)}
-    with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s, read_shards(descriptors, read_descriptors) as d:
+    listed = read_videos(videos)
+    split, ids = {video.video: video.split for video in listed}, usable_ids(listed)
+    with (
+        read_shards(media, read_media, ids) as m,
+        read_shards(mels, read_mels, ids) as s,
+        read_shards(descriptors, read_descriptors, ids) as d,
+    ):
         places: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
         answers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"train": [], "val": [], "test": []}
         names: list[str] = []
@@ -129,8 +139,8 @@ def finetune_student(
     """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing."""
     device = prepare(seed, threads)
     listed = read_videos(videos)
-    classes = class_names(listed)
-    with read_shards(media, read_media) as m, read_shards(mels, read_mels) as s:
+    classes, ids = class_names(listed), usable_ids(listed)
+    with read_shards(media, read_media, ids) as m, read_shards(mels, read_mels, ids) as s:
         mel_config = next(iter(s.values())).config
         network = _start(distilled, config, modalities, len(classes), mel_config.bands)
         network = laid_out(network, device)

@@ -10,15 +10,23 @@ from typing import Any
 import h5py
 import numpy as np
 
+from l2l.config import Teacher, as_json
 from l2l.fitting import load_network, save_network
-from l2l.stores import add_array, read_hdf5, write_hdf5
+from l2l.stores import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
 
 KIND, LAYOUT = "descriptors", 1
 
 
-def save_teacher(path: Path, teacher: AnyTeacher, class_names: Sequence[str], frame_pixels: int, clip_frames: int) -> None:
-    """Keep a teacher with the names of its classes and the clips it is made for."""
+def save_teacher(
+    path: Path,
+    teacher: AnyTeacher,
+    class_names: Sequence[str],
+    frame_pixels: int,
+    clip_frames: int,
+    config: Teacher | None = None,
+) -> None:
+    """Keep a teacher with the names of its classes, the clips it is made for and the section it was made with."""
     narrow = {"widths": teacher.widths, "blocks": teacher.blocks} if isinstance(teacher, R2Plus1D) else {}
     settings = {
         "network": teacher.network,
@@ -26,6 +34,7 @@ def save_teacher(path: Path, teacher: AnyTeacher, class_names: Sequence[str], fr
         "class_names": list(class_names),
         "frame_pixels": frame_pixels,
         "clip_frames": clip_frames,
+        "config": config and config.model_dump(mode="json"),
     }
     save_network(path, "teacher", teacher, settings)
 
@@ -48,10 +57,13 @@ class Described:
     scores: np.ndarray  # (clips, classes) float16, logits
 
 
-def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: AnyTeacher, class_names: Sequence[str]) -> None:
-    """Write a shard's descriptors, all videos one after another."""
+def write_descriptors(
+    path: Path, rows: Mapping[str, Described], teacher: AnyTeacher, class_names: Sequence[str], config: Teacher | None = None
+) -> None:
+    """Write a shard's descriptors, all videos one after another, with the section they were made with."""
     parts = list(rows.values())
-    with write_hdf5(path, KIND, LAYOUT, {"network": teacher.network, "class_names": list(class_names)}) as file:
+    made_with = {"config": as_json(config)} if config else {}
+    with write_hdf5(path, KIND, LAYOUT, {"network": teacher.network, "class_names": list(class_names), **made_with}) as file:
         empty = Described(
             np.zeros(0, np.int32),
             np.zeros((0, teacher.descriptor_width), np.float16),
@@ -61,7 +73,7 @@ def write_descriptors(path: Path, rows: Mapping[str, Described], teacher: AnyTea
         add_array(file, "descriptor", np.concatenate([p.descriptors for p in (empty, *parts)]), ("clip", "descriptor"))
         add_array(file, "score", np.concatenate([p.scores for p in (empty, *parts)]), ("clip", "class"), "logit")
         add_array(file, "offset", np.cumsum([0, *(len(p.moments) for p in parts)], dtype=np.int64), ("video_edge",), "clips")
-        file.create_dataset("video", data=list(rows), dtype=h5py.string_dtype())
+        add_texts(file, "video", list(rows), ("video",))
 
 
 class DescriptorReader:
@@ -69,10 +81,15 @@ class DescriptorReader:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
-        self.class_names: list[str] = json.loads(file.attrs["class_names"])
-        self.videos: tuple[str, ...] = tuple(file["video"].asstr()[...])
+        self.class_names: list[str] = json.loads(attribute(file, "class_names"))
+        self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
         self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
+
+    def moments(self, video: str) -> int:
+        """Number of described moments of a video."""
+        rows = self._rows[video]
+        return rows.stop - rows.start
 
     def described(self, video: str) -> Described:
         """What the teacher says of a video's described moments."""
@@ -87,5 +104,5 @@ def read_descriptors(path: Path) -> Iterator[DescriptorReader]:
     Raises:
         BadInput: if the file is missing, incomplete, damaged or of another kind.
     """
-    with read_hdf5(path, KIND, LAYOUT) as file:
-        yield DescriptorReader(file)
+    with read_store(path, KIND, LAYOUT, DescriptorReader) as reader:
+        yield reader

@@ -13,12 +13,12 @@ from torchvision.models import get_model_weights
 from l2l.config import Media, Teacher, TeacherNetwork
 from l2l.errors import BadInput
 from l2l.fitting import fit, flip_half, laid_out, prepare
-from l2l.manifest.artifact import Video, class_names, read_videos
+from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.moments import moments_inside
-from l2l.stores import read_shards
+from l2l.stores import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
 from l2l.teacher.network import AnyTeacher, as_input, build_teacher, our_names, preset
 from l2l.weights import fill, published_state
@@ -57,7 +57,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
     device = prepare(seed, threads)
     listed = read_videos(videos)
     classes = class_names(listed)
-    with read_shards(media, read_media) as shards:
+    with read_shards(media, read_media, usable_ids(listed)) as shards:
         counts = {video: shard.moments(video) for video, shard in shards.items()}
         examples = labelled_moments(listed, counts, classes, "train")
         if not examples:
@@ -82,7 +82,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             config.fit,
             lambda: {"val_top1": validate()},
         )
-    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames)
+    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
 
 
 def _check_media(network: TeacherNetwork, media: Media) -> None:
@@ -111,7 +111,7 @@ def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
     classes = list(categories) if count == len(categories) else [f"class {i}" for i in range(count)]
     network = build_teacher(config.network, count, config.widths, config.blocks)
     fill(network, state, config.weights, config.network)
-    save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames)
+    save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames, config)
 
 
 def _wanted(video: Video, count: int, part: Literal["all", "segments"]) -> list[int]:
@@ -126,7 +126,8 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
     if shard.clips_stored:
         yield from (shard.clip(video.video, moment) for moment in moments)
         return
-    decoded = decode(video.path, shard.config, video.video_stream, video.audio_stream, video.duration_seconds, "clips")
+    streams = video.video_stream, video.audio_stream
+    decoded = decode(video.path, shard.config, *streams, video.duration_seconds, "clips", video.fingerprint)
     if decoded.moments != shard.moments(video.video):
         stored = shard.moments(video.video)
         raise BadInput(f"{video.path}: {decoded.moments} moments now, {stored} when its media were stored; rerun decode_videos")
@@ -150,7 +151,9 @@ def describe_clips(
     with read_media(media) as shard, torch.inference_mode():
         if (settings["frame_pixels"], settings["clip_frames"]) != (shard.config.frame_pixels, shard.config.clip_frames):
             raise BadInput(f"{media}: its clips are not those that {teacher} is made for; rerun both stages with one config")
-        for video in read_videos(manifest):
+        listed = read_videos(manifest)
+        check_videos(media, shard.states, [video.video for video in listed])
+        for video in listed:
             if video.video not in shard.videos:
                 continue
             moments = _wanted(video, shard.moments(video.video), part)
@@ -161,4 +164,4 @@ def describe_clips(
             ]
             z, scores = (torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True))
             rows[video.video] = Described(np.asarray(moments, np.int32), z, scores)
-    write_descriptors(descriptors, rows, network, settings["class_names"])
+    write_descriptors(descriptors, rows, network, settings["class_names"], config)
