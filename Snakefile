@@ -29,4 +29,6 @@ rule all:
     default_target: True
     input:
         f"results/{CONFIG.run}/report.html",
+        f"results/{CONFIG.run}/evaluation/ablations.tsv",
+        f"results/{CONFIG.run}/evaluation/recognition.tsv",
     localrule: True

@@ -31,6 +31,7 @@ STAGES = {
     "fit_skimmer": "l2l.skimmer.stage",
     "evaluate_clips": "l2l.evaluation.stage",
     "evaluate_videos": "l2l.evaluation.stage",
+    "evaluate_variants": "l2l.evaluation.comparison",
     "write_report": "l2l.report.stage",
 }
 PEOPLE = {

@@ -5,6 +5,7 @@ A key that is misspelt, missing or out of bounds stops the run before anything s
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Modality = Literal["image", "audio"]  # what is seen, what is heard
+FeatureName = Literal["image", "audio", "fused", "teacher"]  # a student's streams and Psi of them; the teacher's descriptor
 Four = tuple[Count, Count, Count, Count]
 RESNET_18: Four = (64, 128, 256, 512)  # channels of its four stages, and of R(2+1)D-18's
 TWO_EACH: Four = (2, 2, 2, 2)  # its blocks
@@ -408,6 +410,30 @@ class Features(Section):
     chunk_moments: Count = 2048
 
 
+class Variant(Section):
+    """What a skimmer reads, where that is other than the features of the student's modalities, found and fused by themselves."""
+
+    recognition: tuple[FeatureName, ...] = ()  # what is averaged and classified; empty: the student's modalities, through Psi
+    indexing: tuple[FeatureName, ...] = ()  # by which moments are found, and what the LSTM reads; empty: those of recognition
+    selected: bool = False  # recognition features are those of the T selected moments, not means weighed over all moments
+
+    @property
+    def features(self) -> tuple[FeatureName, ...]:
+        """All that it names."""
+        return (*self.recognition, *self.indexing)
+
+
+PLAIN = Variant()
+VARIANTS: Mapping[str, Variant] = {
+    "visual_indexing": Variant(indexing=("image",)),  # supplement, G.1: where to look is chosen by the image alone
+    "single_query": Variant(recognition=("fused",)),  # G.2: one query, one key a moment, of the fused feature
+    "image": Variant(recognition=("image",)),  # D: a single modality
+    "audio": Variant(recognition=("audio",)),
+    "image_then_fused": Variant(recognition=("fused",), indexing=("image",), selected=True),  # cheap to index, dear to recognise
+    "fused_then_teacher": Variant(recognition=("teacher",), indexing=("fused",), selected=True),
+}
+
+
 class Skimmer(Section):
     """ImgAud-Skimming: the attention LSTM."""
 
@@ -419,6 +445,19 @@ class Skimmer(Section):
     fusion_rate: Annotated[float, Field(ge=0)] = 0  # learning rate of Psi relative to the rest; 0: as the student left it
     classifier_rate: Annotated[float, Field(ge=0)] = 0.1  # of the classifier, relative to the rest
     fit: Fitting
+    variants: dict[Name, Variant] = {}  # further ones by name, beside `VARIANTS`; see evaluation.variants
+
+    @model_validator(mode="after")
+    def _new_names(self) -> "Skimmer":
+        taken = {"skimmer", "lstm", "non_recurrent", *VARIANTS} & set(self.variants)
+        if taken:
+            raise ValueError(f"variants: {min(taken)} is one of l2l's own; give yours another name")
+        return self
+
+    @property
+    def all_variants(self) -> Mapping[str, Variant]:
+        """The paper's and those of this configuration, by name."""
+        return {**VARIANTS, **self.variants}
 
 
 class Evaluation(Section):
@@ -427,6 +466,9 @@ class Evaluation(Section):
     moments: Count = 10  # looked at by the methods that pick
     sparse_factor: Annotated[int, Field(ge=2)] = 5  # ours sparse reads features of one moment in so many
     random_draws: Count = 10  # over which the random choice is averaged
+    # Skimmers compared in ablations.tsv and recognition.tsv, each one more fit; none told: those of G.1 and G.2, if the
+    # student has two modalities. One that reads `teacher` has it describe all moments of the target (in the paper 40 GMACs each).
+    variants: tuple[Name, ...] | None = None
 
 
 class Report(Section):
@@ -468,6 +510,20 @@ class Config(Section):
                     f"videos: found {self._with_role(role) or 'no'} {role} data set, expected one (role {role} or both)"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _known_variants(self) -> "Config":
+        for name in self.compared:
+            if name not in self.skimmer.all_variants:
+                raise ValueError(f"evaluation.variants: no {name}; expected some of {', '.join(self.skimmer.all_variants)}")
+        return self
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The skimmer's variants that are fitted and evaluated beside it."""
+        if self.evaluation.variants is not None:
+            return self.evaluation.variants
+        return ("visual_indexing", "single_query") if len(self.student.modalities) == 2 else ()
 
     def _with_role(self, role: str) -> list[str]:
         return [name for name, dataset in self.videos.items() if dataset.role in (role, "both")]

@@ -216,7 +216,8 @@ def read_shards(
             reader = stack.enter_context(read(path))
             check_videos(path, set(reader.videos), set(videos) - held.keys(), whole=False)
             held |= dict.fromkeys(reader.videos, reader)
-        check_videos(paths[0].parent, held, videos)
+        if paths:
+            check_videos(paths[0].parent, held, videos)
         yield held
 
 

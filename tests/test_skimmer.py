@@ -15,14 +15,23 @@ from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.skimmer.artifact import FittedSkimmer, build, load_skimmer, save_skimmer
-from l2l.skimmer.baselines import LstmBaseline, NonRecurrent
-from l2l.skimmer.network import Skimmer, mean_over_present
+from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
+from l2l.skimmer.network import (
+    AS_THE_PAPER,
+    SELECTED_ANSWERS,
+    UNAGGREGATED,
+    WEIGHED_ANSWERS,
+    Skimmer,
+    joint_weights,
+    mean_over_present,
+)
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import interpolate, moments_read
 from l2l.skimmer.stage import Example, ReadAtFactors, collate, examples, fit_skimmer, start_from_student
 from l2l.student.artifact import load_student
 
 WIDTHS = {"image": 6, "audio": 5}
+ALL_WIDTHS = {**WIDTHS, "fused": 8, "teacher": 4}
 SMALL = {"classes": 4, "fusion_hidden": 11, "descriptor_width": 8, "hidden": 9, "key": 7, "query_hidden": 10}
 MODALITIES = (("image", "audio"), ("image",), ("audio",))
 
@@ -47,21 +56,43 @@ def small_skimmer(modalities=("image", "audio"), seed: int = 0) -> Skimmer:
     return shaken(Skimmer({m: WIDTHS[m] for m in modalities}, **SMALL), seed)
 
 
+VARIANTS = {  # what is classified, through Psi where it is both modalities; by what it is found, where by others
+    "visual_indexing": (("image", "audio"), ("image",)),
+    "single_query": (("fused",), ()),
+    "image": (("image",), ()),
+    "image_then_fused": (("fused",), ("image",)),
+    "fused_then_teacher": (("teacher",), ("fused",)),
+    "both_then_teacher": (("teacher",), ("image", "audio")),
+}
+
+
+def small_variant(name: str, seed: int = 0) -> Skimmer:
+    """A skimmer that reads as one of the variants does; one feature is read as it is."""
+    recognition, indexing = ({m: ALL_WIDTHS[m] for m in names} for names in VARIANTS[name])
+    psi = {} if len(recognition) > 1 else {"fusion_hidden": 0, "descriptor_width": sum(recognition.values())}
+    torch.manual_seed(seed)
+    return shaken(Skimmer(recognition, **{**SMALL, **psi}, indexing=indexing), seed)
+
+
 def small_network(kind: str):
     torch.manual_seed(0)
     if kind == "lstm":
         return shaken(LstmBaseline(WIDTHS, 4, 11, 8, 9))
-    return shaken(NonRecurrent(WIDTHS, 4, 11, 8, 7, 10))
+    return shaken(non_recurrent(WIDTHS, 4, 11, 8, 7, 10))
 
 
-def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int) -> Tensor:
+def logits_of(network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS) -> Tensor:
+    return network(features, present, steps).logits if isinstance(network, Skimmer) else network(features, present)
+
+
+def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS) -> Tensor:
     with torch.no_grad():
-        return network(features, present, steps).logits if isinstance(network, Skimmer) else network(features, present)
+        return logits_of(network, features, present, steps)
 
 
-def made_up(lengths, seed: int = 0) -> list[dict[str, Tensor]]:
+def made_up(lengths, seed: int = 0, widths=WIDTHS) -> list[dict[str, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
-    return [{m: torch.randn(n, width, generator=generator) for m, width in WIDTHS.items()} for n in lengths]
+    return [{m: torch.randn(n, width, generator=generator) for m, width in widths.items()} for n in lengths]
 
 
 def only(video: dict[str, Tensor], modalities) -> dict[str, Tensor]:
@@ -89,9 +120,9 @@ def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, see
 @settings(max_examples=20, deadline=None)
 def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, seed):
     network, videos = small_network(kind), made_up(lengths, seed)
-    together = scores_of(network, *pad_videos(videos), 0)
+    together = scores_of(network, *pad_videos(videos))
     for row, video in zip(together, videos, strict=True):
-        torch.testing.assert_close(row, scores_of(network, *pad_videos([video]), 0)[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(row, scores_of(network, *pad_videos([video]))[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["skimmer", "lstm", "non_recurrent"])
@@ -173,6 +204,68 @@ def test_with_one_modality_there_are_no_modality_scores_to_learn():
     assert (network(*pad_videos([only(v, ("audio",)) for v in made_up([5])]), 4).modality_scores == 1).all()
 
 
+# ---- variants ---------------------------------------------------------------------------------------------------------------
+
+MANNERS = {"weighed": AS_THE_PAPER, "answers": WEIGHED_ANSWERS, "selected": SELECTED_ANSWERS}
+
+
+@given(
+    variant=st.sampled_from([*VARIANTS]),
+    lengths=lengths,
+    steps=st.integers(1, 8),
+    seed=st.integers(0, 99),
+    manner=st.sampled_from([*MANNERS.values()]),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(variant, lengths, steps, seed, manner):
+    network, videos = small_variant(variant, seed), made_up(lengths, seed, ALL_WIDTHS)
+    with torch.no_grad():
+        together = network(*pad_videos(videos), steps, manner).logits
+        alone = torch.cat([network(*pad_videos([video]), steps, manner).logits for video in videos])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", [name for name, (_, indexing) in VARIANTS.items() if indexing])
+def test_where_to_look_is_chosen_by_the_indexing_features_alone(variant):
+    network, (video, other) = small_variant(variant), made_up([12, 12], widths=ALL_WIDTHS)
+    asking = VARIANTS[variant][1]
+    deaf = {m: video[m] if m in asking else x for m, x in other.items()}
+    first, second = network(*pad_videos([video]), 6), network(*pad_videos([deaf]), 6)
+    assert torch.equal(first.weights, second.weights)
+    assert (first.logits - second.logits).abs().max() > 1e-3  # the answer is of the others
+
+
+@pytest.mark.parametrize("variant", ["image_then_fused", "fused_then_teacher", "both_then_teacher"])
+def test_dear_features_are_read_of_the_selected_moments_alone(variant):
+    network, (video,) = small_variant(variant), made_up([12], widths=ALL_WIDTHS)
+    (dear,), _ = VARIANTS[variant]
+    with torch.no_grad():
+        whole = network(*pad_videos([video]), 5, SELECTED_ANSWERS)
+        looked_at = joint_weights(whole.weights, whole.modality_scores).argmax(2)[0]
+        assert looked_at.shape == (5,)
+        assert len(set(looked_at.tolist())) < 12
+        kept = torch.full_like(video[dear], math.nan)
+        kept[looked_at] = video[dear][looked_at]
+        only_those = network(*pad_videos([{**video, dear: kept}]), 5, SELECTED_ANSWERS)
+    assert torch.equal(only_those.logits, whole.logits)
+
+
+def test_a_single_query_has_one_key_a_moment_and_no_modality_scores():
+    network = small_variant("single_query")
+    assert set(network.queries) == set(network.keys) == {"fused"}
+    assert network.modality_attention is None
+    assert network(*pad_videos(made_up([9], widths=ALL_WIDTHS)), 4).weights.shape == (1, 3, 1, 9)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_parameter_of_a_variant_gets_a_gradient(variant):
+    network = small_variant(variant).train()
+    batch = pad_videos(made_up([5, 9, 12], widths=ALL_WIDTHS))
+    torch.nn.functional.cross_entropy(network(*batch, 4, WEIGHED_ANSWERS).logits, torch.tensor([0, 1, 2])).backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert all(name.endswith((".0.bias", ".linear.bias")) for name in dead)
+
+
 # ---- sparse indexing --------------------------------------------------------------------------------------------------------
 
 counts, factors = st.integers(1, 60), st.integers(1, 20)
@@ -249,55 +342,92 @@ def lstm_by_hand(cell: torch.nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.nd
     return sigmoid(o) * np.tanh(c), c
 
 
-def skim_by_hand(network: Skimmer, video: dict[str, np.ndarray], steps: int) -> tuple[np.ndarray, list[list[int]], list]:
-    """The paper's equations for one video, a loop at a time: logits, selected moments, weights of each look."""
-    modalities, count = list(video), len(next(iter(video.values())))
+def skim_by_hand(
+    network: Skimmer, video: dict[str, np.ndarray], steps: int, how: str = "weighed"
+) -> tuple[np.ndarray, list[list[int]], list]:
+    """The paper's equations for one video, a loop at a time: logits, selected moments, weights of each look.
+
+    `how` is `weighed` (eq. 9), `unaggregated` (G.3), `answers` (T queries, each answered by weighted means), or `selected` (each
+    by the features of one moment).
+    """
+    asking, classified_names, count = network.modalities, list(network.widths), len(next(iter(video.values())))
 
     def psi(seen: dict[str, np.ndarray]) -> np.ndarray:
-        joined = np.concatenate([seen[m] for m in modalities])
+        joined = np.concatenate([seen[m] for m in classified_names])
+        if isinstance(network.fusion, torch.nn.Identity):
+            return joined
         return linear(network.fusion.fc2, relu(linear(network.fusion.fc1, joined)))
 
-    keys = {m: [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in video[m]] for m in modalities}
-    seen = {m: sum(video[m]) / count for m in modalities}
+    def lstm_reads(seen: dict[str, np.ndarray]) -> np.ndarray:
+        return np.concatenate([seen[m] for m in asking]) if network.indexing else psi(seen)
+
+    keys = {m: [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in video[m]] for m in asking}
+    mean = {m: sum(x) / count for m, x in video.items()}
     h = c = np.zeros(network.rnn.hidden_size)
-    used: dict[str, set[int]] = {m: set() for m in modalities}
-    fused, selected, all_weights = [], [], []
-    for _ in range(steps):
-        fused.append(psi(seen))
-        h, c = lstm_by_hand(network.rnn, fused[-1], h, c)
+    used: dict[str, set[int]] = {m: set() for m in asking}
+    reads, classified, selected, all_weights = lstm_reads(mean), [], [], []
+    if how in ("weighed", "unaggregated"):
+        classified.append(psi(mean))
+    while len(classified) < steps:
+        h, c = lstm_by_hand(network.rnn, reads, h, c)
         weights = {}
-        for m in modalities:
+        for m in asking:
             first, batch_norm, _, second = network.queries[m]
             query = linear(second, relu(norm(batch_norm, linear(first, h))))
             if len(used[m]) == count:
                 used[m] = set()
             scores = {k: float(query @ keys[m][k]) / math.sqrt(len(query)) for k in range(count) if k not in used[m]}
             weights[m] = softmax(scores)
-        trust = [1.0] if len(modalities) == 1 else list(softmax(dict(enumerate(linear(network.modality_attention, h)))).values())
-        seen = {
-            bank: sum(trust[i] * weights[m][k] * video[bank][k] for i, m in enumerate(modalities) for k in weights[m])
-            for bank in modalities
+        trust = [1.0] if len(asking) == 1 else list(softmax(dict(enumerate(linear(network.modality_attention, h)))).values())
+        joint = [sum(trust[i] * weights[m].get(k, 0.0) for i, m in enumerate(asking)) for k in range(count)]
+        weighed = {name: sum(joint[k] * x[k] for k in range(count)) for name, x in video.items()}
+        chosen = {m: max(weights[m], key=lambda k, w=weights[m]: w[k]) for m in asking}
+        best = max(range(count), key=lambda k, w=joint: w[k])
+        looks = {
+            "weighed": weighed,
+            "answers": weighed,
+            "unaggregated": {m: video[m][k] for m, k in chosen.items()},
+            "selected": {m: x[best] for m, x in video.items()},
         }
-        chosen = [max(weights[m], key=lambda k, w=weights[m]: w[k]) for m in modalities]
-        for m, k in zip(modalities, chosen, strict=True):
+        classified.append(psi(looks[how]))
+        reads = lstm_reads(looks[how] if how == "unaggregated" else weighed)
+        for m, k in chosen.items():
             used[m].add(k)
-        selected.append(chosen)
-        all_weights.append([[weights[m].get(k, 0.0) for k in range(count)] for m in modalities])
-    logits = linear(network.classifier, sum(fused) / steps)
-    return logits, selected[:-1], all_weights[:-1]  # the last query's answer is not used
+        selected.append(list(chosen.values()))
+        all_weights.append([[weights[m].get(k, 0.0) for k in range(count)] for m in asking])
+    return linear(network.classifier, sum(classified) / steps), selected, all_weights
 
 
-@pytest.mark.parametrize("modalities", MODALITIES)
-@pytest.mark.parametrize(("count", "steps"), [(12, 10), (3, 10), (1, 4), (7, 1)])
-def test_the_skimmer_is_the_formula_in_plain_loops(modalities, count, steps):
-    network = small_skimmer(modalities, seed=count).double()
-    (video,) = made_up([count], seed=steps)
-    bank = {m: video[m].double() for m in modalities}
-    skimming = network(*pad_videos([bank]), steps)
-    logits, selected, weights = skim_by_hand(network, {m: x.numpy() for m, x in bank.items()}, steps)
+def assert_by_hand(network: Skimmer, video: dict[str, Tensor], steps: int, how: str) -> None:
+    bank = {m: x.double() for m, x in video.items()}
+    manner = {**MANNERS, "unaggregated": UNAGGREGATED}[how]
+    skimming = network.double()(*pad_videos([bank]), steps, manner)
+    logits, selected, weights = skim_by_hand(network, {m: x.numpy() for m, x in bank.items()}, steps, how)
     np.testing.assert_allclose(skimming.logits[0].detach().numpy(), logits, rtol=0, atol=1e-10)
     assert skimming.selected[0].tolist() == selected
     np.testing.assert_allclose(skimming.weights[0].numpy(), np.array(weights).reshape(skimming.weights[0].shape), atol=1e-10)
+
+
+@pytest.mark.parametrize("how", ["weighed", "unaggregated"])
+@pytest.mark.parametrize("modalities", MODALITIES)
+@pytest.mark.parametrize(("count", "steps"), [(12, 10), (3, 10), (1, 4), (7, 1)])
+def test_the_skimmer_is_the_formula_in_plain_loops(modalities, count, steps, how):
+    (video,) = made_up([count], seed=steps)
+    assert_by_hand(small_skimmer(modalities, seed=count), only(video, modalities), steps, how)
+
+
+@pytest.mark.parametrize("how", MANNERS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_is_the_formula_in_plain_loops(variant, how):
+    for count, steps in ((11, 7), (3, 5), (6, 1)):
+        (video,) = made_up([count], seed=steps, widths=ALL_WIDTHS)
+        assert_by_hand(small_variant(variant, seed=count), video, steps, how)
+
+
+@pytest.mark.parametrize("variant", ["single_query", "image"])
+def test_a_variant_of_one_query_unaggregated_is_the_formula_in_plain_loops(variant):
+    (video,) = made_up([9], widths=ALL_WIDTHS)
+    assert_by_hand(small_variant(variant), video, 6, "unaggregated")
 
 
 def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
@@ -314,7 +444,7 @@ def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
         h, c = lstm_by_hand(cell, z, h, c)
         outputs.append(h)
     expected = linear(network.classifier, sum(outputs) / 6)
-    np.testing.assert_allclose(scores_of(network, *pad_videos([video]), 0)[0].numpy(), expected, atol=1e-10)
+    np.testing.assert_allclose(scores_of(network, *pad_videos([video]))[0].numpy(), expected, atol=1e-10)
 
 
 def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_state():
@@ -336,7 +466,7 @@ def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_sta
         joint += trust[i] * np.array([weights[k] for k in range(6)])
     expected = linear(network.classifier, (mean + psi({m: joint @ x for m, x in bank.items()})) / 2)
     batch = pad_videos([{m: torch.from_numpy(x) for m, x in bank.items()}])
-    np.testing.assert_allclose(scores_of(network, *batch, 0)[0].numpy(), expected, atol=1e-10)
+    np.testing.assert_allclose(scores_of(network, *batch)[0].numpy(), expected, atol=1e-10)
 
 
 # ---- known answers and gradients --------------------------------------------------------------------------------------------
@@ -363,7 +493,7 @@ def test_every_parameter_gets_a_gradient(modalities):
 @pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
 def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
     network = small_network(kind).train()
-    torch.nn.functional.cross_entropy(network(*pad_videos(made_up([5, 9, 12]))), torch.tensor([0, 1, 2])).backward()
+    torch.nn.functional.cross_entropy(logits_of(network, *pad_videos(made_up([5, 9, 12]))), torch.tensor([0, 1, 2])).backward()
     dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert all(name.endswith((".0.bias", ".linear.bias")) for name in dead)
 
@@ -420,7 +550,7 @@ def fitted(world, tmp_path_factory) -> FittedSkimmer:
 def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(world, fitted):
     bank = read_features(world.features)
     test = [video for video in read_videos(world.videos) if video.split == "test" and video.usable]
-    features, present, labels = collate(examples(bank, test, ("image", "audio")))
+    features, present, labels = collate(examples(bank, test, ("image", "audio"), {}))
     with torch.no_grad():
         ours = (fitted.scores(features, present).argmax(1) == labels).double().mean()
     moments = [torch.from_numpy(bank.load(video.video).scores).softmax(1).mean(0) for video in test]

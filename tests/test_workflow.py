@@ -20,7 +20,7 @@ from l2l.stores import read_table
 pytestmark = pytest.mark.workflow
 
 AFTER_MELS = {"distil_student", "finetune_student", "evaluate_clips", "extract_features", "complete_features"}
-VIDEO_LEVEL = {"fit_skimmer", "evaluate_videos", "write_report"}
+VIDEO_LEVEL = {"fit_skimmer", "evaluate_videos", "evaluate_variants", "write_report"}
 TEACHING = {"fit_teacher", "describe_clips"}
 
 

@@ -4,18 +4,21 @@ The literature's "GFLOPs" are multiply-accumulates; PyTorch's counter counts two
 and convolutions count; sums, activations and norms do not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from l2l.config import FeatureName
 from l2l.mels.spectrogram import mel_shape
 from l2l.skimmer.artifact import FittedSkimmer, Model
 from l2l.student.artifact import mels_of
-from l2l.student.network import Student
+from l2l.student.network import Modality, Student
+from l2l.teacher.artifact import load_teacher_network
 
 
 def _lstm_flops(x: torch.Size, to_input: torch.Size, to_hidden: torch.Size, *_: Any, **__: Any) -> int:
@@ -43,6 +46,30 @@ def pair_macs(student: Student) -> int:
     return count_macs(lambda: student(*example_moment(student)))
 
 
+def moment_macs(student: Student, names: Collection[FeatureName], clip_macs: int = 0) -> int:
+    """Multiply-accumulates of one moment's features of these names, from its frame and its mel; each stream is called once.
+
+    Args:
+        student: that makes them, on the CPU.
+        names: of features; `fused` needs all streams of the student, and Psi.
+        clip_macs: of the teacher's descriptor of one clip, where `teacher` is among the names.
+    """
+    frame, mel, _ = example_moment(student)
+    needed = {*student.modalities} if "fused" in names else {*names} & {*student.modalities}
+    calls: dict[Modality, Callable[[], Tensor]] = {"image": lambda: student.image(frame), "audio": lambda: student.audio(mel)}
+    streams = sum(count_macs(calls[m]) for m in calls if m in needed)
+    joined = torch.zeros(1, student.fusion.fc1.in_features)
+    psi = count_macs(lambda: student.fusion(joined)) if "fused" in names else 0
+    return streams + psi + (clip_macs if "teacher" in names else 0)
+
+
+def descriptor_macs(teacher: Path) -> int:
+    """Multiply-accumulates of a teacher's descriptor of one clip."""
+    network, settings = load_teacher_network(teacher)
+    clip = torch.zeros(1, 3, settings["clip_frames"], settings["frame_pixels"], settings["frame_pixels"])
+    return count_macs(lambda: network.describe(clip))
+
+
 class Prices:
     """What each part of recognising a video costs, counted once on zeros of the real sizes, on the CPU.
 
@@ -64,5 +91,5 @@ class Prices:
 
     def _network_macs(self, model: Model, moments: int) -> int:
         """Of one fitted network on the features of a whole video of so many moments, Psi included."""
-        features = {m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()}
+        features: dict[FeatureName, Tensor] = {m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()}
         return count_macs(lambda: self._fitted[model].scores(features, torch.ones(1, moments, dtype=torch.bool)))

@@ -12,15 +12,16 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
 from l2l.evaluation.clips import described_moments, fit_head, student_scores
 from l2l.evaluation.cost import Prices, count_macs, pair_macs
+from l2l.evaluation.inputs import labels_of, load_fitted
 from l2l.evaluation.methods import METHODS, Answer, answers, skim
 from l2l.evaluation.metrics import mean_average_precision, top1
-from l2l.features.artifact import Features, read_features
+from l2l.features.artifact import read_features
 from l2l.fitting import prepare
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import read_media
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import read_mels
-from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
+from l2l.skimmer.artifact import FittedSkimmer, Model
 from l2l.skimmer.network import Skimming
 from l2l.stores import check_videos, read_shards, write_table
 from l2l.student.artifact import load_student
@@ -62,13 +63,13 @@ def evaluate_videos(
     prepare(seed, threads)
     origin, bank = load_student(student), read_features(features)
     paths: dict[Model, Path] = {"skimmer": skimmer, "lstm": lstm, "non_recurrent": non_recurrent}
-    fitted = {model: _fitted(path, model, bank) for model, path in paths.items()}
     listed = read_videos(videos)
+    fitted = {model: load_fitted(path, bank, model) for model, path in paths.items()}
     test = [video for video in listed if video.split == "test" and video.usable]
     if not test:
         raise BadInput(f"{videos}: no usable test videos to evaluate on")
     check_videos(features, bank.videos, usable_ids(listed))
-    labels = _labels(test, bank)
+    labels = labels_of(test, bank)
 
     prices = Prices(origin, fitted)
     found: dict[str, list[Answer]] = {method: [] for method in METHODS}
@@ -82,23 +83,6 @@ def evaluate_videos(
     write_table(table, TABLE1_COLUMNS, [table1_row(method, found[method], labels) for method in METHODS])
     write_table(predictions, PREDICTION_COLUMNS, prediction_rows(test, found, bank.classes))
     write_table(selections, SELECTION_COLUMNS, looks)
-
-
-def _fitted(path: Path, model: Model, bank: Features) -> FittedSkimmer:
-    fitted = load_skimmer(path)
-    if fitted.model != model:
-        raise BadInput(f"{path}: found {fitted.model}, expected {model}")
-    if fitted.class_names != bank.classes:
-        raise BadInput(f"{path}: fitted on other classes than those of {bank.root}; run snakemake again")
-    return fitted
-
-
-def _labels(videos: list[Video], bank: Features) -> Int[np.ndarray, " videos"]:
-    for video in videos:
-        if video.label not in bank.classes:
-            known = ", ".join(bank.classes)
-            raise BadInput(f"{bank.root}: video {video.video!r} is of class {video.label!r}, expected one of {known}")
-    return np.array([bank.classes.index(video.label) for video in videos])
 
 
 def table1_row(method: str, found: list[Answer], labels: Int[np.ndarray, " videos"]) -> dict[str, str]:

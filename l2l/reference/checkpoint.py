@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from l2l.config import Fitting
+from l2l.config import FeatureName, Fitting
 from l2l.config import Skimmer as SkimmerConfig
 from l2l.errors import BadInput
 from l2l.skimmer.network import Skimmer
@@ -75,7 +75,9 @@ def _reason(error: Exception) -> str:
     return told.partition("WeightsUnpickler error: ")[2].partition(". ")[0] or told.partition(". ")[0]
 
 
-def skimmer_of(path: Path, state: Mapping[str, Tensor], modality: Modality) -> tuple[Skimmer, dict[Modality, int], SkimmerConfig]:
+def skimmer_of(
+    path: Path, state: Mapping[str, Tensor], modality: Modality
+) -> tuple[Skimmer, dict[FeatureName, int], SkimmerConfig]:
     """The skimmer that a checkpoint's numbers are of, in evaluation mode; its widths; its sizes and the public code's recipe.
 
     Args:
@@ -96,7 +98,7 @@ def skimmer_of(path: Path, state: Mapping[str, Tensor], modality: Modality) -> t
         ours |= {f"queries.{m}.{layer}": f"{prefix[m]}queryfeature_mlp.{layer}" for layer in (0, 1, 3)}
         ours |= {f"keys.{m}.linear": f"{prefix[m]}key_conv1x1.0", f"keys.{m}.norm": f"{prefix[m]}key_conv1x1.1"}
     ours |= {"modality_attention": "modality_attention"} if two else {}
-    widths = {m: _size(path, state, f"{prefix[m]}key_conv1x1.0.weight", 1) for m in names}
+    widths: dict[FeatureName, int] = {m: _size(path, state, f"{prefix[m]}key_conv1x1.0.weight", 1) for m in names}
     query = f"{prefix[names[0]]}queryfeature_mlp"
     config = SkimmerConfig(
         hidden=hidden,

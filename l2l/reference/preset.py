@@ -14,14 +14,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from l2l.config import FeatureName
 from l2l.skimmer.network import Manner, Skimmer, attend, attention, mean_over_present, pick, without
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
-from l2l.student.network import Modality
 
 FEWEST = 10  # the public code fills shorter videos up to this many moments
 
-Batch = dict[Modality, Tensor]  # a tensor (videos, moments, channel) for each modality
+Batch = dict[FeatureName, Tensor]  # a tensor (videos, moments, channel) for each modality
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ SINGLE_MODALITY = Reference(
 
 def skim_videos(
     network: Skimmer,
-    videos: Sequence[Mapping[Modality, Float[Tensor, "_moments _channel"]]],
+    videos: Sequence[Mapping[FeatureName, Float[Tensor, "_moments _channel"]]],
     steps: int,
     factor: int = 1,
     hard: bool = False,
@@ -125,17 +125,19 @@ def manner_of(reference: Reference, hard: bool, repeats: bool) -> Manner:
     """What the steps do with these switches."""
     once = used if reference.uniform_once_used_up else without
     selected = pick_by_first_query if reference.audio_at_image_index else pick
+    answer = selected if hard else attend
     return Manner(
         weigh=attention_or_uniform if reference.uniform_once_used_up else attention,
-        answer=selected if hard else attend,
+        answer=answer,
+        tell=attend if reference.classifies_answers else answer,
         strike=any_again if repeats else once,
         classified="answered" if reference.classifies_answers else "seen",
     )
 
 
 def fill(
-    video: Mapping[Modality, Float[Tensor, "_moments _channel"]], how: Literal["no", "last", "random"], draw: random.Random
-) -> Mapping[Modality, Float[Tensor, "_moments _channel"]]:
+    video: Mapping[FeatureName, Float[Tensor, "_moments _channel"]], how: Literal["no", "last", "random"], draw: random.Random
+) -> Mapping[FeatureName, Float[Tensor, "_moments _channel"]]:
     """A video with copies of its moments at its end, if it is short and is to be filled."""
     count = len(next(iter(video.values())))
     if how == "no" or count >= FEWEST:
@@ -145,7 +147,7 @@ def fill(
 
 
 def _between(
-    videos: Sequence[Mapping[Modality, Tensor]],
+    videos: Sequence[Mapping[FeatureName, Tensor]],
     raw: Batch,
     present: Bool[Tensor, "videos moments"],
     factor: int,
@@ -187,7 +189,7 @@ def any_again(free: Bool[Tensor, "videos moments"], chosen: Tensor, present: Boo
 
 
 def pick_by_first_query(
-    weights: Float[Tensor, "videos modalities moments"], modality_scores: Tensor, bank: Mapping[Modality, Tensor]
-) -> dict[Modality, Tensor]:
+    weights: Float[Tensor, "videos modalities moments"], modality_scores: Tensor, bank: Mapping[FeatureName, Tensor]
+) -> dict[FeatureName, Tensor]:
     """Hard selection at the moment that the first modality's query, the image's, weighs most; for every modality."""
     return pick(weights[:, :1].expand_as(weights), modality_scores, bank)

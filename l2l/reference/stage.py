@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from l2l.config import FeatureName
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.fitting import prepare
@@ -29,7 +30,7 @@ from l2l.reference.lists import (
     video_id,
 )
 from l2l.reference.preset import PAPER, SINGLE_MODALITY, TWO_MODALITIES, Reference, skim_videos
-from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, save_skimmer
+from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, named_features, save_skimmer
 from l2l.skimmer.network import Skimmer
 from l2l.stores import write_table
 from l2l.student.artifact import load_start, save_head
@@ -244,16 +245,18 @@ def score(
     fitted, bank = load_skimmer(checkpoint), read_features(features)
     device = prepare(seed, threads)  # after a network is built, which draws numbers too
     network = fitted.network
-    if not isinstance(network, Skimmer):
+    if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
+    if network.indexing:
+        raise BadInput(f"{checkpoint}: finds moments by other features than it classifies, expected one that skims what it reads")
     network.to(device)
     reference, filler = reference_of(network) if preset == "reference" else PAPER, random.Random(seed)
     rows = []
     for first in range(0, len(bank.videos), batch_videos):
         names = bank.videos[first : first + batch_videos]
-        loaded = [bank.load(name).features for name in names]
+        loaded = [named_features(name, bank.load(name), network.modalities, {}) for name in names]
         _check_widths(checkpoint, network.widths, features, {m: x.shape[1] for m, x in loaded[0].items()})
-        read = [{m: torch.from_numpy(video[m]).to(device) for m in network.modalities} for video in loaded]
+        read = [{m: x.to(device) for m, x in video.items()} for video in loaded]
         with torch.inference_mode():
             logits = skim_videos(network, read, steps or fitted.steps, factor, hard, repeats, reference, filler)
         for name, row in zip(names, logits.cpu().tolist(), strict=True):
@@ -266,7 +269,7 @@ def reference_of(network: Skimmer) -> Reference:
     return SINGLE_MODALITY if isinstance(network.fusion, nn.Identity) else TWO_MODALITIES
 
 
-def _check_widths(checkpoint: Path, read: Mapping[Modality, int], features: Path, found: Mapping[str, int]) -> None:
+def _check_widths(checkpoint: Path, read: Mapping[FeatureName, int], features: Path, found: Mapping[FeatureName, int]) -> None:
     for m, width in read.items():
         if found.get(m) != width:
             told = f"{found[m]} channels" if m in found else "none"

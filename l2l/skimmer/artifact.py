@@ -1,21 +1,36 @@
-"""A fitted skimmer on disk: one file, which one it is, its sizes, its classes, its steps."""
+"""A fitted skimmer on disk: one file, which one it is, what it reads, its sizes, its classes, its steps."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from l2l.config import PLAIN, FeatureName, Variant
 from l2l.config import Skimmer as SkimmerConfig
+from l2l.errors import BadInput
+from l2l.features.artifact import VideoFeatures
 from l2l.fitting import load_network, save_network
-from l2l.skimmer.baselines import LstmBaseline, NonRecurrent
-from l2l.skimmer.network import Skimmer
-from l2l.student.network import Fusion, Modality
+from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
+from l2l.skimmer.network import (
+    AS_THE_PAPER,
+    SELECTED_ANSWERS,
+    UNAGGREGATED,
+    WEIGHED_ANSWERS,
+    Manner,
+    Skimmer,
+    Skimming,
+)
+from l2l.student.network import Fusion
+from l2l.teacher.artifact import DescriptorReader
 
 KIND = "skimmer"
 Model = Literal["skimmer", "lstm", "non_recurrent"]
 MODELS: tuple[Model, ...] = get_args(Model)
-Network = Skimmer | LstmBaseline | NonRecurrent
+Network = Skimmer | LstmBaseline
 
 
 @dataclass(frozen=True)
@@ -25,36 +40,106 @@ class FittedSkimmer:
     network: Network
     model: Model
     class_names: tuple[str, ...]
-    steps: int  # T; the baselines have no steps and do not read it
+    steps: int  # T; the baselines do not read it
+    variant: Variant = PLAIN
 
-    def scores(self, features: dict[Modality, Tensor], present: Tensor) -> Tensor:
+    def scores(self, features: Mapping[FeatureName, Tensor], present: Tensor) -> Tensor:
         """Class scores (logits) of a batch: (videos, classes)."""
         if isinstance(self.network, Skimmer):
-            return self.network(features, present, self.steps).logits
+            return self.skim(features, present).logits
         return self.network(features, present)
+
+    def skim(self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False) -> Skimming:
+        """All that a skimmer says of a batch.
+
+        Args:
+            features: (videos, moments, channel) each, of the names its variant reads at least.
+            present: (videos, moments), moments that are.
+            unaggregated: every step sees the selected moments' features, not weighted means (supplement, G.3).
+        """
+        assert isinstance(self.network, Skimmer)
+        steps = NON_RECURRENT_STEPS if self.model == "non_recurrent" else self.steps
+        return self.network(features, present, steps, self._manner(unaggregated))
+
+    def _manner(self, unaggregated: bool) -> Manner:
+        if self.variant.selected:  # no gradient goes through a choice, so it is fitted on weighted means
+            return WEIGHED_ANSWERS if self.network.training else SELECTED_ANSWERS
+        return UNAGGREGATED if unaggregated else AS_THE_PAPER
+
+
+def named_features(
+    video: str,
+    read: VideoFeatures,
+    names: Sequence[FeatureName],
+    described: Mapping[str, DescriptorReader],
+) -> dict[FeatureName, Tensor]:
+    """The features of these names of all moments of a video: (moments, channel) each.
+
+    Args:
+        video: its id.
+        read: what the student makes of it.
+        names: of features.
+        described: where the teacher's descriptors of each video are; read only for `teacher`.
+
+    Raises:
+        BadInput: for a feature that the store has not, or a moment that the teacher was not asked about.
+    """
+    found: dict[FeatureName, np.ndarray] = {}
+    for name in names:
+        if name == "teacher":
+            found[name] = _all_described(video, len(read), described)
+        elif name == "fused":
+            found[name] = read.fused
+        elif name in read.features:
+            found[name] = read.features[name]
+        else:
+            raise BadInput(f"video {video!r}: found {' and '.join(read.features)} features, expected {name} features too")
+    return {name: torch.from_numpy(values) for name, values in found.items()}
+
+
+def _all_described(video: str, moments: int, described: Mapping[str, DescriptorReader]) -> np.ndarray:
+    """The teacher's descriptors of all moments: (moments, descriptor), float32."""
+    if video not in described:
+        raise BadInput(f"the teacher's descriptors have no video {video!r}; run snakemake again")
+    found = described[video].described(video)
+    if found.moments.tolist() != list(range(moments)):
+        raise BadInput(
+            f"the teacher described {len(found.moments)} of the {moments} moments of video {video!r}, expected all of them: "
+            "list the skimmer that reads them in evaluation.variants"
+        )
+    return found.descriptors.astype(np.float32)
 
 
 def build(
-    model: Model, widths: dict[Modality, int], classes: int, fusion_hidden: int, descriptor_width: int, config: SkimmerConfig
+    model: Model,
+    widths: Mapping[FeatureName, int],
+    classes: int,
+    fusion_hidden: int,
+    descriptor_width: int,
+    config: SkimmerConfig,
+    indexing: Mapping[FeatureName, int] | None = None,
 ) -> Network:
     """A network of this name at the config's sizes, newly initialised."""
-    if model == "skimmer":
-        return Skimmer(widths, classes, fusion_hidden, descriptor_width, config.hidden, config.key, config.query_hidden)
     if model == "lstm":
         return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.hidden)
-    return NonRecurrent(widths, classes, fusion_hidden, descriptor_width, config.key, config.query_hidden)
+    if model == "non_recurrent":
+        return non_recurrent(widths, classes, fusion_hidden, descriptor_width, config.key, config.query_hidden)
+    sizes = (config.hidden, config.key, config.query_hidden)
+    return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing)
 
 
-def save_skimmer(path: Path, fitted: FittedSkimmer, widths: dict[Modality, int], config: SkimmerConfig) -> None:
+def save_skimmer(path: Path, fitted: FittedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig) -> None:
     """Write a fitted skimmer, aside, then rename."""
     fusion = fitted.network.fusion
     psi = (fusion.fc1.out_features, fusion.fc2.out_features) if isinstance(fusion, Fusion) else (0, sum(widths.values()))
     settings = {
         "model": fitted.model,
         "classes": fitted.class_names,
-        "widths": widths,  # modality: channels, in the order of the fusion
+        "widths": dict(widths),  # feature: channels, in the order of the fusion
+        "indexing": fitted.network.indexing if isinstance(fitted.network, Skimmer) else None,  # the same, where it has others
         "fusion_hidden": psi[0],  # 0: no Psi
         "descriptor_width": psi[1],
+        "variant": fitted.variant.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
     }
     save_network(path, KIND, fitted.network, settings)
@@ -69,8 +154,9 @@ def load_skimmer(path: Path) -> FittedSkimmer:
     settings, state = load_network(path, KIND)
     config = SkimmerConfig.model_validate(settings["config"])
     names = tuple(settings["classes"])
-    network = build(
-        settings["model"], settings["widths"], len(names), settings["fusion_hidden"], settings["descriptor_width"], config
-    )
+    sizes = (settings["fusion_hidden"], settings["descriptor_width"])
+    # files of before there were variants tell of none
+    network = build(settings["model"], settings["widths"], len(names), *sizes, config, settings.get("indexing"))
     network.load_state_dict(state)
-    return FittedSkimmer(network.eval(), settings["model"], names, config.steps)
+    variant = Variant.model_validate(settings.get("variant", {}))
+    return FittedSkimmer(network.eval(), settings["model"], names, config.steps, variant)

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from l2l.student.network import Fusion, Modality
+from l2l.config import FeatureName
+from l2l.student.network import Fusion
 
 
 class Skimming(NamedTuple):
@@ -62,17 +63,24 @@ def modality_scores(layer: nn.Linear | None, state: Float[Tensor, "videos hidden
     return state.new_ones(len(state), 1) if layer is None else layer(state).softmax(1)
 
 
+def joint_weights(
+    weights: Float[Tensor, "*look modalities moments"], modality_scores: Float[Tensor, "*look modalities"]
+) -> Float[Tensor, "*look moments"]:
+    """How much each moment counts over all queries: each modality's weights times its score (eq. 8), summed."""
+    return torch.einsum("...q,...qm->...m", modality_scores, weights)
+
+
 def attend(
     weights: Float[Tensor, "videos modalities moments"],
     modality_scores: Float[Tensor, "videos modalities"],
-    bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
-) -> dict[Modality, Float[Tensor, "videos _channel"]]:
+    bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
     """The features looked at (eq. 8), by modality.
 
     Both modalities are read at the moments of both queries, and the modality scores say whose choice counts how much; the sum
     over queries is taken first, on the weights, which is the same number for half of the products.
     """
-    joint = torch.einsum("vq,vqm->vm", modality_scores, weights)
+    joint = joint_weights(weights, modality_scores)
     return {modality: torch.einsum("vm,vmc->vc", joint, values) for modality, values in bank.items()}
 
 
@@ -91,11 +99,24 @@ def without(
 def pick(
     weights: Float[Tensor, "videos modalities moments"],
     modality_scores: Float[Tensor, "videos modalities"],
-    bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
-) -> dict[Modality, Float[Tensor, "videos _channel"]]:
+    bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
     """Hard selection, in place of `attend` (supplement, G.3): each modality's feature at the moment its own query weighs most."""
     rows, chosen = torch.arange(len(weights), device=weights.device), weights.argmax(2)
     return {modality: values[rows, chosen[:, i]] for i, (modality, values) in enumerate(bank.items())}
+
+
+def pick_together(
+    weights: Float[Tensor, "videos modalities moments"],
+    modality_scores: Float[Tensor, "videos modalities"],
+    bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
+    """Every feature at the one moment that counts most over all queries: what is dear is computed of one moment a look."""
+    rows, chosen = torch.arange(len(weights), device=weights.device), joint_weights(weights, modality_scores).argmax(1)
+    return {modality: values[rows, chosen] for modality, values in bank.items()}
+
+
+Answer = Callable[[Tensor, Tensor, Mapping[FeatureName, Tensor]], dict[FeatureName, Tensor]]  # weights, modality scores, bank
 
 
 @dataclass(frozen=True)
@@ -103,104 +124,128 @@ class Manner:
     """What the steps do where there is a choice; the defaults are the paper's."""
 
     weigh: Callable[[Tensor, Tensor, Tensor], Tensor] = attention  # query, keys, free -> weights
-    answer: Callable[[Tensor, Tensor, Mapping[Modality, Tensor]], dict[Modality, Tensor]] = attend  # what the next step sees
+    answer: Answer = attend  # what the next step sees
+    tell: Answer = attend  # what is classified of a look
     strike: Callable[[Tensor, Tensor, Tensor], Tensor] = without  # free, chosen, present -> free at the next step
     classified: Literal["seen", "answered"] = "seen"  # what the T steps see (eq. 9), or what their T queries are answered
 
 
 AS_THE_PAPER = Manner()
+UNAGGREGATED = Manner(answer=pick, tell=pick)  # supplement, G.3
+WEIGHED_ANSWERS = Manner(classified="answered")
+SELECTED_ANSWERS = Manner(tell=pick_together, classified="answered")
 
 
 class Skimmer(nn.Module):
-    """ImgAud-Skimming on the modalities named by `widths`; with one of the two there are no modality scores to learn.
+    """ImgAud-Skimming on the features named by `widths`; with a single one there are no modality scores to learn.
+
+    What it reads makes its variants: the two modalities; one; a single query on fused features (supplement, G.2), which are then
+    its one feature; and other features by which moments are found than those classified (G.1, and Table 2).
 
     Args:
-        widths: channels of each modality's features, in the order in which Psi takes them.
+        widths: channels of each feature that is classified, in the order in which Psi takes them.
         classes: of the video.
         fusion_hidden: width between the two layers of Psi; 0: no Psi, features are read as they are.
         descriptor_width: width of what Psi gives, the LSTM's input; without Psi that of the features.
-        hidden: width of the LSTM's state.
+        hidden: width of the LSTM's state; 0: no LSTM, a step's state is what it sees.
         key: width of queries and keys.
         query_hidden: width between the two layers of a query MLP.
+        indexing: channels of the features by which moments are found, where those are others: keys are made of them, and the LSTM
+            reads them side by side, without Psi. What is classified then has no part in where to look.
     """
 
     def __init__(
         self,
-        widths: Mapping[Modality, int],
+        widths: Mapping[FeatureName, int],
         classes: int,
         fusion_hidden: int = 1024,
         descriptor_width: int = 512,
         hidden: int = 1024,
         key: int = 512,
         query_hidden: int = 1024,
+        indexing: Mapping[FeatureName, int] | None = None,
     ) -> None:
         super().__init__()
         if not fusion_hidden and sum(widths.values()) != descriptor_width:
             raise ValueError(f"without Psi the features are the descriptor: {dict(widths)} is not {descriptor_width} wide")
         self.widths = dict(widths)
-        self.modalities = tuple(widths)
+        self.indexing = dict(indexing) if indexing else None
+        asking = self.indexing or self.widths
+        self.modalities = tuple(asking)  # that ask, each with its own query
+        read = sum(self.indexing.values()) if self.indexing else descriptor_width
+        state = hidden or read
         self.fusion = Fusion(sum(widths.values()), fusion_hidden, descriptor_width) if fusion_hidden else nn.Identity()
         self.classifier = nn.Linear(descriptor_width, classes)
-        self.rnn = nn.LSTMCell(descriptor_width, hidden)
-        self.queries = nn.ModuleDict({m: query_mlp(hidden, query_hidden, key) for m in widths})
-        self.keys = nn.ModuleDict({m: Keys(width, key) for m, width in widths.items()})
-        self.modality_attention = nn.Linear(hidden, len(widths)) if len(widths) > 1 else None
+        self.rnn = nn.LSTMCell(read, hidden) if hidden else None
+        self.queries = nn.ModuleDict({m: query_mlp(state, query_hidden, key) for m in asking})
+        self.keys = nn.ModuleDict({m: Keys(width, key) for m, width in asking.items()})
+        self.modality_attention = nn.Linear(state, len(asking)) if len(asking) > 1 else None
 
     def forward(
         self,
-        features: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
+        features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
         present: Bool[Tensor, "videos moments"],
         steps: int,
+        manner: Manner = AS_THE_PAPER,
     ) -> Skimming:
         """Skim a batch of videos in `steps` steps (T of the paper, at least 1; the number fitted with or fewer, to stop early).
 
         A video's scores depend on its own present moments alone (in evaluation mode): not on padding, nor on the batch.
         """
-        bank = {m: features[m].masked_fill(~present[..., None], 0) for m in self.modalities}
-        keys = {m: self.keys[m](bank[m], present) for m in self.modalities}
-        start = {m: mean_over_present(bank[m], present) for m in self.modalities}
-        return self.skim(bank, keys, start, present, present, steps)
+        bank, index = (
+            {m: features[m].masked_fill(~present[..., None], 0) for m in names} for names in (self.widths, self.indexing or ())
+        )
+        keys = {m: self.keys[m]((index or bank)[m], present) for m in self.modalities}
+        start = {m: mean_over_present(values, present) for m, values in bank.items()}
+        return self.skim(bank, keys, start, present, present, steps, manner, index)
 
     def skim(
         self,
-        bank: Mapping[Modality, Float[Tensor, "videos moments _channel"]],
-        keys: Mapping[Modality, Float[Tensor, "videos moments key"]],
-        start: Mapping[Modality, Float[Tensor, "videos _channel"]],
+        bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+        keys: Mapping[FeatureName, Float[Tensor, "videos moments key"]],
+        start: Mapping[FeatureName, Float[Tensor, "videos _channel"]],
         present: Bool[Tensor, "videos moments"],
         free: Bool[Tensor, "videos moments"],
         steps: int,
         manner: Manner = AS_THE_PAPER,
+        index: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]] | None = None,
     ) -> Skimming:
         """The steps alone: what is read, by what it is found, what the first step sees and where it may look are given.
 
         Args:
-            bank: features that are looked at; zero in absent moments.
+            bank: features that are classified, and looked at; zero in absent moments.
             keys: of every moment.
             start: features that the first step fuses.
             present: moments that are.
             free: moments that may be chosen at first.
             steps: T, at least 1.
             manner: what is done where there is a choice.
+            index: features that are looked at in place of those classified, if the network has such; zero in absent moments.
         """
         left = dict.fromkeys(self.modalities, free)
-        h = c = self.rnn.weight_hh.new_zeros(len(present), self.rnn.hidden_size)
-        seen, answered = [self.fuse(start)], []
+        classified = [self.fuse(start)] if manner.classified == "seen" else []
+        if index:
+            seen = torch.cat([mean_over_present(index[m], present) for m in self.modalities], 1)
+        else:
+            seen = classified[0] if classified else self.fuse(start)
+        h = c = self.classifier.weight.new_zeros(len(present), self.rnn.hidden_size if self.rnn else 0)
         selected, all_weights, all_scores = [], [], []
-        # the T-th step's query is not answered: eq. 9 averages what the T steps see
-        for _ in range(steps - 1 if manner.classified == "seen" else steps):
-            h, c = self.rnn(seen[-1], (h, c))
+        # the T-th step's query is not answered where the mean of what the T steps see is classified (eq. 9)
+        for _ in range(steps - len(classified)):
+            h, c = self.rnn(seen, (h, c)) if self.rnn else (seen, c)
             weights = torch.stack([manner.weigh(self.queries[m](h), keys[m], left[m]) for m in self.modalities], 1)
             scores = modality_scores(self.modality_attention, h)
             chosen = weights.argmax(2)
             left = {m: manner.strike(left[m], chosen[:, i], present) for i, m in enumerate(self.modalities)}
-            seen.append(self.fuse(manner.answer(weights, scores, bank)))
-            if manner.classified == "answered":
-                answered.append(self.fuse(attend(weights, scores, bank)))
+            answer = manner.answer(weights, scores, index or bank)
+            seen = torch.cat([answer[m] for m in self.modalities], 1) if index else self.fuse(answer)
+            same = not index and manner.tell is manner.answer
+            classified.append(seen if same else self.fuse(manner.tell(weights, scores, bank)))
             selected.append(chosen)
             all_weights.append(weights.detach())
             all_scores.append(scores.detach())
 
-        logits = self.classifier(torch.stack(seen if manner.classified == "seen" else answered, 1).mean(1))
+        logits = self.classifier(torch.stack(classified, 1).mean(1))
         looks = (len(present), 0, len(self.modalities))
         return Skimming(
             logits,
@@ -209,6 +254,6 @@ class Skimmer(nn.Module):
             torch.stack(all_scores, 1) if selected else logits.new_zeros(looks),
         )
 
-    def fuse(self, seen: Mapping[Modality, Float[Tensor, "videos _channel"]]) -> Float[Tensor, "videos descriptor"]:
-        """Psi of one image feature and one audio feature a video."""
-        return self.fusion(torch.cat([seen[m] for m in self.modalities], 1))
+    def fuse(self, seen: Mapping[FeatureName, Float[Tensor, "videos _channel"]]) -> Float[Tensor, "videos descriptor"]:
+        """Psi of one feature each that is classified, of every video."""
+        return self.fusion(torch.cat([seen[m] for m in self.widths], 1))

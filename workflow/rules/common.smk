@@ -1,6 +1,7 @@
 # The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are written with.
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ except BadInput as error:
 STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
+VARIANTS = CONFIG.skimmer.all_variants
 DRAWN = [name for name, dataset in CONFIG.videos.items() if dataset.adapter == "demo"]
 ZARR_MARK = f"{os.sep}zarr.json"  # the file of a Zarr store that is written last: what Snakemake watches
 
@@ -67,9 +69,17 @@ def media_of_dataset(wildcards):
     return [path.format(run=wildcards.run) for path in shard_files("media", wildcards.dataset)]
 
 
+def reads_teacher(model):
+    """Whether it is a variant of the skimmer that reads the teacher's descriptors."""
+    return model in VARIANTS and "teacher" in VARIANTS[model].features
+
+
+READS_TEACHER = any(map(reads_teacher, CONFIG.compared))
+
+
 def described_part(wildcards):
-    """The teacher describes all moments that are distilled from; of a mere target only the labelled ones."""
-    return "all" if wildcards.dataset == CONFIG.source else "segments"
+    """The teacher describes all moments that are distilled from, or read by a skimmer; of a mere target only the labelled ones."""
+    return "all" if wildcards.dataset == CONFIG.source or READS_TEACHER else "segments"
 
 
 def modality_names(wildcards):

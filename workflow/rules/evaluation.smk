@@ -2,6 +2,8 @@
 # out: results/{run}/evaluation/table1.tsv       method, top1 (%), map (%), gmacs_per_video, moments, index_gmacs_per_video
 #      results/{run}/evaluation/predictions.tsv  what each method says of each video
 #      results/{run}/evaluation/selections.tsv   the moments ours selects, step by step
+#      results/{run}/evaluation/ablations.tsv    the supplement's G.1 to G.3, with what the paper prints
+#      results/{run}/evaluation/recognition.tsv  recognition features by indexing features, with published points
 #      results/{run}/evaluation/clips.tsv        model, modalities, distilled, top1 (%), gmacs_per_clip
 
 
@@ -86,5 +88,50 @@ rule evaluate_clips:
             --media {input.media:q} \
             --mels {input.mels:q} \
             --table {output.table:q} \
+            --threads {threads} 2>{log:q}
+        """
+
+
+def teacher_options(wildcards, input):
+    """The teacher and its descriptors, as the command line takes them; nothing where no variant reads them."""
+    return shlex.join(["--teacher", *input.teacher, "--descriptors", *input.descriptors]) if READS_TEACHER else ""
+
+
+rule evaluate_variants:
+    """The skimmer and its variants side by side."""
+    input:
+        student=MAIN_STUDENT_FILE,
+        skimmers=expand("results/{{run}}/skimmer/{model}.pt", model=["skimmer", *CONFIG.compared]),
+        videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
+        features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
+        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
+        teacher=["results/{run}/teacher/teacher.pt"] if READS_TEACHER else [],
+        descriptors=shard_files("teacher", CONFIG.target) if READS_TEACHER else [],
+    output:
+        ablations="results/{run}/evaluation/ablations.tsv",
+        recognition="results/{run}/evaluation/recognition.tsv",
+    log:
+        "logs/{run}/evaluate_variants.log",
+    benchmark:
+        "benchmarks/results/{run}/evaluate_variants.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        features=lambda wildcards, input: os.path.dirname(input.features),
+        teacher=teacher_options,
+        version=1,
+    shell:
+        """
+        python -m l2l evaluate_variants {params.teacher} \
+            --student {input.student:q} \
+            --skimmers {input.skimmers:q} \
+            --videos {input.videos:q} \
+            --features {params.features:q} \
+            --ablations {output.ablations:q} \
+            --recognition {output.recognition:q} \
             --threads {threads} 2>{log:q}
         """

@@ -1,7 +1,23 @@
 # in:  results/{run}/features/{target}/   features of every moment; the fine-tuned student, whose Psi and classifier it starts from
-# out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline
+#      for variants that read them, the teacher's descriptors of every moment
+# out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline; the skimmer's variants
 
 SKIMMERS = ("skimmer", "lstm", "non_recurrent")
+OWN_SKIMMER_SECTION = as_json(CONFIG.skimmer.model_copy(update={"variants": {}}))  # a fit reads its own variant alone
+
+
+def model_options(wildcards, input):
+    """Which network is fitted and, of a variant, what it reads, as the command line takes them."""
+    if wildcards.model not in VARIANTS:
+        return f"--model {wildcards.model}"
+    descriptors = ["--descriptors", *input.descriptors] if input.descriptors else []
+    return shlex.join(["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors])
+
+
+def descriptors_to_fit_on(wildcards):
+    """The teacher's descriptors of the target, for a variant that reads them."""
+    paths = shard_files("teacher", CONFIG.target) if reads_teacher(wildcards.model) else []
+    return [path.format(run=wildcards.run) for path in paths]
 
 
 rule fit_skimmer:
@@ -11,6 +27,7 @@ rule fit_skimmer:
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
+        descriptors=descriptors_to_fit_on,
     output:
         skimmer="results/{run}/skimmer/{model}.pt",
     log:
@@ -18,7 +35,7 @@ rule fit_skimmer:
     benchmark:
         "benchmarks/results/{run}/fit_skimmer/{model}.tsv"
     wildcard_constraints:
-        model="|".join(SKIMMERS),
+        model="|".join([*SKIMMERS, *VARIANTS]),
     conda:
         "../../environment.yml"
     threads: 1
@@ -28,18 +45,18 @@ rule fit_skimmer:
         gpu=1,
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
-        config=as_json(CONFIG.skimmer),
+        config=OWN_SKIMMER_SECTION,
+        model=model_options,
         seed=seed,
         version=1,
     shell:
         """
-        python -m l2l fit_skimmer \
+        python -m l2l fit_skimmer {params.model} \
             --student {input.student:q} \
             --videos {input.videos:q} \
             --features {params.features:q} \
             --skimmer {output.skimmer:q} \
             --config {params.config:q} \
-            --model {wildcards.model} \
             --seed {params.seed} \
             --threads {threads} 2>{log:q}
         """

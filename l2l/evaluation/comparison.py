@@ -1,0 +1,59 @@
+"""The skimmer and its variants side by side: the supplement's ablations and Table 2."""
+
+from pathlib import Path
+
+from l2l.config import VARIANTS, Variant
+from l2l.errors import BadInput
+from l2l.evaluation.ablations import LINES, ablation_rows
+from l2l.evaluation.artifact import ABLATION_COLUMNS, RECOGNITION_COLUMNS
+from l2l.evaluation.cost import descriptor_macs
+from l2l.evaluation.inputs import labels_of, load_fitted
+from l2l.evaluation.recognition import recognition_rows
+from l2l.evaluation.variants import Way, ask
+from l2l.features.artifact import read_features
+from l2l.fitting import prepare
+from l2l.manifest.artifact import read_videos, usable_ids
+from l2l.stores import read_shards, write_table
+from l2l.student.artifact import load_student
+from l2l.teacher.artifact import read_descriptors
+
+
+def evaluate_variants(
+    student: Path,
+    skimmers: list[Path],
+    videos: Path,
+    features: Path,
+    ablations: Path,
+    recognition: Path,
+    teacher: Path | None = None,
+    descriptors: list[Path] | None = None,
+    threads: int = 1,
+) -> None:
+    """Ask the skimmer and its variants about each usable test video of the target, all of its moments read.
+
+    Args:
+        student: the one the features were made with.
+        skimmers: fitted; a file's name says which it is, and the paper's names have to hold the paper's variants.
+        videos: the target's videos, as decoded.
+        features: root of the target's features in Zarr.
+        ablations: written: a row a line of the supplement's G.1 to G.3, what the paper prints beside it.
+        recognition: written: a row a skimmer by its recognition and indexing features, then the published ones.
+        teacher: what a skimmer's `teacher` features cost is counted on; needed only by such.
+        descriptors: what the teacher says of the target's moments, all shards; needed only by such.
+        threads: of torch.
+    """
+    prepare(0, threads)
+    origin, bank = load_student(student), read_features(features)
+    known = {"skimmer": Variant(), **VARIANTS}
+    fitted = {path.stem: load_fitted(path, bank, "skimmer", known.get(path.stem)) for path in skimmers}
+    listed = read_videos(videos)
+    test = [video for video in listed if video.split == "test" and video.usable]
+    if not test:
+        raise BadInput(f"{videos}: no usable test videos to evaluate on")
+    labels, names = labels_of(test, bank), [video.video for video in test]
+    clip_macs = descriptor_macs(teacher) if teacher else 0
+    ways = dict.fromkeys([*map(Way, fitted), *(line.way for line in LINES if line.way.model in fitted)])
+    with read_shards(descriptors or [], read_descriptors, usable_ids(listed)) as described:
+        found = {way: ask(way, fitted[way.model], names, labels, bank, origin, described, clip_macs) for way in ways}
+    write_table(ablations, ABLATION_COLUMNS, ablation_rows(found))
+    write_table(recognition, RECOGNITION_COLUMNS, recognition_rows(features.name, fitted, found))
