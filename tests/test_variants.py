@@ -71,8 +71,9 @@ def fitted(files) -> dict[str, FittedSkimmer]:
 def asked(world, described, skimmer: FittedSkimmer, video: str, unaggregated: bool = False):
     """What a skimmer says of one video."""
     names = (*skimmer.network.modalities, *skimmer.network.widths)
-    with read_shards(described["descriptors"], read_descriptors) as shards:
-        read = named_features(video, read_features(world.features).load(video), names, shards)
+    bank = read_features(world.features)
+    with read_shards(described["descriptors"], read_descriptors, bank.videos) as shards:
+        read = named_features(video, bank.load(video), names, shards)
     count = len(next(iter(read.values())))
     with torch.no_grad():
         return skimmer.skim({m: x[None] for m, x in read.items()}, torch.ones(1, count, dtype=torch.bool), unaggregated)
@@ -140,7 +141,7 @@ def test_a_variant_of_a_baseline_is_refused(world, tmp_path):
 
 
 def test_a_moment_that_the_teacher_did_not_describe_stops_with_the_cure(world, described, tmp_path):
-    with read_shards(described["descriptors"], read_descriptors) as shards:
+    with read_shards(described["descriptors"], read_descriptors, read_features(world.features).videos) as shards:
         rows = {video: shards[video].described(video) for video in shards}
     some = {v: Described(d.moments[:3], d.descriptors[:3], d.scores[:3]) for v, d in rows.items()}
     write_descriptors(tmp_path / "some.h5", some, load_teacher_network(described["teacher"])[0], ["a", "b", "c"])
