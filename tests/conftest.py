@@ -38,3 +38,13 @@ def media() -> Path:
 def odd(media: Path) -> Path:
     """A folder of made files, each with one trap."""
     return media / "odd"
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """A folder of official annotation files; `L2L_ANNOTATIONS` names it."""
+    beside = Path(__file__).parents[1] / ".." / "shared" / "annotations"
+    folder = Path(os.environ.get("L2L_ANNOTATIONS", beside)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the folder that holds them")
+    return folder

@@ -511,16 +511,6 @@ def test_a_draw_without_any_duration_says_so(tmp_path):
 # ---- the annotations as published -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def published() -> Path:
-    """A folder of official annotation files; `L2L_ANNOTATIONS` names it."""
-    beside = Path(__file__).parents[1] / ".." / "shared" / "annotations"
-    folder = Path(os.environ.get("L2L_ANNOTATIONS", beside)).resolve()
-    if not folder.is_dir():
-        pytest.skip(f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the folder that holds them")
-    return folder
-
-
 def test_kinetics_400_as_published(published, tmp_path):
     found = listed(section("kinetics", folder=tmp_path, annotations=[published / "kinetics/kinetics-400_val.csv"]))
     assert (len(found), len({v.label for v in found})) == (19906, 400)

@@ -76,8 +76,12 @@ def test_a_section_survives_the_command_line():
     assert Mels.model_validate_json(as_json(mels)) == mels
 
 
-def test_the_numbers_of_the_paper_stand_in_the_activitynet_configuration():
-    config = read_config(ROOT / "workflow/configs/activitynet.yaml")
+@pytest.mark.parametrize("preset", ["activitynet", "mini_sports1m", "kinetics_sounds", "ucf101"])
+def test_the_numbers_of_the_paper_stand_in_the_full_size_configurations(preset):
+    config = read_config(ROOT / f"workflow/configs/{preset}.yaml")
+    assert (config.run, config.source, config.target) == (preset, "kinetics400", preset)
+    assert (config.teacher.network, config.teacher.weights) == ("r2plus1d_18", "KINETICS400_V1")
+    assert (config.student.image_start, config.student.stream_width) == ("none", None)
     assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (112, 16, 2)
     assert (config.mels.window_samples, config.mels.hop_samples, config.mels.bands) == (400, 160, 40)
     distil = config.student.distil

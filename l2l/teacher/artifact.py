@@ -43,7 +43,7 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
     """The teacher, in evaluation mode, and its settings: network, class_names, frame_pixels, clip_frames."""
     settings, state = load_network(path, "teacher")
     shape = settings.get("widths", ()), settings.get("blocks", ())
-    teacher = build_teacher(settings["network"], len(settings["class_names"]), *shape)
+    teacher = build_teacher(settings.get("network", "r2plus1d_18"), len(settings["class_names"]), *shape)
     teacher.load_state_dict(state)
     return teacher.eval(), settings
 

@@ -1,0 +1,50 @@
+"""The full-size configurations: each plans the whole chain with nothing but its annotation files in place."""
+
+import shutil
+
+import pytest
+import yaml
+from workflow_runs import ROOT, planned, snakemake, tiny_with
+
+from l2l.config import read_config
+
+pytestmark = pytest.mark.workflow
+
+CHAIN = {
+    *("decode_videos", "gather_states", "compute_mels", "load_teacher", "describe_clips", "distil_student", "finetune_student"),
+    *("extract_features", "complete_features", "fit_skimmer", "evaluate_videos", "evaluate_clips", "write_report"),
+}
+PUBLISHED = {  # by their names in the configurations; of what is not at hand, another list stands in: a dry run reads none
+    "activity_net.v1-3.min.json": "activitynet/anet_anno_action.json",
+    "labels.txt": "sports1m/labels.txt",
+    "train_partition.txt": "sports1m/labels.txt",
+    "test_partition.txt": "sports1m/labels.txt",
+    "train.csv": "kinetics/kinetics-400_val.csv",
+    "val.csv": "kinetics/kinetics-400_val.csv",
+    **{name: f"ucf101/{name}" for name in ("classInd.txt", "trainlist01.txt", "testlist01.txt")},
+}
+
+
+@pytest.mark.parametrize("preset", ["activitynet", "mini_sports1m", "kinetics_sounds", "ucf101"])
+def test_a_full_size_configuration_plans_the_whole_chain_from_its_annotation_files_alone(preset, published, tmp_path):
+    file = ROOT / f"workflow/configs/{preset}.yaml"
+    values = yaml.safe_load(file.read_text())
+    for dataset in values["videos"].values():
+        dataset["shards"] = 2  # as many jobs as shards: a plan of 1400 takes a minute
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    for dataset in read_config(file).videos.values():
+        for path in dataset.annotation_files:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(published / PUBLISHED[path.name], tmp_path / path)
+    lists = {f"list_videos_{name}" for name in values["videos"]}
+    assert planned(snakemake(tmp_path, "--dry-run", configfile=tmp_path / "few.yaml")) >= CHAIN | lists
+
+
+def test_files_of_weights_that_are_not_there_are_named_before_anything_runs(tmp_path):
+    config = tiny_with(
+        tmp_path / "c.yaml", teacher={"weights": "teacher.pth", "fit": None}, student={"image_start": "resnet18.pth"}
+    )
+    stopped = snakemake(tmp_path, "--dry-run", "results/tiny/student/distilled/image.pt", configfile=config)
+    assert stopped.returncode != 0
+    assert "teacher.pth" in stopped.stderr
+    assert "resnet18.pth" in stopped.stderr
