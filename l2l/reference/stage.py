@@ -248,7 +248,8 @@ def score(
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
     if fitted.variant.indexing or fitted.variant.selected:
-        raise BadInput(f"{checkpoint}: found a skimmer that reads {fitted.variant!r}, expected one that weighs what it is found by")
+        told = f"found a skimmer that reads {fitted.variant!r}, expected one that weighs what it is found by"
+        raise BadInput(f"{checkpoint}: {told}")
     network.to(device)
     reference, filler = reference_of(network) if preset == "reference" else PAPER, random.Random(seed)
     rows = []
