@@ -9,7 +9,7 @@ import pytest
 import zarr
 from workflow_runs import ROOT, kill_group, planned, snakemake, start_snakemake, tiny_with
 
-from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
+from l2l.evaluation.artifact import ABLATION_COLUMNS, CLIP_COLUMNS, RECOGNITION_COLUMNS, TABLE1_COLUMNS
 from l2l.features.artifact import read_features
 from l2l.inspect import inspect
 from l2l.manifest.artifact import read_videos
@@ -46,6 +46,11 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
         ("teacher", "", ""),
         *(("student", m, d) for m in ("image", "audio", "image-audio") for d in ("yes", "no")),
     ]
+    ablations = read_table(results / "evaluation/ablations.tsv", ABLATION_COLUMNS)
+    assert len(ablations) == 6
+    assert all(0 <= float(row["top1"]) <= 100 for row in ablations)
+    recognition = read_table(results / "evaluation/recognition.tsv", RECOGNITION_COLUMNS)
+    assert [row["model"] for row in recognition] == ["skimmer", "visual_indexing", "single_query", ""]
     page = (results / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
@@ -92,6 +97,16 @@ def test_a_changed_section_reruns_its_stage_and_what_follows_and_nothing_else(ru
     changed = tiny_with(tmp_path / "changed.yaml", **{section: change})
     # the report shows the whole configuration, so it follows every change
     assert planned(snakemake(run, "--dry-run", configfile=changed)) == reruns
+
+
+def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_target(run, tmp_path):
+    """And one that is not listed is fitted when it is asked for."""
+    changed = tiny_with(tmp_path / "changed.yaml", evaluation={"variants": ["fused_then_teacher"]})
+    plan = snakemake(run, "--dry-run", "--printshellcmds", configfile=changed)
+    assert planned(plan) == {"describe_clips", "evaluate_clips"} | VIDEO_LEVEL
+    assert plan.stdout.count("--part all") == 2  # the target's two shards; the source's stay
+    assert """--variant '{"indexing": ["fused"], "recognition": ["teacher"], "selected": true}' --descriptors """ in plan.stdout
+    assert planned(snakemake(run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {"fit_skimmer"}
 
 
 def test_a_misspelt_key_stops_within_seconds_and_names_section_key_and_what_is_allowed(tmp_path):

@@ -247,8 +247,9 @@ def score(
     network = fitted.network
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
-    if network.indexing:
-        raise BadInput(f"{checkpoint}: finds moments by other features than it classifies, expected one that skims what it reads")
+    if fitted.variant.indexing or fitted.variant.selected:
+        told = f"found a skimmer that reads {fitted.variant!r}, expected one that weighs what it is found by"
+        raise BadInput(f"{checkpoint}: {told}")
     network.to(device)
     reference, filler = reference_of(network) if preset == "reference" else PAPER, random.Random(seed)
     rows = []

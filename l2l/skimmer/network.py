@@ -18,7 +18,10 @@ from l2l.student.network import Fusion
 
 
 class Skimming(NamedTuple):
-    """What came of skimming a batch of videos. A look is what one step chooses for the next, so T steps have T - 1 looks."""
+    """What came of skimming a batch of videos.
+
+    A look is what one step chooses for the next, so T steps have T - 1 looks; T where the last query is answered too.
+    """
 
     logits: Float[Tensor, "videos classes"]
     selected: Int[Tensor, "videos looks modalities"]  # the moment with the largest weight
