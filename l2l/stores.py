@@ -6,6 +6,7 @@ Every store says what it is (`kind`), in which layout (`layout`) and what made i
 import contextlib
 import csv
 import errno
+import io
 import json
 import os
 import shutil
@@ -113,16 +114,39 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
+class _Disk(io.FileIO):
+    """A file whose first failed write is kept instead of raised: HDF5 crashes later on where it cannot close a file."""
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        view, done = memoryview(content).cast("B"), 0
+        try:
+            while done < len(view):
+                done += super().write(view[done:]) or 0
+        except OSError as error:
+            self.failure = self.failure or error
+        return len(view)
+
+
 @contextlib.contextmanager
 def write_hdf5(path: Path, kind: str, layout: int, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
     """Open a new HDF5 file aside; it becomes `path`, complete, when the block ends well."""
-    with aside(path) as part, h5py.File(part, "w", libver="v110") as file:
+    with aside(path) as part, _on_disk(part) as disk, h5py.File(disk, "w", libver="v110") as file:
         for name, value in {"kind": kind, "layout": layout, "made_by": MADE_BY, **attributes}.items():
             plain = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
             # text of a fixed length lies in the header, which has a checksum; h5py would put it on a heap, which has none
             file.attrs[name] = np.bytes_(plain.encode()) if isinstance(plain, str) else plain
         yield file
         file.attrs["complete"] = True
+
+
+@contextlib.contextmanager
+def _on_disk(path: Path) -> Iterator[_Disk]:
+    with _Disk(path, "w+") as disk:
+        yield disk
+        if disk.failure:
+            raise disk.failure
 
 
 def add_array(
@@ -172,7 +196,10 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
         raise BadInput(f"{path}: not a readable HDF5 file ({error}); {CURE}") from None
     with file:
         try:
-            found = mark(file)
+            try:
+                found = mark(file)
+            except (KeyError, ValueError) as error:
+                raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
             if found != (kind, layout, True):
                 raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(kind, layout, True)}; {CURE}")
             yield file

@@ -209,9 +209,15 @@ def read_features(root: Path) -> Features:
         BadInput: if the folder or one of its shards is missing, incomplete, damaged or of another kind.
     """
     marks = _open_group(root).attrs
-    if "shards" not in marks:  # one shard's store by itself
-        return Features(root.parent, (root.name,))
-    features = Features(root, tuple(map(str, marks["shards"])))  # type: ignore[arg-type]
+    alone = "shards" not in marks  # one shard's store by itself
+    try:
+        features = Features(root.parent, (root.name,)) if alone else Features(root, tuple(map(str, marks["shards"])))  # type: ignore[arg-type]
+    except BadInput:
+        raise
+    except Exception as error:  # what is wrong with metadata, Zarr says in many ways
+        raise BadInput(f"{root}: damaged ({' '.join(str(error).split())}); {CURE}") from None
+    if alone:
+        return features
     if len(features.videos) != marks["videos"]:
         raise BadInput(f"{root}: {len(features.videos)} videos in its shards, {marks['videos']} when it was completed; {CURE}")
     return features

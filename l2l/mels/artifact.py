@@ -32,7 +32,8 @@ class MelReader:
     """The mels of a shard, video by video."""
 
     def __init__(self, file: h5py.File) -> None:
-        self._file = file
+        self._path = file.filename
+        self._mel, self._has_sound = file["mel"], file["has_sound"]
         self.config = Mels.model_validate_json(attribute(file, "config"))
         self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
@@ -45,18 +46,18 @@ class MelReader:
 
     def mels(self, video: str) -> np.ndarray:
         """All mels of a video: float32 (moments, windows, bands)."""
-        return self._file["mel"][self._rows[video]].astype(np.float32)
+        return self._mel[self._rows[video]].astype(np.float32)
 
     def mel(self, video: str, moment: int) -> np.ndarray:
         """The mel of one moment: float32 (windows, bands)."""
         rows = self._rows[video]
         if not 0 <= moment < rows.stop - rows.start:
-            raise BadInput(f"{self._file.filename}: no moment {moment} in video {video!r}")
-        return self._file["mel"][rows.start + moment].astype(np.float32)
+            raise BadInput(f"{self._path}: no moment {moment} in video {video!r}")
+        return self._mel[rows.start + moment].astype(np.float32)
 
     def has_sound(self, video: str) -> np.ndarray:
         """Which moments have sound of their own: bool (moments,)."""
-        return self._file["has_sound"][self._rows[video]]
+        return self._has_sound[self._rows[video]]
 
 
 @contextlib.contextmanager

@@ -80,7 +80,7 @@ class DescriptorReader:
     """The descriptors of a shard, video by video."""
 
     def __init__(self, file: h5py.File) -> None:
-        self._file = file
+        self._arrays = file["moment"], file["descriptor"], file["score"]
         self.class_names: list[str] = json.loads(attribute(file, "class_names"))
         self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
@@ -94,7 +94,7 @@ class DescriptorReader:
     def described(self, video: str) -> Described:
         """What the teacher says of a video's described moments."""
         rows = self._rows[video]
-        return Described(self._file["moment"][rows], self._file["descriptor"][rows], self._file["score"][rows])
+        return Described(*(array[rows] for array in self._arrays))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,260 @@
+"""What is on disk is believed only where it is whole: flipped bytes, full and read-only disks, stores of another table."""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from l2l.__main__ import main
+from l2l.config import Media, Mels
+from l2l.errors import BadInput
+from l2l.evaluation.artifact import TABLE1_COLUMNS
+from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
+from l2l.fitting import load_network, save_network
+from l2l.inspect import inspect
+from l2l.manifest.artifact import Video, read_videos, write_videos
+from l2l.media.artifact import read_media, write_media
+from l2l.media.decoded import Decoded
+from l2l.mels.artifact import read_mels, write_mels
+from l2l.stores import check_videos, read_shards, write_table, write_text
+from l2l.teacher.artifact import Described, read_descriptors, write_descriptors
+from l2l.teacher.network import R2Plus1D
+
+MEDIA = Media(resize_pixels=(32, 40), frame_pixels=32)
+VIDEOS = [Video(f"test/a/{name}.mp4", Path(f"{name}.mp4"), "test", ("a", "b")) for name in ("one", "twö")]
+RNG = np.random.default_rng(0)
+PICTURES = RNG.integers(0, 256, (3, 32, 32, 3), np.uint8)
+SOUND = RNG.integers(-9999, 9999, 30_000, np.int16)
+MEL, HEARD = RNG.normal(size=(3, 101, 40)).astype(np.float16), np.array([True, False, True])
+FEATURES = VideoFeatures(
+    {"image": np.full((3, 8), 0.5, "f4")}, RNG.normal(size=(3, 6)).astype("f2").astype("f4"), np.ones((3, 2), "f4"), HEARD
+)
+DESCRIBED = Described(np.arange(3, dtype=np.int32), RNG.normal(size=(3, 4)).astype("f2"), np.ones((3, 2), "f2"))
+
+
+def write_a_media(path: Path) -> None:
+    with write_media(path, MEDIA, clips_stored=False) as writer:
+        for video in VIDEOS:
+            writer.add(video, Decoded("ok", "", 63, 16, PICTURES, SOUND, np.array([[0, 30_000]])))
+
+
+def read_a_media(path: Path) -> list:
+    with read_media(path) as media:
+        found = [media.config, media.clips_stored, media.states, media.videos]
+        for video in media.videos:
+            frames = [media.frame(video, k) for k in range(media.moments(video))]
+            found += [*frames, media.waveform(video), media.has_sound(video), media.frames(video)]
+        return found
+
+
+def write_some_mels(path: Path) -> None:
+    write_mels(path, {video.video: (MEL, HEARD) for video in VIDEOS}, Mels(), (101, 40))
+
+
+def read_some_mels(path: Path) -> list:
+    with read_mels(path) as mels:
+        return [mels.config, mels.videos, *(mels.mels(v) for v in mels.videos), *(mels.has_sound(v) for v in mels.videos)]
+
+
+def write_some_descriptors(path: Path) -> None:
+    write_descriptors(path, {video.video: DESCRIBED for video in VIDEOS}, R2Plus1D(2, (2, 2, 2, 4), (1, 1, 1, 1)), ["a", "b"])
+
+
+def read_some_descriptors(path: Path) -> list:
+    with read_descriptors(path) as shard:
+        parts = [shard.described(video) for video in shard.videos]
+        return [shard.class_names, shard.videos, *(x for p in parts for x in (p.moments, p.descriptors, p.scores))]
+
+
+def write_some_features(path: Path) -> None:
+    write_features(path / "shard-000", [(video.video, FEATURES) for video in VIDEOS], ("a", "b"), "float16", 4, {"made": "here"})
+    complete_root(path, [path / "shard-000"])
+
+
+def read_some_features(path: Path) -> list:
+    bank = read_features(path)
+    parts = [bank.load(video) for video in bank.videos]
+    found = [x for p in parts for x in (p.features["image"], p.fused, p.scores, p.has_sound)]
+    return [bank.classes, bank.videos, bank.provenance, *found]
+
+
+def write_a_network(path: Path) -> None:
+    torch.manual_seed(0)
+    save_network(path, "line", torch.nn.Linear(3000, 3), {"width": 3000})
+
+
+def read_a_network(path: Path) -> list:
+    settings, state = load_network(path, "line")
+    return [settings, *(value.numpy() for value in state.values())]
+
+
+STORES: dict[str, tuple[Callable[[Path], None], Callable[[Path], list]]] = {
+    "media.h5": (write_a_media, read_a_media),
+    "mels.h5": (write_some_mels, read_some_mels),
+    "descriptors.h5": (write_some_descriptors, read_some_descriptors),
+    "features": (write_some_features, read_some_features),
+    "network.pt": (write_a_network, read_a_network),
+}
+
+
+def same(one: list, other: list) -> bool:
+    pairs = zip(one, other, strict=True)
+    return len(one) == len(other) and all(
+        np.array_equal(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a == b for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path, name):
+    write, read = STORES[name]
+    write(tmp_path / name)
+    whole = read(tmp_path / name)
+    files = sorted(path for path in [tmp_path / name, *(tmp_path / name).rglob("*")] if path.is_file())
+    draw, told = random.Random(0), []
+    for _ in range(150):
+        path = draw.choice(files)
+        content = path.read_bytes()
+        at = draw.randrange(len(content))
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << draw.randrange(8)]) + content[at + 1 :])
+        try:
+            assert same(read(tmp_path / name), whole), (path.name, at)
+        except BadInput as error:
+            told.append(str(error))
+        path.write_bytes(content)
+    assert len(told) > 50
+    assert all(name in each and "\n" not in each for each in told)
+
+
+def test_a_flipped_letter_of_an_id_or_a_setting_is_noticed(tmp_path):
+    """Text on a heap would have no checksum."""
+    for name, word in (("mels.h5", b"test/a/one"), ("descriptors.h5", b"test/a/one"), ("media.h5", b"jpeg_quality")):
+        STORES[name][0](tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+        assert content.count(word) == 1
+        (tmp_path / name).write_bytes(content.replace(word, word[:-1] + b"X"))
+        with pytest.raises(BadInput, match=name):
+            STORES[name][1](tmp_path / name)
+
+
+# ---- stores and tables that do not belong together -------------------------------------------------------------------------
+
+
+def test_a_shard_of_other_videos_than_the_tables_is_refused(tmp_path):
+    write_some_mels(tmp_path / "mels.h5")
+    ids = {video.video for video in VIDEOS}
+    with read_shards([tmp_path / "mels.h5"], read_mels, ids) as shards:
+        assert set(shards) == ids
+    for wanted, told in ((ids | {"x"}, "2 videos, without 'x'"), (ids - {"test/a/one.mp4"}, "with 'test/a/one.mp4'")):
+        with pytest.raises(BadInput, match=told), read_shards([tmp_path / "mels.h5"], read_mels, wanted):
+            pass
+    with pytest.raises(BadInput, match="with"), read_shards([tmp_path / "mels.h5"] * 2, read_mels, ids):
+        pass  # a video in two shards
+    check_videos(tmp_path, ids, ids)
+
+
+# ---- inspect ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_inspect_tells_what_a_store_is_and_what_made_it_and_compares_every_checksum(tmp_path, name, capsys):
+    STORES[name][0](tmp_path / name)
+    assert inspect(tmp_path / name, check=True) == 0
+    said = capsys.readouterr().out
+    kind = {"network.pt": "line"}.get(name, name.removesuffix(".h5"))
+    assert f"{name}: {kind}, complete" in said
+    assert "made" in said
+    assert "every checksum agrees" in said
+    shard = tmp_path / name / "shard-000"
+    if shard.exists():
+        assert inspect(shard) == 0
+        assert "2 videos, 6 moments" in capsys.readouterr().out
+
+
+def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
+    write_videos(tmp_path / "videos.tsv", VIDEOS)
+    assert inspect(tmp_path / "videos.tsv", check=True) == 0
+    assert "2 rows" in (said := capsys.readouterr().out)
+    assert "status: 2 ok" in said
+    row = {**dict.fromkeys(TABLE1_COLUMNS, "1.5"), "method": "random"}
+    write_table(tmp_path / "table1.tsv", TABLE1_COLUMNS, [row])
+    assert inspect(tmp_path / "table1.tsv", check=True) == 0
+    assert "Table 1, by evaluate_videos, complete, 1 rows" in capsys.readouterr().out
+    write_table(tmp_path / "table1.tsv", TABLE1_COLUMNS, [row | {"map": "nan"}])
+    assert main(["inspect", str(tmp_path / "table1.tsv"), "--check"]) == 1
+    assert "row 1: map is 'nan', expected a number" in capsys.readouterr().err
+    page = '<html><meta name="generator" content="l2l 9"></html>\n'
+    for content, status in ((page, 0), (page[:-8], 1)):
+        write_text(tmp_path / "report.html", content)
+        assert inspect(tmp_path / "report.html") == status
+        assert "made_by: l2l 9" in capsys.readouterr().out
+
+
+def test_a_table_cut_short_is_refused(tmp_path):
+    write_videos(tmp_path / "videos.tsv", VIDEOS)
+    whole = (tmp_path / "videos.tsv").read_bytes()
+    (tmp_path / "videos.tsv").write_bytes(whole[: whole.rindex(b"\t")])
+    with pytest.raises(BadInput, match="row 2 has more or fewer cells"):
+        read_videos(tmp_path / "videos.tsv")
+
+
+# ---- disks -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A disk of 16 kB."""
+    at = tmp_path / "disk"
+    at.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "l2l-test", str(at)]
+    if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root, where the system lets it")
+    yield at
+    subprocess.run(["umount", str(at)], check=True)
+
+
+def remount(at: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(at)], check=True)
+
+
+def write_a_long_table(path: Path) -> None:
+    write_videos(path, VIDEOS * 1000)
+
+
+WRITERS = {name: write for name, (write, _) in STORES.items()} | {"videos.tsv": write_a_long_table}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_is_told_in_a_line_and_the_rerun_completes(disk, name):
+    remount(disk, "size=4k" if name in ("features", "descriptors.h5") else "size=16k")
+    with pytest.raises(BadInput, match=rf"{name}.*: cannot be written \(No space left on device\)") as told:
+        WRITERS[name](disk / name)
+    assert "\n" not in str(told.value)
+    assert [path for path in disk.rglob("*") if path.is_file()] == []
+    remount(disk, "size=4m")
+    WRITERS[name](disk / name)
+    if name in STORES:
+        STORES[name][1](disk / name)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_read_only_folder_is_told_in_a_line_and_the_rerun_completes(disk, name):
+    remount(disk, "size=4m,ro")
+    with pytest.raises(BadInput, match=rf"{name}.*: cannot be written \(Read-only file system\)"):
+        WRITERS[name](disk / name)
+    remount(disk, "rw")
+    WRITERS[name](disk / name)
+
+
+def test_what_the_system_refuses_is_one_line_of_the_command(tmp_path, capsys):
+    write_videos(tmp_path / "videos.tsv", VIDEOS)
+    (tmp_path / "file").touch()
+    assert main(["check", str(tmp_path / "videos.tsv"), "--tsv", str(tmp_path / "file/out.tsv")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("l2l check: ")
+    assert "file/out.tsv: cannot be written (" in said[-1]
