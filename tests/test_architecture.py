@@ -22,6 +22,7 @@ SHARED = {
     "manifest.limit",  # too many bad videos: after listing, after decoding
     "media.decode",  # clips that are not kept are decoded for the teacher
     "media.examples",  # the labelled moments of a split
+    "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",
 }
