@@ -46,15 +46,16 @@ def table1_row(method: str, found: Sequence[Answer], truth: Truth, counts: Int[n
     draws, labels = draws_of(found), truth.labels
     accuracy = fmean([top1(draw, labels) for draw in draws])
     right = np.mean([draw.argmax(1) == labels for draw in draws], 0)
-    low, high = interval(resampled_shares(counts, right, np.ones(len(labels))))
+    low, high = interval(resampled_shares(counts, right, np.ones(len(labels))), accuracy)
+    precision = fmean([mean_average_precision(draw, labels) for draw in draws])
     resampled = [resampled_mean_average_precisions(counts, draw, labels) for draw in draws]
-    map_low, map_high = interval(np.mean(resampled, 0))
+    map_low, map_high = interval(np.mean(resampled, 0), precision)
     everyone = np.append(labels, truth.lost)
     # an unusable video has probability zero of every class: below every video that was answered for
     unanswered = np.zeros((len(truth.lost), draws.shape[2]))
     shares: dict[str, float] = {
         "top1": accuracy,
-        "map": fmean([mean_average_precision(draw, labels) for draw in draws]),
+        "map": precision,
         "top5": fmean([top_k(draw, labels, 5) for draw in draws]),
         "map_interpolated": fmean([interpolated_mean_average_precision(draw, truth.shown) for draw in draws]),
         "top1_low": low,
@@ -113,13 +114,13 @@ def clip_row(
         of_video: the number of each clip's video. The bootstrap draws videos: clips of one are alike.
         counts: how many times each video is in each resample.
     """
-    right = np.bincount(of_video, scores.argmax(1) == labels)
-    low, high = interval(resampled_shares(counts, right, np.bincount(of_video).astype(float)))
+    accuracy, right = top1(scores, labels), np.bincount(of_video, scores.argmax(1) == labels)
+    low, high = interval(resampled_shares(counts, right, np.bincount(of_video).astype(float)), accuracy)
     return {
         "model": model,
         "modalities": modalities,
         "distilled": distilled,
-        "top1": f"{100 * top1(scores, labels):.2f}",
+        "top1": f"{100 * accuracy:.2f}",
         "gmacs_per_clip": f"{macs / 1e9:.6g}",
         "top1_low": f"{100 * low:.2f}",
         "top1_high": f"{100 * high:.2f}",
