@@ -30,7 +30,9 @@ STAGES = {
     "complete_features": "l2l.features.stage",
     "fit_skimmer": "l2l.skimmer.stage",
     "evaluate_clips": "l2l.evaluation.stage",
+    "evaluate_audio": "l2l.evaluation.stage",
     "evaluate_videos": "l2l.evaluation.stage",
+    "evaluate_tradeoff": "l2l.evaluation.stage",
     "evaluate_variants": "l2l.evaluation.comparison",
     "write_report": "l2l.report.stage",
 }

@@ -4,20 +4,18 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
 from l2l.stores import read_table, write_table
 
 
 def summarise_study(table1: list[Path], clips: list[Path], table1_summary: Path, clips_summary: Path) -> None:
-    """Write, for each method and each clip model, mean, standard deviation, least and most top-1 over the runs of a study."""
-    _summarise(table1, TABLE1_COLUMNS, ("method",), ("top1", "map"), ("gmacs_per_video", "moments"), table1_summary)
-    _summarise(clips, CLIP_COLUMNS, ("model", "modalities", "distilled"), ("top1",), ("gmacs_per_clip",), clips_summary)
+    """Write, for each method and each clip model, mean, standard deviation, least and most of each figure over the runs."""
+    figures = ("top1", "map", "top5", "map_interpolated", "top1_all", "map_all")
+    _summarise(table1, ("method",), figures, ("gmacs_per_video", "moments"), table1_summary)
+    _summarise(clips, ("model", "modalities", "distilled"), ("top1",), ("gmacs_per_clip",), clips_summary)
 
 
-def _summarise(
-    tables: list[Path], columns: Sequence[str], keys: Sequence[str], figures: Sequence[str], costs: Sequence[str], out: Path
-) -> None:
-    runs = [{tuple(row[key] for key in keys): row for row in read_table(path, columns)} for path in tables]
+def _summarise(tables: list[Path], keys: Sequence[str], figures: Sequence[str], costs: Sequence[str], out: Path) -> None:
+    runs = [{tuple(row[key] for key in keys): row for row in read_table(path, (*keys, *figures, *costs))} for path in tables]
     rows = []
     for key in runs[0]:
         row: dict[str, object] = dict(zip(keys, key, strict=True))

@@ -23,6 +23,7 @@ SHARED = {
     "manifest.probe",  # whether a file is still the one that was listed
     "media.decode",  # clips that are not kept are decoded for the teacher
     "media.examples",  # the labelled moments of a split
+    "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",
 }

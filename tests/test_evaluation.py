@@ -18,9 +18,11 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
 from l2l.evaluation.clips import fit_head, student_scores
 from l2l.evaluation.cost import Prices, count_macs, pair_macs
+from l2l.evaluation.intervals import resamples
 from l2l.evaluation.methods import METHODS, PICKS, Answer, answers, most_confident, random_draws
 from l2l.evaluation.metrics import average_precision, mean_average_precision, top1, top_k
-from l2l.evaluation.stage import evaluate_clips, evaluate_videos, table1_row
+from l2l.evaluation.scores import Truth, table1_row
+from l2l.evaluation.stage import evaluate_clips, evaluate_videos
 from l2l.features.artifact import VideoFeatures, read_features
 from l2l.manifest.artifact import Segment, Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
@@ -33,7 +35,7 @@ from l2l.skimmer.stage import fit_skimmer
 from l2l.stores import read_shards, read_table
 from l2l.student.artifact import load_student, save_student
 from l2l.student.network import Student, frame_input, mel_input
-from l2l.teacher.artifact import Described, save_teacher, write_descriptors
+from l2l.teacher.artifact import Described, read_descriptors, save_teacher, write_descriptors
 from l2l.teacher.network import R2Plus1D
 
 EVALUATION = config.Evaluation(random_draws=3)
@@ -261,7 +263,7 @@ def test_sparse_reading_looks_at_no_feature_between_the_moments_read(fitted, pri
 
 def evaluate(world, networks: dict[str, Path], folder: Path, **changed: Path) -> Path:
     paths = {"student": world.student, "videos": world.videos, "features": world.features, **networks, **changed}
-    outputs = {name: folder / f"{name}.tsv" for name in ("table", "predictions", "selections")}
+    outputs = {name: folder / f"{name}.tsv" for name in ("table", "classes", "predictions", "selections")}
     evaluate_videos(**paths, **outputs, config=EVALUATION, seed=0)
     return folder
 
@@ -291,11 +293,16 @@ def test_table1_is_what_the_predictions_say(world, evaluated):
         assert float(rows[method]["top1"]) == pytest.approx(100 * right, abs=0.005)
 
 
+def truth(labels: np.ndarray, classes: int, lost: tuple[int, ...] = ()) -> Truth:
+    """Each video with its one label."""
+    return Truth(labels, np.eye(classes, dtype=bool)[labels], np.array(lost, np.int64))
+
+
 def test_randoms_figures_are_means_over_draws_and_not_those_of_the_mean():
     """Two draws, each wrong on another of two videos: half right each time, though their mean is right on both."""
     first = np.array([[0.2, 0.8], [0.99, 0.01]])  # a video of class 0, by draw
     second = np.array([[0.3, 0.7], [0.6, 0.4]])  # one of class 1
-    row = table1_row("random", [Answer(first, 10, 3), Answer(second, 10, 5)], np.array([0, 1]))
+    row = table1_row("random", [Answer(first, 10, 3), Answer(second, 10, 5)], truth(np.array([0, 1]), 2), resamples(2, 0))
     assert row["top1"] == "50.00"
     assert row["map"] == "75.00"  # 50 and 100; the mean of the draws would have 100 of both
     assert float(row["gmacs_per_video"]) == 4e-9
@@ -315,7 +322,7 @@ def test_selections_are_the_skimmers_by_step_and_modality(world, fitted, evaluat
 
 def test_evaluating_twice_gives_the_same_files(world, networks, evaluated, tmp_path):
     evaluate(world, networks, tmp_path)
-    for name in ("table.tsv", "predictions.tsv", "selections.tsv"):
+    for name in ("table.tsv", "classes.tsv", "predictions.tsv", "selections.tsv"):
         assert (tmp_path / name).read_bytes() == (evaluated / name).read_bytes()
 
 
@@ -396,7 +403,7 @@ def clip_files(tmp_path) -> dict:
 
 
 def clip_rows(files: dict, folder: Path) -> list[dict[str, str]]:
-    evaluate_clips(**files, table=folder / "clips.tsv")
+    evaluate_clips(**files, table=folder / "clips.tsv", seed=0)
     return read_table(folder / "clips.tsv", CLIP_COLUMNS)
 
 
@@ -455,14 +462,16 @@ def test_a_teacher_of_other_classes_gets_a_linear_classifier_of_its_descriptors(
 def test_a_moment_the_teacher_was_not_asked_about_is_named(clip_files, tmp_path):
     teacher = R2Plus1D(3, (2, 2, 2, 4), (1, 1, 1, 1))
     for path in clip_files["descriptors"]:
-        some = Described(np.arange(3), np.zeros((3, 4)), np.zeros((3, 3)))
-        write_descriptors(path, {"test-a": some, "test-b": some}, teacher, ["spin", "walk", "jump"])
+        with read_descriptors(path) as shard:
+            some = dict.fromkeys(shard.videos, Described(np.arange(3), np.zeros((3, 4)), np.zeros((3, 3))))
+        write_descriptors(path, some, teacher, ["spin", "walk", "jump"])
     with pytest.raises(BadInput, match="lack moment 3 of video 'test-a'"):
         clip_rows(clip_files, tmp_path)
 
 
 def test_a_student_of_other_classes_is_refused(clip_files, tmp_path):
-    write_videos(clip_files["videos"], [*(video for video, _ in CLIP_VIDEOS), Video("x", Path("x.mp4"), "train", ("fly",))])
+    other = Video("x", Path("x.mp4"), "train", ("fly",), status="corrupt")
+    write_videos(clip_files["videos"], [*(video for video, _ in CLIP_VIDEOS), other])
     with pytest.raises(BadInput, match="fine-tuned on other classes"):
         clip_rows(clip_files, tmp_path)
 

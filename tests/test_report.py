@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from l2l.report.figures import cost_plot, picture_address
+from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
 from l2l.report.relations import relations
 
 METHODS = (
@@ -81,6 +81,33 @@ def test_the_plot_names_every_method_once_and_is_the_same_every_time():
     assert plot.startswith("<svg")
     assert all(len(re.findall(f">{method}<", plot)) == 1 for method in METHODS)
     assert plot == cost_plot(table1(ours_dense=80))
+
+
+def test_the_plot_of_clips_names_the_teacher_and_every_student():
+    plot = clips_plot(clips())
+    for name in ("teacher", "image", "audio", "image-audio", "not distilled"):
+        assert len(re.findall(f">{name}<", plot)) == 1, name
+
+
+def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
+    rows = [{"factor": str(f), "steps": str(k), "top1": f"{f + k}"} for f in range(1, 21) for k in range(1, 5)]
+    plot = tradeoff_plot(rows)
+    assert re.findall(r">(\d+ steps?|factor \d+)<", plot) == [
+        *("1 step", "2 steps", "3 steps", "4 steps"),
+        *("factor 1", "factor 2", "factor 5", "factor 10", "factor 20"),
+    ]
+    assert plot == tradeoff_plot(rows)
+
+
+def test_published_points_stand_in_a_panel_of_their_own_unless_the_run_is_of_the_same_data_set():
+    point = {"index_features": "", "recognition_features": "r", "factor": "", "steps": "", "map": "70", "gmacs_per_video": "9"}
+    rows = [point | {"method": "uniform", "quoted": "no"}, point | {"method": "Ada<b>", "quoted": "yes"}]
+    apart, together = frontier_plot(rows, together=False), frontier_plot(rows, together=True)
+    assert "published, on ActivityNet: not comparable" in apart
+    assert "not comparable" not in together
+    for plot in (apart, together):
+        assert ">uniform<" in plot
+        assert ">Ada&lt;b&gt;<" in plot
 
 
 def test_a_picture_is_part_of_the_page():

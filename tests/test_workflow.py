@@ -19,8 +19,8 @@ from l2l.stores import read_table
 
 pytestmark = pytest.mark.workflow
 
-AFTER_MELS = {"distil_student", "finetune_student", "evaluate_clips", "extract_features", "complete_features"}
-VIDEO_LEVEL = {"fit_skimmer", "evaluate_videos", "evaluate_variants", "write_report"}
+AFTER_MELS = {"distil_student", "finetune_student", "evaluate_clips", "evaluate_audio", "extract_features", "complete_features"}
+VIDEO_LEVEL = {"fit_skimmer", "evaluate_videos", "evaluate_tradeoff", "evaluate_variants", "write_report"}
 TEACHING = {"fit_teacher", "describe_clips"}
 
 
@@ -89,7 +89,7 @@ def test_a_second_run_has_nothing_to_do_and_says_so_quickly(run):
         ("teacher", {"batch_clips": 8}, TEACHING | (AFTER_MELS) | VIDEO_LEVEL),
         ("features", {"chunk_moments": 64}, {"extract_features", "complete_features"} | VIDEO_LEVEL),
         ("skimmer", {"steps": 3}, VIDEO_LEVEL),
-        ("evaluation", {"moments": 3}, {"evaluate_videos", "write_report"}),
+        ("evaluation", {"moments": 3}, {"evaluate_videos", "evaluate_tradeoff", "write_report"}),
         ("report", {"film_strips": 1}, {"write_report"}),
     ],
 )

@@ -69,16 +69,16 @@ def fit_head(descriptors: Float[np.ndarray, "clips descriptor"], labels: Int[np.
     return head.float()
 
 
-def student_scores(
+def student_answers(
     student: Student,
     examples: Sequence[Example],
     media: Mapping[str, MediaReader],
     mels: Mapping[str, MelReader],
     device: torch.device,
-) -> Float[np.ndarray, "moments classes"]:
-    """A student's class scores (logits) of each example; the student is on `device`, in evaluation mode."""
+) -> tuple[Float[np.ndarray, "moments descriptor"], Float[np.ndarray, "moments classes"]]:
+    """A student's descriptor and class scores (logits) of each example; the student is on `device`, in evaluation mode."""
     size, floor = student.settings["config"]["batch_moments"], mels_of(student.settings).floor
-    scores = []
+    descriptors, scores = [], []
     with torch.inference_mode():
         for first in range(0, len(examples), size):
             batch = examples[first : first + size]
@@ -86,5 +86,18 @@ def student_scores(
             heard = np.stack([mels[e.video].mel(e.video, e.moment) for e in batch])
             has_sound = np.array([mels[e.video].has_sound(e.video)[e.moment] for e in batch])
             seen, sounds, flags = (torch.from_numpy(x).to(device) for x in (frames, heard, has_sound))
-            scores.append(student(frame_input(seen), mel_input(sounds, floor), flags)[1].cpu().numpy())
-    return np.concatenate(scores)
+            descriptor, score = student(frame_input(seen), mel_input(sounds, floor), flags)
+            descriptors.append(descriptor.cpu().numpy())
+            scores.append(score.cpu().numpy())
+    return np.concatenate(descriptors), np.concatenate(scores)
+
+
+def student_scores(
+    student: Student,
+    examples: Sequence[Example],
+    media: Mapping[str, MediaReader],
+    mels: Mapping[str, MelReader],
+    device: torch.device,
+) -> Float[np.ndarray, "moments classes"]:
+    """The scores alone of `student_answers`."""
+    return student_answers(student, examples, media, mels, device)[1]

@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from l2l.config import VARIANTS, Variant
-from l2l.errors import BadInput
 from l2l.evaluation.ablations import LINES, ablation_rows
 from l2l.evaluation.artifact import ABLATION_COLUMNS, RECOGNITION_COLUMNS
 from l2l.evaluation.cost import descriptor_macs
-from l2l.evaluation.inputs import labels_of, load_fitted
+from l2l.evaluation.inputs import load_fitted, test_videos
 from l2l.evaluation.recognition import recognition_rows
 from l2l.evaluation.variants import Way, ask
 from l2l.features.artifact import read_features
 from l2l.fitting import prepare
-from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.stores import read_shards, write_table
 from l2l.student.artifact import load_student
 from l2l.teacher.artifact import read_descriptors
@@ -46,14 +44,11 @@ def evaluate_variants(
     origin, bank = load_student(student), read_features(features)
     known = {"skimmer": Variant(), **VARIANTS}
     fitted = {path.stem: load_fitted(path, bank, "skimmer", known.get(path.stem)) for path in skimmers}
-    listed = read_videos(videos)
-    test = [video for video in listed if video.split == "test" and video.usable]
-    if not test:
-        raise BadInput(f"{videos}: no usable test videos to evaluate on")
-    labels, names = labels_of(test, bank), [video.video for video in test]
+    test, truth = test_videos(videos, bank)
+    names = [video.video for video in test]
     clip_macs = descriptor_macs(teacher) if teacher else 0
     ways = dict.fromkeys([*map(Way, fitted), *(line.way for line in LINES if line.way.model in fitted)])
-    with read_shards(descriptors or [], read_descriptors, usable_ids(listed)) as described:
-        found = {way: ask(way, fitted[way.model], names, labels, bank, origin, described, clip_macs) for way in ways}
+    with read_shards(descriptors or [], read_descriptors, bank.videos) as described:
+        found = {way: ask(way, fitted[way.model], names, truth.labels, bank, origin, described, clip_macs) for way in ways}
     write_table(ablations, ABLATION_COLUMNS, ablation_rows(found))
     write_table(recognition, RECOGNITION_COLUMNS, recognition_rows(features.name, fitted, found))

@@ -5,6 +5,7 @@ and convolutions count; sums, activations and norms do not.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ class Prices:
         self.scores_macs = count_macs(lambda: student.classifier(student.fuse(self._moment)))
         self.network_macs = lru_cache(maxsize=None)(self._network_macs)
 
-    def _network_macs(self, model: Model, moments: int) -> int:
-        """Of one fitted network on the features of a whole video of so many moments, Psi included."""
+    def _network_macs(self, model: Model, moments: int, steps: int | None = None) -> int:
+        """Of one fitted network on the features of a whole video of so many moments, Psi included; in all steps or in fewer."""
         features: dict[FeatureName, Tensor] = {m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()}
-        return count_macs(lambda: self._fitted[model].scores(features, torch.ones(1, moments, dtype=torch.bool)))
+        fitted = replace(self._fitted[model], steps=steps or self._fitted[model].steps)
+        return count_macs(lambda: fitted.scores(features, torch.ones(1, moments, dtype=torch.bool)))

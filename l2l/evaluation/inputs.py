@@ -1,16 +1,16 @@
-"""What the evaluations of whole videos read, checked: fitted networks and the classes of videos."""
+"""What the evaluations of whole videos read, checked: fitted networks, and the test videos with what they show."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
 
 from l2l.config import PLAIN, Variant
 from l2l.errors import BadInput
+from l2l.evaluation.scores import Truth
 from l2l.features.artifact import Features
-from l2l.manifest.artifact import Video
+from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
+from l2l.stores import check_videos
 
 
 def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: Variant | None = PLAIN) -> FittedSkimmer:
@@ -29,14 +29,25 @@ def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: V
     return fitted
 
 
-def labels_of(videos: Sequence[Video], bank: Features) -> Int[np.ndarray, " videos"]:
-    """The index of each video's class.
+def test_videos(path: Path, bank: Features) -> tuple[list[Video], Truth]:
+    """The usable test videos of a data set, and what its test videos show.
 
     Raises:
-        BadInput: naming a video whose class the features do not know.
+        BadInput: if there are none, the features are of other videos, or they do not know a video's class.
     """
-    for video in videos:
-        if video.label not in bank.classes:
+    listed = read_videos(path)
+    test = [video for video in listed if video.split == "test"]
+    usable = [video for video in test if video.usable]
+    if not usable:
+        raise BadInput(f"{path}: no usable test videos to evaluate on")
+    check_videos(bank.root, bank.videos, usable_ids(listed))
+    number = {name: i for i, name in enumerate(bank.classes)}
+    for video in test:
+        if unknown := set(video.labels) - set(number):
             known = ", ".join(bank.classes)
-            raise BadInput(f"{bank.root}: video {video.video!r} is of class {video.label!r}, expected one of {known}")
-    return np.array([bank.classes.index(video.label) for video in videos])
+            raise BadInput(f"{bank.root}: video {video.video!r} is of class {min(unknown)!r}, expected one of {known}")
+    shown = np.zeros((len(usable), len(number)), bool)
+    for i, video in enumerate(usable):
+        shown[i, [number[label] for label in video.labels]] = True
+    first, lost = ([number[v.label] for v in test if v.usable == wanted] for wanted in (True, False))
+    return usable, Truth(np.array(first, np.int64), shown, np.array(lost, np.int64))

@@ -1,4 +1,8 @@
-"""How good class probabilities are: top-1, top-k, and mean average precision as the public reference computes it."""
+"""How good class probabilities are: top-1, top-k, and mean average precision in both definitions that are in use.
+
+`map` is the public reference's: not interpolated, a video counts for its first label alone. `map_interpolated` is the one of
+ActivityNet's own evaluation: precision is made monotone, a video counts for each of its labels.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,6 +19,19 @@ def top1(probabilities: Float[np.ndarray, "videos classes"], labels: Int[np.ndar
     return top_k(probabilities, labels, 1)
 
 
+def average_precisions(
+    scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"], counts: Int[np.ndarray, "resamples videos"]
+) -> Float[np.ndarray, " resamples"]:
+    """`average_precision` of several resamples, in which each video is there so many times; NaN in one without a positive."""
+    order, last_of_equals = _thresholds(scores)
+    drawn = counts[:, order]
+    hits = np.cumsum(drawn * positive[order], 1)[:, last_of_equals]
+    taken = np.cumsum(drawn, 1)[:, last_of_equals]
+    gained = np.diff(hits, axis=1, prepend=0)
+    with np.errstate(invalid="ignore"):  # 0 / 0, of a resample without a positive
+        return np.sum(hits / np.maximum(taken, 1) * gained, 1) / hits[:, -1]
+
+
 def average_precision(scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]) -> float:
     """Area under the precision-recall curve, not interpolated: sum over thresholds of precision times gain in recall.
 
@@ -23,13 +40,24 @@ def average_precision(scores: Float[np.ndarray, " videos"], positive: Bool[np.nd
     Raises:
         ValueError: without a positive, where recall has no meaning.
     """
-    if not positive.any():
-        raise ValueError("average precision needs at least one positive")
-    order = np.argsort(-scores, kind="stable")
-    last_of_equals = np.append(np.diff(scores[order]) != 0, True)
+    _check(positive)
+    return float(average_precisions(scores, positive, np.ones((1, len(scores)), np.int64))[0])
+
+
+def interpolated_average_precision(scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]) -> float:
+    """ActivityNet's own: at each gain in recall, the best precision at that recall or any higher.
+
+    Its evaluation sorts the videos by score and leaves the order of equal ones to chance; here they are one threshold.
+
+    Raises:
+        ValueError: without a positive, where recall has no meaning.
+    """
+    _check(positive)
+    order, last_of_equals = _thresholds(scores)
     hits = np.cumsum(positive[order])[last_of_equals]
-    taken = np.arange(1, len(scores) + 1)[last_of_equals]
-    return float(np.sum(hits / taken * np.diff(hits, prepend=0)) / positive.sum())
+    precision = hits / np.arange(1, len(scores) + 1)[last_of_equals]
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(best * np.diff(hits, prepend=0)) / positive.sum())
 
 
 def mean_average_precision(probabilities: Float[np.ndarray, "videos classes"], labels: Int[np.ndarray, " videos"]) -> float:
@@ -40,3 +68,27 @@ def mean_average_precision(probabilities: Float[np.ndarray, "videos classes"], l
     """
     present = np.unique(labels)
     return float(np.mean([average_precision(probabilities[:, c], labels == c) for c in present]))
+
+
+def interpolated_mean_average_precision(
+    probabilities: Float[np.ndarray, "videos classes"], shown: Bool[np.ndarray, "videos classes"]
+) -> float:
+    """Mean of the classes' interpolated average precisions, over the classes that have a video, as in ActivityNet's evaluation.
+
+    Args:
+        probabilities: of each class.
+        shown: which classes each video shows; several, where it has several labels.
+    """
+    present = np.flatnonzero(shown.any(0))
+    return float(np.mean([interpolated_average_precision(probabilities[:, c], shown[:, c]) for c in present]))
+
+
+def _thresholds(scores: Float[np.ndarray, " videos"]) -> tuple[Int[np.ndarray, " videos"], Bool[np.ndarray, " videos"]]:
+    """The videos from the highest score down, and where in that order the score is about to change."""
+    order = np.argsort(-scores, kind="stable")
+    return order, np.append(np.diff(scores[order]) != 0, True)
+
+
+def _check(positive: Bool[np.ndarray, " videos"]) -> None:
+    if not positive.any():
+        raise ValueError("average precision needs at least one positive")

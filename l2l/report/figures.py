@@ -1,16 +1,25 @@
-"""Pictures of the report: the plot of accuracy against cost, and frames as data addresses."""
+"""Pictures of the report: the plots of the paper's figures, and frames as data addresses."""
 
 import base64
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
 _OURS = "#c2410c"
 _OTHERS = "#475569"
+_SHADES = matplotlib.colormaps["viridis"]  # of what rises
+_COLOURS = ("#1d4ed8", "#0891b2", "#15803d", "#7c3aed", "#a21caf", "#65a30d", "#0f172a")  # of what only differs
+_MARKERS = "osD^v<>ph"
+
+Rows = Sequence[Mapping[str, str]]
 
 
 def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
@@ -26,26 +35,144 @@ def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
     return heights
 
 
-def cost_plot(table1: Sequence[Mapping[str, str]]) -> str:
-    """Top-1 accuracy against multiply-accumulates a video, a labelled point a method: an SVG element, always the same bytes."""
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    points = sorted((float(row["gmacs_per_video"]), float(row["top1"]), row["method"]) for row in table1)
-    for (cost, top1, method), height in zip(points, _label_heights(points), strict=True):
-        colour = _OURS if method.startswith("ours") else _OTHERS
-        axes.scatter(cost, top1, color=colour, s=36, zorder=3)
-        axes.annotate(method, (cost, height), (9, -3), textcoords="offset points", fontsize=9, color=colour)
+def _axes(figure: Figure, panels: int = 1) -> list[Axes]:
+    """Empty panels side by side."""
+    found = list(figure.subplots(1, panels, squeeze=False)[0])
+    for axes in found:
+        axes.grid(alpha=0.3)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    return found
+
+
+def _cost_axis(axes: Axes, unit: str) -> None:
+    """Multiply-accumulates from left to right, by ratio, with plain numbers."""
     axes.set_xscale("log")
-    axes.set_xlabel("multiply-accumulates a video (G, log scale)")
-    axes.set_ylabel("top-1 accuracy (%)")
-    axes.margins(x=0.2, y=0.15)
-    axes.grid(alpha=0.3)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(f"multiply-accumulates a {unit} (G, log scale)")
+
+
+def _figure(width: float = 7.5, height: float = 4.2) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure) -> str:
+    """An SVG element, always the same bytes."""
     with matplotlib.rc_context({"svg.hashsalt": "l2l", "svg.fonttype": "none", "font.family": "sans-serif"}):
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
+
+
+def _named_points(axes: Axes, points: Sequence[tuple[float, float, str]], ours: Sequence[str]) -> None:
+    """Top-1 accuracy against cost, a labelled point each; those named in `ours` stand out."""
+    points = sorted(points)
+    for (cost, top1, name), height in zip(points, _label_heights(points), strict=True):
+        colour = _OURS if name in ours else _OTHERS
+        axes.scatter(cost, top1, color=colour, s=36, zorder=3)
+        axes.annotate(name, (cost, height), (9, -3), textcoords="offset points", fontsize=9, color=colour)
+    axes.set_ylabel("top-1 accuracy (%)")
+    axes.margins(x=0.2, y=0.15)
+
+
+def cost_plot(table1: Rows) -> str:
+    """Whole videos: top-1 accuracy against multiply-accumulates a video, a labelled point a method."""
+    figure = _figure()
+    (axes,) = _axes(figure)
+    points = [(float(row["gmacs_per_video"]), float(row["top1"]), row["method"]) for row in table1]
+    _named_points(axes, points, ("ours_sparse", "ours_dense"))
+    _cost_axis(axes, "video")
+    return _svg(figure)
+
+
+def clips_plot(clips: Rows) -> str:
+    """Single clips (paper, Fig. 5): top-1 accuracy against multiply-accumulates a clip, a point a model.
+
+    Students that are not distilled are hollow and lie above or below those that are, whose names they bear.
+    """
+    figure = _figure()
+    (axes,) = _axes(figure)
+    named = [row for row in clips if row["distilled"] != "no"]
+    points = [(float(row["gmacs_per_clip"]), float(row["top1"]), row["modalities"] or row["model"]) for row in named]
+    _named_points(axes, points, ("image-audio",))
+    hollow = [(float(row["gmacs_per_clip"]), float(row["top1"])) for row in clips if row["distilled"] == "no"]
+    if hollow:
+        macs, accuracies = zip(*hollow, strict=True)
+        axes.scatter(macs, accuracies, s=36, facecolors="none", edgecolors=_OTHERS, label="not distilled")
+        axes.legend(frameon=False, loc="lower right")
+    _cost_axis(axes, "clip")
+    return _svg(figure)
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" + "s" * (count > 1)
+
+
+def tradeoff_plot(tradeoff: Rows) -> str:
+    """Ours (paper, Figs. 6 and 11): accuracy by the share of moments read, and by the step after which it stops."""
+    top1 = {(int(row["factor"]), int(row["steps"])): float(row["top1"]) for row in tradeoff}
+    factors, steps = (sorted(set(values)) for values in zip(*top1, strict=True))
+    figure = _figure(9)
+    by_factor, by_step = _axes(figure, 2)
+    for i, stop in enumerate(sorted({min(k, steps[-1]) for k in (1, 2, 3, 5, steps[-1])})):
+        by_factor.plot(factors, [top1[f, stop] for f in factors], "o-", ms=3, color=_SHADES(i / 5), label=_steps(stop))
+    for i, factor in enumerate(f for f in (1, 2, 5, 10, 20) if f in factors):
+        by_step.plot(steps, [top1[factor, k] for k in steps], "o-", ms=3, color=_SHADES(i / 5), label=f"factor {factor}")
+    by_factor.set_xlabel("factor: one moment in so many is read")
+    by_step.set_xlabel("steps, after which it stops")
+    by_factor.set_ylabel("top-1 accuracy (%)")
+    by_step.sharey(by_factor)
+    for axes in (by_factor, by_step):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(fontsize=8, frameon=False)
+    return _svg(figure)
+
+
+def frontier_plot(frontier: Rows, together: bool) -> str:
+    """Mean average precision against multiply-accumulates a video (paper, Fig. 7), this run's and published points.
+
+    Args:
+        frontier: the points.
+        together: in one panel, for a run on the data set that the published ones are of; else in two, with scales of their own.
+    """
+    figure = _figure(9, 5.4)
+    panels = _axes(figure, 1 if together else 2)
+    curves: dict[tuple[str, str], list[list[tuple[float, float]]]] = {}
+    for (quoted, method, *_), points in _by_curve(frontier).items():
+        curves.setdefault((quoted, method), []).append(points)
+    names = {quoted: [method for q, method in curves if q == quoted] for quoted in ("no", "yes")}
+    for (quoted, method), parts in curves.items():
+        axes, i = panels[-1 if quoted == "yes" else 0], names[quoted].index(method)
+        ours = method.startswith("ours") or method == "ListenToLook"
+        style: dict[str, Any] = {
+            "color": _OURS if ours else _COLOURS[i % len(_COLOURS)],
+            "marker": _MARKERS[i % len(_MARKERS)],
+            "lw": 1,
+            "ms": 4,
+        }
+        if quoted == "yes":
+            style |= {"markerfacecolor": "none", "linestyle": ":"}
+        for k, points in enumerate(parts):
+            axes.plot(*zip(*sorted(points), strict=True), label=None if k else method, **style)
+    titles = ["this run; dotted: published"] if together else ["this run", "published, on ActivityNet: not comparable"]
+    for axes, title in zip(panels, titles, strict=True):
+        _cost_axis(axes, "video")
+        axes.set_title(title, fontsize=10)
+        axes.legend(fontsize=8, frameon=False, ncols=6 if together else 3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    panels[0].set_ylabel("mean average precision (%)")
+    return _svg(figure)
+
+
+def _by_curve(frontier: Rows) -> dict[tuple[str, ...], list[tuple[float, float]]]:
+    """(cost, precision) of points that belong together; the run's own curves are told apart by their steps."""
+    curves: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
+    for row in frontier:
+        name = row["method"] + (f", {_steps(int(row['steps']))}" if row["steps"] else "")
+        features = row["index_features"], row["recognition_features"]
+        curves[row["quoted"], name, *features].append((float(row["gmacs_per_video"]), float(row["map"])))
+    return curves
 
 
 def picture_address(frame: np.ndarray) -> str:

@@ -10,15 +10,25 @@ import jinja2
 from markupsafe import Markup
 
 from l2l.config import Report
-from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
+from l2l.evaluation.artifact import (
+    AUDIO_COLUMNS,
+    CLASS_COLUMNS,
+    CLIP_COLUMNS,
+    FRONTIER_COLUMNS,
+    PREDICTION_COLUMNS,
+    SELECTION_COLUMNS,
+    TABLE1_COLUMNS,
+    TRADEOFF_COLUMNS,
+)
 from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
-from l2l.report.figures import cost_plot, picture_address
+from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
 from l2l.report.relations import relations
 from l2l.stores import MADE_BY, read_shards, read_table, write_text
 
 _MOST_REMARKS = 200
+_ENDS = 10  # rows shown of each end of a long table
 _PACKAGES = ("torch", "torchvision", "torchaudio", "zarr", "h5py", "numpy", "av")
 
 
@@ -27,6 +37,10 @@ def write_report(
     clips: Path,
     predictions: Path,
     selections: Path,
+    tradeoff: Path,
+    frontier: Path,
+    classes: Path,
+    audio_helps: Path,
     videos: Path,
     source_videos: Path,
     media: list[Path],
@@ -43,6 +57,8 @@ def write_report(
     with read_shards(media, read_media, usable_ids(listed)) as shards:
         films = [_film(video, said[video.video], chosen[video.video], shards[video.video], config.pictures) for video in shown]
     rows1, rows2 = read_table(table1, TABLE1_COLUMNS), read_table(clips, CLIP_COLUMNS)
+    points, named = read_table(frontier, FRONTIER_COLUMNS), read_table(classes, CLASS_COLUMNS)
+    on_activitynet = json.loads(settings)["videos"][videos.parent.name]["adapter"] == "activitynet"
     files = (
         {json.loads(settings)["run"]: listed}
         if videos == source_videos
@@ -59,8 +75,17 @@ def write_report(
         target=videos.parent.name,
         counts=_counts(listed, said),
         table1=rows1,
+        lost=int(rows1[0]["videos_all"]) - int(rows1[0]["videos"]),
         plot=Markup(cost_plot(rows1)),  # our own SVG; everything else is escaped
         clips=rows2,
+        clips_plot=Markup(clips_plot(rows2)),
+        tradeoff_plot=Markup(tradeoff_plot(read_table(tradeoff, TRADEOFF_COLUMNS))),
+        frontier=points,
+        frontier_plot=Markup(frontier_plot(points, on_activitynet)),
+        on_activitynet=on_activitynet,
+        classes=named if len(named) <= 2 * _ENDS else named[:_ENDS] + named[-_ENDS:],
+        class_count=len(named),
+        audio_helps=read_table(audio_helps, AUDIO_COLUMNS)[:_ENDS],
         relations=relations(rows1, rows2),
         films=films,
         states=_states(files),

@@ -27,6 +27,7 @@ class Skimming(NamedTuple):
     selected: Int[Tensor, "videos looks modalities"]  # the moment with the largest weight
     weights: Float[Tensor, "videos looks modalities moments"]  # by the modality that asked; no gradient
     modality_scores: Float[Tensor, "videos looks modalities"]  # s of eq. 8; no gradient
+    fused: Float[Tensor, "videos steps descriptor"]  # whose mean over the steps is classified
 
 
 def mean_over_present(values: Float[Tensor, "videos moments channel"], present: Bool[Tensor, "videos moments"]) -> Tensor:
@@ -248,14 +249,21 @@ class Skimmer(nn.Module):
             all_weights.append(weights.detach())
             all_scores.append(scores.detach())
 
-        logits = self.classifier(torch.stack(classified, 1).mean(1))
+        fused = torch.stack(classified, 1)
+        logits = self.classifier(fused.mean(1))
         looks = (len(present), 0, len(self.modalities))
         return Skimming(
             logits,
             torch.stack(selected, 1) if selected else present.new_zeros(looks, dtype=torch.long),
             torch.stack(all_weights, 1) if selected else logits.new_zeros(*looks, present.shape[1]),
             torch.stack(all_scores, 1) if selected else logits.new_zeros(looks),
+            fused,
         )
+
+    def stops(self, skimming: Skimming) -> Float[Tensor, "videos steps classes"]:
+        """The scores of stopping after each step: a step changes nothing of what those before it saw."""
+        steps = torch.arange(1, skimming.fused.shape[1] + 1, device=skimming.fused.device)
+        return self.classifier(skimming.fused.cumsum(1) / steps[:, None])
 
     def fuse(self, seen: Mapping[FeatureName, Float[Tensor, "videos _channel"]]) -> Float[Tensor, "videos descriptor"]:
         """Psi of one feature each that is classified, of every video."""

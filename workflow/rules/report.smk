@@ -9,6 +9,10 @@ rule write_report:
         clips="results/{run}/evaluation/clips.tsv",
         predictions="results/{run}/evaluation/predictions.tsv",
         selections="results/{run}/evaluation/selections.tsv",
+        tradeoff="results/{run}/evaluation/tradeoff.tsv",
+        frontier="results/{run}/evaluation/frontier.tsv",
+        classes="results/{run}/evaluation/classes.tsv",
+        audio_helps="results/{run}/evaluation/audio_helps.tsv",
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         source_videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
         media=shard_files("media", CONFIG.target),
@@ -27,7 +31,7 @@ rule write_report:
     params:
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),
-        version=1,
+        version=2,
     shell:
         """
         python -m l2l write_report \
@@ -35,6 +39,10 @@ rule write_report:
             --clips {input.clips:q} \
             --predictions {input.predictions:q} \
             --selections {input.selections:q} \
+            --tradeoff {input.tradeoff:q} \
+            --frontier {input.frontier:q} \
+            --classes {input.classes:q} \
+            --audio-helps {input.audio_helps:q} \
             --videos {input.videos:q} \
             --source-videos {input.source_videos:q} \
             --media {input.media:q} \

@@ -1,0 +1,47 @@
+"""Mean average precision against the cost of a video (paper, Fig. 7): a run's own points, and published ones beside them.
+
+Published points are of ActivityNet and stand in `published.tsv` with their source; they say nothing of another data set.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from l2l.evaluation.artifact import PUBLISHED_COLUMNS
+from l2l.stores import read_table
+
+PUBLISHED = Path(__file__).with_name("published.tsv")
+FACTORS = (1, 2, 3, 4, 5, 6, 7, 10, 20)  # those whose points the paper's curve has
+EARLY_STEPS = (1, 3)  # beside all steps
+
+Rows = Sequence[Mapping[str, str]]
+
+
+def frontier_rows(table1: Rows, tradeoff: Rows, features: str, dataset: str) -> list[dict[str, str]]:
+    """The run's points, then the published ones.
+
+    Args:
+        table1: of the run.
+        tradeoff: of the run.
+        features: what the run indexes by and recognises from.
+        dataset: the run's target.
+    """
+    most = max(int(row["steps"]) for row in tradeoff)
+    ours = [
+        {"method": "ours", "index_features": features, "factor": row["factor"], "steps": row["steps"], **_point(row)}
+        for steps in sorted({*EARLY_STEPS, most})
+        for row in tradeoff
+        if int(row["steps"]) == steps and int(row["factor"]) in FACTORS
+    ]
+    indexed = {"uniform": "", "dense": "", "scsampler": features}  # nothing is looked at to choose uniform moments
+    others = [
+        {"method": row["method"], "index_features": indexed[row["method"]], "factor": "", "steps": "", **_point(row)}
+        for row in table1
+        if row["method"] in indexed
+    ]
+    here = {"dataset": dataset, "recognition_features": features, "quoted": "no", "source": "this run"}
+    quoted = {"factor": "", "steps": "", "quoted": "yes"}
+    return [*(row | here for row in ours + others), *(row | quoted for row in read_table(PUBLISHED, PUBLISHED_COLUMNS))]
+
+
+def _point(row: Mapping[str, str]) -> dict[str, str]:
+    return {column: row[column] for column in ("map", "gmacs_per_video")}

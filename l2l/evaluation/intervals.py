@@ -1,0 +1,41 @@
+"""How far figures of a test set might lie from those of other videos alike: bootstrap over videos (Efron, percentile)."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from l2l.evaluation.metrics import average_precisions
+
+RESAMPLES = 1000
+PERCENTILES = (2.5, 97.5)  # of a 95 % interval
+
+
+def resamples(videos: int, seed: int) -> Int[np.ndarray, "resamples videos"]:
+    """How many times each video is in each resample: as many as there are, drawn with repeats; the same for every method."""
+    return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), RESAMPLES)
+
+
+def interval(figures: Float[np.ndarray, " resamples"], figure: float) -> tuple[float, float]:
+    """Both ends of the 95 % interval of a figure, from what it is in each resample.
+
+    The copies of a video in a resample share one rank, which raises average precision, by points where a class has few videos;
+    so the resamples are first moved until their mean is the figure. For a share, such as top-1, that is next to nothing.
+    """
+    low, high = np.percentile(figures - figures.mean() + figure, PERCENTILES)
+    return float(low), float(high)
+
+
+def resampled_shares(
+    counts: Int[np.ndarray, "resamples videos"], right: Float[np.ndarray, " videos"], of: Float[np.ndarray, " videos"]
+) -> Float[np.ndarray, " resamples"]:
+    """In each resample, how much of what is asked of the videos (`of`) is answered rightly (`right`)."""
+    return counts @ right / (counts @ of)
+
+
+def resampled_mean_average_precisions(
+    counts: Int[np.ndarray, "resamples videos"],
+    probabilities: Float[np.ndarray, "videos classes"],
+    labels: Int[np.ndarray, " videos"],
+) -> Float[np.ndarray, " resamples"]:
+    """`mean_average_precision` of each resample: over the classes that have a video in it."""
+    by_class = [average_precisions(probabilities[:, c], labels == c, counts) for c in np.unique(labels)]
+    return np.nanmean(by_class, 0)
