@@ -85,7 +85,7 @@ def test_each_network_has_torchvisions_parameters_and_costs_what_torchvision_say
     assert gmacs == pytest.approx(published.meta["_ops"], abs=6e-4)
 
 
-@pytest.mark.parametrize("network", [name for name in MEDIA if name != "r2plus1d_18"])
+@pytest.mark.parametrize("network", ["r3d_18", "mc3_18", "s3d", pytest.param("mvit_v2_s", marks=pytest.mark.slow), "swin3d_t"])
 def test_the_last_layer_of_the_descriptor_is_torchvisions_own_answer(network):
     torch.manual_seed(0)
     theirs = get_model(network, weights=None, num_classes=5).eval()
