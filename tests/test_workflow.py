@@ -46,6 +46,8 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
         ("teacher", "", ""),
         *(("student", m, d) for m in ("image", "audio", "image-audio") for d in ("yes", "no")),
     ]
+    for name in ("classes", "tradeoff", "frontier", "audio_helps"):
+        assert read_table(results / f"evaluation/{name}.tsv", ()), name
     page = (results / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
