@@ -51,6 +51,8 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
     assert all(0 <= float(row["top1"]) <= 100 for row in ablations)
     recognition = read_table(results / "evaluation/recognition.tsv", RECOGNITION_COLUMNS)
     assert [row["model"] for row in recognition] == ["skimmer", "visual_indexing", "single_query", ""]
+    for name in ("classes", "tradeoff", "frontier", "audio_helps"):
+        assert read_table(results / f"evaluation/{name}.tsv", ()), name
     page = (results / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""

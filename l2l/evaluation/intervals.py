@@ -1,9 +1,9 @@
 """How far figures of a test set might lie from those of other videos alike: bootstrap over videos (Efron, percentile)."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from l2l.evaluation.metrics import average_precisions
+from l2l.evaluation.metrics import gains
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)  # of a 95 % interval
@@ -31,11 +31,24 @@ def resampled_shares(
     return counts @ right / (counts @ of)
 
 
+def resampled_average_precisions(
+    counts: Int[np.ndarray, "resamples videos"], scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]
+) -> Float[np.ndarray, " resamples"]:
+    """`average_precision` of each resample; NaN in one without a positive."""
+    order, taken, hits = gains(scores, positive)
+    drawn = counts[:, order]
+    drawn_taken = np.cumsum(drawn, 1)[:, taken - 1]
+    drawn_hits = np.cumsum(drawn[:, positive[order]], 1)[:, hits - 1]
+    precision = drawn_hits / np.maximum(drawn_taken, 1)
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return np.sum(precision * np.diff(drawn_hits, axis=1, prepend=0), 1) / drawn_hits[:, -1]
+
+
 def resampled_mean_average_precisions(
     counts: Int[np.ndarray, "resamples videos"],
     probabilities: Float[np.ndarray, "videos classes"],
     labels: Int[np.ndarray, " videos"],
 ) -> Float[np.ndarray, " resamples"]:
     """`mean_average_precision` of each resample: over the classes that have a video in it."""
-    by_class = [average_precisions(probabilities[:, c], labels == c, counts) for c in np.unique(labels)]
+    by_class = [resampled_average_precisions(counts, probabilities[:, c], labels == c) for c in np.unique(labels)]
     return np.nanmean(by_class, 0)

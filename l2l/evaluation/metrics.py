@@ -19,45 +19,48 @@ def top1(probabilities: Float[np.ndarray, "videos classes"], labels: Int[np.ndar
     return top_k(probabilities, labels, 1)
 
 
-def average_precisions(
-    scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"], counts: Int[np.ndarray, "resamples videos"]
-) -> Float[np.ndarray, " resamples"]:
-    """`average_precision` of several resamples, in which each video is there so many times; NaN in one without a positive."""
-    order, last_of_equals = _thresholds(scores)
-    drawn = counts[:, order]
-    hits = np.cumsum(drawn * positive[order], 1)[:, last_of_equals]
-    taken = np.cumsum(drawn, 1)[:, last_of_equals]
-    gained = np.diff(hits, axis=1, prepend=0)
-    with np.errstate(invalid="ignore"):  # 0 / 0, of a resample without a positive
-        return np.sum(hits / np.maximum(taken, 1) * gained, 1) / hits[:, -1]
+def gains(
+    scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]
+) -> tuple[Int[np.ndarray, " videos"], Int[np.ndarray, " gains"], Int[np.ndarray, " gains"]]:
+    """The videos from the highest score down, and at each threshold that gains in recall how many are above, and right.
+
+    Equal scores are one threshold, so the order in which the videos are given plays no part.
+
+    Raises:
+        ValueError: without a positive, where recall has no meaning.
+    """
+    if not positive.any():
+        raise ValueError("average precision needs at least one positive")
+    order = np.argsort(-scores, kind="stable")
+    taken = 1 + np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    hits = np.cumsum(positive[order])[taken - 1]
+    gaining = np.diff(hits, prepend=0) > 0
+    return order, taken[gaining], hits[gaining]
 
 
 def average_precision(scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]) -> float:
     """Area under the precision-recall curve, not interpolated: sum over thresholds of precision times gain in recall.
 
-    Equal scores are one threshold, so the order of the videos plays no part. Same number as scikit-learn's.
+    Same number as scikit-learn's.
 
     Raises:
         ValueError: without a positive, where recall has no meaning.
     """
-    _check(positive)
-    return float(average_precisions(scores, positive, np.ones((1, len(scores)), np.int64))[0])
+    _, taken, hits = gains(scores, positive)
+    return float(np.sum(hits / taken * np.diff(hits, prepend=0)) / hits[-1])
 
 
 def interpolated_average_precision(scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]) -> float:
     """ActivityNet's own: at each gain in recall, the best precision at that recall or any higher.
 
-    Its evaluation sorts the videos by score and leaves the order of equal ones to chance; here they are one threshold.
+    Its evaluation leaves the order of equal scores to chance; here they are one threshold.
 
     Raises:
         ValueError: without a positive, where recall has no meaning.
     """
-    _check(positive)
-    order, last_of_equals = _thresholds(scores)
-    hits = np.cumsum(positive[order])[last_of_equals]
-    precision = hits / np.arange(1, len(scores) + 1)[last_of_equals]
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(best * np.diff(hits, prepend=0)) / positive.sum())
+    _, taken, hits = gains(scores, positive)
+    best = np.maximum.accumulate((hits / taken)[::-1])[::-1]
+    return float(np.sum(best * np.diff(hits, prepend=0)) / hits[-1])
 
 
 def mean_average_precision(probabilities: Float[np.ndarray, "videos classes"], labels: Int[np.ndarray, " videos"]) -> float:
@@ -81,14 +84,3 @@ def interpolated_mean_average_precision(
     """
     present = np.flatnonzero(shown.any(0))
     return float(np.mean([interpolated_average_precision(probabilities[:, c], shown[:, c]) for c in present]))
-
-
-def _thresholds(scores: Float[np.ndarray, " videos"]) -> tuple[Int[np.ndarray, " videos"], Bool[np.ndarray, " videos"]]:
-    """The videos from the highest score down, and where in that order the score is about to change."""
-    order = np.argsort(-scores, kind="stable")
-    return order, np.append(np.diff(scores[order]) != 0, True)
-
-
-def _check(positive: Bool[np.ndarray, " videos"]) -> None:
-    if not positive.any():
-        raise ValueError("average precision needs at least one positive")

@@ -4,7 +4,6 @@ import base64
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -97,10 +96,10 @@ def clips_plot(clips: Rows) -> str:
     named = [row for row in clips if row["distilled"] != "no"]
     points = [(float(row["gmacs_per_clip"]), float(row["top1"]), row["modalities"] or row["model"]) for row in named]
     _named_points(axes, points, ("image-audio",))
-    hollow = [(float(row["gmacs_per_clip"]), float(row["top1"])) for row in clips if row["distilled"] == "no"]
+    hollow = [row for row in clips if row["distilled"] == "no"]
     if hollow:
-        macs, accuracies = zip(*hollow, strict=True)
-        axes.scatter(macs, accuracies, s=36, facecolors="none", edgecolors=_OTHERS, label="not distilled")
+        costs, top1 = ([float(row[column]) for row in hollow] for column in ("gmacs_per_clip", "top1"))
+        axes.scatter(costs, top1, s=36, facecolors="none", edgecolors=_OTHERS, label="not distilled")
         axes.legend(frameon=False, loc="lower right")
     _cost_axis(axes, "clip")
     return _svg(figure)
@@ -139,23 +138,24 @@ def frontier_plot(frontier: Rows, together: bool) -> str:
     """
     figure = _figure(9, 5.4)
     panels = _axes(figure, 1 if together else 2)
-    curves: dict[tuple[str, str], list[list[tuple[float, float]]]] = {}
-    for (quoted, method, *_), points in _by_curve(frontier).items():
-        curves.setdefault((quoted, method), []).append(points)
-    names = {quoted: [method for q, method in curves if q == quoted] for quoted in ("no", "yes")}
+    curves: dict[tuple[bool, str], list[list[tuple[float, float]]]] = defaultdict(list)
+    for (origin, method, *_), points in _by_curve(frontier).items():
+        curves[origin == "yes", method].append(points)
+    names = {quoted: [method for q, method in curves if q == quoted] for quoted in (False, True)}
     for (quoted, method), parts in curves.items():
-        axes, i = panels[-1 if quoted == "yes" else 0], names[quoted].index(method)
+        axes, i = panels[-1 if quoted else 0], names[quoted].index(method)
         ours = method.startswith("ours") or method == "ListenToLook"
-        style: dict[str, Any] = {
-            "color": _OURS if ours else _COLOURS[i % len(_COLOURS)],
-            "marker": _MARKERS[i % len(_MARKERS)],
-            "lw": 1,
-            "ms": 4,
-        }
-        if quoted == "yes":
-            style |= {"markerfacecolor": "none", "linestyle": ":"}
         for k, points in enumerate(parts):
-            axes.plot(*zip(*sorted(points), strict=True), label=None if k else method, **style)
+            axes.plot(
+                *zip(*sorted(points), strict=True),
+                label=None if k else method,
+                color=_OURS if ours else _COLOURS[i % len(_COLOURS)],
+                marker=_MARKERS[i % len(_MARKERS)],
+                markerfacecolor="none" if quoted else None,
+                linestyle=":" if quoted else "-",
+                linewidth=1,
+                markersize=4,
+            )
     titles = ["this run; dotted: published"] if together else ["this run", "published, on ActivityNet: not comparable"]
     for axes, title in zip(panels, titles, strict=True):
         _cost_axis(axes, "video")
@@ -165,7 +165,7 @@ def frontier_plot(frontier: Rows, together: bool) -> str:
     return _svg(figure)
 
 
-def _by_curve(frontier: Rows) -> dict[tuple[str, ...], list[tuple[float, float]]]:
+def _by_curve(frontier: Rows) -> Mapping[tuple[str, ...], list[tuple[float, float]]]:
     """(cost, precision) of points that belong together; the run's own curves are told apart by their steps."""
     curves: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for row in frontier:
