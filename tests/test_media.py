@@ -560,5 +560,12 @@ def test_a_turned_picture_is_shown_as_its_matrix_says(odd, name, quarters):
     assert readable == [quarters]
 
 
+def test_interlaced_pictures_are_shown_at_their_time(odd):
+    """Frame k weaves the numbers 2k and 2k + 1; both fields are seen, averaged."""
+    row = listed(odd / "42_interlaced_tff.mpg")
+    found = decode(row.path, STRIP, row.video_stream, row.audio_stream, row.duration_seconds, "moments")
+    assert [number // 2 for number in numbers(found.pictures[:6])] == AT_25_FPS
+
+
 def test_numbered_pictures_show_their_numbers():
     assert numbers(numbered(300)) == list(range(300))
