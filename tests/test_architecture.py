@@ -85,6 +85,12 @@ def test_what_a_rule_runs_is_a_verb():
         assert set(re.findall(r"python -m l2l (\w+)", path.read_text(encoding="utf-8"))) <= set(VERBS), path.name
 
 
+def test_no_rule_puts_anything_into_snakemakes_own_report():
+    """Which would show ids and titles as they are."""
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
+        assert not re.search(r"\breport\(|\bcaption\b|^report:", path.read_text("utf-8"), re.MULTILINE), path.name
+
+
 def test_nothing_in_the_package_knows_of_snakemake():
     found = [
         path

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2l.__main__ import main
@@ -21,6 +21,8 @@ from l2l.manifest.artifact import SPLITS, STATES, Segment, Video, class_names, r
 from l2l.manifest.limit import check_usable
 from l2l.manifest.splits import split_groups
 from l2l.manifest.stage import list_videos
+from l2l.manifest.unmatched import tell_unmatched
+from l2l.stores import read_table
 
 # ---- the table ---------------------------------------------------------------------------------------------------------
 
@@ -144,6 +146,44 @@ def touch(folder: Path, *files: str) -> Path:
 
 def folder_dataset(folder: Path, **fields) -> FolderDataset:
     return FolderDataset(adapter="folder", role="both", shards=1, folder=folder, **fields)
+
+
+names_of_files = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=9)
+trees = st.sets(
+    st.tuples(
+        st.sampled_from(("train", "val", "test")),
+        names_of_files.filter(lambda name: not name.startswith(".") and name not in ("train", "val", "test")),
+        st.builds(str.__add__, names_of_files, st.sampled_from((".mp4", ".MKV", ".txt", ""))),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(trees, st.booleans(), st.integers(0, 9))
+def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_told(tmp_path_factory, tree, splits, seed):
+    at = tmp_path_factory.mktemp("any")
+    files = {Path(*(parts if splits else parts[1:])) for parts in tree}
+    files -= {file for file in files if file.name in (".", "..")}
+    for file in files:
+        (at / "videos" / file).parent.mkdir(parents=True, exist_ok=True)
+        (at / "videos" / file).touch()
+    if not files:
+        return
+    dataset = folder_dataset(at / "videos", val_fraction=0.2, test_fraction=0.2)
+    rows = list_folder(dataset, seed)
+    named = {file for file in files if file.suffix.lower() in (".mp4", ".mkv") and not file.name.startswith(".")}
+    assert [row.video for row in rows] == sorted(file.as_posix() for file in named)
+    for row in rows:
+        assert row.path == at / "videos" / row.video
+        assert row.labels == (row.path.parent.name,)
+        assert row.split == row.path.parent.parent.name if splits else row.split in ("train", "val", "test")
+    assert list_folder(dataset, seed) == rows
+    tell_unmatched(dataset, rows, at / "o/videos.tsv")
+    beside = at / "o/videos.unmatched.tsv"
+    told = [tuple(row.values()) for row in read_table(beside, ("what", "name"))] if beside.exists() else []
+    assert sorted(told) == sorted(("file without an id", str(at / "videos" / file)) for file in files - named)
 
 
 def test_split_and_class_are_the_names_of_the_folders(tmp_path):

@@ -349,7 +349,7 @@ def test_final_states_stand_in_the_order_of_the_manifest_and_too_many_bad_stop_t
         gather_states(manifest, media, tmp_path / "again.tsv", Manifest(max_bad_fraction=0.5))
     assert not (tmp_path / "again.tsv").exists()
     assert read_videos(tmp_path / "again.refused.tsv") == final
-    with pytest.raises(BadInput, match="3 videos, without '2 half'"):
+    with pytest.raises(BadInput, match="3 videos, without '1 good'"):
         gather_states(manifest, media[1:], tmp_path / "again.tsv", Manifest(max_bad_fraction=1))
 
 
@@ -567,6 +567,14 @@ def test_a_turned_picture_is_shown_as_its_matrix_says(odd, name, quarters):
     found = decode(row.path, STRIP, row.video_stream, row.audio_stream, row.duration_seconds, "moments")
     readable = [k for k in range(4) if numbers(np.rot90(found.pictures, k, axes=(1, 2))) == AT_25_FPS[: len(found.pictures)]]
     assert readable == [quarters]
+
+
+def test_interlaced_pictures_are_shown_at_their_time(odd):
+    """Frame k weaves the numbers 2k and 2k + 1; both fields are seen, averaged."""
+    row = listed(odd / "42_interlaced_tff.mpg")
+    found = decode(row.path, STRIP, row.video_stream, row.audio_stream, row.duration_seconds, "moments")
+    shown = [number // 2 for number in numbers(found.pictures[:6])]
+    assert np.abs(np.array(shown) - AT_25_FPS).max() <= 1  # its first time stamp falls between those of the grid
 
 
 def test_numbered_pictures_show_their_numbers():

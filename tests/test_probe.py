@@ -213,6 +213,13 @@ def test_a_late_start_is_told(tmp_path):
     assert facts.reason == "its pictures start at 1.5 s; the first is shown until then"
 
 
+def test_high_dynamic_range_is_told(odd):
+    assert (
+        facts_of(odd / "41_hdr10_hevc.mp4").reason == "its pictures are HDR (PQ); they are shown as stored, without tone mapping"
+    )
+    assert facts_of(odd / "01_ref_25fps.mp4").reason == ""
+
+
 # ---- the stage -----------------------------------------------------------------------------------------------------------
 
 

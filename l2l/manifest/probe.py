@@ -26,6 +26,7 @@ MICROSECONDS = 1_000_000
 TIMED_AS_A_WHOLE = ("matroska,webm", "flv", "asf")  # declare one duration, which may be that of sound that outlasts the pictures
 CUT_SHORT_SECONDS = 0.5
 LATE_SECONDS = 0.1  # after which a late start is remarked
+HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by ffmpeg's numbers
 HASHED_BYTES = 1 << 16  # of the head and of the tail
 
 
@@ -183,10 +184,12 @@ def _declared(container: Any) -> Facts:
         return dataclasses.replace(facts, status="refused", reason="no video stream that can be decoded")
     stream = max(pictures, key=lambda s: s.codec_context.width * s.codec_context.height)
     begin = _begin_seconds(stream, container)
-    late = f"its pictures start at {begin:.1f} s; the first is shown until then" if begin > LATE_SECONDS else ""
+    remarks = [f"its pictures start at {begin:.1f} s; the first is shown until then"] if begin > LATE_SECONDS else []
+    if curve := HDR.get(stream.codec_context.color_trc):
+        remarks.append(f"its pictures are HDR ({curve}); they are shown as stored, without tone mapping")
     return dataclasses.replace(
         facts,
-        reason=late,
+        reason="; ".join(remarks),
         video_stream=stream.index,
         width=stream.codec_context.width,
         height=stream.codec_context.height,

@@ -51,7 +51,7 @@ def _damage(
     if any("partial file" in line for line in _complaints(log, video_stream, audio_stream, None)):
         return "truncated", "the file ends before its last packet"
     if damage := _complaints(log, video_stream, None):
-        return "corrupt", f"damaged pictures: {_plain(damage)}"
+        return "corrupt", f"damaged: {_plain(damage)}"
     if finished.exit_code:
         return "corrupt", f"ffmpeg gave up: {_plain(_complaints(log, video_stream, None, -1))}"
     return None
