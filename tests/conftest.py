@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jaxtyping import install_import_hook
@@ -38,3 +39,11 @@ def media() -> Path:
 def odd(media: Path) -> Path:
     """A folder of made files, each with one trap."""
     return media / "odd"
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Small inputs for every training: see training_world."""
+    from training_world import make_world  # here, after the hook above
+
+    return make_world(tmp_path_factory.mktemp("inputs"))

@@ -9,7 +9,8 @@ from torch.utils.data import TensorDataset
 
 from l2l.config import Fitting
 from l2l.errors import BadInput
-from l2l.fitting import fit, flip_half, load_network, prepare, rate_factor, save_network
+from l2l.fitting import fit, load_network, prepare, rate_factor, save_network
+from l2l.loading import HalfMirrored
 
 
 def fitting(**changes: object) -> Fitting:
@@ -75,14 +76,16 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason():
         fitted(learning_rate=1e10, epochs=50)
 
 
-def test_half_of_a_batch_is_mirrored_and_each_entry_whole():
+def test_half_of_the_entries_are_mirrored_and_each_whole():
     prepare(0, 1)
-    pictures = torch.randn(400, 3, 2, 5)
-    flipped = flip_half(pictures)
-    mirrored = torch.tensor([torch.equal(a, b.flip(-1)) for a, b in zip(flipped, pictures, strict=True)])
-    kept = torch.tensor([torch.equal(a, b) for a, b in zip(flipped, pictures, strict=True)])
-    assert (mirrored ^ kept).all()
-    assert 150 < mirrored.sum() < 250
+    clips = np.random.default_rng(0).integers(0, 256, (400, 2, 4, 5, 3), np.uint8)  # time, height, width, colour
+    data = HalfMirrored([(clip, i) for i, clip in enumerate(clips)])
+    drawn = data.draw(400).tolist()
+    for i, mirror in enumerate(drawn):
+        clip, label = data[i, mirror]
+        assert (clip == (clips[i][:, :, ::-1] if mirror else clips[i])).all()
+        assert label == i
+    assert 150 < sum(drawn) < 250
 
 
 def test_a_network_survives_the_disk_and_gives_the_same_bytes_each_time(tmp_path):

@@ -1,19 +1,24 @@
 """Fitting the skimmer, or one of the networks it is compared with, on the target's training videos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from l2l import config as sections
+from l2l.checkpoints import resumable
+from l2l.config import as_json
 from l2l.errors import BadInput
 from l2l.features.artifact import Features, read_features
 from l2l.fitting import fit, prepare
+from l2l.loading import Drawn
 from l2l.manifest.artifact import Video, read_videos
+from l2l.processes import own_threads, team
 from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
@@ -51,15 +56,16 @@ def fit_skimmer(
         config: sizes, steps and schedule.
         model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
         seed: of the initial numbers and the order of the videos.
-        threads: of torch.
+        threads: of the job: one fits, the others read features.
         frozen_modality_scores: leave the layer that scores the modalities as it is drawn, as the public code's command does,
             which has it in no parameter group.
     """
-    device = prepare(seed, threads)
+    device, workers = prepare(seed), own_threads(threads) - 1
     origin = load_start(student)
     bank = read_features(features)
     rows = [video for video in read_videos(videos) if video.usable]
-    train, val = (examples(bank, [v for v in rows if v.split == split], origin.modalities) for split in ("train", "val"))
+    cache = FeatureCache(bank, origin.modalities, config.cache_bytes)
+    train, val = (Examples(cache, [v for v in rows if v.split == split]) for split in ("train", "val"))
     if len(train) < 2:
         raise BadInput(f"{videos}: {len(train)} usable training videos, expected at least 2 to fit the skimmer on (batch norm)")
     widths = {m: train[0].features[m].shape[1] for m in origin.modalities}
@@ -71,38 +77,78 @@ def fit_skimmer(
     def loss(batch: tuple[dict[Modality, Tensor], Tensor, Tensor]) -> Tensor:
         read, present, labels = batch
         scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
-        return F.cross_entropy(scores, labels.to(device))
+        return F.cross_entropy(scores.float(), labels.to(device))
 
-    read = ReadAtFactors(train, config.read_factors)
-    fit(network, groups, read, loss, config.fit, lambda: validate(fitted, val, device), collate)
-    save_skimmer(skimmer, fitted, widths, config)
+    stores = [features / "zarr.json", *sorted(features.glob("*/zarr.json"))]
+    settings = [as_json(config), model, seed, frozen_modality_scores]
+    with resumable(skimmer, [student, videos, *stores], settings) as checkpoints:
+        read = ReadAtFactors(train, config.read_factors)
+        fit(network, groups, read, loss, config.fit, lambda: validate(fitted, val, device), collate, workers, checkpoints)
+        if team().leads:
+            save_skimmer(skimmer, fitted, widths, config)
 
 
-class ReadAtFactors(Dataset):
-    """Examples as the skimmer will meet them: each time one is asked for, a factor is drawn by which it is read sparsely."""
+class FeatureCache:
+    """Features as they are stored, of some modalities; those of the first videos to be added stay in memory, within a bound."""
 
-    def __init__(self, whole: Sequence[Example], factors: Sequence[int]) -> None:
+    def __init__(self, bank: Features, modalities: Sequence[Modality], cache_bytes: int) -> None:
+        self.bank, self._modalities, self._left_bytes = bank, tuple(modalities), cache_bytes
+        self._kept: dict[str, dict[str, np.ndarray]] = {}
+
+    def add(self, videos: Collection[str]) -> None:
+        """Read videos, in the order they are stored, and keep them, until the bound is reached."""
+        wanted = set(videos)
+        for video in self.bank.videos:
+            if video in wanted:
+                read = self.bank.stored(video, self._modalities)
+                self._left_bytes -= sum(x.nbytes for x in read.values())
+                if self._left_bytes < 0:
+                    return
+                self._kept[video] = read
+
+    def features(self, video: str) -> dict[Modality, Tensor]:
+        """The features of a video, float32 (moments, channel) each; read now if they were not kept."""
+        read = self._kept.get(video) or self.bank.stored(video, self._modalities)
+        return {m: torch.from_numpy(x.astype(np.float32)) for m, x in read.items()}
+
+
+class Examples(Dataset):
+    """The examples of some videos, whose features it adds to a cache."""
+
+    def __init__(self, cache: FeatureCache, videos: Sequence[Video]) -> None:
+        bank = cache.bank
+        for video in videos:
+            if video.label not in bank.classes:
+                raise BadInput(
+                    f"{bank.root}: video {video.video!r} is of class {video.label!r}, not one of {', '.join(bank.classes)}"
+                )
+        self.cache, self.videos = cache, [(video.video, bank.classes.index(video.label)) for video in videos]
+        cache.add([video for video, _ in self.videos])
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, i: int) -> Example:
+        video, label = self.videos[i]
+        return Example(self.cache.features(video), label)
+
+
+class ReadAtFactors(Drawn):
+    """Examples as the skimmer will meet them: for each, each epoch, a factor is drawn by which it is read sparsely."""
+
+    def __init__(self, whole: Examples, factors: Sequence[int]) -> None:
         self.whole, self.factors = whole, factors
 
     def __len__(self) -> int:
         return len(self.whole)
 
-    def __getitem__(self, i: int) -> Example:
-        example, factor = self.whole[i], self.factors[int(torch.randint(len(self.factors), ()))]
+    def draw(self, count: int) -> Tensor:
+        """Which of the factors."""
+        return torch.randint(len(self.factors), (count,))
+
+    def __getitem__(self, key: tuple[int, int]) -> Example:
+        example, factor = self.whole[key[0]], self.factors[key[1]]
         return Example({m: read_sparsely(x, factor) for m, x in example.features.items()}, example.label)
-
-
-def examples(bank: Features, videos: Sequence[Video], modalities: Sequence[Modality]) -> list[Example]:
-    """The features and labels of videos, all in memory."""
-    found = []
-    for video in videos:
-        if video.label not in bank.classes:
-            raise BadInput(
-                f"{bank.root}: video {video.video!r} is of class {video.label!r}, not one of {', '.join(bank.classes)}"
-            )
-        read = bank.load(video.video).features
-        found.append(Example({m: torch.from_numpy(read[m]) for m in modalities}, bank.classes.index(video.label)))
-    return found
 
 
 def collate(batch: Sequence[Example]) -> tuple[dict[Modality, Tensor], Tensor, Tensor]:
@@ -136,14 +182,15 @@ def start_from_student(
     return groups
 
 
-def validate(fitted: FittedSkimmer, val: Sequence[Example], device: torch.device) -> dict[str, float]:
+def validate(fitted: FittedSkimmer, val: Examples, device: torch.device) -> dict[str, float]:
     """Share of the videos that the network gets right; nothing to say without videos."""
-    if not val:
+    if not len(val):
         return {}
     right = 0
     with torch.inference_mode():
         for start in range(0, len(val), VALIDATION_VIDEOS):
-            read, present, labels = collate(val[start : start + VALIDATION_VIDEOS])
+            videos = range(start, min(start + VALIDATION_VIDEOS, len(val)))
+            read, present, labels = collate([val[i] for i in videos])
             scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
             right += int((scores.argmax(1).cpu() == labels).sum())
     return {"val_top1": right / len(val)}

@@ -30,10 +30,11 @@ rule fit_skimmer:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.skimmer),
         seed=seed,
+        python=launcher,
         version=1,
     shell:
         """
-        python -m l2l fit_skimmer \
+        {params.python} -m l2l fit_skimmer \
             --student {input.student:q} \
             --videos {input.videos:q} \
             --features {params.features:q} \

@@ -28,10 +28,11 @@ rule distil_student:
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
+        python=launcher,
         version=1,
     shell:
         """
-        python -m l2l distil_student \
+        {params.python} -m l2l distil_student \
             --videos {input.videos:q} \
             --media {input.media:q} \
             --mels {input.mels:q} \
@@ -69,10 +70,11 @@ rule finetune_student:
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
+        python=launcher,
         version=1,
     shell:
         """
-        python -m l2l finetune_student {params.distilled} \
+        {params.python} -m l2l finetune_student {params.distilled} \
             --videos {input.videos:q} \
             --media {input.media:q} \
             --mels {input.mels:q} \
