@@ -7,16 +7,12 @@ import sys
 
 import pytest
 import torch
-from training_world import TRAININGS, moments_of_death, run, training
+from training_world import TRAININGS, moments_of_death, run, same, state, training
 from workflow_runs import environment, snakemake
 
 from l2l import processes
 from l2l.config import Fitting, as_json
 from l2l.processes import claim_gpu, device, own_threads
-
-
-def state(path):
-    return torch.load(path, weights_only=True)["state"]
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -49,7 +45,7 @@ def test_processes_of_which_one_is_killed_go_on_together_to_the_same_file(inputs
     again = run(train, tmp_path / "killed.pt", processes=2)
     assert again.status == (0, 0), again.said
     assert "going on from" in again.said
-    assert (tmp_path / "killed.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
+    assert same(tmp_path / "killed.pt", tmp_path / "whole.pt")
 
 
 def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
@@ -60,7 +56,7 @@ def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run([*torchrun, "-m", "l2l", "fit_skimmer", *told], capture_output=True, text=True, env=environment())
     assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "there.pt").read_bytes() == (tmp_path / "here.pt").read_bytes()
+    assert same(tmp_path / "there.pt", tmp_path / "here.pt")
 
 
 @pytest.mark.workflow

@@ -13,6 +13,7 @@ from typing import Any
 
 import feature_world
 import numpy as np
+import torch
 
 from l2l import checkpoints
 from l2l.config import Fitting, Media, Mels, Student, Teacher
@@ -32,7 +33,7 @@ MEDIA = Media(resize_pixels=(SIDE, SIDE), frame_pixels=SIDE, clip_frames=4, clip
 WIDTHS = {"image_widths": (4, 4, 4, 8), "audio_widths": (4, 4, 4, 8), "blocks": (1, 1, 1, 1), "audio_stem_stride": 2}
 # Each process with torch imported and nothing else done: what forks from it is as good as new, in a tenth of a second.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["training_world"])
+_CONTEXT.set_forkserver_preload([f"l2l.{stage}.stage" for stage in ("teacher", "student", "skimmer")])
 
 
 def fitting(**changes: Any) -> Fitting:
@@ -84,7 +85,7 @@ def training(name: str, world: dict[str, Any], **changes: Any) -> Training:
     if name == "teacher":
         config = Teacher(weights="train", widths=(4, 4, 4, 8), blocks=(1, 1, 1, 1), fit=fit)
         return Training(fit_teacher, {**seen, "config": config}, "teacher")
-    student = Student(**WIDTHS, distil=fit, finetune=fit)
+    student = Student(**WIDTHS, soft_weight=100.0, distil=fit, finetune=fit)
     heard = {**seen, "mels": world["mels"], "modalities": ["image", "audio"], "config": student}
     if name == "distilled student":
         return Training(distil_student, heard | {"descriptors": world["descriptors"]}, "student")
@@ -145,7 +146,7 @@ def run(
         started.append(_CONTEXT.Process(target=_run, args=(train, out, environment, moment, number, every_seconds)))
         started[-1].start()
     for process in started:
-        process.join(120)
+        process.join(600)
     said = "".join(Path(f"{out}.{i}.log").read_text(encoding="utf-8") for i in range(processes))
     ended = all(process.exitcode == 0 for process in started)
     return Run(tuple(p.exitcode for p in started), said, int(Path(f"{out}.events").read_text()) if ended else 0)
@@ -154,3 +155,14 @@ def run(
 def moments_of_death(name: str, events: int, count: int) -> list[int]:
     """Seeded random moments in the later part of a run of so many events."""
     return random.Random(name).sample(range(events // 3, events), count)
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    """The numbers of a network on disk."""
+    return torch.load(path, weights_only=True)["state"]
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two networks on disk are equal tensor for tensor, bit for bit."""
+    a, b = state(one), state(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

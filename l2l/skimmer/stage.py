@@ -109,7 +109,7 @@ class FeatureCache:
     def features(self, video: str) -> dict[Modality, Tensor]:
         """The features of a video, float32 (moments, channel) each; read now if they were not kept."""
         read = self._kept.get(video) or self.bank.stored(video, self._modalities)
-        return {m: torch.from_numpy(x.astype(np.float32)) for m, x in read.items()}
+        return {m: torch.from_numpy(read[m].astype(np.float32)) for m in self._modalities}
 
 
 class Examples(Dataset):
