@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +45,14 @@ def make(folder: Path, videos: int) -> None:
     save_head(folder / "head.pt", head)
 
 
-def _fit(folder: Path, cache_bytes: int, told: multiprocessing.Queue) -> None:
+def fit(folder: Path, cache_bytes: int) -> tuple[int, float]:
+    """Peak resident bytes and seconds of CPU of this process after one epoch."""
     fitting = Fitting(epochs=1, batch_size=16, learning_rate=0.01)
     config = Skimmer(hidden=16, key=16, query_hidden=16, steps=2, cache_bytes=cache_bytes, fit=fitting)
     inputs = folder / "head.pt", folder / "videos.tsv", folder / "features"
     began = time.process_time()
     fit_skimmer(*inputs, folder / "skimmer.pt", config, "skimmer", seed=0)
-    told.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.process_time() - began))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.process_time() - began
 
 
 def main() -> None:
@@ -61,11 +63,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             make(Path(folder), videos)
             for cache_bytes in (0, videos // 5 * VIDEO_BYTES, videos * VIDEO_BYTES):
-                told = context.Queue()
-                process = context.Process(target=_fit, args=(Path(folder), cache_bytes, told))
-                process.start()
-                peak_bytes, cpu_seconds = told.get()
-                process.join()
+                with ProcessPoolExecutor(1, context) as alone:
+                    peak_bytes, cpu_seconds = alone.submit(fit, Path(folder), cache_bytes).result()
                 print(
                     f"{videos} videos, {cache_bytes / 1e6:.0f} MB of {videos * VIDEO_BYTES / 1e6:.0f} MB kept: "
                     f"peak {peak_bytes / 1e6:.0f} MB, {cpu_seconds:.1f} s of CPU an epoch, start included"

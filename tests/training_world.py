@@ -102,6 +102,7 @@ def _run(train: Training, out: Path, environment: dict[str, str], at: int, numbe
     checkpoints.EVERY_SECONDS = every_seconds
     log = os.open(f"{out}.{environment.get('RANK', 0)}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(log, 2)
+    sys.stderr = os.fdopen(log, "w", 1)  # pytest may have put another in its place
     events = 0
 
     def count(*_: object) -> None:
