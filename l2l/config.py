@@ -349,6 +349,16 @@ class Fitting(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     flip: bool = False  # mirror each picture or clip left to right, half of the time
+    accumulate: Count = 1  # parts a batch is computed in, one after another, where a GPU is small; batch norm sees a part
+    bfloat16: bool = False  # networks compute in it on a GPU; losses, weights and sums stay in float32
+
+    @model_validator(mode="after")
+    def _two_in_a_part(self) -> "Fitting":
+        if self.batch_size < 2 * self.accumulate:
+            raise ValueError(
+                f"batch_size {self.batch_size} is less than two entries in each of {self.accumulate} parts (accumulate)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> "Fitting":
@@ -444,6 +454,7 @@ class Skimmer(Section):
     read_factors: Annotated[tuple[Count, ...], Field(min_length=1)] = (1,)  # in training, one is drawn each time a video is read
     fusion_rate: Annotated[float, Field(ge=0)] = 0  # learning rate of Psi relative to the rest; 0: as the student left it
     classifier_rate: Annotated[float, Field(ge=0)] = 0.1  # of the classifier, relative to the rest
+    cache_bytes: Annotated[int, Field(ge=0)] = 4 << 30  # of features kept in memory; the others are read each time
     fit: Fitting
     variants: dict[Name, Variant] = {}  # further ones by name, beside `VARIANTS`; see evaluation.variants
 

@@ -1,25 +1,30 @@
 """The training loop, one for every network, and how networks are kept on disk.
 
-Everything random is drawn from torch's own generator, seeded once: the same inputs, config and seed give the same numbers on
-one core and on many, since torch's threads are set and not guessed.
+Everything random is drawn from torch's own generator, seeded once, and before an epoch begins. So the same inputs, config and
+seed give the same numbers with any number of processes that load data, and in a training that was killed and went on.
 """
 
 import io
 import json
+import math
 import pickle
+import signal
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Dataset, default_collate
 
+from l2l.checkpoints import Checkpoints, noted
 from l2l.config import Fitting
 from l2l.errors import BadInput
+from l2l.loading import entries, loader, parts, plan
+from l2l.processes import device, joined
 from l2l.stores import MADE_BY, aside
 
 LAYOUT = 1
@@ -33,11 +38,14 @@ def laid_out(network: Network, device: torch.device) -> Network:
     return network.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
-def prepare(seed: int, threads: int) -> torch.device:
-    """Seed torch, set its number of threads, and name the device to compute on: the first visible GPU, else the CPU."""
+def prepare(seed: int, threads: int = 1) -> torch.device:
+    """Seed torch, set the number of threads it computes with, and name the device: a GPU where one is visible, else the CPU.
+
+    A training computes with one: on a CPU, others would add up in another order and give other numbers.
+    """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return device()
 
 
 def rate_factor(epoch: float, fitting: Fitting) -> float:
@@ -46,20 +54,42 @@ def rate_factor(epoch: float, fitting: Fitting) -> float:
     return warm * fitting.decay ** sum(epoch >= milestone for milestone in fitting.milestones)
 
 
-def flip_half(pictures: Tensor) -> Tensor:
-    """Mirror each entry of a batch left to right (its last axis) with probability one half."""
-    mirrored = torch.rand(len(pictures)) < 0.5
-    shape = (-1,) + (1,) * (pictures.ndim - 1)
-    return torch.where(mirrored.to(pictures.device).view(shape), pictures.flip(-1), pictures)
+class _Progress(NamedTuple):
+    """How far a training is, beside what its network and its optimizer hold."""
+
+    epoch: int
+    steps: int  # of the epoch
+    loss: float  # sum over these steps
+    random: Tensor  # state of torch's generator as the epoch began; nothing is drawn from it within
 
 
-def _orders(count: int, batch_size: int) -> list[list[int]]:
-    """One epoch's batches of a seeded shuffle; a last batch of one is joined to the one before (batch norm needs two)."""
-    batches = [part.tolist() for part in torch.randperm(count).split(batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        last = batches.pop()
-        batches[-1] += last
-    return batches
+def _state(network: nn.Module, optimizer: torch.optim.Optimizer, progress: _Progress) -> dict[str, Any]:
+    """What a checkpoint holds."""
+    return {"network": dict(network.state_dict()), "optimizer": optimizer.state_dict(), "progress": progress._asdict()}
+
+
+def _resume(state: dict[str, Any] | None, network: nn.Module, optimizer: torch.optim.Optimizer) -> _Progress:
+    """Put network and optimizer where a checkpoint has them; without one the training is at its beginning."""
+    if state is None:
+        return _Progress(0, 0, 0.0, torch.get_rng_state())
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    progress = _Progress(**state["progress"])
+    print(f"going on from epoch {progress.epoch + 1}, step {progress.steps}", file=sys.stderr, flush=True)
+    return progress
+
+
+def _add_gradients(
+    loss: Callable[[Any], Tensor], loaded: Iterator[Any], shares: Sequence[float], precision: torch.autocast
+) -> float:
+    """Compute the parts of a batch that are this process's, each of them a share of the batch; their part of its mean loss."""
+    total = 0.0
+    for share in shares:
+        with precision:
+            value = loss(next(loaded)) * share
+        value.backward()
+        total += value.item()
+    return total
 
 
 def fit(
@@ -70,20 +100,31 @@ def fit(
     fitting: Fitting,
     validate: Callable[[], Mapping[str, float]],
     collate: Callable[[list[Any]], Any] = default_collate,
+    workers: int = 0,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Fit a network in place, logging each epoch to stderr.
+    """Fit a network in place, logging each epoch to stderr, from the last of its checkpoints on.
+
+    Each batch is cut into `fitting.accumulate` parts for each process that torchrun has started; the gradients of the parts
+    add up to that of the batch's mean loss, so the step is that of the whole batch, except that batch norm sees parts: it
+    normalises each by its own statistics, and the running ones move once a part in one process, and to the processes' mean
+    where there are several.
+
+    SIGTERM ends the process as it does, after the step under way and a checkpoint.
 
     Raises:
-        BadInput: if the loss is no longer finite.
+        BadInput: if the loss is no longer finite, or a batch is too small to be shared.
 
     Args:
         network: put into training mode for each epoch and into evaluation mode for `validate`.
         groups: parameter groups, each with ``params`` and, where it differs, ``rate`` relative to `fitting.learning_rate`.
-        dataset: what `collate` makes batches of.
-        loss: the mean loss of a batch.
+        dataset: what `collate` makes batches of; where chance is in it, a `Drawn`.
+        loss: the mean loss of a batch, in float32.
         fitting: epochs, batches, rate and its schedule.
         validate: figures of the network as it is, computed on data that is not fitted on; only logged.
         collate: makes a batch of some entries.
+        workers: processes that load data beside this one; they change no number.
+        checkpoints: where the training goes on from, and leaves how far it is.
     """
     rates = [group.get("rate", 1.0) for group in groups]
     optimizer = torch.optim.SGD(
@@ -93,26 +134,51 @@ def fit(
         nesterov=fitting.momentum > 0,
         weight_decay=fitting.weight_decay,
     )
-    for epoch in range(fitting.epochs):
-        began, total = time.monotonic(), 0.0
-        network.train()
-        batches = _orders(len(dataset), fitting.batch_size)  # type: ignore[arg-type]
-        for step, batch in enumerate(DataLoader(dataset, batch_sampler=batches, collate_fn=collate)):
-            factor = rate_factor(epoch + (step + 1) / len(batches) if fitting.warmup_epochs > epoch else epoch, fitting)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = fitting.learning_rate * rate * factor
-            optimizer.zero_grad()
-            value = loss(batch)
-            if not torch.isfinite(value):
-                where = f"epoch {epoch + 1}, step {step + 1}"
-                raise BadInput(f"the loss is {value.item()} in {where}: learning_rate {fitting.learning_rate} is too high")
-            value.backward()
-            optimizer.step()
-            total += value.item()
-        network.eval()
-        figures = {"loss": total / len(batches), **validate(), "seconds": time.monotonic() - began}
-        print(f"epoch {epoch + 1}/{fitting.epochs}", *(f"{k} {v:.4g}" for k, v in figures.items()), file=sys.stderr, flush=True)
-    network.eval()
+    precision = torch.autocast("cuda", torch.bfloat16, enabled=fitting.bfloat16 and torch.cuda.is_available())
+    with joined() as team:
+        count = fitting.accumulate * team.size  # of a batch's parts
+        if fitting.batch_size < 2 * count:
+            raise BadInput(f"batch_size {fitting.batch_size}: expected two entries (batch norm) for each of {count} parts")
+        progress = _resume(team.from_first(checkpoints.latest() if checkpoints and team.leads else None), network, optimizer)
+        while progress.epoch < fitting.epochs:
+            began = time.monotonic()
+            progress = team.from_first(progress)
+            torch.set_rng_state(progress.random)
+            batches, loader_seed = plan(dataset, fitting.batch_size)
+            mine = [parts(batch, count)[team.rank * fitting.accumulate :][: fitting.accumulate] for batch in batches]
+            left = [part for each in mine[progress.steps :] for part in each]
+            loaded = entries(loader(dataset, workers, loader_seed, batch_sampler=left, collate_fn=collate))
+            network.train()
+            ending = 0.0
+            with noted(signal.SIGTERM) as told:
+                for step in range(progress.steps, len(batches)):
+                    warming = (step + 1) / len(batches) if fitting.warmup_epochs > progress.epoch else 0
+                    factor = rate_factor(progress.epoch + warming, fitting)
+                    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                        group["lr"] = fitting.learning_rate * rate * factor
+                    optimizer.zero_grad()
+                    total = _add_gradients(loss, loaded, [len(part) / len(batches[step]) for part in mine[step]], precision)
+                    total, ending = team.add_up(network, (total, len(told)))
+                    if not math.isfinite(total):
+                        where = f"epoch {progress.epoch + 1}, step {step + 1}"
+                        raise BadInput(f"the loss is {total} in {where}: learning_rate {fitting.learning_rate} is too high")
+                    optimizer.step()
+                    progress = progress._replace(steps=step + 1, loss=progress.loss + total)
+                    if checkpoints and team.leads and (ending or progress.steps == len(batches) or checkpoints.due()):
+                        done = progress.epoch * len(batches) + progress.steps
+                        checkpoints.save(done, _state(network, optimizer, progress))
+                    if ending:
+                        break
+            if ending:
+                team.from_first(None)  # nobody goes before the checkpoint is written
+            if ending or told:
+                signal.raise_signal(signal.SIGTERM)
+            network.eval()
+            if team.leads:
+                figures = {"loss": progress.loss / len(batches), **validate(), "seconds": time.monotonic() - began}
+                said = (f"{name} {value:.4g}" for name, value in figures.items())
+                print(f"epoch {progress.epoch + 1}/{fitting.epochs}", *said, file=sys.stderr, flush=True)
+            progress = _Progress(progress.epoch + 1, 0, 0.0, torch.get_rng_state())
 
 
 def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[str, Any]) -> None:

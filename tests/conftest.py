@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jaxtyping import install_import_hook
@@ -48,3 +49,11 @@ def published() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Small inputs for every training: see training_world."""
+    from training_world import make_world  # here, after the hook above
+
+    return make_world(tmp_path_factory.mktemp("inputs"))

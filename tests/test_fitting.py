@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
+from training_world import TRAININGS, training
 
 from l2l.config import Fitting
 from l2l.errors import BadInput
-from l2l.fitting import fit, flip_half, load_network, prepare, rate_factor, save_network
+from l2l.fitting import fit, load_network, prepare, rate_factor, save_network
+from l2l.loading import HalfMirrored, parts, plan
 
 
 def fitting(**changes: object) -> Fitting:
@@ -70,19 +72,86 @@ def test_a_last_batch_of_one_is_joined_to_the_one_before():
     assert sizes == [4, 5]
 
 
+@given(st.integers(2, 60), st.integers(1, 9))
+def test_parts_are_the_batch_and_as_even_as_can_be_and_none_is_of_one(size, count):
+    cut = parts(list(range(size)), count)
+    assert [i for part in cut for i in part] == list(range(size))
+    assert len(cut) == min(count, size // 2)
+    assert max(map(len, cut)) - min(map(len, cut)) <= 1
+
+
+@given(st.integers(2, 60), st.integers(2, 9), st.integers(0, 99))
+@settings(deadline=None)
+def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(count, batch_size, seed):
+    torch.manual_seed(seed)
+    batches, _ = plan(HalfMirrored(range(count)), batch_size)
+    torch.manual_seed(seed)
+    order = torch.randperm(count).tolist()
+    torch.empty((), dtype=torch.int64).random_()
+    drawn = [bool(torch.rand(()) < 0.5) for _ in range(count)]
+    assert [key for batch in batches for key in batch] == list(zip(order, drawn, strict=True))
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+    assert 2 <= len(batches[-1]) <= batch_size + 1
+
+
+@given(st.integers(1, 4), st.integers(8, 30))
+@settings(max_examples=20, deadline=None)
+def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(accumulate, rows):
+    whole, cut = (fitted(rows=rows, batch_size=8, accumulate=a) for a in (1, accumulate))
+    torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_changes_nothing_on_a_cpu():
+    assert torch.equal(fitted(bfloat16=True).weight, fitted(bfloat16=False).weight)
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_network_computes_in_bfloat16_and_its_loss_in_float32(inputs, tmp_path, monkeypatch, name):
+    """As on a GPU, but by the CPU's autocast around it; the losses compared are those before the first step."""
+    losses, was = [], torch.Tensor.backward
+
+    def backward(value):
+        losses.append(value)
+        was(value)
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    train = training(name, inputs, epochs=1, milestones=(), batch_size=24)
+    with torch.autocast("cpu", torch.bfloat16):
+        train.function(**train.options, **{train.artifact: tmp_path / "half.pt"})
+    train.function(**train.options, **{train.artifact: tmp_path / "whole.pt"})
+    half, whole = losses
+    assert half.dtype == torch.float32
+    assert half.item() != whole.item()
+    assert half.item() == pytest.approx(whole.item(), rel=0.02)
+
+
+def test_bad_input_that_a_worker_comes_upon_is_told_in_its_own_line():
+    class Broken(TensorDataset):
+        def __getitem__(self, i):
+            raise BadInput("x.h5: damaged; delete it")
+
+    prepare(0, 1)
+    network = torch.nn.Linear(3, 1)
+    for workers in (0, 1):
+        with pytest.raises(BadInput, match=r"^x\.h5: damaged; delete it$"):
+            fit(network, [{"params": network.parameters()}], Broken(torch.zeros(9, 3)), sum, fitting(), dict, workers=workers)
+
+
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason():
     with pytest.raises(BadInput, match=r"learning_rate 10000000000\.0 is too high"):
         fitted(learning_rate=1e10, epochs=50)
 
 
-def test_half_of_a_batch_is_mirrored_and_each_entry_whole():
+def test_half_of_the_entries_are_mirrored_and_each_whole():
     prepare(0, 1)
-    pictures = torch.randn(400, 3, 2, 5)
-    flipped = flip_half(pictures)
-    mirrored = torch.tensor([torch.equal(a, b.flip(-1)) for a, b in zip(flipped, pictures, strict=True)])
-    kept = torch.tensor([torch.equal(a, b) for a, b in zip(flipped, pictures, strict=True)])
-    assert (mirrored ^ kept).all()
-    assert 150 < mirrored.sum() < 250
+    clips = np.random.default_rng(0).integers(0, 256, (400, 2, 4, 5, 3), np.uint8)  # time, height, width, colour
+    data = HalfMirrored([(clip, i) for i, clip in enumerate(clips)])
+    drawn = data.draw(400).tolist()
+    for i, mirror in enumerate(drawn):
+        clip, label = data[i, mirror]
+        assert (clip == (clips[i][:, :, ::-1] if mirror else clips[i])).all()
+        assert label == i
+    assert 150 < sum(drawn) < 250
 
 
 def test_a_network_survives_the_disk_and_gives_the_same_bytes_each_time(tmp_path):

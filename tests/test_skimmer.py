@@ -16,6 +16,7 @@ from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.skimmer.artifact import FittedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
+from l2l.skimmer.examples import Example, Examples, FeatureCache, ReadAtFactors, collate
 from l2l.skimmer.network import (
     AS_THE_PAPER,
     SELECTED_ANSWERS,
@@ -27,7 +28,7 @@ from l2l.skimmer.network import (
 )
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import interpolate, moments_read
-from l2l.skimmer.stage import Example, ReadAtFactors, collate, examples, fit_skimmer, start_from_student
+from l2l.skimmer.stage import fit_skimmer, start_from_student
 from l2l.student.artifact import load_student
 
 WIDTHS = {"image": 6, "audio": 5}
@@ -550,7 +551,7 @@ def fitted(world, tmp_path_factory) -> FittedSkimmer:
 def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(world, fitted):
     bank = read_features(world.features)
     test = [video for video in read_videos(world.videos) if video.split == "test" and video.usable]
-    features, present, labels = collate(examples(bank, test, ("image", "audio"), {}))
+    features, present, labels = collate(list(Examples(FeatureCache(bank, ("image", "audio"), 0, {}), test)))
     with torch.no_grad():
         ours = (fitted.scores(features, present).argmax(1) == labels).double().mean()
     moments = [torch.from_numpy(bank.load(video.video).scores).softmax(1).mean(0) for video in test]
@@ -589,8 +590,9 @@ def test_in_training_a_video_is_read_at_each_of_its_factors_and_as_sparse_indexi
     whole = Example({"image": features}, 2)
     torch.manual_seed(0)
     read = ReadAtFactors([whole], (1, 5))
-    seen = {tuple(read[0].features["image"].flatten().tolist()) for _ in range(20)}
+    drawn = read.draw(20).tolist()
+    seen = {tuple(read[0, factor].features["image"].flatten().tolist()) for factor in drawn}
     sparse = interpolate(features[moments_read(13, 5)], 5, 13)
     assert seen == {tuple(features.flatten().tolist()), tuple(sparse.flatten().tolist())}
-    assert read[0].label == 2
-    assert ReadAtFactors([whole], (1,))[0].features["image"] is features
+    assert read[0, 1].label == 2
+    assert ReadAtFactors([whole], (1,))[0, 0].features["image"] is features

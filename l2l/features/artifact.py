@@ -22,6 +22,8 @@ from l2l.stores import CURE, MADE_BY, aside
 
 KIND, LAYOUT = "features", 1
 _SHARDS_KEPT = 2
+_CHUNKS_KEPT = 8
+_ARRAYS_OPEN = 256
 AXES = {
     "image_feature": ("moment", "image_channel"),
     "audio_feature": ("moment", "audio_channel"),
@@ -119,28 +121,40 @@ def _open_group(path: Path) -> zarr.Group:
     return group
 
 
-def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
-    """An array, believed only if all of its chunks are there and each matches its checksum."""
-    folder = store / name / "c"
+def _read_chunks(store: Path, array: zarr.Array, chunks: range) -> np.ndarray:
+    """Neighbouring chunks of an array, believed only if they are there and each matches its checksum."""
+    folder = store / array.basename / "c"
+    for chunk in chunks:
+        if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
+            cure = f"delete the store {store} and run snakemake again"
+            raise BadInput(f"{folder}: chunk {chunk} of {array.basename} is missing; {cure}")
+    try:
+        return np.asarray(array[chunks.start * array.chunks[0] : chunks.stop * array.chunks[0]])
+    except ValueError as error:
+        raise BadInput(f"{folder}: damaged ({error}); delete the store {store} and run snakemake again") from None
+
+
+def _array_of(store: Path, group: zarr.Group, name: str) -> zarr.Array:
     try:
         array = group[name]
         assert isinstance(array, zarr.Array)
+        return array
     except Exception as error:  # what is wrong with its metadata, Zarr says in many ways
         raise BadInput(f"{store / name}: damaged ({error}); delete the store {store} and run snakemake again") from None
-    for chunk in range(-(-array.shape[0] // array.chunks[0])):
-        if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
-            raise BadInput(f"{folder}: chunk {chunk} of {name} is missing; delete the store {store} and run snakemake again")
-    try:
-        return np.asarray(array[...])
-    except ValueError as error:
-        raise BadInput(f"{folder}: damaged ({error}); delete the store {store} and run snakemake again") from None
+
+
+def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
+    """An array, believed only if all of its chunks are."""
+    array = _array_of(store, group, name)
+    return _read_chunks(store, array, range(-(-array.shape[0] // array.chunks[0])))
 
 
 class Features:
     """The features of a data set, video by video.
 
-    A shard is read whole when one of its videos is asked for, and the last `_SHARDS_KEPT` are kept: chunks hold many videos,
-    so that reading videos in the order of `videos` costs no more than reading the files, in memory that stays flat.
+    To `load` a video its shard is read whole, and the last `_SHARDS_KEPT` are kept: chunks hold many videos, so that reading
+    videos in the order of `videos` costs no more than reading the files, in memory that stays flat. For any other order
+    `stored` reads only the chunks that hold a video's features, and keeps the last `_CHUNKS_KEPT`.
     """
 
     def __init__(self, root: Path, shards: Sequence[str]) -> None:
@@ -150,6 +164,8 @@ class Features:
         self.classes: tuple[str, ...] = ()
         self.modalities: tuple[str, ...] = ()
         self._arrays = functools.lru_cache(maxsize=_SHARDS_KEPT)(self._read_shard)
+        self._array = functools.lru_cache(maxsize=_ARRAYS_OPEN)(self._open_array)
+        self._chunk = functools.lru_cache(maxsize=_CHUNKS_KEPT)(self._read_chunk)
         for name in shards:
             group = _open_group(root / name)
             made_with = dict(group.attrs["provenance"])  # type: ignore[arg-type]
@@ -171,6 +187,18 @@ class Features:
             raise BadInput(f"{self.root / name}: damaged ({bad[0]} is not of {moments} moments); {CURE}")
         return arrays
 
+    def _open_array(self, shard: str, name: str) -> zarr.Array:
+        return _array_of(self.root / shard, _open_group(self.root / shard), name)
+
+    def _read_chunk(self, shard: str, name: str, chunk: int) -> np.ndarray:
+        return _read_chunks(self.root / shard, self._array(shard, name), range(chunk, chunk + 1))
+
+    def _read_rows(self, shard: str, name: str, rows: slice) -> np.ndarray:
+        size = self._array(shard, name).chunks[0]
+        chunks = range(rows.start // size, -(-rows.stop // size))
+        read = np.concatenate([self._chunk(shard, name, chunk) for chunk in chunks])
+        return read[rows.start - chunks.start * size : rows.stop - chunks.start * size].copy()
+
     @property
     def videos(self) -> tuple[str, ...]:
         """Ids of the videos, in the order they are stored."""
@@ -187,9 +215,7 @@ class Features:
         Raises:
             BadInput: for a video that is not in the store, or a missing or damaged chunk.
         """
-        if video not in self._place:
-            raise BadInput(f"{self.root}: no features of video {video!r}")
-        name, rows = self._place[video]
+        name, rows = self._where(video)
         arrays = self._arrays(name)
         return VideoFeatures(
             features={m: arrays[f"{m}_feature"][rows].astype(np.float32) for m in self.modalities},
@@ -197,6 +223,20 @@ class Features:
             scores=arrays["score"][rows].astype(np.float32),
             has_sound=arrays["has_sound"][rows],
         )
+
+    def stored(self, video: str, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+        """A video's features of some modalities, (moments, channel) each, as they are stored.
+
+        Raises:
+            BadInput: for a video that is not in the store, or a missing or damaged chunk.
+        """
+        name, rows = self._where(video)
+        return {m: self._read_rows(name, f"{m}_feature", rows) for m in modalities}
+
+    def _where(self, video: str) -> tuple[str, slice]:
+        if video not in self._place:
+            raise BadInput(f"{self.root}: no features of video {video!r}")
+        return self._place[video]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._place)

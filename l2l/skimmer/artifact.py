@@ -87,7 +87,7 @@ def named_features(
     found: dict[FeatureName, np.ndarray] = {}
     for name in names:
         if name == "teacher":
-            found[name] = _all_described(video, len(read), described)
+            found[name] = all_described(video, len(read), described)
         elif name == "fused":
             found[name] = read.fused
         elif name in read.features:
@@ -97,7 +97,7 @@ def named_features(
     return {name: torch.from_numpy(values) for name, values in found.items()}
 
 
-def _all_described(video: str, moments: int, described: Mapping[str, DescriptorReader]) -> np.ndarray:
+def all_described(video: str, moments: int, described: Mapping[str, DescriptorReader]) -> np.ndarray:
     """The teacher's descriptors of all moments: (moments, descriptor), float32."""
     if video not in described:
         raise BadInput(f"the teacher's descriptors have no video {video!r}; run snakemake again")

@@ -1,21 +1,26 @@
 """Distil the student from the teacher's descriptors, then fine-tune it on the target's labels."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from l2l.checkpoints import resumable
 from l2l.config import Student as StudentConfig
+from l2l.config import as_json
 from l2l.errors import BadInput
-from l2l.fitting import fit, flip_half, laid_out, prepare
+from l2l.fitting import fit, laid_out, prepare
+from l2l.loading import HalfMirrored, loader
 from l2l.manifest.artifact import class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
+from l2l.processes import own_threads, team
 from l2l.stores import read_shards
 from l2l.student.artifact import build_student, load_student, save_student, start_image_stream
 from l2l.student.loss import distillation_loss
@@ -53,20 +58,26 @@ class Moments(Dataset):
         return frame, mel, bool(self._has_sound[video][moment]), *self.answers[i]
 
 
-def _look(student: Student, batch: Sequence[Tensor], floor: float, device: torch.device, flip: bool) -> tuple[Tensor, Tensor]:
-    """The student's descriptors and scores of a batch of `Moments`."""
-    frames = frame_input(batch[0].to(device))
-    return student(flip_half(frames) if flip else frames, mel_input(batch[1].to(device), floor), batch[2].to(device))
+def _look(student: Student, batch: Sequence[Tensor], floor: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The student's descriptors and scores, float32, of a batch of `Moments`."""
+    descriptor, scores = student(frame_input(batch[0].to(device)), mel_input(batch[1].to(device), floor), batch[2].to(device))
+    return descriptor.float(), scores.float()
 
 
 def _top1(
-    student: Student, moments: Moments, labels: Sequence[int], config: StudentConfig, floor: float, device: torch.device
+    student: Student,
+    moments: Moments,
+    labels: Sequence[int],
+    batch_moments: int,
+    workers: int,
+    floor: float,
+    device: torch.device,
 ) -> float:
     right = 0
     with torch.inference_mode():
-        for i, batch in enumerate(DataLoader(moments, config.batch_moments)):
-            _, scores = _look(student, batch, floor, device, flip=False)
-            first = i * config.batch_moments
+        for i, batch in enumerate(loader(moments, workers, batch_size=batch_moments)):
+            _, scores = _look(student, batch, floor, device)
+            first = i * batch_moments
             right += int((scores.argmax(1).cpu() == torch.tensor(labels[first : first + len(scores)])).sum())
     return right / max(1, len(moments))
 
@@ -86,13 +97,15 @@ def distil_student(
 
     The source's labels are not read; how often the student's best class is the teacher's on val is logged.
     """
-    device = prepare(seed, threads)
+    device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
     split, ids = {video.video: video.split for video in listed}, usable_ids(listed)
+    settings = ["distil", modalities, as_json(config), seed]
     with (
         read_shards(media, read_media, ids) as m,
         read_shards(mels, read_mels, ids) as s,
         read_shards(descriptors, read_descriptors, ids) as d,
+        resumable(student, [videos, *media, *mels, *descriptors], settings) as checkpoints,
     ):
         places: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
         answers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"train": [], "val": [], "test": []}
@@ -109,20 +122,25 @@ def distil_student(
         network = laid_out(network, device)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
-            descriptor, scores = _look(network, batch, mel_config.floor, device, config.distil.flip)
+            descriptor, scores = _look(network, batch, mel_config.floor, device)
             return distillation_loss(descriptor, scores, batch[3].to(device), batch[4].to(device), config.soft_weight)
 
         held_out = Moments(places["val"], answers["val"], m, s)
         teacher_says = [int(scores.argmax()) for _, scores in answers["val"]]
+        top1 = functools.partial(_top1, network, held_out, teacher_says, config.batch_moments, workers, mel_config.floor, device)
+        fitted = Moments(places["train"], answers["train"], m, s)
         fit(
             network,
             [{"params": network.parameters()}],
-            Moments(places["train"], answers["train"], m, s),
+            HalfMirrored(fitted) if config.distil.flip else fitted,
             loss,
             config.distil,
-            lambda: {"val_agreement": _top1(network, held_out, teacher_says, config, mel_config.floor, device)},
+            lambda: {"val_agreement": top1()},
+            workers=workers,
+            checkpoints=checkpoints,
         )
-        save_student(student, network, config, names, True, next(iter(m.values())).config, mel_config)
+        if team().leads:
+            save_student(student, network, config, names, True, next(iter(m.values())).config, mel_config)
 
 
 def finetune_student(
@@ -137,10 +155,16 @@ def finetune_student(
     threads: int = 1,
 ) -> None:
     """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing."""
-    device = prepare(seed, threads)
+    device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
     classes, ids = class_names(listed), usable_ids(listed)
-    with read_shards(media, read_media, ids) as m, read_shards(mels, read_mels, ids) as s:
+    inputs = [videos, *media, *mels, *([distilled] if distilled else [])]
+    settings = ["finetune", modalities, distilled is not None, as_json(config), seed]
+    with (
+        read_shards(media, read_media, ids) as m,
+        read_shards(mels, read_mels, ids) as s,
+        resumable(student, inputs, settings) as checkpoints,
+    ):
         mel_config = next(iter(s.values())).config
         network = _start(distilled, config, modalities, len(classes), mel_config.bands)
         network = laid_out(network, device)
@@ -150,15 +174,23 @@ def finetune_student(
             raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
-            _, scores = _look(network, batch, mel_config.floor, device, config.finetune.flip)
+            _, scores = _look(network, batch, mel_config.floor, device)
             return cross_entropy(scores, batch[3].to(device))
 
         labels = [label for (label,) in held_out.answers]
-        validate: Callable[[], dict[str, float]] = lambda: {  # noqa: E731
-            "val_top1": _top1(network, held_out, labels, config, mel_config.floor, device)
-        }
-        fit(network, [{"params": network.parameters()}], fitted, loss, config.finetune, validate)
-        save_student(student, network, config, classes, distilled is not None, next(iter(m.values())).config, mel_config)
+        top1 = functools.partial(_top1, network, held_out, labels, config.batch_moments, workers, mel_config.floor, device)
+        fit(
+            network,
+            [{"params": network.parameters()}],
+            HalfMirrored(fitted) if config.finetune.flip else fitted,
+            loss,
+            config.finetune,
+            lambda: {"val_top1": top1()},
+            workers=workers,
+            checkpoints=checkpoints,
+        )
+        if team().leads:
+            save_student(student, network, config, classes, distilled is not None, next(iter(m.values())).config, mel_config)
 
 
 def _labelled(examples: Sequence, media: dict[str, MediaReader], mels: dict[str, MelReader]) -> Moments:

@@ -10,14 +10,17 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.models import get_model_weights
 
-from l2l.config import Media, Teacher, TeacherNetwork
+from l2l.checkpoints import resumable
+from l2l.config import Media, Teacher, TeacherNetwork, as_json
 from l2l.errors import BadInput
-from l2l.fitting import fit, flip_half, laid_out, prepare
+from l2l.fitting import fit, laid_out, prepare
+from l2l.loading import HalfMirrored, loader
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.moments import moments_inside
+from l2l.processes import own_threads, team
 from l2l.stores import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
 from l2l.teacher.network import AnyTeacher, as_input, build_teacher, our_names, preset
@@ -41,10 +44,10 @@ class _Clips(Dataset):
         return self.media[example.video].clip(example.video, example.moment), example.label
 
 
-def _top1(teacher: AnyTeacher, clips: _Clips, batch_clips: int, device: torch.device) -> float:
+def _top1(teacher: AnyTeacher, clips: _Clips, batch_clips: int, workers: int, device: torch.device) -> float:
     right = 0
     with torch.inference_mode():
-        for batch in torch.utils.data.DataLoader(clips, batch_clips):
+        for batch in loader(clips, workers, batch_size=batch_clips):
             _, scores = teacher(as_input(batch[0].to(device), teacher.network))
             right += int((scores.argmax(1).cpu() == batch[1]).sum())
     return right / max(1, len(clips))
@@ -54,10 +57,13 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
     """Train a teacher on the clips and labels of a distillation source that stores its clips; val accuracy is logged."""
     if config.fit is None:
         raise BadInput("teacher.fit: missing; a teacher with weights: train needs its schedule")
-    device = prepare(seed, threads)
+    device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
     classes = class_names(listed)
-    with read_shards(media, read_media, usable_ids(listed)) as shards:
+    with (
+        read_shards(media, read_media, usable_ids(listed)) as shards,
+        resumable(teacher, [videos, *media], [as_json(config), seed]) as checkpoints,
+    ):
         counts = {video: shard.moments(video) for video, shard in shards.items()}
         examples = labelled_moments(listed, counts, classes, "train")
         if not examples:
@@ -67,22 +73,25 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
         if config.network != "r2plus1d_18":  # which takes clips of any size
             _check_media(config.network, settings)
         network = laid_out(build_teacher(config.network, len(classes), config.widths, config.blocks), device)
-        flip = flip_half if config.fit.flip else (lambda clips: clips)
+        fitted = _Clips(examples, shards)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-            _, scores = network(flip(as_input(batch[0].to(device), config.network)))
-            return torch.nn.functional.cross_entropy(scores, batch[1].to(device))
+            _, scores = network(as_input(batch[0].to(device), config.network))
+            return torch.nn.functional.cross_entropy(scores.float(), batch[1].to(device))
 
-        validate = functools.partial(_top1, network, held_out, config.batch_clips, device)
+        validate = functools.partial(_top1, network, held_out, config.batch_clips, workers, device)
         fit(
             network,
             [{"params": network.parameters()}],
-            _Clips(examples, shards),
+            HalfMirrored(fitted) if config.fit.flip else fitted,
             loss,
             config.fit,
             lambda: {"val_top1": validate()},
+            workers=workers,
+            checkpoints=checkpoints,
         )
-    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
+        if team().leads:
+            save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
 
 
 def _check_media(network: TeacherNetwork, media: Media) -> None:

@@ -49,6 +49,17 @@ def seed(wildcards):
     return int(wildcards.run.rpartition("-seed")[2]) if wildcards.run != CONFIG.run else CONFIG.seed
 
 
+def launcher(wildcards, resources):
+    """What starts a training: python; torchrun for its `processes`, as many on each of its `nodes` inside a Slurm job."""
+    nodes, processes = resources.get("nodes", 1), resources.get("processes", 1)
+    torchrun = f"python -m torch.distributed.run --nproc-per-node={processes}"
+    if nodes == 1:
+        return "python" if processes == 1 else f"{torchrun} --standalone"
+    head = '"$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"'
+    meeting = f"--rdzv-backend=c10d --rdzv-id=$SLURM_JOB_ID --rdzv-endpoint={head}:$((20000 + SLURM_JOB_ID % 10000))"
+    return f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 {torchrun} --nnodes={nodes} {meeting}"
+
+
 def dataset_section(wildcards):
     """The configuration of one data set."""
     return as_json(CONFIG.videos[wildcards.dataset])

@@ -48,10 +48,11 @@ rule fit_skimmer:
         config=OWN_SKIMMER_SECTION,
         model=model_options,
         seed=seed,
+        python=launcher,
         version=1,
     shell:
         """
-        python -m l2l fit_skimmer {params.model} \
+        {params.python} -m l2l fit_skimmer {params.model} \
             --student {input.student:q} \
             --videos {input.videos:q} \
             --features {params.features:q} \

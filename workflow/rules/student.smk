@@ -29,10 +29,11 @@ rule distil_student:
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
+        python=launcher,
         version=1,
     shell:
         """
-        python -m l2l distil_student \
+        {params.python} -m l2l distil_student \
             --videos {input.videos:q} \
             --media {input.media:q} \
             --mels {input.mels:q} \
@@ -71,10 +72,11 @@ rule finetune_student:
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
+        python=launcher,
         version=1,
     shell:
         """
-        python -m l2l finetune_student {params.distilled} \
+        {params.python} -m l2l finetune_student {params.distilled} \
             --videos {input.videos:q} \
             --media {input.media:q} \
             --mels {input.mels:q} \

@@ -27,10 +27,11 @@ if CONFIG.teacher.weights == "train":
         params:
             config=as_json(CONFIG.teacher),
             seed=seed,
+            python=launcher,
             version=1,
         shell:
             """
-            python -m l2l fit_teacher \
+            {params.python} -m l2l fit_teacher \
                 --videos {input.videos:q} \
                 --media {input.media:q} \
                 --teacher {output.teacher:q} \
