@@ -136,7 +136,7 @@ class Examples(Dataset):
 class ReadAtFactors(Drawn):
     """Examples as the skimmer will meet them: for each, each epoch, a factor is drawn by which it is read sparsely."""
 
-    def __init__(self, whole: Examples, factors: Sequence[int]) -> None:
+    def __init__(self, whole: "Examples | Sequence[Example]", factors: Sequence[int]) -> None:
         self.whole, self.factors = whole, factors
 
     def __len__(self) -> int:
