@@ -113,3 +113,22 @@ def store_folder(wildcards, output):
 def features_of_dataset(wildcards):
     """Every shard's features of the data set."""
     return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix=ZARR_MARK)]
+
+
+def model_options(wildcards, input):
+    """Which network is fitted and, of a variant, what it reads, as the command line takes them."""
+    if wildcards.model not in VARIANTS:
+        return f"--model {wildcards.model}"
+    descriptors = ["--descriptors", *input.descriptors] if input.descriptors else []
+    return shlex.join(["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors])
+
+
+def descriptors_to_fit_on(wildcards):
+    """The teacher's descriptors of the target, for a variant that reads them."""
+    paths = shard_files("teacher", CONFIG.target) if reads_teacher(wildcards.model) else []
+    return [path.format(run=wildcards.run) for path in paths]
+
+
+def teacher_options(wildcards, input):
+    """The teacher and its descriptors, as the command line takes them; nothing where no variant reads them."""
+    return shlex.join(["--teacher", *input.teacher, "--descriptors", *input.descriptors]) if READS_TEACHER else ""

@@ -179,11 +179,6 @@ rule evaluate_audio:
         """
 
 
-def teacher_options(wildcards, input):
-    """The teacher and its descriptors, as the command line takes them; nothing where no variant reads them."""
-    return shlex.join(["--teacher", *input.teacher, "--descriptors", *input.descriptors]) if READS_TEACHER else ""
-
-
 rule evaluate_variants:
     """The skimmer and its variants side by side."""
     input:

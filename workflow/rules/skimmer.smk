@@ -6,20 +6,6 @@ SKIMMERS = ("skimmer", "lstm", "non_recurrent")
 OWN_SKIMMER_SECTION = as_json(CONFIG.skimmer.model_copy(update={"variants": {}}))  # a fit reads its own variant alone
 
 
-def model_options(wildcards, input):
-    """Which network is fitted and, of a variant, what it reads, as the command line takes them."""
-    if wildcards.model not in VARIANTS:
-        return f"--model {wildcards.model}"
-    descriptors = ["--descriptors", *input.descriptors] if input.descriptors else []
-    return shlex.join(["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors])
-
-
-def descriptors_to_fit_on(wildcards):
-    """The teacher's descriptors of the target, for a variant that reads them."""
-    paths = shard_files("teacher", CONFIG.target) if reads_teacher(wildcards.model) else []
-    return [path.format(run=wildcards.run) for path in paths]
-
-
 rule fit_skimmer:
     """Train what turns a video's features into an answer."""
     input:
