@@ -1,14 +1,16 @@
 """`videos.tsv`: one row a video, with what is declared of it and what became of it.
 
 A shard's table has the same columns; a video's shard is a stable hash of its id, so one more video changes one shard.
+Test videos have shards of their own, so that one more of them changes nothing that anything is fitted to.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from l2l.config import Dataset
 from l2l.errors import BadInput
 from l2l.stores import read_table, write_table
 
@@ -24,7 +26,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A labelled span of a video, half open, in seconds from its start."""
 
@@ -33,7 +35,7 @@ class Segment:
     label: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Video:
     """One file of a data set: a row of the manifest."""
 
@@ -88,6 +90,14 @@ def shard_of(video_id: str, shards: int) -> int:
     """The shard of a video: the same on every machine, whatever else is in the data set."""
     digest = hashlib.blake2b(video_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % shards
+
+
+def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str, Video]]:
+    """The name of each video's shard, and the video, in the order given."""
+    fit, test = dataset.shard_names("fit"), dataset.shard_names("test")
+    for video in videos:
+        names = test if video.split == "test" else fit
+        yield names[shard_of(video.video, len(names))], video
 
 
 def _row(video: Video) -> dict[str, str]:

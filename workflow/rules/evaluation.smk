@@ -75,16 +75,19 @@ rule evaluate_clips:
         runtime=240,
         gpu=1,
     params:
+        descriptors=spans("teacher", CONFIG.target),
+        media=spans("media", CONFIG.target),
+        mels=spans("mels", CONFIG.target),
         version=1,
     shell:
         """
         python -m l2l evaluate_clips \
             --teacher {input.teacher:q} \
-            --descriptors {input.descriptors:q} \
+            --descriptors {params.descriptors:q} \
             --students {input.students:q} \
             --videos {input.videos:q} \
-            --media {input.media:q} \
-            --mels {input.mels:q} \
+            --media {params.media:q} \
+            --mels {params.mels:q} \
             --table {output.table:q} \
             --threads {threads} 2>{log:q}
         """

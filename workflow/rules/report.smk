@@ -11,7 +11,7 @@ rule write_report:
         selections="results/{run}/evaluation/selections.tsv",
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         source_videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
-        media=shard_files("media", CONFIG.target),
+        media=shard_files("media", CONFIG.target, parts=["test"]),
     output:
         report="results/{run}/report.html",
     log:
@@ -25,6 +25,7 @@ rule write_report:
         mem_mb=2000,
         runtime=30,
     params:
+        media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),
         version=1,
@@ -37,7 +38,7 @@ rule write_report:
             --selections {input.selections:q} \
             --videos {input.videos:q} \
             --source-videos {input.source_videos:q} \
-            --media {input.media:q} \
+            --media {params.media:q} \
             --report {output.report:q} \
             --config {params.config:q} \
             --settings {params.settings:q} 2>{log:q}

@@ -1,0 +1,78 @@
+"""How long a dry run takes, and how much memory, at 1,000 videos to all of Sports-1M.
+
+    python benchmarks/dry_run.py [--files] [VIDEOS ...]
+
+Lists as Sports-1M brings them are made in a temporary folder (with --files also a file, empty, for each video), and
+`snakemake -n` plans the whole chain on them, the first time and once more when one line is added to a list.
+"""
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = (1_000, 10_000, 100_000, 1_133_158)
+CLASSES = 487
+VIDEOS_A_SHARD = 600  # of 5.5 minutes: a bit more than two days of video
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def write_lists(folder: Path, videos: int, files: bool) -> None:
+    """labels.txt, train_partition.txt and test_partition.txt (a fifth) of so many videos, and their files if wanted."""
+    rng = random.Random(0)
+    (folder / "labels.txt").write_text("".join(f"class {i}\n" for i in range(CLASSES)))
+    with open(folder / "train_partition.txt", "w") as train, open(folder / "test_partition.txt", "w") as test:
+        for i in range(videos):
+            video = "".join(rng.choices(LETTERS, k=11))
+            print(f"https://www.youtube.com/watch?v={video} {i % CLASSES}", file=test if i % 5 == 0 else train)
+            if files:
+                place = folder / "videos" / video[:2].lower()
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"{video}.mp4").touch()
+    (folder / "videos").mkdir(exist_ok=True)
+
+
+def write_config(folder: Path, videos: int) -> None:
+    """The numbers of the paper's configuration on these lists, described, distilled from and skimmed at once."""
+    values = yaml.safe_load((ROOT / "workflow/configs/activitynet.yaml").read_text())
+    section = {"role": "both", "adapter": "mini_sports1m", "draw": False, "folder": "videos", "classes": "labels.txt"}
+    section |= {"train": "train_partition.txt", "test": "test_partition.txt", "shards": -(-videos * 4 // 5 // VIDEOS_A_SHARD)}
+    values |= {"run": "sports1m", "videos": {"sports1m": section}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(values))
+
+
+def dry_run(folder: Path) -> tuple[int, float, float, int]:
+    """Jobs planned, seconds, CPU seconds, and the most memory of the process so far (bytes)."""
+    argv = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--dry-run", "--quiet", "all"]
+    argv = [*argv[:-2], "--cores", "2", "--configfile", "config.yaml"]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    told = subprocess.run(argv, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if told.returncode:
+        sys.exit(told.stdout + told.stderr)
+    jobs = next(int(line.split()[1]) for line in told.stdout.splitlines() if line.startswith("total"))
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return jobs, seconds, cpu, after.ru_maxrss * 1024
+
+
+def main() -> None:
+    """Print a line a size, rising, since memory is the most of all so far."""
+    sizes = sorted(int(word) for word in sys.argv[1:] if word != "--files") or SIZES
+    print("videos     jobs    seconds  CPU s   peak GB")
+    for videos in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            write_lists(Path(name), videos, "--files" in sys.argv)
+            write_config(Path(name), videos)
+            jobs, seconds, cpu, peak = dry_run(Path(name))
+        print(f"{videos:<10,} {jobs:<7,} {seconds:<8.1f} {cpu:<7.1f} {peak / 1e9:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
