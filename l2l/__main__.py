@@ -40,6 +40,7 @@ PEOPLE = {
     "check": "l2l.check",
     "inspect": "l2l.inspect",
     "doctor": "l2l.doctor",
+    "plan": "l2l.plan",
     "summarise_study": "l2l.study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
