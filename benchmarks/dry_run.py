@@ -3,7 +3,8 @@
     python benchmarks/dry_run.py [--files] [VIDEOS ...]
 
 Lists as Sports-1M brings them are made in a temporary folder (with --files also a file, empty, for each video), and
-`snakemake -n` plans the whole chain on them, the first time and once more when one line is added to a list.
+`snakemake -n` plans the whole chain on them. Once there are results, a dry run also looks up what is listed, to tell which shards
+changed: that is the second figure, of a process of its own. Seconds of CPU, since a busy machine stretches the clock's.
 """
 
 import os
@@ -12,7 +13,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import yaml
@@ -48,30 +48,39 @@ def write_config(folder: Path, videos: int) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(values))
 
 
-def dry_run(folder: Path) -> tuple[int, float, float, int]:
-    """Jobs planned, seconds, CPU seconds, and the most memory of the process so far (bytes)."""
-    argv = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--dry-run", "--quiet", "all"]
-    argv = [*argv[:-2], "--cores", "2", "--configfile", "config.yaml"]
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    told = subprocess.run(argv, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+def spent(argv: list[str], folder: Path) -> tuple[str, float, float]:
+    """What a command prints, its seconds of CPU, and the most memory of all so far (GB)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run([sys.executable, *argv], cwd=folder, capture_output=True, text=True, env=environment, check=False)
     if told.returncode:
         sys.exit(told.stdout + told.stderr)
-    jobs = next(int(line.split()[1]) for line in told.stdout.splitlines() if line.startswith("total"))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return jobs, seconds, cpu, after.ru_maxrss * 1024
+    return told.stdout, cpu, after.ru_maxrss * 1024 / 1e9
 
 
 def main() -> None:
     """Print a line a size, rising, since memory is the most of all so far."""
     sizes = sorted(int(word) for word in sys.argv[1:] if word != "--files") or SIZES
-    print("videos     jobs    seconds  CPU s   peak GB")
+    plan = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--cores", "2", "--configfile", "config.yaml"]
+    look_up = "; ".join(
+        [
+            "from pathlib import Path",
+            "from l2l.config import read_config",
+            "from l2l.manifest.listing import dataset_state",
+            "dataset_state(read_config(Path('config.yaml')).videos['sports1m'], 1)",
+        ]
+    )
+    print(f"{'videos':<10} {'jobs':<7} {'plan: CPU s':<12} {'peak GB':<9} {'look up: CPU s':<15} peak GB")
     for videos in sizes:
         with tempfile.TemporaryDirectory() as name:
             write_lists(Path(name), videos, "--files" in sys.argv)
             write_config(Path(name), videos)
-            jobs, seconds, cpu, peak = dry_run(Path(name))
-        print(f"{videos:<10,} {jobs:<7,} {seconds:<8.1f} {cpu:<7.1f} {peak / 1e9:.2f}", flush=True)
+            told, planned, planned_gb = spent(plan, Path(name))
+            _, looked, looked_gb = spent(["-c", look_up], Path(name))
+        jobs = next(int(line.split()[1]) for line in told.splitlines() if line.startswith("total"))
+        print(f"{videos:<10,} {jobs:<7,} {planned:<12.1f} {planned_gb:<9.2f} {looked:<15.1f} {looked_gb:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import json
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -144,6 +145,8 @@ def read_shards(
     paths: Sequence[Path], read: Callable[[Path], contextlib.AbstractContextManager[Reader]]
 ) -> Iterator[dict[str, Reader]]:
     """Open every shard's store and give, for each video, the reader that holds it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand shards are more than most systems allow unasked
     with contextlib.ExitStack() as stack:
         readers = [stack.enter_context(read(path)) for path in paths]
         yield {video: reader for reader in readers for video in reader.videos}

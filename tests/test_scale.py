@@ -1,9 +1,12 @@
 """Few things are redone when few change, however many there are."""
 
+import contextlib
 import re
+import resource
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from workflow_runs import planned, snakemake, tiny_with
@@ -13,6 +16,7 @@ from l2l.config import DemoDataset, FolderDataset
 from l2l.demo.stage import draw_demo
 from l2l.manifest.artifact import shard_names
 from l2l.manifest.listing import dataset_state, list_dataset
+from l2l.stores import read_shards
 
 SHARD_JOBS = {"watch_shard", "decode_videos", "compute_mels", "extract_features"}
 AGGREGATES = {"list_videos_found", "gather_states", "complete_features"}
@@ -78,6 +82,25 @@ def test_a_file_that_is_called_like_a_span_is_itself(tmp_path):
     odd = tmp_path / "{1..3}.mp4"
     odd.touch()
     assert numbered([odd]) == [odd]
+
+
+def test_more_shards_can_be_open_at_once_than_a_process_may_open_files_unasked(tmp_path):
+    paths = [tmp_path / str(i) for i in range(100)]
+    for path in paths:
+        path.touch()
+
+    @contextlib.contextmanager
+    def read(path):
+        with open(path):
+            yield SimpleNamespace(videos=(path.name,))
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (90, hard))
+    try:
+        with read_shards(paths, read) as shards:
+            assert len(shards) == 100
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.workflow

@@ -1,6 +1,7 @@
 # The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are written with.
 
 import functools
+import gc
 import os
 import sys
 from pathlib import Path
@@ -61,7 +62,11 @@ def seed(wildcards):
 @functools.cache
 def state_of(dataset, seed):
     """What is listed of a data set; looked up only for the jobs that ask, and once."""
-    return dataset_state(CONFIG.videos[dataset], seed)
+    gc.disable()  # which would look through a million videos again and again: a fifth of the time
+    try:
+        return dataset_state(CONFIG.videos[dataset], seed)
+    finally:
+        gc.enable()
 
 
 def listed(dataset):

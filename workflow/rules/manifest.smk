@@ -51,11 +51,11 @@ rule watch_shard:
         state="results/{run}/manifest/{dataset}/{shard}.state",
     log:
         "logs/{run}/watch_shard/{dataset}/{shard}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
         state=shard_state,
-    localrule: True
     shell:
         """
         echo {params.state:q} >{output.state:q} 2>{log:q}
