@@ -3,8 +3,8 @@
     python benchmarks/dry_run.py [--files] [VIDEOS ...]
 
 Lists as Sports-1M brings them are made in a temporary folder (with --files also a file, empty, for each video), and
-`snakemake -n` plans the whole chain on them. Once there are results, a dry run also looks up what is listed, to tell which shards
-changed: that is the second figure, of a process of its own. Seconds of CPU, since a busy machine stretches the clock's.
+`snakemake -n` plans the whole chain on them. A part of that is to look up what is listed, which tells which shards changed:
+the second figure is of that alone. Seconds of CPU, since a busy machine stretches the clock's.
 """
 
 import os
