@@ -20,9 +20,9 @@ def clips(media, tmp_path_factory):
     """Final table and media of all clips, as one data set of one class."""
     folder = tmp_path_factory.mktemp("clips")
     shutil.copytree(media / "clips", folder / "videos/test/clips")
-    dataset = FolderDataset(role="target", shards=1, adapter="folder", folder=folder / "videos", test_fraction=0)
+    dataset = FolderDataset(role="target", shards=1, adapter="folder", folder=folder / "videos")
     list_videos(folder / "videos.tsv", folder, dataset, Manifest(), 0)
-    decode_videos(folder / "shard-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
+    decode_videos(folder / "test-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
     gather_states(folder / "videos.tsv", [folder / "media.h5"], folder / "final.tsv", Manifest())
     return read_videos(folder / "final.tsv"), folder / "media.h5"
 
