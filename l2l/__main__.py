@@ -6,10 +6,12 @@ Positional-only parameters of a function become positional arguments; a config s
 import argparse
 import importlib
 import inspect
+import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from l2l.errors import BadInput
@@ -41,6 +43,7 @@ PEOPLE = {
     "check": "l2l.check",
     "inspect": "l2l.inspect",
     "doctor": "l2l.doctor",
+    "plan": "l2l.plan",
     "summarise_study": "l2l.study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
@@ -61,6 +64,19 @@ def _reader(kind: object) -> Callable[[str], object]:
     if typing.get_origin(kind) is typing.Annotated or (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
         return pydantic.TypeAdapter(typing.cast(Any, kind)).validate_json
     return typing.cast(type, kind)
+
+
+def numbered(paths: Sequence[Path]) -> list[Path]:
+    """The paths, shard-{000..119}.h5 standing for 120 of them, as in a shell: thousands fit on no command line."""
+    found: list[Path] = []
+    for path in paths:
+        span = re.fullmatch(r"(.*)\{([0-9]+)\.\.([0-9]+)\}(.*)", str(path), re.DOTALL)
+        if span is None or path.exists():
+            found.append(path)
+            continue
+        before, first, last, after = span.groups()
+        found += [Path(f"{before}{number:0{len(first)}d}{after}") for number in range(int(first), int(last) + 1)]
+    return found
 
 
 def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter, kind: object) -> None:
@@ -105,6 +121,10 @@ def _call(function: Callable[..., int | None], values: dict[str, object]) -> int
     return function(*positional, **values) or 0
 
 
+def _are_paths(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, Path) for each in value)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 when it did its work, 1 for bad input (told in one line), 2 for wrong usage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -119,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         function = verb_function(verb)
         values = vars(_parser_of(verb, function).parse_args(arguments[1:]))
-        return _call(function, values)
+        return _call(function, {name: numbered(v) if _are_paths(v) else v for name, v in values.items()})
     except BadInput as error:
         print(f"l2l {verb}: {error}", file=sys.stderr)
         return 1

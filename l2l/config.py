@@ -40,11 +40,21 @@ def _named_file(weights: str) -> tuple[Path, ...]:
 # ---- videos -----------------------------------------------------------------------------------------------------------
 
 
+PARTS: tuple[Literal["fit", "test"], ...] = ("fit", "test")  # of a data set: train and val, which networks are fitted with
+
+
 class Dataset(Section):
     """What every data set has: its role in the chain and the number of jobs its videos are cut into."""
 
     role: Literal["source", "target", "both"]  # distilled from; skimmed and evaluated; or both
-    shards: Count  # sets of videos, by a stable hash of the video's id: the unit of one job
+    shards: Count  # sets of train and val videos, by a stable hash of the video's id: the unit of one job
+    test_shards: Count | None = None  # sets of test videos, which nothing is fitted to; without a number a quarter as many
+
+    def shard_names(self, part: Literal["fit", "test"]) -> tuple[str, ...]:
+        """The names of the shards of train and val videos, or of those of test videos."""
+        count = self.shards if part == "fit" else self.test_shards or -(-self.shards // 4)
+        digits = max(3, len(str(count - 1)))
+        return tuple(f"{'shard' if part == 'fit' else 'test'}-{number:0{digits}d}" for number in range(count))
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:

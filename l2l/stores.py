@@ -9,6 +9,7 @@ import errno
 import io
 import json
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -237,6 +238,8 @@ def read_shards(
     Raises:
         BadInput: if they do not hold exactly these videos, each once.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand shards are more than most systems allow unasked
     with contextlib.ExitStack() as stack:
         held: dict[str, ShardReader] = {}
         for path in paths:

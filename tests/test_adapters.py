@@ -17,8 +17,9 @@ from l2l.config import AnyDataset, Manifest
 from l2l.errors import BadInput
 from l2l.manifest.adapters.kinetics_sounds import CLASSES
 from l2l.manifest.artifact import SPLITS, Segment, Video
+from l2l.manifest.listing import ADAPTERS
 from l2l.manifest.lists import read_classes
-from l2l.manifest.stage import ADAPTERS, list_videos
+from l2l.manifest.stage import list_videos
 from l2l.manifest.unmatched import tell_unmatched
 from l2l.stores import read_table
 

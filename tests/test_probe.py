@@ -236,12 +236,12 @@ def test_a_replaced_file_changes_its_row_and_one_more_video_changes_one_shard(cl
             (tmp_path / f"videos/{split}/a").mkdir(parents=True, exist_ok=True)
             (tmp_path / f"videos/{split}/a/{i}.mp4").write_bytes(clip.read_bytes() + f"{split}{i}".encode())
     before = stage(tmp_path)
-    assert list(before) == ["shard-000.tsv", "shard-001.tsv", "shard-002.tsv", "shard-003.tsv", "videos.tsv"]
+    assert list(before) == ["shard-000.tsv", "shard-001.tsv", "shard-002.tsv", "shard-003.tsv", "test-000.tsv", "videos.tsv"]
     assert stage(tmp_path) == before
     replaced = tmp_path / "videos/test/a/1.mp4"
     replaced.write_bytes(clip.read_bytes() + b"TEST1")  # as long as it was
     after = stage(tmp_path)
-    assert changed(before, after) == {"videos.tsv", shard_file("test/a/1.mp4")}
+    assert changed(before, after) == {"videos.tsv", "test-000.tsv"}
     (tmp_path / "videos/train/a/new.mp4").write_bytes(clip.read_bytes() + b"new")
     assert changed(after, stage(tmp_path)) == {"videos.tsv", shard_file("train/a/new.mp4")}
 
@@ -249,8 +249,8 @@ def test_a_replaced_file_changes_its_row_and_one_more_video_changes_one_shard(cl
 def test_fewer_shards_leave_none_of_the_old_ones(clip, tmp_path):
     (tmp_path / "videos/train/a").mkdir(parents=True)
     shutil.copy(clip, tmp_path / "videos/train/a/1.mp4")
-    assert len(stage(tmp_path, shards=3)) == 4
-    assert list(stage(tmp_path, shards=1)) == ["shard-000.tsv", "videos.tsv"]
+    assert len(stage(tmp_path, shards=3)) == 5
+    assert list(stage(tmp_path, shards=1)) == ["shard-000.tsv", "test-000.tsv", "videos.tsv"]
 
 
 def changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:

@@ -22,7 +22,7 @@ def clips(media, tmp_path_factory):
     shutil.copytree(media / "clips", folder / "videos/test/clips")
     dataset = FolderDataset(role="target", shards=1, adapter="folder", folder=folder / "videos")
     list_videos(folder / "videos.tsv", folder, dataset, Manifest(), 0)
-    decode_videos(folder / "shard-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
+    decode_videos(folder / "test-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
     gather_states(folder / "videos.tsv", [folder / "media.h5"], folder / "final.tsv", Manifest())
     return read_videos(folder / "final.tsv"), folder / "media.h5"
 

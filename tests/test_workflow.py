@@ -1,20 +1,24 @@
 """Whole runs of the real workflow on tiny videos: from nothing to a report, again, changed, killed."""
 
 import json
+import re
 import shutil
 import time
 
 import ffmpeg
 import pytest
 import zarr
-from workflow_runs import ROOT, kill_group, planned, snakemake, start_snakemake, tiny_with
+from workflow_runs import ROOT, TINY, kill_group, planned, snakemake, start_snakemake, tiny_with
 
+from l2l.config import read_config
 from l2l.evaluation.artifact import ABLATION_COLUMNS, CLIP_COLUMNS, RECOGNITION_COLUMNS, TABLE1_COLUMNS
 from l2l.features.artifact import read_features
 from l2l.inspect import inspect
 from l2l.manifest.artifact import read_videos
 from l2l.media.ffmpeg import ffmpeg_program
+from l2l.plan import contents_of, estimate
 from l2l.predict import predict
+from l2l.rates import Rates
 from l2l.stores import read_table
 
 pytestmark = pytest.mark.workflow
@@ -246,3 +250,16 @@ def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tm
 
 def test_the_slurm_profile_is_found_from_the_repository_root():
     assert (ROOT / "slurm/config.yaml").read_text().count("executor: slurm") == 1
+
+
+def test_a_plan_tells_jobs_files_and_bytes_of_every_stage_before_the_run(run, tmp_path):
+    config = read_config(TINY)
+    told = estimate(config, {name: contents_of(name, each, 1, None, 0) for name, each in config.videos.items()}, Rates())
+    dry = snakemake(tmp_path, "--dry-run")
+    jobs = int(re.search(r"^total +(\d+)$", dry.stdout, re.MULTILINE)[1])
+    assert sum(row.jobs for row in told) == pytest.approx(jobs - 1, rel=0.3)  # without `all`
+    for row in told:
+        place = run / "results/tiny" / row.stage if row.stage != "report" else run / "results/tiny/report.html"
+        files = [file for file in [place, *place.rglob("*")] if file.is_file()]
+        assert row.files == pytest.approx(len(files), rel=0.3), row.stage
+        assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), row.stage

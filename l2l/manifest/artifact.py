@@ -1,14 +1,17 @@
 """`videos.tsv`: one row a video, with what is declared of it and what became of it.
 
 A shard's table has the same columns; a video's shard is a stable hash of its id, so one more video changes one shard.
+Test videos have shards of their own, so that one more of them changes nothing that anything is fitted to.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from l2l.config import Dataset
 from l2l.errors import BadInput
 from l2l.stores import read_table, write_table
 
@@ -24,7 +27,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A labelled span of a video, half open, in seconds from its start."""
 
@@ -33,7 +36,7 @@ class Segment:
     label: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Video:
     """One file of a data set: a row of the manifest."""
 
@@ -79,9 +82,9 @@ def read_videos(path: Path) -> list[Video]:
     return [_video(row, f"{path}: row {number}") for number, row in enumerate(read_table(path, COLUMNS), start=1)]
 
 
-def usable_ids(videos: Iterable[Video]) -> set[str]:
-    """Ids of the videos whose pictures can be read: those that every later store holds."""
-    return {video.video for video in videos if video.usable}
+def usable_ids(videos: Iterable[Video], part: Literal["fit", "test"] | None = None) -> set[str]:
+    """Ids of the videos whose pictures can be read: those that the later stores hold, of all shards or of a part's."""
+    return {video.video for video in videos if video.usable and part in (None, "test" if video.split == "test" else "fit")}
 
 
 def class_names(videos: Sequence[Video]) -> list[str]:
@@ -93,6 +96,14 @@ def shard_of(video_id: str, shards: int) -> int:
     """The shard of a video: the same on every machine, whatever else is in the data set."""
     digest = hashlib.blake2b(video_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % shards
+
+
+def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str, Video]]:
+    """The name of each video's shard, and the video, in the order given."""
+    fit, test = dataset.shard_names("fit"), dataset.shard_names("test")
+    for video in videos:
+        names = test if video.split == "test" else fit
+        yield names[shard_of(video.video, len(names))], video
 
 
 def _row(video: Video) -> dict[str, str]:

@@ -16,7 +16,7 @@ SUFFIXES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A video as a list has it."""
 
@@ -30,6 +30,11 @@ class Entry:
 
 def walk_files(folder: Path) -> Iterator[Path]:
     """Every file below a folder, through links as well, each folder once; nothing where there is no folder."""
+    return (Path(at, name) for at, names in walk_folders(folder) for name in names)
+
+
+def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """As `walk_files`, folder by folder: its path and the names of its files, sorted. A million paths take seconds to make."""
     seen = set()
     for at, folders, names in os.walk(folder, followlinks=True):
         with contextlib.suppress(OSError):  # it went away meanwhile
@@ -39,7 +44,7 @@ def walk_files(folder: Path) -> Iterator[Path]:
                 continue
             seen.add((state.st_dev, state.st_ino))
         folders.sort()
-        yield from (Path(at, name) for name in sorted(names))
+        yield at, sorted(names)
 
 
 def is_video_name(path: Path) -> bool:
@@ -52,10 +57,11 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
-        for path in walk_files(folder):
-            if is_video_name(path):
-                self._by_stem[path.stem].append(path)
+        self._by_stem: defaultdict[str, list[str]] = defaultdict(list)
+        for at, inside in walk_folders(folder):
+            for name in inside:
+                if (stem := _stem(name)) != name and not name.startswith("."):
+                    self._by_stem[stem].append(f"{at}/{name}")
 
     def find(self, names: Sequence[str]) -> list[Path]:
         """The files that the first name which has any may mean, the likeliest first.
@@ -64,10 +70,13 @@ class Files:
         agree, so that 001.mp4 of one class is not taken for that of another.
         """
         for name in names:
-            parts = PurePosixPath(name).parts
+            parts = PurePosixPath(name).parts if "/" in name else (name,)
             stem = _stem(parts[-1]) if parts else ""
+            found = [Path(path) for path in self._by_stem.get(stem, ())]
+            if len(found) == len(parts) == 1:
+                return found
             ranked = []
-            for path in self._by_stem.get(stem, ()):
+            for path in found:
                 inside = path.relative_to(self._folder).parts
                 same = _same_tail(parts[:-1], inside[:-1])
                 if same >= min(1, len(parts) - 1, len(inside) - 1):
@@ -78,7 +87,8 @@ class Files:
 
 
 def _stem(name: str) -> str:
-    return Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and f".{suffix.lower()}" in SUFFIXES else name
 
 
 def _same_tail(one: Sequence[str], other: Sequence[str]) -> int:
@@ -90,6 +100,9 @@ def merge(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
     """Each id once, with a remark: its labels and segments together; in two splits it belongs to the later one, never to both."""
     merged: dict[str, tuple[Entry, str]] = {}
     for entry in entries:
+        if entry.video not in merged and len(entry.labels) == 1 and len(entry.segments) < 2:
+            merged[entry.video] = entry, ""
+            continue
         have, remark = merged.get(entry.video, (entry, ""))
         later = max(have.split, entry.split, key=(*SPLITS, "").index)
         if have.split != entry.split:

@@ -60,7 +60,8 @@ def complete_splits(videos: Sequence[Video], val_fraction: float, seed: int) -> 
         return list(videos)
     training = [video for video in videos if video.split == "train"]
     chosen = split_groups(_classes(training), {"train": 1 - val_fraction, "val": val_fraction}, seed)
-    return [replace(video, split=chosen[_group(video)]) if video.split == "train" else video for video in videos]
+    aside = {group for group, split in chosen.items() if split == "val"}
+    return [replace(v, split="val") if v.split == "train" and _group(v) in aside else v for v in videos]
 
 
 def _classes(videos: Sequence[Video]) -> dict[str, list[str]]:

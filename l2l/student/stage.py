@@ -99,7 +99,7 @@ def distil_student(
     """
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
-    split, ids = {video.video: video.split for video in listed}, usable_ids(listed)
+    split, ids = {video.video: video.split for video in listed}, usable_ids(listed, "fit")
     settings = ["distil", modalities, as_json(config), seed]
     with (
         read_shards(media, read_media, ids) as m,
@@ -157,7 +157,7 @@ def finetune_student(
     """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing."""
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
-    classes, ids = class_names(listed), usable_ids(listed)
+    classes, ids = class_names(listed), usable_ids(listed, "fit")
     inputs = [videos, *media, *mels, *([distilled] if distilled else [])]
     settings = ["finetune", modalities, distilled is not None, as_json(config), seed]
     with (

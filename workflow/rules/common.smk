@@ -1,5 +1,7 @@
 # The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are written with.
 
+import functools
+import gc
 import os
 import shlex
 import sys
@@ -9,9 +11,9 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from l2l.config import FolderDataset, as_json, check_config
+from l2l.config import PARTS, as_json, check_config
 from l2l.errors import BadInput
-from l2l.manifest.listing import folder_state
+from l2l.manifest.listing import dataset_state
 
 try:
     CONFIG = check_config(dict(config), " ".join(map(str, workflow.config_settings.configfiles or ["config.yaml"])))
@@ -29,19 +31,29 @@ ZARR_MARK = f"{os.sep}zarr.json"  # the file of a Zarr store that is written las
 wildcard_constraints:
     run=rf"{CONFIG.run}(-seed\d+)?",
     dataset="|".join(CONFIG.videos),
-    shard=r"shard-\d+",
+    shard=r"(shard|test)-\d+",
     modalities="|".join(STUDENTS),
     origin="|".join(ORIGINS),
 
 
-def shards(dataset):
-    """The names of a data set's shards."""
-    return [f"shard-{number:03d}" for number in range(CONFIG.videos[dataset].shards)]
+def shard_files(stage, dataset, suffix=".h5", parts=PARTS):
+    """The paths of a stage's artifacts, one a shard of these parts, with {run} left open."""
+    names = [name for part in parts for name in CONFIG.videos[dataset].shard_names(part)]
+    return [f"results/{{run}}/{stage}/{dataset}/{name}{suffix}" for name in names]
 
 
-def shard_files(stage, dataset, suffix=".h5"):
-    """The paths of a stage's artifacts, one a shard, with {run} left open."""
-    return [f"results/{{run}}/{stage}/{dataset}/{shard}{suffix}" for shard in shards(dataset)]
+def spans(stage, dataset=None, suffix=".h5", parts=PARTS):
+    """`shard_files` as a command line takes them, however many: results/.../shard-{000..119}.h5 and the same for test."""
+
+    def of_job(wildcards):
+        found = []
+        for part in parts:
+            names = CONFIG.videos[dataset or wildcards.dataset].shard_names(part)
+            kind, first, last = (*names[0].split("-"), names[-1].partition("-")[2])
+            found.append(f"results/{wildcards.run}/{stage}/{dataset or wildcards.dataset}/{kind}-{{{first}..{last}}}{suffix}")
+        return found
+
+    return of_job
 
 
 def seed(wildcards):
@@ -58,6 +70,31 @@ def launcher(wildcards, resources):
     head = '"$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"'
     meeting = f"--rdzv-backend=c10d --rdzv-id=$SLURM_JOB_ID --rdzv-endpoint={head}:$((20000 + SLURM_JOB_ID % 10000))"
     return f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 {torchrun} --nnodes={nodes} {meeting}"
+
+
+@functools.cache
+def state_of(dataset, seed):
+    """What is listed of a data set; looked up only for the jobs that ask, and once."""
+    gc.disable()  # which would look through a million videos again and again: a fifth of the time
+    try:
+        return dataset_state(CONFIG.videos[dataset], seed)
+    finally:
+        gc.enable()
+
+
+def listed(dataset):
+    """The state of all that a data set lists."""
+    return lambda wildcards: state_of(dataset, seed(wildcards)).whole
+
+
+def classes_of(dataset):
+    """The state of a data set's classes: networks that name them are fitted anew when these change."""
+    return lambda wildcards: state_of(dataset, seed(wildcards)).classes
+
+
+def shard_state(wildcards):
+    """The state of a shard's videos."""
+    return state_of(wildcards.dataset, seed(wildcards)).shards[wildcards.shard]
 
 
 def dataset_section(wildcards):
@@ -119,16 +156,18 @@ def model_options(wildcards, input):
     """Which network is fitted and, of a variant, what it reads, as the command line takes them."""
     if wildcards.model not in VARIANTS:
         return f"--model {wildcards.model}"
-    descriptors = ["--descriptors", *input.descriptors] if input.descriptors else []
+    descriptors = ["--descriptors", *spans("teacher", CONFIG.target, parts=["fit"])(wildcards)] if input.descriptors else []
     return shlex.join(["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors])
 
 
 def descriptors_to_fit_on(wildcards):
     """The teacher's descriptors of the target, for a variant that reads them."""
-    paths = shard_files("teacher", CONFIG.target) if reads_teacher(wildcards.model) else []
+    paths = shard_files("teacher", CONFIG.target, parts=["fit"]) if reads_teacher(wildcards.model) else []
     return [path.format(run=wildcards.run) for path in paths]
 
 
 def teacher_options(wildcards, input):
     """The teacher and its descriptors, as the command line takes them; nothing where no variant reads them."""
-    return shlex.join(["--teacher", *input.teacher, "--descriptors", *input.descriptors]) if READS_TEACHER else ""
+    if not READS_TEACHER:
+        return ""
+    return shlex.join(["--teacher", *input.teacher, "--descriptors", *spans("teacher", CONFIG.target)(wildcards)])

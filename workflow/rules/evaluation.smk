@@ -125,16 +125,19 @@ rule evaluate_clips:
         gpu=1,
     params:
         seed=seed,
+        descriptors=spans("teacher", CONFIG.target),
+        media=spans("media", CONFIG.target),
+        mels=spans("mels", CONFIG.target),
         version=2,
     shell:
         """
         python -m l2l evaluate_clips \
             --teacher {input.teacher:q} \
-            --descriptors {input.descriptors:q} \
+            --descriptors {params.descriptors:q} \
             --students {input.students:q} \
             --videos {input.videos:q} \
-            --media {input.media:q} \
-            --mels {input.mels:q} \
+            --media {params.media:q} \
+            --mels {params.mels:q} \
             --table {output.table:q} \
             --seed {params.seed} \
             --threads {threads} 2>{log:q}
@@ -164,16 +167,19 @@ rule evaluate_audio:
         runtime=240,
         gpu=1,
     params:
+        descriptors=spans("teacher", CONFIG.source),
+        media=spans("media", CONFIG.source),
+        mels=spans("mels", CONFIG.source),
         version=1,
     shell:
         """
         python -m l2l evaluate_audio \
             --image {input.image:q} \
             --image-audio {input.image_audio:q} \
-            --descriptors {input.descriptors:q} \
+            --descriptors {params.descriptors:q} \
             --videos {input.videos:q} \
-            --media {input.media:q} \
-            --mels {input.mels:q} \
+            --media {params.media:q} \
+            --mels {params.mels:q} \
             --table {output.table:q} \
             --threads {threads} 2>{log:q}
         """

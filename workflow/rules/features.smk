@@ -46,7 +46,7 @@ rule complete_features:
     input:
         shards=features_of_dataset,
     output:
-        features="results/{run}/features/{dataset}/zarr.json",
+        features=update("results/{run}/features/{dataset}/zarr.json"),
     log:
         "logs/{run}/complete_features/{dataset}.log",
     benchmark:
@@ -58,7 +58,7 @@ rule complete_features:
         mem_mb=1000,
         runtime=30,
     params:
-        shards=lambda wildcards, input: [os.path.dirname(path) for path in input.shards],
+        shards=spans("features", suffix=""),
         version=1,
     shell:
         """

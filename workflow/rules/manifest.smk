@@ -1,6 +1,9 @@
 # in:  a data set's folder, lists and annotations
 # out: results/{run}/manifest/{dataset}/videos.tsv         one row a video: split, labels, segments (s), declared facts, status
-#      results/{run}/manifest/{dataset}/shards/{shard}.tsv the rows of one shard, by a stable hash of the video's id
+#      results/{run}/manifest/{dataset}/{shard}.tsv        the rows of one shard, by a stable hash of the video's id
+#      results/{run}/manifest/{dataset}/{shard}.state      a hash of what is listed of them, and of their files' sizes and times
+# When one video came, went or changed, list_videos writes every shard's table anew; so what reads those takes them as `ancient`,
+# and is redone when the shard's state changes. Tables are `update`d, not deleted first: one that is missing would redo its shard.
 # One rule a data set, since each has its own number of shards and Snakemake has to know every shard's file by name.
 for dataset in CONFIG.videos:
 
@@ -11,8 +14,8 @@ for dataset in CONFIG.videos:
             folder=videos_folder(dataset),
             annotations=annotation_files(dataset),
         output:
-            videos=f"results/{{run}}/manifest/{dataset}/videos.tsv",
-            shards=shard_files("manifest", dataset, suffix=".tsv"),
+            videos=update(f"results/{{run}}/manifest/{dataset}/videos.tsv"),
+            shards=update(shard_files("manifest", dataset, suffix=".tsv")),
         log:
             f"logs/{{run}}/list_videos/{dataset}.log",
         benchmark:
@@ -29,8 +32,8 @@ for dataset in CONFIG.videos:
             dataset=as_json(CONFIG.videos[dataset]),
             config=as_json(CONFIG.manifest),
             seed=seed,
-            listing=folder_state(CONFIG.videos[dataset]),
-            version=1,
+            listing=listed(dataset),
+            version=2,
         shell:
             """
             python -m l2l list_videos {params.folder} \
@@ -40,3 +43,20 @@ for dataset in CONFIG.videos:
                 --config {params.config:q} \
                 --seed {params.seed} 2>{log:q}
             """
+
+
+rule watch_shard:
+    """Note the state of a shard's videos."""
+    output:
+        state="results/{run}/manifest/{dataset}/{shard}.state",
+    log:
+        "logs/{run}/watch_shard/{dataset}/{shard}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        state=shard_state,
+    shell:
+        """
+        echo {params.state:q} >{output.state:q} 2>{log:q}
+        """

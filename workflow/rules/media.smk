@@ -6,7 +6,8 @@
 rule decode_videos:
     """Decode a shard's videos, pictures and sound in one pass each."""
     input:
-        manifest="results/{run}/manifest/{dataset}/{shard}.tsv",
+        manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),
+        state="results/{run}/manifest/{dataset}/{shard}.state",
     output:
         media="results/{run}/media/{dataset}/{shard}.h5",
     log:
@@ -40,7 +41,7 @@ rule gather_states:
         manifest="results/{run}/manifest/{dataset}/videos.tsv",
         media=media_of_dataset,
     output:
-        videos="results/{run}/media/{dataset}/videos.tsv",
+        videos=update("results/{run}/media/{dataset}/videos.tsv"),
     log:
         "logs/{run}/gather_states/{dataset}.log",
     benchmark:
@@ -52,13 +53,14 @@ rule gather_states:
         mem_mb=1000,
         runtime=30,
     params:
+        media=spans("media"),
         config=as_json(CONFIG.manifest),
         version=1,
     shell:
         """
         python -m l2l gather_states \
             --manifest {input.manifest:q} \
-            --media {input.media:q} \
+            --media {params.media:q} \
             --videos {output.videos:q} \
             --config {params.config:q} 2>{log:q}
         """

@@ -15,7 +15,7 @@ rule write_report:
         audio_helps="results/{run}/evaluation/audio_helps.tsv",
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         source_videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
-        media=shard_files("media", CONFIG.target),
+        media=shard_files("media", CONFIG.target, parts=["test"]),
     output:
         report="results/{run}/report.html",
     log:
@@ -29,6 +29,7 @@ rule write_report:
         mem_mb=2000,
         runtime=30,
     params:
+        media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),
         version=2,
@@ -45,7 +46,7 @@ rule write_report:
             --audio-helps {input.audio_helps:q} \
             --videos {input.videos:q} \
             --source-videos {input.source_videos:q} \
-            --media {input.media:q} \
+            --media {params.media:q} \
             --report {output.report:q} \
             --config {params.config:q} \
             --settings {params.settings:q} 2>{log:q}

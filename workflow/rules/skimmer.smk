@@ -10,9 +10,9 @@ rule fit_skimmer:
     """Train what turns a video's features into an answer."""
     input:
         student=MAIN_STUDENT_FILE,
-        videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
-        features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
-        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
+        videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),  # what it reads of both are these shards' videos
+        features=ancient(f"results/{{run}}/features/{CONFIG.target}/zarr.json"),
+        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["fit"]),
         descriptors=descriptors_to_fit_on,
     output:
         skimmer="results/{run}/skimmer/{model}.pt",

@@ -6,10 +6,10 @@
 rule distil_student:
     """Distil a student from the teacher's descriptors (paper, section 3.2)."""
     input:
-        videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
-        media=shard_files("media", CONFIG.source),
-        mels=shard_files("mels", CONFIG.source),
-        descriptors=shard_files("teacher", CONFIG.source),
+        videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),  # what it reads of it are these shards' rows
+        media=shard_files("media", CONFIG.source, parts=["fit"]),
+        mels=shard_files("mels", CONFIG.source, parts=["fit"]),
+        descriptors=shard_files("teacher", CONFIG.source, parts=["fit"]),
         weights=CONFIG.student.weights_files,
     output:
         student="results/{run}/student/distilled/{modalities}.pt",
@@ -26,6 +26,9 @@ rule distil_student:
         runtime=2880,
         gpu=1,
     params:
+        media=spans("media", CONFIG.source, parts=["fit"]),
+        mels=spans("mels", CONFIG.source, parts=["fit"]),
+        descriptors=spans("teacher", CONFIG.source, parts=["fit"]),
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
@@ -35,9 +38,9 @@ rule distil_student:
         """
         {params.python} -m l2l distil_student \
             --videos {input.videos:q} \
-            --media {input.media:q} \
-            --mels {input.mels:q} \
-            --descriptors {input.descriptors:q} \
+            --media {params.media:q} \
+            --mels {params.mels:q} \
+            --descriptors {params.descriptors:q} \
             --student {output.student:q} \
             --modalities {params.modalities:q} \
             --config {params.config:q} \
@@ -49,9 +52,9 @@ rule distil_student:
 rule finetune_student:
     """Fit a student to the target's labelled moments."""
     input:
-        videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
-        media=shard_files("media", CONFIG.target),
-        mels=shard_files("mels", CONFIG.target),
+        videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),
+        media=shard_files("media", CONFIG.target, parts=["fit"]),
+        mels=shard_files("mels", CONFIG.target, parts=["fit"]),
         distilled=distilled_student,
         weights=CONFIG.student.weights_files,
     output:
@@ -69,6 +72,9 @@ rule finetune_student:
         gpu=1,
     params:
         distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
+        media=spans("media", CONFIG.target, parts=["fit"]),
+        mels=spans("mels", CONFIG.target, parts=["fit"]),
+        classes=classes_of(CONFIG.target),
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
@@ -78,8 +84,8 @@ rule finetune_student:
         """
         {params.python} -m l2l finetune_student {params.distilled} \
             --videos {input.videos:q} \
-            --media {input.media:q} \
-            --mels {input.mels:q} \
+            --media {params.media:q} \
+            --mels {params.mels:q} \
             --student {output.student:q} \
             --modalities {params.modalities:q} \
             --config {params.config:q} \

@@ -8,8 +8,8 @@ if CONFIG.teacher.weights == "train":
     rule fit_teacher:
         """Train the teacher on the source's labelled clips."""
         input:
-            videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
-            media=shard_files("media", CONFIG.source),
+            videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),  # what it reads of it are these shards' rows
+            media=shard_files("media", CONFIG.source, parts=["fit"]),
         output:
             teacher="results/{run}/teacher/teacher.pt",
         log:
@@ -25,6 +25,8 @@ if CONFIG.teacher.weights == "train":
             runtime=2880,
             gpu=1,
         params:
+            media=spans("media", CONFIG.source, parts=["fit"]),
+            classes=classes_of(CONFIG.source),
             config=as_json(CONFIG.teacher),
             seed=seed,
             python=launcher,
@@ -33,7 +35,7 @@ if CONFIG.teacher.weights == "train":
             """
             {params.python} -m l2l fit_teacher \
                 --videos {input.videos:q} \
-                --media {input.media:q} \
+                --media {params.media:q} \
                 --teacher {output.teacher:q} \
                 --config {params.config:q} \
                 --seed {params.seed} \
@@ -74,7 +76,7 @@ else:
 rule describe_clips:
     """The teacher's descriptor and class scores of a shard's clips."""
     input:
-        manifest="results/{run}/manifest/{dataset}/{shard}.tsv",
+        manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),
         media="results/{run}/media/{dataset}/{shard}.h5",
         teacher="results/{run}/teacher/teacher.pt",
     output:

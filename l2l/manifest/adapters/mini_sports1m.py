@@ -4,11 +4,11 @@ Which videos the paper drew is not published, so they are drawn here, seeded; wh
 """
 
 import hashlib
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from l2l.config import MiniSports1mDataset
 from l2l.errors import BadInput
@@ -26,20 +26,20 @@ def list_mini_sports1m(dataset: MiniSports1mDataset, seed: int) -> list[Video]:
         BadInput: if a list is missing, has a line that is no URL with numbers of classes, or nothing can be drawn.
     """
     classes = read_classes(dataset.classes)
-    listed = [
+    entries: Iterable[Entry] = (
         _entry(line, split, classes, f"{path}: line {number}")
         for split, path in (("train", dataset.train), ("test", dataset.test))
         for number, line in enumerate(read_lines(path), start=1)
-    ]
-    entries = [entry for entry, _ in merge(listed)]  # what is in both lists is for test
+    )
     if dataset.draw:
-        entries = _drawn(entries, dataset, classes.names, seed)
+        entries = _drawn([entry for entry, _ in merge(entries)], dataset, classes.names, seed)  # in both lists: for test
     return complete_splits(locate(entries, dataset.folder), dataset.val_fraction, seed)
 
 
 def _entry(line: str, split: str, classes: Classes, where: str) -> Entry:
     url, _, numbers = line.strip().rpartition(" ")
-    video = (parse_qs(urlsplit(url).query).get("v") or [url.rpartition("/")[2]])[0] if url else ""
+    named = re.search(r"[?&]v=([^&#]+)", url)
+    video = named[1] if named else url.rpartition("/")[2]
     if not video:
         raise BadInput(f"{where} is {line!r}, expected such as `https://www.youtube.com/watch?v=UDqivjS-lpI 168,169`")
     labels = tuple(dict.fromkeys(classes.of(number.strip(), where) for number in numbers.split(",")))

@@ -1,0 +1,380 @@
+"""What a run will cost, before it: jobs, hours, files and bytes by stage, from what is listed and from rates of this machine.
+
+Counts of jobs, files and bytes follow from the configuration and the videos' lengths; hours are counts times rates.
+"""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+
+from l2l.config import PARTS, AnyDataset, Config, DemoDataset, read_config
+from l2l.errors import BadInput
+from l2l.manifest.artifact import SPLITS, Video, class_names
+from l2l.manifest.listing import list_dataset
+from l2l.manifest.probe import probe_files
+from l2l.mels.spectrogram import mel_shape
+from l2l.moments import FRAME_RATE, MOMENT_SECONDS, SAMPLE_RATE_HZ, moment_count
+from l2l.rates import Rates, macs, measured
+from l2l.skimmer.artifact import MODELS, build
+from l2l.student.artifact import build_student
+from l2l.student.network import Modality
+from l2l.teacher.network import R2Plus1D
+
+SAMPLED_FILES = 50  # of a data set, whose lengths stand for all
+SHARD_MINUTES = 3000  # of video: an hour or two of decoding
+STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
+METHODS = 11  # of Table 1: rows of predictions a video
+KINETICS_CLASSES = 400
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a data set holds, as far as can be known before anything is decoded."""
+
+    videos: dict[str, int]  # of each split
+    seconds: tuple[float, ...]  # lengths that stand for all
+    pixels: float  # of a picture of the source
+    segments: float  # labelled ones of a video; 0: all of it is the action
+    labelled_seconds: float  # of a video, in its segments
+    classes: int
+    example: Path | None = None  # one of its files
+
+    @property
+    def total(self) -> int:
+        """All videos."""
+        return sum(self.videos.values())
+
+    @property
+    def mean_seconds(self) -> float:
+        """Of a video."""
+        return statistics.mean(self.seconds)
+
+    def moments(self, config: Config) -> float:
+        """Of a video."""
+        return statistics.mean(moment_count(max(1, int(s * FRAME_RATE)), config.media.grid) for s in self.seconds)
+
+    def labelled(self, config: Config) -> float:
+        """Moments of a video that lie inside a segment."""
+        if not self.segments:
+            return self.moments(config)
+        return max(self.segments, (self.labelled_seconds - self.segments) / float(MOMENT_SECONDS) + self.segments)
+
+
+@dataclass
+class Cost:
+    """Of one stage."""
+
+    stage: str
+    jobs: int = 0
+    cpu_seconds: float = 0.0
+    network_seconds: float = 0.0  # of forward and backward passes: on a GPU where there is one
+    files: float = 0.0
+    size: float = 0.0  # bytes
+
+
+def plan(
+    configfile: Path, measure: bool = False, rates: Path | None = None, seconds: float | None = None, pixels: int = 640 * 360
+) -> int:
+    """Say what a run will cost: jobs, CPU and GPU hours, files and disk, by stage.
+
+    Args:
+        configfile: of the run.
+        measure: time decoding, mels and networks on this machine first (a minute or so), and write the rates to `rates`.
+        rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server are taken.
+        seconds: mean length of a video, where no file of a data set is at hand.
+        pixels: of a picture of the source, where no file is at hand.
+
+    Raises:
+        BadInput: if the configuration or the rates are not valid, or the length of videos is neither told nor to be seen.
+    """
+    config = read_config(configfile)
+    contents = {name: contents_of(name, each, config.seed, seconds, pixels) for name, each in config.videos.items()}
+    found = read_rates(rates) if rates is not None and not measure else Rates()
+    if measure:
+        found = measured(config, contents[config.target].example, contents[config.target].classes)
+        if rates is not None:
+            rates.write_text(yaml.safe_dump(found.model_dump()), encoding="utf-8")
+    for name, each in contents.items():
+        _tell_dataset(name, each, config.videos[name])
+    rows = estimate(config, contents, found)
+    print(f"{'stage':<12}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'files':>10}{'GB':>10}")
+    for row in [*rows, _sum(rows)]:
+        cpu = row.cpu_seconds + (0 if found.gpu else row.network_seconds)
+        gpu = row.network_seconds if found.gpu else 0
+        print(f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{gpu / 3600:>10,.2f}{row.files:>10,.0f}{row.size / 1e9:>10,.3f}")
+    return 0
+
+
+def read_rates(path: Path) -> Rates:
+    """Rates from a YAML file.
+
+    Raises:
+        BadInput: if it is missing or holds anything else.
+    """
+    try:
+        return Rates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BadInput(f"{path}: no rates ({' '.join(str(error).split())}); --measure --rates {path} writes some") from None
+
+
+def contents_of(name: str, dataset: AnyDataset, seed: int, seconds: float | None, pixels: int) -> Contents:
+    """What a data set holds, from its lists and some of its files.
+
+    Raises:
+        BadInput: if it cannot be listed, or no file of it is at hand and `seconds` is not given.
+    """
+    if isinstance(dataset, DemoDataset):
+        lengths = tuple(np.linspace(dataset.min_seconds, dataset.max_seconds, SAMPLED_FILES).tolist())
+        trimmed = dataset.kind == "clips"
+        videos = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+        action = 0.0 if trimmed else statistics.mean(lengths) / 4  # in one piece or two
+        return Contents(videos, lengths, dataset.side_pixels**2, 0 if trimmed else 1.5, action, min(16, dataset.train))
+    listed = list_dataset(dataset, seed)
+    at_hand = [video for video in listed if video.usable]
+    sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
+    facts = [fact for fact in probe_files(video.path for video in sample) if fact.duration_seconds]
+    if not facts and seconds is None:
+        raise BadInput(f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give --seconds")
+    lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)
+    area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels
+    segments, labelled = _labelled(listed)
+    example = at_hand[0].path if at_hand else None
+    videos = {split: sum(video.split == split for video in listed) for split in SPLITS}
+    return Contents(videos, lengths, area, segments, labelled, len(class_names(listed)), example)
+
+
+def _labelled(videos: list[Video]) -> tuple[float, float]:
+    """Segments of a video, and their seconds, on average; none where videos have none."""
+    marked = [video.segments for video in videos if video.segments]
+    if not marked:
+        return 0.0, 0.0
+    spans = [segment.end_seconds - segment.start_seconds for segments in marked for segment in segments]
+    return len(spans) / len(marked), sum(spans) / len(marked)
+
+
+def _tell_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
+    minutes = {
+        part: contents.mean_seconds / 60 * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
+        for part in PARTS
+    }
+    each = {part: minutes[part] / len(dataset.shard_names(part)) for part in PARTS}
+    wanted = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in PARTS}
+    print(
+        f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, {sum(minutes.values()) / 60:,.1f} hours; "
+        f"{each['fit']:,.0f} minutes a shard, {each['test']:,.0f} of test "
+        f"(shards: {wanted['fit']}, test_shards: {wanted['test']} make about {SHARD_MINUTES:,})"
+    )
+
+
+def _sum(rows: list[Cost]) -> Cost:
+    total = Cost("all")
+    for row in rows:
+        for field in ("jobs", "cpu_seconds", "network_seconds", "files", "size"):
+            setattr(total, field, getattr(total, field) + getattr(row, field))
+    return total
+
+
+def estimate(config: Config, contents: dict[str, Contents], rates: Rates) -> list[Cost]:
+    """What each stage costs, in the order of the chain."""
+    return _Estimate(config, contents, rates).rows()
+
+
+def size_of(network: nn.Module) -> float:
+    """Bytes of a network on disk: its numbers, and what is told of them."""
+    return sum(4 * value.numel() for value in network.state_dict().values()) + 400 * len(network.state_dict())
+
+
+class _Estimate:
+    """Everything that more than one stage's cost depends on, and a method a stage."""
+
+    def __init__(self, config: Config, contents: dict[str, Contents], rates: Rates) -> None:
+        self.config, self.contents, self.rates = config, contents, rates
+        self.names = list(dict.fromkeys([config.source, config.target]))
+        self.source, self.target = contents[config.source], contents[config.target]
+        self.moments = {name: contents[name].moments(config) for name in self.names}
+        side, mel = config.media.frame_pixels, mel_shape(config.mels)
+        self.teacher_classes = self.source.classes if config.teacher.weights == "train" else KINETICS_CLASSES
+        with torch.device("meta"):
+            self.teacher = R2Plus1D(self.teacher_classes, config.teacher.widths, config.teacher.blocks).eval()
+            clip = torch.zeros(1, 3, config.media.clip_frames, side, side)
+            self.teacher_macs = macs(self.teacher, clip)
+            z = self.teacher.descriptor_width
+            seen = (torch.zeros(1, 3, side, side), torch.zeros(1, *mel), torch.ones(1, dtype=torch.bool))
+            self.students = {
+                m: build_student(config.student, m, self.target.classes, z, config.mels.bands).eval() for m in STUDENTS
+            }
+            self.main = self.students[tuple(config.student.modalities)]
+            self.widths = {m: x.shape[1] for m, x in self.main.features(*seen).items()}
+            self.student_macs = {m: macs(student, *seen) for m, student in self.students.items()}
+
+    def rows(self) -> list[Cost]:
+        stages = ("videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report")
+        return [getattr(self, f"_{stage}")(Cost(stage)) for stage in stages]
+
+    def _shards(self, name: str, *parts: str) -> int:
+        return sum(len(self.config.videos[name].shard_names(part)) for part in PARTS if part in (parts or PARTS))
+
+    def _read(self) -> dict[str, tuple[int, float]]:
+        """Shards and videos of each data set that mels and descriptors are made of: of a mere source none of its test videos."""
+        found: dict[str, tuple[int, float]] = {}
+        for name in self.names:
+            each = self.contents[name]
+            whole = name == self.config.target
+            parts = PARTS if whole else ("fit",)
+            found[name] = self._shards(name, *parts), each.total if whole else each.total - each.videos["test"]
+        return found
+
+    def _picture_bytes(self) -> float:
+        pixels, quality = self.config.media.frame_pixels**2, self.config.media.jpeg_quality
+        if quality == "lossless":
+            return 3.0 * pixels
+        return 620 + pixels * (0.55 if int(quality) >= 95 else 0.3)
+
+    def _clips_stored(self, name: str) -> bool:
+        return name == self.config.source and self.config.media.clips == "stored"
+
+    def _pictures(self, name: str) -> float:
+        """Stored, of a video."""
+        grid, moments = self.config.media.grid, self.moments[name]
+        return (moments - 1) * grid.pictures_per_moment + grid.frames if self._clips_stored(name) else moments
+
+    def _videos(self, cost: Cost) -> Cost:
+        for name in self.names:
+            dataset, each = self.config.videos[name], self.contents[name]
+            if isinstance(dataset, DemoDataset):
+                seconds = each.total * each.mean_seconds
+                cost.jobs += 1
+                cost.cpu_seconds += self.rates.light_start + seconds * self.rates.draw
+                cost.files += each.total + 1
+                cost.size += seconds * (6000 + 1.1 * dataset.side_pixels**2)  # sound, pictures
+        return cost
+
+    def _manifest(self, cost: Cost) -> Cost:
+        for name in self.names:
+            each = self.contents[name]
+            cost.jobs += 1 + self._shards(name)
+            cost.cpu_seconds += self.rates.light_start + each.total * self.rates.listing
+            cost.files += 1 + 2 * self._shards(name)
+            cost.size += 2 * each.total * 235
+        return cost
+
+    def _decoding(self, name: str) -> float:
+        """Seconds of CPU for a video."""
+        each, rates = self.contents[name], self.rates
+        return rates.decode_start + each.mean_seconds * (rates.decode + each.pixels * rates.decode_pixel)
+
+    def _media(self, cost: Cost) -> Cost:
+        for name in self.names:
+            each = self.contents[name]
+            cost.jobs += self._shards(name) + 1
+            cost.files += self._shards(name) + 1
+            pictures = self._pictures(name)
+            cost.cpu_seconds += each.total * (self._decoding(name) + pictures * self.rates.encode)
+            cost.cpu_seconds += (self._shards(name) + 1) * self.rates.light_start
+            cost.size += each.total * (pictures * (self._picture_bytes() + 8) + 2 * SAMPLE_RATE_HZ * each.mean_seconds + 235)
+        return cost
+
+    def _mels(self, cost: Cost) -> Cost:
+        windows, bands = mel_shape(self.config.mels)
+        for name, (shards, videos) in self._read().items():
+            cost.jobs += shards
+            cost.files += shards
+            cost.cpu_seconds += shards * self.rates.start + videos * self.moments[name] * self.rates.mel
+            cost.size += videos * self.moments[name] * windows * bands * 2
+        return cost
+
+    def _teacher(self, cost: Cost) -> Cost:
+        config, rates = self.config, self.rates
+        clip_read = config.media.clip_frames * rates.read
+        cost.jobs, cost.files, cost.size = 1, 1, size_of(self.teacher)
+        if config.teacher.fit is not None:
+            clips = {split: n * self.source.labelled(config) for split, n in self.source.videos.items()}
+            epochs = config.teacher.fit.epochs
+            cost.cpu_seconds += epochs * (clips["train"] + clips["val"]) * clip_read
+            cost.network_seconds += (
+                epochs * self.teacher_macs * (clips["train"] * rates.teacher_fit + clips["val"] * rates.teacher_forward)
+            )
+        for name, (shards, videos) in self._read().items():
+            every = name == config.source
+            clips_a_video = self.moments[name] if every else self.contents[name].labelled(config)
+            cost.jobs += shards
+            cost.files += shards
+            again = 0.0 if self._clips_stored(name) else self._decoding(name)
+            cost.cpu_seconds += videos * (again or clips_a_video * clip_read)
+            cost.network_seconds += videos * clips_a_video * self.teacher_macs * rates.teacher_forward
+            cost.size += videos * clips_a_video * (2 * (self.teacher.descriptor_width + self.teacher_classes) + 4)
+        cost.cpu_seconds += cost.jobs * rates.start
+        return cost
+
+    def _student(self, cost: Cost) -> Cost:
+        rates, fits = self.rates, self.config.student
+        for modalities in STUDENTS:
+            work = self.student_macs[modalities]
+            trainings = ((fits.distil, self.source, self.moments[self.config.source]),) + 2 * (
+                (fits.finetune, self.target, self.target.labelled(self.config)),
+            )
+            for fitting, each, moments in trainings:
+                train, val = (fitting.epochs * each.videos[split] * moments for split in ("train", "val"))
+                cost.jobs += 1
+                cost.files += 1
+                cost.size += size_of(self.students[modalities])
+                cost.cpu_seconds += rates.start + (train + val) * (rates.read + rates.read_mel)
+                cost.network_seconds += work * (train * rates.student_fit + val * rates.student_forward)
+        return cost
+
+    def _features(self, cost: Cost) -> Cost:
+        config, rates = self.config, self.rates
+        moments = self.target.total * self.moments[config.target]
+        shards = self._shards(config.target)
+        widths = sum(self.widths.values()) + self.teacher.descriptor_width + self.target.classes
+        arrays = len(self.widths) + 3
+        cost.jobs = shards + 1
+        cost.cpu_seconds = cost.jobs * rates.start + moments * rates.read
+        cost.network_seconds = moments * self.student_macs[tuple(config.student.modalities)] * rates.student_forward
+        chunks = -(-moments // (shards * config.features.chunk_moments))
+        cost.files = 1 + shards * (3 + arrays * (1 + chunks))
+        cost.size = moments * (widths * np.dtype(config.features.dtype).itemsize + 1)
+        return cost
+
+    def _skimmer(self, cost: Cost) -> Cost:
+        config, rates = self.config, self.rates
+        fusion, moments = self.main.fusion, max(1, round(self.moments[config.target]))
+        factor = statistics.mean(1 / factor for factor in config.skimmer.read_factors)
+        for model in MODELS:
+            psi = fusion.fc1.out_features, fusion.fc2.out_features
+            network = build(model, self.widths, self.target.classes, *psi, config.skimmer).eval()
+            cost.jobs += 1
+            cost.files += 1
+            cost.size += size_of(network)
+            read, present = (
+                {m: torch.zeros(1, moments, w) for m, w in self.widths.items()},
+                torch.ones(1, moments, dtype=torch.bool),
+            )
+            arguments = (read, present, config.skimmer.steps) if model == "skimmer" else (read, present)
+            work = macs(network, *arguments)
+            times = config.skimmer.fit.epochs * self.target.videos["train"] * factor
+            cost.network_seconds += times * work * rates.skimmer_fit
+            cost.cpu_seconds += rates.start
+        return cost
+
+    def _evaluation(self, cost: Cost) -> Cost:
+        config, rates = self.config, self.rates
+        tested = self.target.videos["test"]
+        clips = tested * self.target.labelled(config)
+        cost.jobs, cost.files = 2, 4
+        cost.cpu_seconds = 2 * rates.start + tested * rates.evaluate + 6 * clips * (rates.read + rates.read_mel)
+        cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
+        cost.size = tested * (METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55)
+        return cost
+
+    def _report(self, cost: Cost) -> Cost:
+        config = self.config
+        pictures = min(config.report.film_strips, self.target.videos["test"]) * 3 * config.report.pictures
+        cost.jobs, cost.files, cost.cpu_seconds = 1, 1, self.rates.light_start
+        cost.size = 60_000 + pictures * self._picture_bytes() * 4 / 3
+        return cost

@@ -1,0 +1,157 @@
+"""How fast this machine is at what a run is made of, in seconds of one core, or of the GPU for networks."""
+
+import functools
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from l2l.config import Config, DemoDataset, Section, as_json
+from l2l.evaluation.cost import count_macs
+from l2l.fitting import laid_out
+from l2l.manifest.files import walk_files
+from l2l.manifest.probe import facts_of
+from l2l.media.artifact import decode_picture, encode
+from l2l.media.decode import decode
+from l2l.mels.spectrogram import log_mel, mel_shape
+from l2l.moments import WINDOW_SAMPLES
+from l2l.student.artifact import build_student
+from l2l.teacher.network import R2Plus1D
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Rates(Section):
+    """Seconds of work; the defaults are those of the demo's networks on one core of the server it was written on."""
+
+    gpu: bool = False  # whether the networks' seconds are a GPU's
+    start: Seconds = 3.0  # of a job that uses torch
+    light_start: Seconds = 1.0  # of any other
+    draw: Seconds = 0.0094  # a second of drawn video
+    listing: Seconds = 0.001  # a video: opening its file
+    decode_start: Seconds = 0.031  # a file
+    decode: Seconds = 0.0025  # a second of video, with its sound
+    decode_pixel: Seconds = 8.5e-8  # a second of video and pixel of its pictures
+    encode: Seconds = 0.0002  # a picture stored
+    read: Seconds = 0.0002  # a stored picture
+    read_mel: Seconds = 0.0001  # a stored mel
+    mel: Seconds = 0.00033  # a moment
+    teacher_forward: Seconds = 0.075  # 10^9 multiply-accumulates
+    teacher_fit: Seconds = 0.18  # and backward, and the step
+    student_forward: Seconds = 0.05
+    student_fit: Seconds = 0.28
+    skimmer_fit: Seconds = 0.3
+    evaluate: Seconds = 0.025  # a test video, by every method
+
+
+def macs(network: nn.Module, *inputs: object) -> float:
+    """Multiply-accumulates of a forward pass (10^9)."""
+    return count_macs(lambda: network(*inputs)) / 1e9
+
+
+def cpu_seconds(call: Callable[[], object], runs: int = 3) -> float:
+    """Median time of a call after a warm-up: CPU time of this process and its children, or, with a GPU, the clock's."""
+    call()
+    found = []
+    for _ in range(runs):
+        before = _now()
+        call()
+        found.append(_now() - before)
+    return sorted(found)[runs // 2]
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.monotonic()
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in spent)
+
+
+def measured(config: Config, example: Path | None, classes: int) -> Rates:
+    """The rates of this machine: a minute or so of small probes, each of the stages' own code.
+
+    Args:
+        config: sizes of pictures and networks.
+        example: a video of the target; without one a demo's is drawn.
+        classes: of the target.
+    """
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = Rates().model_dump() | {"gpu": device.type == "cuda"}
+    with tempfile.TemporaryDirectory() as folder:
+        found |= _of_video(config, example, Path(folder))
+    windows = np.random.default_rng(0).integers(-9000, 9000, (64, WINDOW_SAMPLES)).astype(np.int16)
+    found["mel"] = cpu_seconds(lambda: log_mel(windows, config.mels)) / len(windows)
+    return Rates.model_validate(found | _of_networks(config, classes, device))
+
+
+def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, float]:
+    """Drawing, opening, decoding, storing and reading back."""
+    found: dict[str, float] = {}
+    if example is None:
+        sizes = {"train": 1, "val": 1, "test": 1, "min_seconds": 30.0, "max_seconds": 30.0, "side_pixels": 64}
+        dataset = DemoDataset.model_validate({"role": "both", "shards": 1, "adapter": "demo", "kind": "untrimmed", **sizes})
+        argv = [
+            sys.executable,
+            "-m",
+            "l2l",
+            "draw_demo",
+            "--videos",
+            str(folder / "drawn"),
+            "--seed",
+            "0",
+            "--dataset",
+            as_json(dataset),
+        ]
+        found["draw"] = cpu_seconds(lambda: subprocess.run(argv, check=True), runs=1) / 90
+        example = next(path for path in walk_files(folder / "drawn") if path.suffix == ".mp4")
+    facts = facts_of(example)
+    found["listing"] = cpu_seconds(lambda: facts_of(example))
+    streams = (facts.video_stream, facts.audio_stream, facts.duration_seconds)
+    spent = cpu_seconds(lambda: decode(example, config.media, *streams, "moments")) - Rates().decode_start
+    seconds, pixels = max(1.0, facts.duration_seconds), facts.width * facts.height
+    found["decode_pixel"] = max(0.0, spent / seconds - Rates().decode) / max(1, pixels)
+    pictures = decode(example, config.media, *streams, "moments").pictures
+    stored = [encode(picture, config.media.jpeg_quality) for picture in pictures]
+    side, quality = config.media.frame_pixels, config.media.jpeg_quality
+    found["encode"] = cpu_seconds(lambda: [encode(picture, quality) for picture in pictures]) / len(pictures)
+    found["read"] = cpu_seconds(lambda: [decode_picture(each, side, quality) for each in stored]) / len(stored)
+    return found
+
+
+def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str, float]:
+    """A second's worth of each network's batches, forward, and forward and backward."""
+    side, clip_frames, batch = config.media.frame_pixels, config.media.clip_frames, 32 if device.type == "cuda" else 4
+    teacher = laid_out(R2Plus1D(classes, config.teacher.widths, config.teacher.blocks), device)
+    student = build_student(config.student, config.student.modalities, classes, config.teacher.widths[-1], config.mels.bands)
+    student = laid_out(student, device)
+    clips = torch.randn(batch, 3, clip_frames, side, side, device=device)
+    moments = 8 * batch
+    frames, mels = (
+        torch.randn(moments, 3, side, side, device=device),
+        torch.randn(moments, *mel_shape(config.mels), device=device),
+    )
+    seen = (frames, mels, torch.ones(moments, dtype=torch.bool, device=device))
+    found = {}
+    networks: tuple[tuple[str, nn.Module, tuple[Tensor, ...]], ...] = (("teacher", teacher, (clips,)), ("student", student, seen))
+    for name, network, inputs in networks:
+        work = len(inputs[0]) * macs(network.eval(), *(each[:1] for each in inputs))
+        with torch.inference_mode():
+            found[f"{name}_forward"] = cpu_seconds(functools.partial(network, *inputs)) / work
+        found[f"{name}_fit"] = cpu_seconds(functools.partial(_step, network.train(), inputs)) / work
+    return found
+
+
+def _step(network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    network.zero_grad()
+    network(*inputs)[1].square().mean().backward()
