@@ -5,6 +5,7 @@ Every store says what it is (`kind`), in which layout (`layout`) and what made i
 
 import contextlib
 import csv
+import glob
 import json
 import os
 import shutil
@@ -34,9 +35,12 @@ Reader = TypeVar("Reader", bound=HoldsVideos)
 def aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when the block ends well.
 
-    A process killed inside the block leaves `path` as it was. What an error leaves aside is removed.
+    A process killed inside the block leaves `path` as it was. What an error leaves aside is removed, and what killed writers of
+    the same `path` left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
+        shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     part = folder / path.name
     try:

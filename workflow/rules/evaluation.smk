@@ -27,8 +27,8 @@ rule evaluate_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grown(8000),
+        runtime=grown(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.evaluation),
@@ -71,9 +71,9 @@ rule evaluate_clips:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(240),
+        gpu=gpus,
     params:
         version=1,
     shell:

@@ -22,8 +22,8 @@ rule write_report:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),

@@ -21,9 +21,9 @@ rule distil_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=2880,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(2880),
+        gpu=gpus,
     params:
         modalities=modality_names,
         config=as_json(CONFIG.student),
@@ -61,9 +61,9 @@ rule finetune_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(1440),
+        gpu=gpus,
     params:
         distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
         modalities=modality_names,
