@@ -36,7 +36,10 @@ def aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when the block ends well.
 
     A process killed inside the block leaves `path` as it was. What an error leaves aside is removed, and what killed writers of
-    the same `path` left.
+    the same `path` left: the last to begin has it.
+
+    Raises:
+        BadInput: if another has begun to write `path` since.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
@@ -51,6 +54,12 @@ def aside(path: Path) -> Iterator[Path]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         os.replace(part, path)
+    except FileNotFoundError:
+        if folder.exists():
+            raise
+        raise BadInput(
+            f"{path}: another job has begun to write it since, and has it; let one Snakemake at a time make it"
+        ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
