@@ -1,6 +1,6 @@
 """Kill a whole tiny run at seeded random moments, run it again until it is done, and compare with a run left alone.
 
-    python tests/kills.py FOLDER --kills 100 [--seed 1]
+    python tests/kills.py FOLDER --kills 100 [--seed 1] [TARGET ...]
 
 Three kinds of kill, all by SIGKILL: of one process of a job (the shell, l2l, a worker, ffmpeg), of Snakemake alone, of Snakemake
 and all its jobs. Snakemake is started again at once; a run that gets done is compared, cleared, and killed from the start.
@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,8 +23,8 @@ from workflow_runs import kill_group, snakemake, start_snakemake, tiny_with
 VIDEOS = {"adapter": "demo", "role": "both", "kind": "untrimmed", "train": 16, "val": 2, "test": 4, "side_pixels": 32}
 SMALLEST = {"all": VIDEOS | {"min_seconds": 4, "max_seconds": 5, "shards": 2}}
 KINDS = ("job", "snakemake", "group")
-LATEST_SECONDS = 25.0
-"""The latest moment of a kill after a start: the longest job gets done in less, so that the run advances."""
+SHARE = 6
+"""The latest moment of a kill after a start, as a share of a whole run's time: each job gets done in less, so runs advance."""
 
 
 def smallest(path: Path) -> Path:
@@ -77,30 +78,33 @@ def _kill(process: subprocess.Popen[str], kind: str, rng: random.Random) -> bool
     return True
 
 
-def survive(folder: Path, kills: int, seed: int) -> tuple[dict[str, int], list[str]]:
-    """Kill runs in `folder` until there were `kills`, then let the last be done.
+def survive(folder: Path, kills: int, seed: int, targets: Sequence[str] = ()) -> tuple[dict[str, int], list[str]]:
+    """Kill runs in `folder`, whole or up to some targets, until there were `kills`, then let the last be done.
 
     Returns:
         how many kills of each kind, starts and finished runs there were; how those runs differ from one left alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng, config, run = random.Random(seed), smallest(folder / "small.yaml"), folder / "run"
-    whole = snakemake(run, configfile=config)
+    began = time.monotonic()
+    whole = snakemake(run, *targets, configfile=config)
+    latest_seconds = (time.monotonic() - began) / SHARE
     assert whole.returncode == 0, whole.stderr[-3000:]
     (run / "results").rename(folder / "whole")
     shutil.rmtree(run)
     counts, found = dict.fromkeys((*KINDS, "done", "starts"), 0), []
     while True:
-        process, before = start_snakemake(run, configfile=config), _kills(counts)
+        process, before = start_snakemake(run, *targets, configfile=config), _kills(counts)
         counts["starts"] += 1
         while _kills(counts) < kills:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(rng.uniform(0, LATEST_SECONDS))
+                process.wait(rng.uniform(0, latest_seconds))
             if process.poll() is not None:
                 break
             kind = rng.choice(KINDS)
             counts[kind] += _kill(process, kind, rng)
         process.wait()
+        print(counts, found, flush=True)
         if process.returncode == 0:
             counts["done"] += 1
             found += differences(folder / "whole", run / "results")
@@ -108,8 +112,9 @@ def survive(folder: Path, kills: int, seed: int) -> tuple[dict[str, int], list[s
                 return counts, found
             shutil.rmtree(run)
             continue
-        again = snakemake(run, "--unlock" if process.returncode == -signal.SIGKILL else "--dry-run", configfile=config)
-        assert again.returncode == 0, again.stderr
+        if process.returncode == -signal.SIGKILL:
+            unlocked = snakemake(run, "--unlock", configfile=config)
+            assert unlocked.returncode == 0, unlocked.stderr
         assert _kills(counts) > before, f"a run that nobody killed failed: see {run / '.snakemake/log'}"
 
 
@@ -120,11 +125,12 @@ def _kills(counts: dict[str, int]) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("targets", nargs="*")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.monotonic()
-    counts, found = survive(options.folder.resolve(), options.kills, options.seed)
+    counts, found = survive(options.folder.resolve(), options.kills, options.seed, options.targets)
     print(", ".join(f"{count} {what}" for what, count in counts.items()), f"in {time.monotonic() - began:.0f} s")
     print("\n".join(found) or "every artifact equals that of a run left alone")
     raise SystemExit(bool(found))

@@ -150,7 +150,8 @@ class Cluster:
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop a daemon: slurmctld, munged, or that of a node."""
         pid = int((self.folder / f"{name}.pid").read_text())
-        os.kill(pid, how)
+        if _alive(pid):
+            os.kill(pid, how)
         until(f"{name} has ended", lambda: not _alive(pid))
 
     def restart_controller(self) -> None:
@@ -177,6 +178,6 @@ class Cluster:
 
     def revive_node(self, node: str) -> None:
         """Start a dead node again, once the controller has noticed."""
-        until("the node is seen to be down", lambda: "down" in self.run("sinfo", "-h", "-n", node, "-o", "%T"))
+        until("the node is seen to be down", lambda: "down" in self.run("sinfo", "-h", "-n", node, "-o", "%T"), 300)
         self.run("slurmd", "-N", node)
         until("the node is back", lambda: "down" not in self.run("sinfo", "-h", "-n", node, "-o", "%T"))

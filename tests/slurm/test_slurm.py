@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, install, until, why_not
 from kills import smallest
-from workflow_runs import ROOT, environment
+from workflow_runs import ROOT, environment, kill_group
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
@@ -25,6 +25,7 @@ GPU_RULES = (
     "fit_skimmer",
     "evaluate_clips",
 )
+STARTED: list[subprocess.Popen[str]] = []
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,9 @@ def cluster(tmp_path_factory):
         cluster.up()
         yield cluster
     finally:
+        for process in STARTED:
+            if process.poll() is None:  # of a test that failed
+                kill_group(process)
         cluster.down()
 
 
@@ -58,7 +62,10 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = ["snakemake", "--profile", "slurm", "--configfile", "small.yaml", *QUICK, *arguments]
     paths = environment() | {"PYTHONPATH": ""}  # a node knows only what lies in the shared folder
     with open(folder / "said.txt", "w") as said:
-        return subprocess.Popen(command, cwd=folder, env=paths, stdout=said, stderr=said, text=True, start_new_session=True)
+        STARTED.append(
+            subprocess.Popen(command, cwd=folder, env=paths, stdout=said, stderr=said, text=True, start_new_session=True)
+        )
+    return STARTED[-1]
 
 
 def ended(process: subprocess.Popen[str], folder: Path) -> str:
