@@ -24,7 +24,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
 
 
-onstart:
+onstart:  # of a run: not of a dry run, nor in a job
     if line := abandoned_slurm_jobs(Path.cwd()):
         raise WorkflowError(line)
 

@@ -55,7 +55,7 @@ def aside(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         os.replace(part, path)
     except FileNotFoundError:
-        if folder.exists():
+        if folder.exists() or not path.parent.exists():
             raise
         raise BadInput(
             f"{path}: another job has begun to write it since, and has it; let one Snakemake at a time make it"
