@@ -14,7 +14,7 @@ from workflow_runs import ROOT, environment, kill_group
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
-QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
+QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "10")
 """Without accounting states come from squeue; and a test cannot wait as long between two looks as people can."""
 GPU_RULES = (
     "fit_teacher",
