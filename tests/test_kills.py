@@ -96,9 +96,9 @@ def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_
 @pytest.fixture
 def found(tmp_path):
     """A folder of two videos, and the configuration of a run of them."""
-    for split in ("train", "test"):
+    for split, seconds in (("train", 2), ("test", 3)):
         (tmp_path / "videos" / split / "class").mkdir(parents=True)
-        make_video(tmp_path / "videos" / split / "class/a.mp4", seconds=2)
+        make_video(tmp_path / "videos" / split / "class/a.mp4", seconds)
     videos = {"all": {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 1}}
     return tiny_with(tmp_path / "found.yaml", videos, run="found")
 
@@ -110,7 +110,7 @@ MEDIA = "results/found/media/all/videos.tsv"
 def test_a_video_replaced_while_it_is_worked_on_is_worked_on_again(found, tmp_path):
     run = tmp_path / "run"
     assert snakemake(run, "results/found/manifest/all/videos.tsv", configfile=found).returncode == 0
-    make_video(tmp_path / "videos/test/class/a.mp4", seconds=3)
+    make_video(tmp_path / "videos/test/class/a.mp4", seconds=4)
     for _ in range(2):  # the first time it is found that the list is old
         assert snakemake(run, MEDIA, configfile=found).returncode == 0
     assert "Nothing to be done" in snakemake(run, MEDIA, configfile=found).stderr
