@@ -9,7 +9,7 @@ import time
 import ffmpeg
 import pytest
 import zarr
-from workflow_runs import ROOT, environment, planned, snakemake, snakemake_argv, tiny_with
+from workflow_runs import ROOT, TINY, environment, planned, snakemake, snakemake_argv, tiny_with
 
 from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
 from l2l.features.artifact import read_features
@@ -214,10 +214,11 @@ def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tm
 
 @pytest.mark.parametrize("profile", ["slurm", "profiles/local", "profiles/ci"])
 def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
-    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--directory", str(tmp_path), "--dry-run"]
+    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--directory", str(tmp_path), "--configfile", str(TINY)]
+    command.append("--dry-run")
     told = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900)
     assert planned(told) > VIDEO_LEVEL
-    assert f"Using profile {profile} and workflow specific profile" in told.stderr
+    assert f"{profile} and workflow specific profile profiles/default" in told.stderr
 
 
 def test_without_the_slurm_plugin_nothing_is_missed(tmp_path):
