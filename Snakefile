@@ -24,6 +24,11 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
 
 
+onstart:  # of a run: not of a dry run, nor in a job
+    if line := abandoned_slurm_jobs(Path.cwd()):
+        raise WorkflowError(line)
+
+
 rule all:
     """The whole chain for one run."""
     default_target: True

@@ -6,6 +6,7 @@ Positional-only parameters of a function become positional arguments; a config s
 import argparse
 import importlib
 import inspect
+import os
 import re
 import sys
 import types
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from l2l.errors import BadInput
+from l2l.orphans import end_with_job
 
 # verb: module; the function has the verb's name. In the order of the chain, then what serves people.
 STAGES = {
@@ -136,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"l2l: unknown verb {verb!r}; expected one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
+    if job := os.environ.get("L2L_JOB"):  # set where a rule runs this, and nowhere else
+        end_with_job(job)
     try:
         function = verb_function(verb)
         values = vars(_parser_of(verb, function).parse_args(arguments[1:]))

@@ -1,4 +1,4 @@
-"""What is installed and whether it works: the first thing to run, and to paste, when something does not.
+"""What is installed and whether it works, what killed runs left here: the first thing to run, and to paste, when something fails.
 
 Nothing is imported before its turn, so that this runs where everything else is broken.
 """
@@ -14,6 +14,8 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+
+from l2l.leftovers import LOOKS
 
 REINSTALL = "rm -rf .venv && make demo"
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
@@ -142,6 +144,8 @@ def _gpu() -> tuple[str, bool]:
 def doctor() -> int:
     """Print what is installed against what is tested, name what is broken and what mends it.
 
+    In a directory in which Snakemake has run, also what is locked, incomplete or orphaned there.
+
     Returns:
         0 if all is well, 1 if something is broken.
     """
@@ -149,6 +153,8 @@ def doctor() -> int:
     looks: dict[str, Callable[[], tuple[str, bool]]] = {"Python": _python}
     looks |= {name: functools.partial(_package, name, pins.get(name)) for name in MODULES}
     looks |= {"ffmpeg": _ffmpeg, "cores": _cores, "memory": _memory, "GPU": _gpu}
+    if Path(".snakemake").is_dir():
+        looks |= {name: functools.partial(look, Path.cwd()) for name, look in LOOKS.items()}
     broken = []
     for name, look in looks.items():
         line, well = look()

@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import nn
 
-from l2l.config import PARTS, AnyDataset, Config, DemoDataset, read_config
+from l2l.config import PARTS, AnyDataset, Config, DemoDataset, FeatureName, read_config
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video, class_names
 from l2l.manifest.listing import list_dataset
@@ -209,7 +209,7 @@ class _Estimate:
                 m: build_student(config.student, m, self.target.classes, z, config.mels.bands).eval() for m in STUDENTS
             }
             self.main = self.students[tuple(config.student.modalities)]
-            self.widths = {m: x.shape[1] for m, x in self.main.features(*seen).items()}
+            self.widths: dict[FeatureName, int] = {m: x.shape[1] for m, x in self.main.features(*seen).items()}
             self.student_macs = {m: macs(student, *seen) for m, student in self.students.items()}
 
     def rows(self) -> list[Cost]:

@@ -6,6 +6,7 @@ Every store says what it is (`kind`), in which layout (`layout`) and what made i
 import contextlib
 import csv
 import errno
+import glob
 import io
 import json
 import os
@@ -43,13 +44,16 @@ ShardReader = TypeVar("ShardReader", bound=HoldsVideos)
 def aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when the block ends well.
 
-    A process killed inside the block leaves `path` as it was. What an error leaves aside is removed.
+    A process killed inside the block leaves `path` as it was. What an error leaves aside is removed, and what killed writers of
+    the same `path` left: the last to begin has it.
 
     Raises:
-        BadInput: if the disk is full or the folder cannot be written to.
+        BadInput: if the disk is full, the folder cannot be written to, or another has begun to write `path` since.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
+            shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -65,7 +69,11 @@ def aside(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise _unwritable(path, error) from None
-        raise
+        if not isinstance(error, FileNotFoundError) or folder.exists() or not path.parent.exists():
+            raise
+        raise BadInput(
+            f"{path}: another job has begun to write it since, and has it; let one Snakemake at a time make it"
+        ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

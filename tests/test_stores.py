@@ -48,6 +48,24 @@ def test_a_process_killed_while_it_writes_leaves_no_half_written_store(tmp_path)
         pass
 
 
+def test_who_begins_last_to_write_has_it_and_who_began_before_is_told(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(BadInput, match=r"a\.txt: another job has begun"), aside(path) as first:
+        first.write_text("first")
+        with aside(path) as second:
+            second.write_text("second")
+    assert path.read_text() == "second"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_what_killed_writers_of_a_store_left_is_removed_and_what_is_anothers_is_not(tmp_path):
+    for name in (".a.12345678.part", ".a.txt.12345678.part", ".ab.12345678.part"):
+        (tmp_path / name).mkdir()
+    with aside(tmp_path / "a") as part:
+        part.touch()
+    assert sorted(os.listdir(tmp_path)) == [".a.txt.12345678.part", ".ab.12345678.part", "a"]
+
+
 def test_a_folder_replaces_a_folder(tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "old").write_text("")

@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 
 import ffmpeg
 import pytest
 import zarr
-from workflow_runs import ROOT, TINY, kill_group, planned, snakemake, start_snakemake, tiny_with
+from workflow_runs import ROOT, TINY, environment, planned, snakemake, snakemake_argv, tiny_with
 
 from l2l.config import read_config
 from l2l.evaluation.artifact import ABLATION_COLUMNS, CLIP_COLUMNS, RECOGNITION_COLUMNS, TABLE1_COLUMNS
@@ -136,23 +138,6 @@ def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_two(run, tmp_path
     assert compared > 60
 
 
-def test_a_run_killed_at_any_moment_leaves_only_whole_artifacts_and_the_rerun_completes(run, tmp_path):
-    for seconds in (6, 13, 21):
-        process = start_snakemake(tmp_path, "--rerun-incomplete", "results/tiny/features/untrimmed/zarr.json")
-        time.sleep(seconds)
-        kill_group(process)
-        assert snakemake(tmp_path, "--unlock").returncode == 0
-        for store in (tmp_path / "results/tiny").rglob("*.h5"):
-            assert inspect(store, check=True) == 0
-        for network in (tmp_path / "results/tiny").rglob("*.pt"):
-            assert inspect(network) == 0
-    finished = snakemake(tmp_path, "--rerun-incomplete", "results/tiny/features/untrimmed/zarr.json")
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    for file in (tmp_path / "results/tiny/features").rglob("*"):
-        if file.is_file():
-            assert file.read_bytes() == (run / file.relative_to(tmp_path)).read_bytes()
-
-
 def test_predict_answers_for_single_files_and_tells_what_it_cannot_read(run, tmp_path, capsys):
     good = sorted((run / "results/tiny/videos/untrimmed/test").rglob("*.mp4"))[0]
     bad = tmp_path / "-bad.mp4"
@@ -248,10 +233,6 @@ def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tm
     assert "empty.mp4" in log
 
 
-def test_the_slurm_profile_is_found_from_the_repository_root():
-    assert (ROOT / "slurm/config.yaml").read_text().count("executor: slurm") == 1
-
-
 def test_a_plan_tells_jobs_files_and_bytes_of_every_stage_before_the_run(run, tmp_path):
     config = read_config(TINY)
     told = estimate(config, {name: contents_of(name, each, 1, None, 0) for name, each in config.videos.items()}, Rates())
@@ -263,3 +244,25 @@ def test_a_plan_tells_jobs_files_and_bytes_of_every_stage_before_the_run(run, tm
         files = [file for file in [place, *place.rglob("*")] if file.is_file()]
         assert row.files == pytest.approx(len(files), rel=0.3), row.stage
         assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), row.stage
+
+
+@pytest.mark.parametrize("profile", ["slurm", "profiles/local", "profiles/ci"])
+def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--directory", str(tmp_path), "--configfile", str(TINY)]
+    command.append("--dry-run")
+    told = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900)
+    assert planned(told) > VIDEO_LEVEL
+    assert f"{profile} and workflow specific profile profiles/default" in told.stderr
+
+
+def test_without_the_slurm_plugin_nothing_is_missed(tmp_path):
+    argv = snakemake_argv(tmp_path, "--dry-run")[3:]
+    script = f"""
+import pkgutil
+every = pkgutil.iter_modules
+pkgutil.iter_modules = lambda *folders: (module for module in every(*folders) if "slurm" not in module.name)
+from snakemake.cli import main
+main({argv!r})
+"""
+    told = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=900)
+    assert planned(told) > VIDEO_LEVEL

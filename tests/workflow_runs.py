@@ -31,9 +31,9 @@ def snakemake(folder: Path, *arguments: str, configfile: Path = TINY, cores: int
     return subprocess.run(argv, capture_output=True, text=True, env=environment(), check=False, timeout=900)
 
 
-def start_snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start_snakemake(folder: Path, *arguments: str, configfile: Path = TINY) -> subprocess.Popen[str]:
     """Start it in a process group of its own, to be killed as one."""
-    argv = snakemake_argv(folder, *arguments)
+    argv = snakemake_argv(folder, *arguments, configfile=configfile)
     out = subprocess.DEVNULL
     return subprocess.Popen(argv, stdout=out, stderr=out, text=True, env=environment(), start_new_session=True)
 

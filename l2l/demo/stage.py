@@ -1,6 +1,7 @@
 """Draw the demo's videos and write them as real H.264 and AAC files."""
 
 import hashlib
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from l2l.config import DemoDataset
 from l2l.demo import films, sounds, world
+from l2l.orphans import end_with
 from l2l.stores import aside, write_table
 
 
@@ -57,7 +59,7 @@ def draw_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -
         for split, count in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test))
         for i in range(count)
     ]
-    with aside(videos) as part, ProcessPoolExecutor(threads) as pool:
+    with aside(videos) as part, ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool:
         drawn = [pool.submit(_draw_one, part, file, name, dataset, seed) for file, name in files]
         rows = [row for future in drawn for row in future.result()]
         write_table(part / "segments.tsv", ("file", "start_seconds", "end_seconds", "label"), rows)

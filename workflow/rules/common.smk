@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,12 +14,16 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from l2l.config import PARTS, as_json, check_config
 from l2l.errors import BadInput
+from l2l.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_state
 
 try:
     CONFIG = check_config(dict(config), " ".join(map(str, workflow.config_settings.configfiles or ["config.yaml"])))
 except BadInput as error:
     raise WorkflowError(str(error)) from None
+
+# A job's own shell and the Snakemake that started it, whose end is the job's: see l2l/orphans.py.
+shell.prefix('set -euo pipefail; export L2L_JOB="$(uname -n) $$ $PPID"; ')
 
 STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
@@ -95,6 +100,31 @@ def classes_of(dataset):
 def shard_state(wildcards):
     """The state of a shard's videos."""
     return state_of(wildcards.dataset, seed(wildcards)).shards[wildcards.shard]
+
+
+def grown(amount):
+    """A resource that doubles each time a job is tried again, since what it lacked may have been this."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * 2 ** (attempt - 1)
+
+    return of_attempt
+
+
+@functools.cache
+def gpus_of_cluster():
+    """What `sinfo` says of the cluster's GPUs, a line a kind of node; None where there is no cluster, or no answer."""
+    try:
+        said = subprocess.run(["sinfo", "--noheader", "--format=%G"], capture_output=True, text=True, timeout=10)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return said.stdout if said.returncode == 0 else None
+
+
+def gpus(wildcards):
+    """How many GPUs a job asks for: one, but none of a Slurm cluster without any, which would refuse the job."""
+    known = gpus_of_cluster()
+    return 1 if known is None or "gpu" in known else 0
 
 
 def dataset_section(wildcards):

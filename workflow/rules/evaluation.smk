@@ -34,8 +34,8 @@ rule evaluate_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grown(8000),
+        runtime=grown(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.evaluation),
@@ -120,9 +120,9 @@ rule evaluate_clips:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(240),
+        gpu=gpus,
     params:
         seed=seed,
         descriptors=spans("teacher", CONFIG.target),

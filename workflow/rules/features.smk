@@ -22,9 +22,9 @@ rule extract_features:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
-        gpu=1,
+        mem_mb=grown(4000),
+        runtime=grown(240),
+        gpu=gpus,
     params:
         features=store_folder,
         config=as_json(CONFIG.features),
@@ -55,8 +55,8 @@ rule complete_features:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grown(1000),
+        runtime=grown(30),
     params:
         shards=spans("features", suffix=""),
         version=1,

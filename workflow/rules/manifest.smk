@@ -24,8 +24,8 @@ for dataset in CONFIG.videos:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=240,
+            mem_mb=grown(2000),
+            runtime=grown(240),
         params:
             folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
             shards=f"results/{{run}}/manifest/{dataset}",

@@ -18,8 +18,8 @@ rule decode_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grown(2000),
+        runtime=grown(240),
     params:
         config=as_json(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
@@ -50,8 +50,8 @@ rule gather_states:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grown(1000),
+        runtime=grown(30),
     params:
         media=spans("media"),
         config=as_json(CONFIG.manifest),

@@ -16,8 +16,8 @@ rule compute_mels:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         config=as_json(CONFIG.mels),
         version=1,

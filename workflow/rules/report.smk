@@ -26,8 +26,8 @@ rule write_report:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),

@@ -26,9 +26,9 @@ rule fit_skimmer:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=720,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(720),
+        gpu=gpus,
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=OWN_SKIMMER_SECTION,

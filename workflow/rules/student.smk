@@ -22,9 +22,9 @@ rule distil_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=2880,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(2880),
+        gpu=gpus,
     params:
         media=spans("media", CONFIG.source, parts=["fit"]),
         mels=spans("mels", CONFIG.source, parts=["fit"]),
@@ -67,9 +67,9 @@ rule finetune_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(1440),
+        gpu=gpus,
     params:
         distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
         media=spans("media", CONFIG.target, parts=["fit"]),

@@ -20,8 +20,8 @@ rule summarise_study:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grown(1000),
+        runtime=grown(30),
     shell:
         """
         python -m l2l summarise_study \

@@ -21,9 +21,9 @@ if CONFIG.teacher.weights == "train":
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=8000,
-            runtime=2880,
-            gpu=1,
+            mem_mb=grown(8000),
+            runtime=grown(2880),
+            gpu=gpus,
         params:
             media=spans("media", CONFIG.source, parts=["fit"]),
             classes=classes_of(CONFIG.source),
@@ -58,8 +58,8 @@ else:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=grown(2000),
+            runtime=grown(60),
         params:
             config=as_json(CONFIG.teacher),
             media_config=as_json(CONFIG.media),
@@ -89,9 +89,9 @@ rule describe_clips:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=720,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(720),
+        gpu=gpus,
     params:
         part=described_part,
         config=as_json(CONFIG.teacher),

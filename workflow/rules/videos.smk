@@ -14,8 +14,8 @@ rule draw_demo:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         dataset=dataset_section,
         seed=seed,

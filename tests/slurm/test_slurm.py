@@ -1,0 +1,160 @@
+"""`snakemake --profile slurm` from the repository's root, on a real Slurm: whole, in part, and when things break."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, install, until, why_not
+from kills import smallest
+from workflow_runs import ROOT, environment, kill_group
+
+pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
+
+QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "10")
+"""Without accounting states come from squeue; and a test cannot wait as long between two looks as people can."""
+GPU_RULES = (
+    "fit_teacher",
+    "describe_clips",
+    "distil_student",
+    "finetune_student",
+    "extract_features",
+    "fit_skimmer",
+    "evaluate_clips",
+)
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster of three nodes, for all tests."""
+    if reason := why_not():
+        assert not os.environ.get("FAIL_WITHOUT_SLURM"), reason
+        pytest.skip(reason)
+    install()
+    cluster = Cluster(tmp_path_factory.mktemp("slurm", numbered=False))
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        for process in STARTED:
+            if process.poll() is None:  # of a test that failed
+                kill_group(process)
+        cluster.down()
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of what a run takes of the repository, with the smallest configuration beside."""
+    for name in ("l2l", "workflow"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tests/slurm", folder / "tests/slurm", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml", "environment.yml", "slurm", "profiles"):
+        shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
+    smallest(folder / "small.yaml")
+    return folder
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `snakemake --profile slurm` there, in a process group of its own; what it says goes to a file."""
+    command = ["snakemake", "--profile", "slurm", "--configfile", "small.yaml", *QUICK, *arguments]
+    paths = environment() | {"PYTHONPATH": ""}  # a node knows only what lies in the shared folder
+    with open(folder / "said.txt", "w") as said:
+        STARTED.append(
+            subprocess.Popen(command, cwd=folder, env=paths, stdout=said, stderr=said, text=True, start_new_session=True)
+        )
+    return STARTED[-1]
+
+
+def ended(process: subprocess.Popen[str], folder: Path) -> str:
+    """What it said, once it has ended well."""
+    assert process.wait(1800) == 0, said(folder)[-3000:]
+    return said(folder)
+
+
+def said(folder: Path) -> str:
+    return (folder / "said.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def hungry(cluster, tmp_path_factory):
+    """Jobs that need more than they ask for; they take their time beside the whole run."""
+    folder = checkout(tmp_path_factory.mktemp("hungry"))
+    targets = ("results/memory.txt", "results/time.txt", "--default-resources", "slurm_partition=gpu", "--snakefile")
+    return start(folder, *targets, "tests/slurm/hungry.smk"), folder
+
+
+@pytest.fixture(scope="module")
+def whole(cluster, hungry, tmp_path_factory):
+    """A whole run during which the controller was restarted and a node died."""
+    folder = checkout(tmp_path_factory.mktemp("whole"))
+    partitions = [f"{rule}:slurm_partition=gpu" for rule in GPU_RULES]
+    process = start(folder, "--set-resources", *partitions)
+    until("a job is done", lambda: "1 of" in said(folder), 600)
+    cluster.restart_controller()
+    on_c1 = ("squeue", "-h", "-w", "c1", "-t", "R", "-o", "%Z")
+    until("c1 has a job", lambda: str(folder) in cluster.run(*on_c1), 600)
+    cluster.kill_node("c1")
+    cluster.revive_node("c1")
+    ended(process, folder)
+    return folder
+
+
+def test_a_whole_run_is_not_stopped_by_a_restarted_controller_nor_a_node_that_dies(whole):
+    assert (whole / "results/small/report.html").is_file()
+    assert "NODE_FAIL" in said(whole)
+
+
+def test_rules_that_train_run_where_the_gpu_is(cluster, whole):
+    jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %b %N %Z").splitlines()
+    nodes = {tuple(line.split()[1:3]) for line in jobs if line.startswith("rule_fit_teacher") and line.endswith(str(whole))}
+    assert nodes == {("gres:gpu:1", "g1")}
+
+
+def test_one_stage_is_run_again_alone(whole):
+    (mels,) = list(whole.glob("results/small/mels/all/shard-000.h5"))
+    before = mels.read_bytes()
+    told = ended(start(whole, str(mels.relative_to(whole)), "--forcerun", "compute_mels"), whole)
+    assert told.count("has been submitted") == 1
+    assert mels.read_bytes() == before
+
+
+def test_a_job_out_of_memory_and_one_out_of_time_are_tried_again_with_more(hungry):
+    process, folder = hungry
+    told = ended(process, folder)
+    assert int((folder / "results/memory.txt").read_text()) == 1000
+    assert int((folder / "results/time.txt").read_text()) == 2
+    assert "status is: 'TIMEOUT'" in told
+    (log,) = folder.glob("logs/slurm/rule_take_memory/*.log")  # of the first try: that of a job that is done is removed
+    assert "exceeded memory limit" in log.read_text()
+
+
+def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_over_a_new_one(cluster, tmp_path):
+    folder = checkout(tmp_path / "folder")
+    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "tests/slurm/hungry.smk")
+
+    def jobs():
+        return sum(line == str(folder) for line in cluster.jobs("%Z"))
+
+    killed = start(folder, *sleeping)
+    until("both jobs are there", lambda: jobs() == 2)
+    killed.kill()
+    killed.wait()
+    assert jobs() == 2
+    start(folder, *sleeping, "--unlock").wait()
+    refused = start(folder, *sleeping)
+    assert refused.wait(60) != 0
+    line = next(line for line in said(folder).splitlines() if "would write over" in line)
+    doctor = subprocess.run(["python", "-m", "l2l", "doctor"], cwd=folder, env=environment(), capture_output=True, text=True)
+    cure = re.search(r"scancel [\d ]+\d", line)[0]
+    assert re.search(rf"^orphans +Slurm jobs .*{cure}$", doctor.stdout, re.MULTILINE)
+    cluster.run(*cure.split())
+    until("they are gone", lambda: jobs() == 0)
+
+    stopped = start(folder, *sleeping)
+    until("both jobs are there", lambda: jobs() == 2)
+    os.killpg(stopped.pid, signal.SIGINT)
+    assert stopped.wait(60) != 0
+    until("no job is left", lambda: jobs() == 0, 20)

@@ -1,0 +1,135 @@
+"""Killed at any moment, started twice, files replaced, clocks wrong: a clear line, or the right result, and a rerun completes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kills import KINDS, descendants, differences, smallest, survive
+from media_files import make_video
+from workflow_runs import environment, snakemake, start_snakemake, tiny_with
+
+from l2l.leftovers import LOOKS
+
+KILLS = int(os.environ.get("L2L_KILLS", "4"))
+DRAWN = "results/small/videos/all"
+
+
+def ended_within(seconds: float, pids: list[int]) -> bool:
+    end = time.monotonic() + seconds
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def well(folder: Path) -> dict[str, bool]:
+    return {name: look(folder)[1] for name, look in LOOKS.items()}
+
+
+@pytest.mark.kills
+@pytest.mark.workflow
+def test_a_run_killed_at_random_moments_makes_what_one_left_alone_makes(tmp_path):
+    counts, found = survive(tmp_path, KILLS, seed=KILLS)
+    assert found == []
+    assert sum(counts[kind] for kind in KINDS) == KILLS
+    assert all(well(tmp_path / "run").values())
+
+
+def test_a_process_ends_when_one_of_those_it_watches_does():
+    watched = subprocess.Popen(["sleep", "60"])
+    script = f"import time; from l2l.orphans import end_with; end_with([{os.getpid()}, {watched.pid}]); time.sleep(60)"
+    watching = subprocess.Popen([sys.executable, "-c", script], env=environment(), stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        watching.wait(1)
+    watched.kill()  # and nobody takes note of it: it stays a zombie
+    assert "killed; it ends" in watching.communicate(timeout=5)[1]
+    assert watching.returncode < 0
+    watched.wait()
+
+
+def test_on_another_host_nothing_is_watched():
+    script = "import time; from l2l.orphans import end_with_job; end_with_job('elsewhere 999999 999998'); time.sleep(1)"
+    assert subprocess.run([sys.executable, "-c", script], env=environment(), check=False).returncode == 0
+
+
+@pytest.mark.kills
+@pytest.mark.workflow
+def test_the_jobs_of_a_killed_snakemake_end_and_the_doctor_says_what_it_left(tmp_path):
+    config = smallest(tmp_path / "small.yaml")
+    process = start_snakemake(tmp_path, DRAWN, configfile=config)
+    while not any(tmp_path.glob("results/small/videos/.all.*.part/all")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    jobs = descendants(process.pid)
+    assert len(jobs) >= 2
+    assert well(tmp_path) == dict.fromkeys(LOOKS, True), "it runs, so all is well"
+    assert f"process {process.pid}: wait for it" in LOOKS["locked"](tmp_path)[0]
+    process.kill()
+    process.wait()
+    assert ended_within(3, jobs)
+    assert well(tmp_path) == dict.fromkeys(LOOKS, True) | {"locked": False, "incomplete": False, "part files": False}
+    assert "snakemake --unlock" in LOOKS["locked"](tmp_path)[0]
+    assert f"1, such as {DRAWN}: the next run makes" in LOOKS["incomplete"](tmp_path)[0]
+    assert "find results" in LOOKS["part files"](tmp_path)[0]
+    assert snakemake(tmp_path, "--unlock", configfile=config).returncode == 0
+    assert snakemake(tmp_path, DRAWN, configfile=config).returncode == 0
+    assert all(well(tmp_path).values())
+
+
+@pytest.mark.workflow
+def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_is_done(tmp_path):
+    config = smallest(tmp_path / "small.yaml")
+    both = [start_snakemake(tmp_path, DRAWN, configfile=config) for _ in range(2)]
+    assert sorted(process.wait() for process in both) == [0, 1]
+    told = "".join(log.read_text() for log in [*tmp_path.glob(".snakemake/log/*.log"), *tmp_path.glob("logs/**/*.log")])
+    assert "Directory cannot be locked" in told or "another job has begun to write it" in told
+    again = snakemake(tmp_path, DRAWN, configfile=config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert (tmp_path / DRAWN / "segments.tsv").is_file()
+
+
+@pytest.fixture
+def found(tmp_path):
+    """A folder of two videos, and the configuration of a run of them."""
+    for split, seconds in (("train", 2), ("test", 3)):
+        (tmp_path / "videos" / split / "class").mkdir(parents=True)
+        make_video(tmp_path / "videos" / split / "class/a.mp4", seconds)
+    videos = {"all": {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 1}}
+    return tiny_with(tmp_path / "found.yaml", videos, run="found")
+
+
+MEDIA = "results/found/media/all/videos.tsv"
+
+
+@pytest.mark.workflow
+def test_a_video_replaced_while_it_is_worked_on_is_worked_on_again(found, tmp_path):
+    run = tmp_path / "run"
+    assert snakemake(run, "results/found/manifest/all/videos.tsv", configfile=found).returncode == 0
+    make_video(tmp_path / "videos/test/class/a.mp4", seconds=4)
+    for _ in range(2):  # the first time it is found that the list is old
+        assert snakemake(run, MEDIA, configfile=found).returncode == 0
+    assert "Nothing to be done" in snakemake(run, MEDIA, configfile=found).stderr
+    assert snakemake(tmp_path / "new", MEDIA, configfile=found).returncode == 0
+    assert differences(run / "results", tmp_path / "new/results") == []
+
+
+@pytest.mark.workflow
+def test_a_clock_that_was_ahead_costs_work_but_no_result_and_the_doctor_sets_it_right(found, tmp_path):
+    run = tmp_path / "run"
+    assert snakemake(run, MEDIA, configfile=found).returncode == 0
+    shutil.copytree(run / "results", tmp_path / "before")
+    shard = run / "results/found/manifest/all/shard-000.tsv"
+    os.utime(shard, (time.time() + 1e6,) * 2)
+    assert snakemake(run, MEDIA, configfile=found).returncode == 0
+    assert differences(run / "results", tmp_path / "before") == []
+    told, fine = LOOKS["dated ahead"](run)
+    assert not fine
+    subprocess.run(told.partition("then ")[2], shell=True, cwd=run, check=True)
+    assert LOOKS["dated ahead"](run)[1]
+    assert snakemake(run, MEDIA, configfile=found).returncode == 0
+    assert "Nothing to be done" in snakemake(run, MEDIA, configfile=found).stderr
