@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import nn
 
-from l2l.config import PARTS, AnyDataset, Config, DemoDataset, FeatureName, read_config
+from l2l.config import PARTS, PLAIN, AnyDataset, Config, DemoDataset, FeatureName, read_config
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video, class_names
 from l2l.manifest.listing import list_dataset
@@ -20,10 +20,10 @@ from l2l.manifest.probe import probe_files
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import FRAME_RATE, MOMENT_SECONDS, SAMPLE_RATE_HZ, moment_count
 from l2l.rates import Rates, macs, measured
-from l2l.skimmer.artifact import MODELS, build
+from l2l.skimmer.artifact import MODELS, FittedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
-from l2l.teacher.network import R2Plus1D
+from l2l.teacher.network import build_teacher
 
 SAMPLED_FILES = 50  # of a data set, whose lengths stand for all
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
@@ -200,7 +200,9 @@ class _Estimate:
         side, mel = config.media.frame_pixels, mel_shape(config.mels)
         self.teacher_classes = self.source.classes if config.teacher.weights == "train" else KINETICS_CLASSES
         with torch.device("meta"):
-            self.teacher = R2Plus1D(self.teacher_classes, config.teacher.widths, config.teacher.blocks).eval()
+            self.teacher = build_teacher(
+                config.teacher.network, self.teacher_classes, config.teacher.widths, config.teacher.blocks
+            ).eval()
             clip = torch.zeros(1, 3, config.media.clip_frames, side, side)
             self.teacher_macs = macs(self.teacher, clip)
             z = self.teacher.descriptor_width
@@ -218,16 +220,6 @@ class _Estimate:
 
     def _shards(self, name: str, *parts: str) -> int:
         return sum(len(self.config.videos[name].shard_names(part)) for part in PARTS if part in (parts or PARTS))
-
-    def _read(self) -> dict[str, tuple[int, float]]:
-        """Shards and videos of each data set that mels and descriptors are made of: of a mere source none of its test videos."""
-        found: dict[str, tuple[int, float]] = {}
-        for name in self.names:
-            each = self.contents[name]
-            whole = name == self.config.target
-            parts = PARTS if whole else ("fit",)
-            found[name] = self._shards(name, *parts), each.total if whole else each.total - each.videos["test"]
-        return found
 
     def _picture_bytes(self) -> float:
         pixels, quality = self.config.media.frame_pixels**2, self.config.media.jpeg_quality
@@ -281,7 +273,8 @@ class _Estimate:
 
     def _mels(self, cost: Cost) -> Cost:
         windows, bands = mel_shape(self.config.mels)
-        for name, (shards, videos) in self._read().items():
+        for name in self.names:
+            shards, videos = self._shards(name), self.contents[name].total
             cost.jobs += shards
             cost.files += shards
             cost.cpu_seconds += shards * self.rates.start + videos * self.moments[name] * self.rates.mel
@@ -299,8 +292,10 @@ class _Estimate:
             cost.network_seconds += (
                 epochs * self.teacher_macs * (clips["train"] * rates.teacher_fit + clips["val"] * rates.teacher_forward)
             )
-        for name, (shards, videos) in self._read().items():
-            every = name == config.source
+        read_by_a_skimmer = any("teacher" in config.skimmer.all_variants[name].features for name in config.compared)
+        for name in self.names:
+            shards, videos = self._shards(name), self.contents[name].total
+            every = name == config.source or read_by_a_skimmer
             clips_a_video = self.moments[name] if every else self.contents[name].labelled(config)
             cost.jobs += shards
             cost.files += shards
@@ -342,21 +337,25 @@ class _Estimate:
         return cost
 
     def _skimmer(self, cost: Cost) -> Cost:
-        config, rates = self.config, self.rates
-        fusion, moments = self.main.fusion, max(1, round(self.moments[config.target]))
+        config, rates, fusion = self.config, self.rates, self.main.fusion
+        moments = max(1, round(self.moments[config.target]))
+        widths = self.widths | {"fused": fusion.fc2.out_features, "teacher": self.teacher.descriptor_width}
         factor = statistics.mean(1 / factor for factor in config.skimmer.read_factors)
-        for model in MODELS:
-            psi = fusion.fc1.out_features, fusion.fc2.out_features
-            network = build(model, self.widths, self.target.classes, *psi, config.skimmer).eval()
+        fits = [(model, PLAIN) for model in MODELS]
+        fits += [("skimmer", config.skimmer.all_variants[name]) for name in config.compared]
+        for model, variant in fits:
+            recognition = {name: widths[name] for name in variant.recognition or self.widths}
+            indexing = {name: widths[name] for name in variant.indexing}
+            psi = (0, sum(recognition.values()))
+            if recognition == self.widths:
+                psi = (fusion.fc1.out_features, fusion.fc2.out_features)
+            network = build(model, recognition, self.target.classes, *psi, config.skimmer, indexing).eval()
             cost.jobs += 1
             cost.files += 1
             cost.size += size_of(network)
-            read, present = (
-                {m: torch.zeros(1, moments, w) for m, w in self.widths.items()},
-                torch.ones(1, moments, dtype=torch.bool),
-            )
-            arguments = (read, present, config.skimmer.steps) if model == "skimmer" else (read, present)
-            work = macs(network, *arguments)
+            read = {name: torch.zeros(1, moments, width) for name, width in (recognition | indexing).items()}
+            fitted = FittedSkimmer(network, model, (), config.skimmer.steps, variant)
+            work = macs(fitted.scores, read, torch.ones(1, moments, dtype=torch.bool))
             times = config.skimmer.fit.epochs * self.target.videos["train"] * factor
             cost.network_seconds += times * work * rates.skimmer_fit
             cost.cpu_seconds += rates.start
@@ -366,8 +365,8 @@ class _Estimate:
         config, rates = self.config, self.rates
         tested = self.target.videos["test"]
         clips = tested * self.target.labelled(config)
-        cost.jobs, cost.files = 2, 4
-        cost.cpu_seconds = 2 * rates.start + tested * rates.evaluate + 6 * clips * (rates.read + rates.read_mel)
+        cost.jobs, cost.files = 5, 10
+        cost.cpu_seconds = cost.jobs * rates.start + tested * rates.evaluate + 6 * clips * (rates.read + rates.read_mel)
         cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
         cost.size = tested * (METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55)
         return cost

@@ -53,7 +53,7 @@ class Rates(Section):
     evaluate: Seconds = 0.025  # a test video, by every method
 
 
-def macs(network: nn.Module, *inputs: object) -> float:
+def macs(network: Callable[..., object], *inputs: object) -> float:
     """Multiply-accumulates of a forward pass (10^9)."""
     return count_macs(lambda: network(*inputs)) / 1e9
 

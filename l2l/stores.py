@@ -239,12 +239,21 @@ def read_store(path: Path, kind: str, layout: int, reader: Callable[[h5py.File],
 
 @contextlib.contextmanager
 def read_shards(
-    paths: Sequence[Path], read: Callable[[Path], contextlib.AbstractContextManager[ShardReader]], videos: Collection[str]
+    paths: Sequence[Path],
+    read: Callable[[Path], contextlib.AbstractContextManager[ShardReader]],
+    videos: Collection[str],
+    needed: Collection[str] | None = None,
 ) -> Iterator[dict[str, ShardReader]]:
     """Open every shard's store and give, for each video, the reader that holds it.
 
+    Args:
+        paths: the stores.
+        read: opens one.
+        videos: ids of those that the stores may hold.
+        needed: of those that they have to hold; all of `videos` where not told.
+
     Raises:
-        BadInput: if they do not hold exactly these videos, each once.
+        BadInput: if they hold another video, one of them twice, or lack one that is needed.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand shards are more than most systems allow unasked
@@ -255,7 +264,7 @@ def read_shards(
             check_videos(path, set(reader.videos), set(videos) - held.keys(), whole=False)
             held |= dict.fromkeys(reader.videos, reader)
         if paths:
-            check_videos(paths[0].parent, held, videos)
+            check_videos(paths[0].parent, held, held.keys() | (videos if needed is None else needed))
         yield held
 
 

@@ -666,8 +666,8 @@ def test_the_size_of_a_batch_changes_no_score_of_the_paper(full, release, tmp_pa
     for size in (1, 3, 64):
         score(tmp_path / "ours.pt", tmp_path / "store", tmp_path / "scores.tsv", factor=3, batch_videos=size)
         found.append(torch.tensor([[float(x) for x in row[1:]] for row in table(tmp_path / "scores.tsv")[1:]]))
-    assert_same(found[1], found[0], 1e-6)
-    assert_same(found[2], found[0], 1e-6)
+    for other in found[1:]:  # products of matrices of other sizes round otherwise, in the last of float32's digits
+        torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-6)
 
 
 def test_scores_of_moments_are_the_published_classifiers(full, release, tmp_path):

@@ -97,7 +97,7 @@ def test_more_shards_can_be_open_at_once_than_a_process_may_open_files_unasked(t
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (90, hard))
     try:
-        with read_shards(paths, read) as shards:
+        with read_shards(paths, read, [path.name for path in paths]) as shards:
             assert len(shards) == 100
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -122,8 +122,7 @@ def test_snakemake_finds_the_slurm_profile_by_its_name_from_the_root():
     assert (ROOT / "slurm").is_symlink()
     profile = yaml.safe_load(text("slurm/config.yaml"))
     assert profile["executor"] == "slurm"
-    assert profile["retries"] == 1
-    assert profile["rerun-incomplete"] is True
+    assert profile["retries"] == 2
     # Snakemake lets the default profile go before any other: it must leave machines alone.
     assert set(yaml.safe_load(text("workflow/profiles/default/config.yaml"))).isdisjoint(
         {"cores", "jobs", "executor", "default-resources", "set-resources", "retries", "latency-wait"}

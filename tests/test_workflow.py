@@ -112,7 +112,7 @@ def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_ta
     changed = tiny_with(tmp_path / "changed.yaml", evaluation={"variants": ["fused_then_teacher"]})
     plan = snakemake(run, "--dry-run", "--printshellcmds", configfile=changed)
     assert planned(plan) == {"describe_clips", "evaluate_clips"} | VIDEO_LEVEL
-    assert plan.stdout.count("--part all") == 2  # the target's two shards; the source's stay
+    assert plan.stdout.count("--part all") == 3  # the target's shards, two to fit on and one to test; the source's stay
     assert """--variant '{"indexing": ["fused"], "recognition": ["teacher"], "selected": true}' --descriptors """ in plan.stdout
     assert planned(snakemake(run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {"fit_skimmer"}
 

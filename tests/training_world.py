@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,13 @@ def run(
         moment = at if i == processes - 1 else 0
         started.append(_CONTEXT.Process(target=_run, args=(train, out, environment, moment, number, every_seconds)))
         started[-1].start()
-    for process in started:
-        process.join(600)
+    while any(process.is_alive() for process in started):
+        connection.wait([process.sentinel for process in started if process.is_alive()], timeout=600)
+        if any(process.exitcode for process in started):  # as torchrun does: one has died, so the others end
+            for process in started:
+                process.join(10)
+                process.kill()
+                process.join()
     said = "".join(Path(f"{out}.{i}.log").read_text(encoding="utf-8") for i in range(processes))
     ended = all(process.exitcode == 0 for process in started)
     return Run(tuple(p.exitcode for p in started), said, int(Path(f"{out}.events").read_text()) if ended else 0)
@@ -155,7 +161,7 @@ def run(
 
 def moments_of_death(name: str, events: int, count: int) -> list[int]:
     """Seeded random moments in the later part of a run of so many events."""
-    return random.Random(name).sample(range(events // 3, events), count)
+    return random.Random(name).sample(range(events * 2 // 3, events), count)
 
 
 def state(path: Path) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 from l2l.config import Features as FeaturesConfig
 from l2l.config import as_json
 from l2l.errors import BadInput
-from l2l.features.artifact import complete_root, write_features
+from l2l.features.artifact import write_features
 from l2l.features.look import look_and_listen
 from l2l.fitting import laid_out, prepare
 from l2l.media.artifact import read_media
@@ -35,8 +35,3 @@ def extract_features(media: Path, mels: Path, student: Path, features: Path, con
             rows.append((video, look_and_listen(network, frames, heard.mels(video), heard.has_sound(video), device)))
     provenance: dict[str, Any] = {"student": network.settings, "features": as_json(config)}
     write_features(features, rows, network.class_names, config.dtype, config.chunk_moments, provenance)
-
-
-def complete_features(shards: list[Path], features: Path) -> None:
-    """Write the mark that all shards of a data set are there: `features` is the ``zarr.json`` of the folder above them."""
-    complete_root(features.parent, shards)

@@ -84,8 +84,8 @@ def _complaints(log: Log, *about: int | None) -> list[str]:
 
 
 def _in_order(complaints: Iterable[list[str]]) -> list[str]:
-    """Complaints by speaker: parts of ffmpeg run at once, so the order among them differs from run to run."""
-    return [line for told in sorted(complaints, key=lambda told: (speaker(told[0]), _plain(told))) for line in told]
+    """Complaints by speaker and wording: parts of ffmpeg run at once, so the order of what they say differs from run to run."""
+    return sorted((line for told in complaints for line in told), key=lambda line: (speaker(line), _plain([line])))
 
 
 def _demuxes(line: str) -> bool:

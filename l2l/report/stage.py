@@ -54,7 +54,7 @@ def write_report(
         row["video"]: row["predicted"] for row in read_table(predictions, PREDICTION_COLUMNS) if row["method"] == "ours_dense"
     }
     shown = _spread([video for video in listed if video.video in chosen], config.film_strips)
-    with read_shards(media, read_media, usable_ids(listed, "test")) as shards:
+    with read_shards(media, read_media, usable_ids(listed), usable_ids(listed, "test")) as shards:
         films = [_film(video, said[video.video], chosen[video.video], shards[video.video], config.pictures) for video in shown]
     rows1, rows2 = read_table(table1, TABLE1_COLUMNS), read_table(clips, CLIP_COLUMNS)
     points, named = read_table(frontier, FRONTIER_COLUMNS), read_table(classes, CLASS_COLUMNS)

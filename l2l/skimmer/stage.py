@@ -59,7 +59,8 @@ def fit_skimmer(
     origin = load_start(student)
     bank = read_features(features)
     rows = [video for video in read_videos(videos) if video.usable]
-    check_videos(features, bank.videos, usable_ids(rows))
+    ids = usable_ids(rows), usable_ids(rows, "fit")
+    check_videos(features, bank.videos, ids[0])
     if model != "skimmer" and variant != sections.PLAIN:
         raise BadInput(f"--variant: found for {model}, expected for a skimmer alone")
     recognition = classified_by(variant, origin)
@@ -67,7 +68,7 @@ def fit_skimmer(
     stores = [features / "zarr.json", *sorted(features.glob("*/zarr.json")), *(descriptors or [])]
     settings = [as_json(config), as_json(variant), model, seed, frozen_modality_scores]
     with (
-        read_shards(descriptors or [], read_descriptors, usable_ids(rows, "fit")) as described,
+        read_shards(descriptors or [], read_descriptors, *ids) as described,
         resumable(skimmer, [student, videos, *stores], settings) as checkpoints,
     ):
         cache = FeatureCache(bank, names, config.cache_bytes, described)

@@ -99,12 +99,13 @@ def distil_student(
     """
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
-    split, ids = {video.video: video.split for video in listed}, usable_ids(listed, "fit")
+    split = {video.video: video.split for video in listed}
+    ids = usable_ids(listed), usable_ids(listed, "fit")
     settings = ["distil", modalities, as_json(config), seed]
     with (
-        read_shards(media, read_media, ids) as m,
-        read_shards(mels, read_mels, ids) as s,
-        read_shards(descriptors, read_descriptors, ids) as d,
+        read_shards(media, read_media, *ids) as m,
+        read_shards(mels, read_mels, *ids) as s,
+        read_shards(descriptors, read_descriptors, *ids) as d,
         resumable(student, [videos, *media, *mels, *descriptors], settings) as checkpoints,
     ):
         places: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
@@ -157,12 +158,12 @@ def finetune_student(
     """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing."""
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
-    classes, ids = class_names(listed), usable_ids(listed, "fit")
+    classes, ids = class_names(listed), (usable_ids(listed), usable_ids(listed, "fit"))
     inputs = [videos, *media, *mels, *([distilled] if distilled else [])]
     settings = ["finetune", modalities, distilled is not None, as_json(config), seed]
     with (
-        read_shards(media, read_media, ids) as m,
-        read_shards(mels, read_mels, ids) as s,
+        read_shards(media, read_media, *ids) as m,
+        read_shards(mels, read_mels, *ids) as s,
         resumable(student, inputs, settings) as checkpoints,
     ):
         mel_config = next(iter(s.values())).config

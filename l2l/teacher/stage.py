@@ -61,7 +61,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
     listed = read_videos(videos)
     classes = class_names(listed)
     with (
-        read_shards(media, read_media, usable_ids(listed, "fit")) as shards,
+        read_shards(media, read_media, usable_ids(listed), usable_ids(listed, "fit")) as shards,
         resumable(teacher, [videos, *media], [as_json(config), seed]) as checkpoints,
     ):
         counts = {video: shard.moments(video) for video, shard in shards.items()}
