@@ -11,6 +11,7 @@ help:
 	@echo "make demo    draw the demo's videos and run the whole chain on them: results/demo/report.html"
 	@echo "make study   the demo for three seeds: mean and spread"
 	@echo "make test    the tests                        make lint   style, types, architecture"
+	@echo "make test ARGS=\"-m 'slurm or kills or long'\"  those on a real Slurm (root, Debian), of killed runs, of longer ones"
 	@echo "make format  lay the code out anew"
 	@echo "make doctor  what is installed, and the cure for what is broken"
 	@echo "make slurm   what 'snakemake --profile slurm' needs besides"
@@ -24,7 +25,7 @@ study: .venv/installed
 	$(BIN)/snakemake --cores all study $(ARGS)
 
 test: .venv/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not kills and not long" $(ARGS)
 
 lint: .venv/installed-lint
 	@status=0; for check in "ruff check" "ruff format --check" "snakefmt --check Snakefile workflow" "snakemake --lint" lint-imports mypy; do \

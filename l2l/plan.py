@@ -28,6 +28,8 @@ from l2l.teacher.network import build_teacher
 SAMPLED_FILES = 50  # of a data set, whose lengths stand for all
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
 STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
+FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
+HALF_FULL_CHUNKS = 800_000  # bytes of a shard's media that are not filled
 METHODS = 11  # of Table 1: rows of predictions a video
 KINETICS_CLASSES = 400
 
@@ -269,6 +271,7 @@ class _Estimate:
             cost.cpu_seconds += each.total * (self._decoding(name) + pictures * self.rates.encode)
             cost.cpu_seconds += (self._shards(name) + 1) * self.rates.light_start
             cost.size += each.total * (pictures * (self._picture_bytes() + 8) + 2 * SAMPLE_RATE_HZ * each.mean_seconds + 235)
+            cost.size += self._shards(name) * HALF_FULL_CHUNKS
         return cost
 
     def _mels(self, cost: Cost) -> Cost:
@@ -333,7 +336,8 @@ class _Estimate:
         cost.network_seconds = moments * self.student_macs[tuple(config.student.modalities)] * rates.student_forward
         chunks = -(-moments // (shards * config.features.chunk_moments))
         cost.files = 1 + shards * (3 + arrays * (1 + chunks))
-        cost.size = moments * (widths * np.dtype(config.features.dtype).itemsize + 1)
+        rows = shards * chunks * config.features.chunk_moments  # a chunk is written whole
+        cost.size = rows * (widths * np.dtype(config.features.dtype).itemsize + 1)
         return cost
 
     def _skimmer(self, cost: Cost) -> Cost:
@@ -369,11 +373,13 @@ class _Estimate:
         cost.cpu_seconds = cost.jobs * rates.start + tested * rates.evaluate + 6 * clips * (rates.read + rates.read_mel)
         cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
         cost.size = tested * (METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55)
+        cost.size += FIXED_TABLES + 20 * config.skimmer.steps * 40 + self.target.classes * 90
+        cost.size += self.source.videos["test"] * self.moments[config.source] * 110
         return cost
 
     def _report(self, cost: Cost) -> Cost:
         config = self.config
         pictures = min(config.report.film_strips, self.target.videos["test"]) * 3 * config.report.pictures
         cost.jobs, cost.files, cost.cpu_seconds = 1, 1, self.rates.light_start
-        cost.size = 60_000 + pictures * self._picture_bytes() * 4 / 3
+        cost.size = 170_000 + pictures * self._picture_bytes() * 4 / 3
         return cost

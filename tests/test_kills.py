@@ -81,6 +81,7 @@ def test_the_jobs_of_a_killed_snakemake_end_and_the_doctor_says_what_it_left(tmp
     assert all(well(tmp_path).values())
 
 
+@pytest.mark.kills
 @pytest.mark.workflow
 def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_is_done(tmp_path):
     config = smallest(tmp_path / "small.yaml")
@@ -106,6 +107,7 @@ def found(tmp_path):
 MEDIA = "results/found/media/all/videos.tsv"
 
 
+@pytest.mark.kills
 @pytest.mark.workflow
 def test_a_video_replaced_while_it_is_worked_on_is_worked_on_again(found, tmp_path):
     run = tmp_path / "run"
@@ -118,6 +120,7 @@ def test_a_video_replaced_while_it_is_worked_on_is_worked_on_again(found, tmp_pa
     assert differences(run / "results", tmp_path / "new/results") == []
 
 
+@pytest.mark.kills
 @pytest.mark.workflow
 def test_a_clock_that_was_ahead_costs_work_but_no_result_and_the_doctor_sets_it_right(found, tmp_path):
     run = tmp_path / "run"

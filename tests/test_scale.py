@@ -103,6 +103,7 @@ def test_more_shards_can_be_open_at_once_than_a_process_may_open_files_unasked(t
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.long
 @pytest.mark.workflow
 def test_one_more_test_video_redoes_one_shard_and_the_aggregates_and_fits_nothing(tmp_path):
     sizes = {"shards": 1, "train": 6, "val": 2, "test": 3, "min_seconds": 1.9, "max_seconds": 2.1, "side_pixels": 32}
