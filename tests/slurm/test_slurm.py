@@ -24,6 +24,7 @@ GPU_RULES = (
     "extract_features",
     "fit_skimmer",
     "evaluate_clips",
+    "evaluate_audio",
 )
 STARTED: list[subprocess.Popen[str]] = []
 

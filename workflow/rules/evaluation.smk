@@ -80,8 +80,8 @@ rule evaluate_tradeoff:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grown(8000),
+        runtime=grown(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         dataset=CONFIG.target,
@@ -163,9 +163,9 @@ rule evaluate_audio:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
-        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(240),
+        gpu=gpus,
     params:
         descriptors=spans("teacher", CONFIG.source),
         media=spans("media", CONFIG.source),
@@ -206,8 +206,8 @@ rule evaluate_variants:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grown(8000),
+        runtime=grown(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,
