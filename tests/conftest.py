@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ _CHECKED = (
     "l2l.reference.preset",
 )
 install_import_hook(list(_CHECKED), "beartype.beartype")
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and so would be every process of a test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
