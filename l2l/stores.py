@@ -256,7 +256,8 @@ def read_shards(
         BadInput: if they hold another video, one of them twice, or lack one that is needed.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand shards are more than most systems allow unasked
+    with contextlib.suppress(ValueError, OSError):  # some systems call the limit infinite and refuse it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand shards are more than most allow unasked
     with contextlib.ExitStack() as stack:
         held: dict[str, ShardReader] = {}
         for path in paths:
