@@ -410,6 +410,16 @@ def test_a_run_out_of_processor_time_is_ended(tmp_path, monkeypatch):
         run_ffmpeg([], [], 1, 60, cpu_limit_seconds=0.5)
 
 
+@pytest.mark.parametrize("how", ["KILL", "TERM", "INT"])
+def test_a_run_that_somebody_kills_says_nothing_of_the_video(how, tmp_path, monkeypatch):
+    video, killed = make_video(tmp_path / "v.mp4", seconds=20), tmp_path / "killed"
+    killed.write_text(f'#!/bin/sh\n(sleep 0.5; kill -{how} $$) &\nexec {ffmpeg_program()} -readrate 0.1 "$@"\n')
+    killed.chmod(0o755)
+    monkeypatch.setattr(runner, "ffmpeg_program", lambda: killed)
+    with pytest.raises(BadInput, match=r"v.mp4: the ffmpeg that decodes it was killed: .* run again what is not done"):
+        decoded(video)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time and memory of a child are bounded on Linux alone")
 def test_a_run_out_of_memory_is_ended(tmp_path):
     large = tmp_path / "large.avi"
@@ -441,6 +451,22 @@ def test_the_log_is_bounded_but_keeps_the_first_complaints_of_each_part():
     assert sum(map(len, log.complaints.values())) < 1000
     assert log.complaints["[h264 @ 0x2"][0].endswith("complaint 0")
     assert log.complaints["[in#0/mov @ 0x3"] == ["[in#0/mov @ 0x3] [error] the last"]
+
+
+def test_a_file_is_decoded_again_while_its_log_is_torn(tmp_path, monkeypatch):
+    """One part says `Gain control`, another its error, and only then the first that this `is not implemented`."""
+    video, runs = make_video(tmp_path / "v.mp4"), tmp_path / "runs"
+    torn = "[aac @ 0x1] [warning] Gain controlerror while decoding MB 0 0\n[aac @ 0x1] [warning]  is not implemented.\n"
+    whole = "[aac @ 0x1] [warning] Gain control is not implemented.\n[h264 @ 0x2] [error] error while decoding MB 0 0\n"
+    (tmp_path / "1").write_text(torn)
+    (tmp_path / "2").write_text(whole)
+    script = f'echo >>{runs}; cat "{tmp_path}/$(wc -l <{runs})" >&2; exec {ffmpeg_program()} "$@"'
+    twice = tmp_path / "twice"
+    twice.write_text(f"#!/bin/sh\n{script}\n")
+    twice.chmod(0o755)
+    monkeypatch.setattr(runner, "ffmpeg_program", lambda: twice)
+    result = decoded(video)
+    assert (result.status, result.reason) == ("corrupt", "damaged: error while decoding MB 0 0")
 
 
 def test_the_ffmpeg_on_path_comes_first_and_the_carried_one_helps_out(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from media_files import decoded, make_video, run
 
 from l2l.config import FolderDataset, Manifest
+from l2l.errors import BadInput
 from l2l.manifest import probe
 from l2l.manifest.artifact import read_videos, shard_of
 from l2l.manifest.probe import Facts, facts_of, probe_files
@@ -135,6 +136,22 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
     assert "SIGSEGV" in found[3].reason
     assert "exit 3" in found[4].reason
     assert time.monotonic() - began < 20
+
+
+def test_a_process_that_somebody_kills_says_nothing_of_the_file(clip, monkeypatch):
+    monkeypatch.setattr(
+        probe,
+        "CHILD",
+        (sys.executable, "-c", "import os, signal; print(flush=True); input(); os.kill(os.getpid(), signal.SIGKILL)"),
+    )
+    with pytest.raises(BadInput, match=r"clip.mp4: the process that opens it was killed: .* run again"):
+        list(probe_files([clip]))
+
+
+def test_a_process_that_does_not_start_is_no_fault_of_the_files(clip, monkeypatch):
+    monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", "import no_such_module"))
+    with pytest.raises(BadInput, match="does not start: `python -m l2l doctor`"):
+        list(probe_files([clip]))
 
 
 def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from l2l.errors import KILLED, BadInput, KilledError
 from l2l.manifest.artifact import CONTAINERS
 
 CHILD = (sys.executable, "-m", "l2l.manifest.probe")
@@ -47,7 +48,12 @@ class Facts:
 
 
 def probe_files(paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS) -> Iterator[Facts]:
-    """The facts of each file, in the order given. A file that cannot be read gives its status and reason, never an exception."""
+    """The facts of each file, in the order given. A file that cannot be read gives its status and reason, never an exception.
+
+    Raises:
+        KilledError: if the process that opens the files was ended from outside.
+        BadInput: if it does not start.
+    """
     with _Child() as child:
         for path in paths:
             yield child.ask(path, time_limit_seconds)
@@ -80,11 +86,13 @@ class _Child:
         if answer := self._process.stdout.readline():
             return Facts(**json.loads(answer))
         ended = self._end()
+        if ended in KILLED:
+            raise KilledError(f"{path}: the process that opens it")
         return Facts("refused", f"opening it ends the demuxer ({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})")
 
     def _start(self) -> subprocess.Popen[bytes]:
         where = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)  # it has to find what this process found
-        return subprocess.Popen(
+        process = subprocess.Popen(
             CHILD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -92,6 +100,10 @@ class _Child:
             env={**os.environ, "PYTHONPATH": where},
             start_new_session=True,
         )
+        assert process.stdout is not None
+        if not process.stdout.readline():  # said once it is ready: how long that takes on a busy machine is no file's fault
+            raise BadInput("the process that opens videos does not start: `python -m l2l doctor` says what is amiss")
+        return process
 
     def _end(self) -> int:
         """Kill the child; its exit code, which is its own where it had ended before."""
@@ -240,10 +252,14 @@ def _serve() -> None:
     """The child: answer each line until there are no more."""
     import resource
 
+    import av  # noqa: F401 - what takes long, before the first file
+
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints must not be taken for an answer
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         facts = facts_of(Path(json.loads(line)))
         answers.write(json.dumps(dataclasses.asdict(facts)) + "\n")

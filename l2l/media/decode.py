@@ -10,15 +10,17 @@ import ffmpeg
 import numpy as np
 
 from l2l.config import Media
+from l2l.errors import KilledError
 from l2l.manifest.artifact import CONTAINERS, USABLE
 from l2l.manifest.probe import fingerprint_of
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import FfmpegStopped, run_ffmpeg
+from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
 from l2l.media.sound import TIME_CHANNELS, place
 from l2l.media.verdict import judge
 from l2l.moments import FRAME_RATE, MOMENT_FRAMES, SAMPLE_RATE_HZ, WINDOW_SAMPLES, moment_count, start_sample
 
 MOST_BYTES = 1 << 32  # of pictures or sound, of one video: about two hours of clips at 112 pixels
+TRIES = 4  # one log in fifty is torn, of files whose sound and pictures are both damaged
 
 
 def decode(
@@ -44,14 +46,19 @@ def decode(
 
     Returns:
         Pictures and sound with the state found; without pictures and with the reason where the file is not usable.
+
+    Raises:
+        KilledError: if ffmpeg was ended from outside.
     """
     step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
     argv = compile_argv(path, media, video_stream, audio_stream, step)
     outputs = ["pictures"] if audio_stream < 0 else ["pictures", "sound"]
     try:
-        finished = run_ffmpeg(argv, outputs, MOST_BYTES, media.time_limit_seconds)
+        finished = _run(argv, outputs, media.time_limit_seconds)
     except FfmpegStopped as stopped:
         return _unusable("refused", str(stopped), media, step)
+    except KilledError:
+        raise KilledError(f"{path}: the ffmpeg that decodes it") from None
     if not path.exists():
         return _unusable("missing", "no such file any more", media, step)
     if fingerprint and fingerprint != _fingerprint_now(path):
@@ -65,6 +72,15 @@ def decode(
         return _unusable(status, reason, media, step)
     heard = runs[:0] if status == "silent" else runs  # a muted track tells nothing: to the networks it is as if there were none
     return Decoded(status, reason, frames, step, shown, waveform, heard, media.grid)
+
+
+def _run(argv: list[str], outputs: list[str], time_limit_seconds: float) -> Finished:
+    """Run ffmpeg until its log can be read: the verdict must not depend on which of its parts speaks first."""
+    for _ in range(TRIES):
+        finished = run_ffmpeg(argv, outputs, MOST_BYTES, time_limit_seconds)
+        if not finished.log.torn:
+            break
+    return finished
 
 
 def _fingerprint_now(path: Path) -> str:

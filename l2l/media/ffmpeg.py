@@ -9,6 +9,7 @@ import functools
 import math
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from l2l.errors import BadInput
+from l2l.errors import KILLED, BadInput, KilledError
 
 KEPT_COMPLAINTS = 20  # of one part of ffmpeg
 LINE_BYTES = 4096
@@ -29,6 +30,8 @@ _BACKWARDS = r"^\[(?!in#\d+/mpeg|mpeg).* DTS -?\d+ < -?\d+ out of order"  # broa
 _COMPLAINT = re.compile(rf"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)|{_BACKWARDS}")
 _MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")  # to which output, with the codec and its decoder
 _GRID = re.compile(r"\d+ frames in, (\d+) frames out")
+_TORN = re.compile(r"\[[a-z]+\]  ")
+_TOLD_TO_END = re.compile(r"(\[info\] )?Exiting normally, received signal")
 _REPORT = "FFREPORT"  # the variable by which ffmpeg is told where to write its report and how much; 40 is verbose
 
 
@@ -40,17 +43,20 @@ class FfmpegStopped(Exception):
 class Log:
     """What ffmpeg said: who complained of what, and what else is asked of its report.
 
-    Its parts run at once, and in the report one may finish the line that another began: so complaints are read where nothing
-    but warnings and errors is written, which come in whole lines.
+    Its parts run at once, and one may finish the line that another began: so complaints are read where nothing but warnings and
+    errors is written. These come in whole lines, but for warnings of features that are missing, which come in two pieces.
     """
 
     complaints: dict[str, list[str]] = field(default_factory=dict)  # the first of each part, by its name and address
     opening: set[str] = field(default_factory=set)  # the parts that complained while the file was looked over
     decoders: dict[int, str] = field(default_factory=dict)  # of each stream that is read, by its index
     grid_frames: int = 0  # that the fps filter gave, told when it is torn down; 0 if it never ran
+    torn: bool = False  # a complaint may have come between the two pieces of a warning, and is then not known as one
+    told_to_end: bool = False  # by a signal that ffmpeg heeds
 
     def complain(self, line: str) -> None:
         """Take one line, without its end, of those that are only warnings and errors."""
+        self.torn |= bool(_TORN.search(line))
         if _COMPLAINT.search(line):
             told = self.complaints.setdefault(_part(line), [])
             if len(told) < KEPT_COMPLAINTS:
@@ -64,6 +70,8 @@ class Log:
             self.opening.add(_part(line))
         if counted := _GRID.search(line):
             self.grid_frames = int(counted[1])
+        if _TOLD_TO_END.match(line):
+            self.told_to_end = True
 
     def complains(self, words: str) -> bool:
         """Whether these words are in a complaint."""
@@ -124,6 +132,7 @@ def run_ffmpeg(
 
     Raises:
         FfmpegStopped: if it ran out of time, of bytes or of memory.
+        KilledError: if something else ended it.
     """
     pipes = {name: os.pipe() for name in (*outputs, _REPORT)}
     place = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
@@ -155,16 +164,18 @@ def run_ffmpeg(
     threads.append(threading.Thread(target=_read_lines, args=(report, log.report)))
     with _running(process, threads):
         try:
-            exit_code = process.wait(time_limit_seconds)
+            spent_seconds = _wait(process, time_limit_seconds)
         except subprocess.TimeoutExpired:
             raise FfmpegStopped(f"not done within {time_limit_seconds:g} s") from None
     if overflow.is_set():
         raise FfmpegStopped(f"it decodes to more than {most_bytes / 1e6:.0f} MB")
-    if exit_code == -signal.SIGKILL:  # none of ours
-        raise FfmpegStopped(f"it was killed: it takes more than {cpu_seconds} s of processor time, or the machine has no memory")
+    if process.returncode == -signal.SIGKILL and spent_seconds > cpu_seconds - 1:  # it is looked at once in a while
+        raise FfmpegStopped(f"it takes more than {cpu_seconds} s of processor time")
+    if process.returncode in KILLED or log.told_to_end:
+        raise KilledError("ffmpeg")
     if log.complains("Cannot allocate memory"):  # ffmpeg would go on with the next picture
         raise FfmpegStopped(f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory")
-    return Finished(exit_code, gathered, log)
+    return Finished(process.returncode, gathered, log)
 
 
 def speaker(line: str) -> str:
@@ -200,6 +211,28 @@ def _bound(process: subprocess.Popen[bytes], cpu_seconds: int, memory_bytes: int
                 _, hard = resource.prlimit(process.pid, what)
                 bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
                 resource.prlimit(process.pid, what, (bound, bound))
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> float:
+    """Wait until a process has ended: the processor time that it took, 0 where the system does not tell.
+
+    Raises:
+        subprocess.TimeoutExpired: if it goes on for longer.
+    """
+    if sys.platform != "linux":
+        process.wait(seconds)
+        return 0.0
+    handle = os.pidfd_open(process.pid)
+    try:
+        ended = select.poll()
+        ended.register(handle, select.POLLIN)
+        if not ended.poll(seconds * 1000):
+            raise subprocess.TimeoutExpired(process.args, seconds)
+    finally:
+        os.close(handle)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime
 
 
 @contextlib.contextmanager
