@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 LOOK_SECONDS = 0.2  # a new Snakemake takes longer to come to its first job
+GRACE_SECONDS = 20  # for a training's last step and checkpoint, which has the bits that a newer run's would; Slurm gives 30
 
 
 def end_with_job(job: str) -> None:
@@ -23,7 +24,7 @@ def end_with_job(job: str) -> None:
 
 
 def end_with(starters: Sequence[int]) -> None:
-    """Kill this process as soon as one of those with these numbers is no more."""
+    """End this process as soon as one of those with these numbers is no more: a training after its step, all else at once."""
     threading.Thread(target=_watch, args=(tuple(starters),), daemon=True).start()
 
 
@@ -31,7 +32,9 @@ def _watch(starters: Sequence[int]) -> None:
     while all(_runs(pid) for pid in starters):
         time.sleep(LOOK_SECONDS)
     print("l2l: what started this job was killed; it ends, lest it write over a newer run's results", file=sys.stderr, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)  # no clean-up: it might take as long as the next run's
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _runs(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -50,6 +51,16 @@ def test_a_process_ends_when_one_of_those_it_watches_does():
     assert "killed; it ends" in watching.communicate(timeout=5)[1]
     assert watching.returncode < 0
     watched.wait()
+
+
+def test_what_is_left_of_a_killed_job_may_end_its_step_but_not_go_on():
+    script = (
+        "import signal, time\nfrom l2l import orphans\norphans.GRACE_SECONDS = 0.5\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('a checkpoint', flush=True))\n"
+        "orphans.end_with([2**22 + 1])\nwhile True: time.sleep(0.1)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=20)
+    assert (ended.stdout, ended.returncode) == ("a checkpoint\n", -signal.SIGKILL)
 
 
 def test_on_another_host_nothing_is_watched():
