@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, install, until, why_not
-from kills import smallest
-from workflow_runs import ROOT, environment, kill_group
+from kills import differences, smallest
+from workflow_runs import ROOT, environment, kill_group, snakemake
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
@@ -106,6 +106,12 @@ def whole(cluster, hungry, tmp_path_factory):
 def test_a_whole_run_is_not_stopped_by_a_restarted_controller_nor_a_node_that_dies(whole):
     assert (whole / "results/small/report.html").is_file()
     assert "NODE_FAIL" in said(whole)
+
+
+def test_slurm_makes_the_bytes_that_one_machine_makes(whole, tmp_path):
+    alone = snakemake(tmp_path, configfile=whole / "small.yaml")
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    assert differences(tmp_path / "results", whole / "results") == []
 
 
 def test_rules_that_train_run_where_the_gpu_is(cluster, whole):
