@@ -1,6 +1,7 @@
 """Whole runs of the real workflow on tiny videos: from nothing to a report, again, changed, killed."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -254,6 +255,24 @@ def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
     told = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900)
     assert planned(told) > VIDEO_LEVEL
     assert f"{profile} and workflow specific profile profiles/default" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("sinfo", "asked"),
+    [
+        ("echo '(null) 1-00:00:00'; echo 'gpu:2 2:00:00'", {"runtime=1440", "gpu=1"}),
+        ("echo '(null) 90:30'", {"runtime=90", "gpu=0"}),
+        ("echo 'gpu:2 infinite'; echo '(null) 90:30'", {"runtime=2880", "gpu=1"}),
+        ("exit 1", {"runtime=2880", "gpu=1"}),
+    ],
+)
+def test_a_training_asks_for_no_gpu_and_no_time_that_the_cluster_does_not_have(sinfo, asked, tmp_path, monkeypatch):
+    (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{sinfo}\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    told = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
+    resources = told.partition("rule fit_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
+    assert asked <= set(resources.split(", ")), resources
 
 
 def test_without_the_slurm_plugin_nothing_is_missed(tmp_path):

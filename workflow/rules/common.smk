@@ -2,7 +2,9 @@
 
 import functools
 import gc
+import math
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -111,20 +113,37 @@ def grown(amount):
     return of_attempt
 
 
+def grown_minutes(amount):
+    """The same of a job's time, but no longer than the cluster lets any job run: a longer one would wait for ever."""
+
+    def of_attempt(wildcards, attempt):
+        limits = [minutes(limit) for _, limit in cluster() or ()]
+        return int(min(amount * 2 ** (attempt - 1), max(limits, default=math.inf)))
+
+    return of_attempt
+
+
 @functools.cache
-def gpus_of_cluster():
-    """What `sinfo` says of the cluster's GPUs, a line a kind of node; None where there is no cluster, or no answer."""
+def cluster():
+    """GPUs and longest time of the nodes that `sinfo` knows, a pair for each kind; None where there is no cluster or no answer."""
     try:
-        said = subprocess.run(["sinfo", "--noheader", "--format=%G"], capture_output=True, text=True, timeout=10)
+        said = subprocess.run(["sinfo", "--noheader", "--format=%G %l"], capture_output=True, text=True, timeout=10)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    return said.stdout if said.returncode == 0 else None
+    return [tuple(line.split()) for line in said.stdout.splitlines()] if said.returncode == 0 else None
+
+
+def minutes(limit):
+    """The minutes in what Slurm writes as 1-12:30:00 or 30:00; endless where it is no such time."""
+    if not (parts := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", limit)):
+        return math.inf
+    days, hours, minutes, _ = (int(part or 0) for part in parts.groups())
+    return (24 * days + hours) * 60 + minutes
 
 
 def gpus(wildcards):
     """How many GPUs a job asks for: one, but none of a Slurm cluster without any, which would refuse the job."""
-    known = gpus_of_cluster()
-    return 1 if known is None or "gpu" in known else 0
+    return 1 if cluster() is None or any("gpu" in gres for gres, _ in cluster()) else 0
 
 
 def dataset_section(wildcards):

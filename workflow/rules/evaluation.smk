@@ -35,7 +35,7 @@ rule evaluate_videos:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.evaluation),
@@ -81,7 +81,7 @@ rule evaluate_tradeoff:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         dataset=CONFIG.target,
@@ -121,7 +121,7 @@ rule evaluate_clips:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
         gpu=gpus,
     params:
         seed=seed,
@@ -164,7 +164,7 @@ rule evaluate_audio:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
         gpu=gpus,
     params:
         descriptors=spans("teacher", CONFIG.source),
@@ -207,7 +207,7 @@ rule evaluate_variants:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,

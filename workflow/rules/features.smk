@@ -23,7 +23,7 @@ rule extract_features:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
         gpu=gpus,
     params:
         features=store_folder,
@@ -56,7 +56,7 @@ rule complete_features:
     threads: 1
     resources:
         mem_mb=grown(1000),
-        runtime=grown(30),
+        runtime=grown_minutes(30),
     params:
         shards=spans("features", suffix=""),
         version=1,

@@ -25,7 +25,7 @@ for dataset in CONFIG.videos:
         threads: 1
         resources:
             mem_mb=grown(2000),
-            runtime=grown(240),
+            runtime=grown_minutes(240),
         params:
             folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
             shards=f"results/{{run}}/manifest/{dataset}",

@@ -19,7 +19,7 @@ rule decode_videos:
     threads: 1
     resources:
         mem_mb=grown(2000),
-        runtime=grown(240),
+        runtime=grown_minutes(240),
     params:
         config=as_json(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
@@ -51,7 +51,7 @@ rule gather_states:
     threads: 1
     resources:
         mem_mb=grown(1000),
-        runtime=grown(30),
+        runtime=grown_minutes(30),
     params:
         media=spans("media"),
         config=as_json(CONFIG.manifest),

@@ -17,7 +17,7 @@ rule compute_mels:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown_minutes(60),
     params:
         config=as_json(CONFIG.mels),
         version=1,

@@ -27,7 +27,7 @@ rule write_report:
     threads: 1
     resources:
         mem_mb=grown(2000),
-        runtime=grown(30),
+        runtime=grown_minutes(30),
     params:
         media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),

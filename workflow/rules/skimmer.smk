@@ -27,7 +27,7 @@ rule fit_skimmer:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(720),
+        runtime=grown_minutes(720),
         gpu=gpus,
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),

@@ -23,7 +23,7 @@ rule distil_student:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(2880),
+        runtime=grown_minutes(2880),
         gpu=gpus,
     params:
         media=spans("media", CONFIG.source, parts=["fit"]),
@@ -68,7 +68,7 @@ rule finetune_student:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(1440),
+        runtime=grown_minutes(1440),
         gpu=gpus,
     params:
         distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",

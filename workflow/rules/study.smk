@@ -21,7 +21,7 @@ rule summarise_study:
     threads: 1
     resources:
         mem_mb=grown(1000),
-        runtime=grown(30),
+        runtime=grown_minutes(30),
     shell:
         """
         python -m l2l summarise_study \

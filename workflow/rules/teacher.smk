@@ -22,7 +22,7 @@ if CONFIG.teacher.weights == "train":
         threads: 1
         resources:
             mem_mb=grown(8000),
-            runtime=grown(2880),
+            runtime=grown_minutes(2880),
             gpu=gpus,
         params:
             media=spans("media", CONFIG.source, parts=["fit"]),
@@ -59,7 +59,7 @@ else:
         threads: 1
         resources:
             mem_mb=grown(2000),
-            runtime=grown(60),
+            runtime=grown_minutes(60),
         params:
             config=as_json(CONFIG.teacher),
             media_config=as_json(CONFIG.media),
@@ -90,7 +90,7 @@ rule describe_clips:
     threads: 1
     resources:
         mem_mb=grown(8000),
-        runtime=grown(720),
+        runtime=grown_minutes(720),
         gpu=gpus,
     params:
         part=described_part,

@@ -15,7 +15,7 @@ rule draw_demo:
     threads: 1
     resources:
         mem_mb=grown(2000),
-        runtime=grown(30),
+        runtime=grown_minutes(30),
     params:
         dataset=dataset_section,
         seed=seed,
