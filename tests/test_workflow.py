@@ -260,13 +260,13 @@ def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
 @pytest.mark.parametrize(
     ("sinfo", "asked"),
     [
-        ("echo '(null) 1-00:00:00'; echo 'gpu:2 2:00:00'", {"runtime=1440", "gpu=1"}),
-        ("echo '(null) 90:30'", {"runtime=90", "gpu=0"}),
-        ("echo 'gpu:2 infinite'; echo '(null) 90:30'", {"runtime=2880", "gpu=1"}),
-        ("exit 1", {"runtime=2880", "gpu=1"}),
+        ("echo '(null) 1-00:00:00 4000+'; echo 'gpu:2 2:00:00 2000'", {"runtime=1440", "gpu=1", "mem_mb=4000"}),
+        ("echo '(null) 90:30 64000'", {"runtime=90", "gpu=0", "mem_mb=8000"}),
+        ("echo 'gpu:2 infinite 64000'; echo '(null) 90:30 64000'", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
+        ("exit 1", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
     ],
 )
-def test_a_training_asks_for_no_gpu_and_no_time_that_the_cluster_does_not_have(sinfo, asked, tmp_path, monkeypatch):
+def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_have(sinfo, asked, tmp_path, monkeypatch):
     (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{sinfo}\n")
     (tmp_path / "sinfo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 
@@ -104,38 +105,51 @@ def shard_state(wildcards):
     return state_of(wildcards.dataset, seed(wildcards)).shards[wildcards.shard]
 
 
-def grown(amount):
-    """A resource that doubles each time a job is tried again, since what it lacked may have been this."""
+def grown_memory(megabytes):
+    """Memory that doubles each time a job is tried again, since what it lacked may have been this; no more than a node has."""
 
     def of_attempt(wildcards, attempt):
-        return amount * 2 ** (attempt - 1)
+        return min(megabytes * 2 ** (attempt - 1), most(kind.memory_mb for kind in cluster() or ()))
 
     return of_attempt
 
 
 def grown_minutes(amount):
-    """The same of a job's time, but no longer than the cluster lets any job run: a longer one would wait for ever."""
+    """The same of a job's time, no longer than the cluster lets any job run: Slurm refuses what no node has or lets it wait."""
 
     def of_attempt(wildcards, attempt):
-        limits = [minutes(limit) for _, limit in cluster() or ()]
-        return int(min(amount * 2 ** (attempt - 1), max(limits, default=math.inf)))
+        return min(amount * 2 ** (attempt - 1), most(minutes(kind.time) for kind in cluster() or ()))
 
     return of_attempt
 
 
+def most(amounts):
+    """The largest; endless where nothing is known."""
+    return max(amounts, default=math.inf)
+
+
+class NodeKind(NamedTuple):
+    """Nodes of a Slurm cluster that have the same."""
+
+    gpus: str
+    time: str  # that a job may take
+    memory_mb: int
+
+
 @functools.cache
 def cluster():
-    """GPUs and longest time of the nodes that `sinfo` knows, a pair for each kind; None where there is no cluster or no answer."""
+    """Every kind of node that `sinfo` knows; None where there is no cluster or no answer."""
     try:
-        said = subprocess.run(["sinfo", "--noheader", "--format=%G %l"], capture_output=True, text=True, timeout=10)
+        said = subprocess.run(["sinfo", "--noheader", "--format=%G %l %m"], capture_output=True, text=True, timeout=10)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    return [tuple(line.split()) for line in said.stdout.splitlines()] if said.returncode == 0 else None
+    kinds = [line.split() for line in said.stdout.splitlines()]
+    return [NodeKind(gpus, time, int(memory.rstrip("+"))) for gpus, time, memory in kinds] if said.returncode == 0 else None
 
 
-def minutes(limit):
+def minutes(time):
     """The minutes in what Slurm writes as 1-12:30:00 or 30:00; endless where it is no such time."""
-    if not (parts := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", limit)):
+    if not (parts := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", time)):
         return math.inf
     days, hours, minutes, _ = (int(part or 0) for part in parts.groups())
     return (24 * days + hours) * 60 + minutes
@@ -143,7 +157,7 @@ def minutes(limit):
 
 def gpus(wildcards):
     """How many GPUs a job asks for: one, but none of a Slurm cluster without any, which would refuse the job."""
-    return 1 if cluster() is None or any("gpu" in gres for gres, _ in cluster()) else 0
+    return 1 if cluster() is None or any("gpu" in kind.gpus for kind in cluster()) else 0
 
 
 def dataset_section(wildcards):

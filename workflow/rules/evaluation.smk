@@ -34,7 +34,7 @@ rule evaluate_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
@@ -80,7 +80,7 @@ rule evaluate_tradeoff:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
@@ -120,7 +120,7 @@ rule evaluate_clips:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(240),
         gpu=gpus,
     params:
@@ -163,7 +163,7 @@ rule evaluate_audio:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(240),
         gpu=gpus,
     params:
@@ -206,7 +206,7 @@ rule evaluate_variants:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),

@@ -22,7 +22,7 @@ rule extract_features:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(4000),
+        mem_mb=grown_memory(4000),
         runtime=grown_minutes(240),
         gpu=gpus,
     params:
@@ -55,7 +55,7 @@ rule complete_features:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=grown_memory(1000),
         runtime=grown_minutes(30),
     params:
         shards=spans("features", suffix=""),

@@ -24,7 +24,7 @@ for dataset in CONFIG.videos:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=grown(2000),
+            mem_mb=grown_memory(2000),
             runtime=grown_minutes(240),
         params:
             folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",

@@ -18,7 +18,7 @@ rule decode_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(2000),
+        mem_mb=grown_memory(2000),
         runtime=grown_minutes(240),
     params:
         config=as_json(CONFIG.media),
@@ -50,7 +50,7 @@ rule gather_states:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=grown_memory(1000),
         runtime=grown_minutes(30),
     params:
         media=spans("media"),

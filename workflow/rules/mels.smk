@@ -16,7 +16,7 @@ rule compute_mels:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(4000),
+        mem_mb=grown_memory(4000),
         runtime=grown_minutes(60),
     params:
         config=as_json(CONFIG.mels),

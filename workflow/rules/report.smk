@@ -26,7 +26,7 @@ rule write_report:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(2000),
+        mem_mb=grown_memory(2000),
         runtime=grown_minutes(30),
     params:
         media=spans("media", CONFIG.target, parts=["test"]),

@@ -26,7 +26,7 @@ rule fit_skimmer:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(720),
         gpu=gpus,
     params:

@@ -22,7 +22,7 @@ rule distil_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(2880),
         gpu=gpus,
     params:
@@ -67,7 +67,7 @@ rule finetune_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(1440),
         gpu=gpus,
     params:

@@ -20,7 +20,7 @@ rule summarise_study:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=grown_memory(1000),
         runtime=grown_minutes(30),
     shell:
         """

@@ -21,7 +21,7 @@ if CONFIG.teacher.weights == "train":
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=grown(8000),
+            mem_mb=grown_memory(8000),
             runtime=grown_minutes(2880),
             gpu=gpus,
         params:
@@ -58,7 +58,7 @@ else:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=grown(2000),
+            mem_mb=grown_memory(2000),
             runtime=grown_minutes(60),
         params:
             config=as_json(CONFIG.teacher),
@@ -89,7 +89,7 @@ rule describe_clips:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown_memory(8000),
         runtime=grown_minutes(720),
         gpu=gpus,
     params:

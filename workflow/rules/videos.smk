@@ -14,7 +14,7 @@ rule draw_demo:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown(2000),
+        mem_mb=grown_memory(2000),
         runtime=grown_minutes(30),
     params:
         dataset=dataset_section,
