@@ -14,7 +14,7 @@ import torch
 from l2l import config
 from l2l.features.artifact import VideoFeatures, complete_root, write_features
 from l2l.manifest.artifact import Video, write_videos
-from l2l.student.artifact import load_student, save_student
+from l2l.student.artifact import digest_of, load_student, save_student
 from l2l.student.network import Student
 
 CLASSES = ("climb", "dance", "dive", "run", "sing", "swim")
@@ -61,8 +61,9 @@ def make_world(folder: Path, train: int = 96, val: int = 12, test: int = 48, see
             rows.append((name, _video(prototypes, label, student, random)))
     videos.append(Video("broken", Path("broken.mp4"), "test", (CLASSES[0],), status="corrupt"))  # no features, as in a real run
     write_videos(world.videos, videos)
+    made_with = {"student": student.settings, "student_digest": digest_of(student)}
     for shard in range(2):
-        write_features(world.features / f"shard-{shard:03d}", rows[shard::2], CLASSES, "float32", 256, {})
+        write_features(world.features / f"shard-{shard:03d}", rows[shard::2], CLASSES, "float32", 256, made_with)
     complete_root(world.features, [world.features / f"shard-{shard:03d}" for shard in range(2)])
     return world
 

@@ -6,13 +6,11 @@ from l2l.config import VARIANTS, Variant
 from l2l.evaluation.ablations import LINES, ablation_rows
 from l2l.evaluation.artifact import ABLATION_COLUMNS, RECOGNITION_COLUMNS
 from l2l.evaluation.cost import descriptor_macs
-from l2l.evaluation.inputs import load_fitted, test_videos
+from l2l.evaluation.inputs import load_fitted, load_maker, test_videos
 from l2l.evaluation.recognition import recognition_rows
 from l2l.evaluation.variants import Way, ask
-from l2l.features.artifact import read_features
 from l2l.fitting import prepare
 from l2l.stores import read_shards, write_table
-from l2l.student.artifact import load_student
 from l2l.teacher.artifact import read_descriptors
 
 
@@ -41,7 +39,7 @@ def evaluate_variants(
         threads: of torch.
     """
     prepare(0, threads)
-    origin, bank = load_student(student), read_features(features)
+    origin, bank = load_maker(student, features)
     known = {"skimmer": Variant(), **VARIANTS}
     fitted = {path.stem: load_fitted(path, bank, "skimmer", known.get(path.stem)) for path in skimmers}
     test, truth = test_videos(videos, bank)

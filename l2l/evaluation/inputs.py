@@ -7,10 +7,23 @@ import numpy as np
 from l2l.config import PLAIN, Variant
 from l2l.errors import BadInput
 from l2l.evaluation.scores import Truth
-from l2l.features.artifact import Features
+from l2l.features.artifact import Features, read_features
 from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
 from l2l.stores import check_videos
+from l2l.student.artifact import digest_of, load_student
+from l2l.student.network import Student
+
+
+def load_maker(student: Path, features: Path) -> tuple[Student, Features]:
+    """A student, and the features that it has made.
+
+    Raises:
+        BadInput: if another has made them.
+    """
+    origin, bank = load_student(student), read_features(features)
+    bank.check_student(student, digest_of(origin))
+    return origin, bank
 
 
 def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: Variant | None = PLAIN) -> FittedSkimmer:

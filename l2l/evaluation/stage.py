@@ -23,12 +23,11 @@ from l2l.evaluation.audio import audio_rows
 from l2l.evaluation.clips import described_moments, fit_head, student_scores
 from l2l.evaluation.cost import Prices, count_macs, pair_macs
 from l2l.evaluation.frontier import frontier_rows
-from l2l.evaluation.inputs import load_fitted, test_videos
+from l2l.evaluation.inputs import load_fitted, load_maker, test_videos
 from l2l.evaluation.intervals import resamples
 from l2l.evaluation.methods import METHODS, Answer, answers, skim
 from l2l.evaluation.scores import class_rows, clip_row, draws_of, table1_row
 from l2l.evaluation.tradeoff import tradeoff_rows
-from l2l.features.artifact import read_features
 from l2l.fitting import prepare
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import read_media
@@ -77,7 +76,7 @@ def evaluate_videos(
         threads: of torch.
     """
     prepare(seed, threads)
-    origin, bank = load_student(student), read_features(features)
+    origin, bank = load_maker(student, features)
     paths: dict[Model, Path] = {"skimmer": skimmer, "lstm": lstm, "non_recurrent": non_recurrent}
     fitted = {model: load_fitted(path, bank, model) for model, path in paths.items()}
     test, truth = test_videos(videos, bank)
@@ -160,7 +159,7 @@ def evaluate_tradeoff(
         threads: of torch.
     """
     prepare(0, threads)
-    origin, bank = load_student(student), read_features(features)
+    origin, bank = load_maker(student, features)
     fitted = load_fitted(skimmer, bank)
     test, truth = test_videos(videos, bank)
     rows = tradeoff_rows(fitted, bank, [video.video for video in test], truth.labels, Prices(origin, {"skimmer": fitted}))

@@ -79,14 +79,17 @@ def write_features(
             )
             stored[...] = array
         what = {"kind": KIND, "layout": LAYOUT, "videos": [video for video, _ in rows], "classes": list(classes)}
-        group.attrs.update(_sealed({**what, "provenance": dict(provenance), "made_by": MADE_BY}))
+        told = {"provenance": dict(provenance), "made_by": MADE_BY, "arrays": {name: _described(part, name) for name in arrays}}
+        group.attrs.update(_sealed({**what, **told}))
 
 
 def complete_root(root: Path, shards: Sequence[Path]) -> None:
     """Mark a data set's features as complete once every shard's store is, so that the folder opens as one Zarr group."""
-    videos = 0
+    videos, provenance = 0, dict[str, Any]()
     for shard in shards:
-        videos += len(_open_group(shard).attrs["videos"])  # type: ignore[arg-type]
+        marks = _open_group(shard).attrs
+        videos += len(marks["videos"])  # type: ignore[arg-type]
+        provenance = _agreed(provenance, dict(marks["provenance"]), shard, shards[0])  # type: ignore[arg-type]
     attributes = {
         "kind": KIND,
         "layout": LAYOUT,
@@ -98,9 +101,26 @@ def complete_root(root: Path, shards: Sequence[Path]) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def _agreed(known: Mapping[str, Any], made_with: dict[str, Any], shard: Path, first: Path) -> dict[str, Any]:
+    """What shards were made with: the first one's word, and what later ones add to it; all have to tell of one student.
+
+    A shard of before there were digests tells of none.
+    """
+    known = known or made_with
+    digests = {told["student_digest"] for told in (known, made_with) if "student_digest" in told}
+    if made_with.get("student") != known.get("student") or len(digests) > 1:
+        raise BadInput(f"{shard}: made with another student than {first}; {CURE}")
+    return {**made_with, **known}
+
+
 def _sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes with their checksum and the mark that all is there: Zarr has no checksum of its own for them."""
     return {**attributes, "checksum": _checksum(attributes), "complete": True}
+
+
+def _described(store: Path, name: str) -> str:
+    """A checksum of what Zarr says of an array, its shape, type, axes and unit; it has none of its own for that."""
+    return hashlib.blake2b((store / name / "zarr.json").read_bytes(), digest_size=8).hexdigest()
 
 
 def _checksum(attributes: Mapping[str, Any]) -> str:
@@ -158,7 +178,7 @@ class Features:
     """
 
     def __init__(self, root: Path, shards: Sequence[str]) -> None:
-        self.root = root
+        self.root, self._shards = root, tuple(shards)
         self.provenance: dict[str, Any] = {}  # what the first shard was made with
         self._place: dict[str, tuple[str, slice]] = {}
         self.classes: tuple[str, ...] = ()
@@ -169,9 +189,7 @@ class Features:
         for name in shards:
             group = _open_group(root / name)
             made_with = dict(group.attrs["provenance"])  # type: ignore[arg-type]
-            self.provenance = self.provenance or made_with
-            if made_with.get("student") != self.provenance.get("student"):
-                raise BadInput(f"{root / name}: made with another student than {root / shards[0]}; {CURE}")
+            self.provenance = _agreed(self.provenance, made_with, root / name, root / shards[0])
             self.classes = tuple(group.attrs["classes"])  # type: ignore[arg-type]
             self.modalities = self.modalities or tuple(m for m in ("image", "audio") if f"{m}_feature" in group)
             offset = _read_whole(root / name, group, "offset")
@@ -204,6 +222,15 @@ class Features:
         """Ids of the videos, in the order they are stored."""
         return tuple(self._place)
 
+    def check_student(self, student: Path, digest: str) -> None:
+        """Refuse a student that is not the one that made the features; who made imported ones is not known.
+
+        Raises:
+            BadInput: naming both.
+        """
+        if self.provenance.get("student_digest", digest) != digest:
+            raise BadInput(f"{self.root}: made with another student than {student}; name that one, or run snakemake again")
+
     def moments(self, video: str) -> int:
         """Number of moments of a video."""
         _, rows = self._place[video]
@@ -232,6 +259,19 @@ class Features:
         """
         name, rows = self._where(video)
         return {m: self._read_rows(name, f"{m}_feature", rows) for m in modalities}
+
+    def check(self) -> None:
+        """Compare every checksum.
+
+        Raises:
+            BadInput: naming the first shard or chunk that is damaged.
+        """
+        for name in self._shards:
+            known: Mapping[str, str] = _open_group(self.root / name).attrs.get("arrays", {})  # type: ignore[assignment]
+            if bad := [array for array, digest in known.items() if _described(self.root / name, array) != digest]:
+                raise BadInput(f"{self.root / name / bad[0]}: damaged (the checksum of zarr.json does not agree); {CURE}")
+        for video in self.videos:
+            self.load(video)
 
     def _where(self, video: str) -> tuple[str, slice]:
         if video not in self._place:

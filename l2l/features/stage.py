@@ -14,13 +14,15 @@ from l2l.fitting import laid_out, prepare
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
 from l2l.stores import check_videos
-from l2l.student.artifact import load_student, media_of, mels_of
+from l2l.student.artifact import digest_of, load_student, media_of, mels_of
 
 
 def extract_features(media: Path, mels: Path, student: Path, features: Path, config: FeaturesConfig, threads: int = 1) -> None:
     """Write the image, audio and fused feature and the class scores of every moment of a shard's usable videos."""
     device = prepare(0, threads)
-    network = laid_out(load_student(student), device)
+    network = load_student(student)
+    provenance: dict[str, Any] = {"student": network.settings, "student_digest": digest_of(network), "features": as_json(config)}
+    network = laid_out(network, device)
     rows = []
     with read_media(media) as seen, read_mels(mels) as heard:
         if heard.config != mels_of(network.settings):
@@ -33,5 +35,4 @@ def extract_features(media: Path, mels: Path, student: Path, features: Path, con
                 raise BadInput(f"{mels}: {heard.moments(video)} moments of {video!r}, {media} has {seen.moments(video)}")
             frames = np.stack([seen.frame(video, k) for k in range(seen.moments(video))])
             rows.append((video, look_and_listen(network, frames, heard.mels(video), heard.has_sound(video), device)))
-    provenance: dict[str, Any] = {"student": network.settings, "features": as_json(config)}
     write_features(features, rows, network.class_names, config.dtype, config.chunk_moments, provenance)

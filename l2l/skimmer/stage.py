@@ -19,7 +19,7 @@ from l2l.processes import own_threads, team
 from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
 from l2l.skimmer.examples import Examples, FeatureCache, ReadAtFactors, collate
 from l2l.stores import check_videos, read_shards
-from l2l.student.artifact import load_start
+from l2l.student.artifact import digest_of, load_start
 from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
 
@@ -58,6 +58,7 @@ def fit_skimmer(
     device, workers = prepare(seed), own_threads(threads) - 1
     origin = load_start(student)
     bank = read_features(features)
+    bank.check_student(student, digest_of(origin))
     rows = [video for video in read_videos(videos) if video.usable]
     ids = usable_ids(rows), usable_ids(rows, "fit")
     check_videos(features, bank.videos, ids[0])

@@ -1,5 +1,7 @@
 """The student on disk."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,16 @@ def load_start(path: Path) -> Student | Head:
     head.load_state_dict(state)
     head.class_names = tuple(settings["class_names"])
     return head.eval()
+
+
+def digest_of(student: Student | Head) -> str:
+    """A checksum of all that a student is, its settings and its numbers: it stands with what the student has made."""
+    settings = student.settings if isinstance(student, Student) else {}
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
+    for name, values in student.state_dict().items():
+        digest.update(name.encode())
+        digest.update(values.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def media_of(settings: dict[str, Any]) -> Media:
