@@ -19,7 +19,7 @@ from l2l.fitting import open_network
 from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
-from l2l.stores import CURE, mark, read_table
+from l2l.stores import CURE, agrees, mark, read_table, sum_of
 from l2l.teacher.artifact import read_descriptors
 
 _MOST_VIDEOS = 20
@@ -93,8 +93,7 @@ def _features(store: Path, check: bool) -> Iterator[str]:
             yield f"  {group.name.strip('/') or '.'}/{name}  {array.shape} {array.dtype}  ({axes})  {array.attrs.get('unit', '')}"
     yield from _shown(lengths, "moments")
     if check:
-        for video in features.videos:
-            features.load(video)
+        features.check()
         yield "every checksum agrees"
 
 
@@ -130,25 +129,36 @@ def _network(store: Path, check: bool) -> Iterator[str]:
         yield "every checksum agrees"
 
 
+def _compared(store: Path, check: bool) -> Iterator[str]:
+    """What is to be said of the checksum beside a text or table, which is compared at once."""
+    if not check:
+        return iter(())
+    told = "every checksum agrees" if agrees(store) else f"no {sum_of(store).name} beside it: from other hands, or an older l2l"
+    return iter((told,))
+
+
 def _table(store: Path, check: bool) -> Iterator[str]:
+    compared = _compared(store, check)
     rows = read_table(store, ())
     columns = tuple(rows[0]) if rows else ()
     if set(COLUMNS) <= set(columns) or (not rows and "\tfingerprint" in store.read_text("utf-8", "surrogateescape")):
         yield from _videos(store)
+        yield from compared
         return
     what = _TABLES.get(columns, f"a table with the columns {', '.join(columns)}")
-    yield f"{store}: {what}, complete, {len(rows)} rows; a table has no checksum"
+    yield f"{store}: {what}, complete, {len(rows)} rows"
     if check and columns in _TABLES:
         for number, row in enumerate(rows, start=1):
             for name in _NUMBERS & set(row):
                 if not _is_number(row[name]):
                     raise BadInput(f"{store}: row {number}: {name} is {row[name]!r}, expected a number; {CURE}")
         yield "every number is one"
+    yield from compared
 
 
 def _videos(store: Path) -> Iterator[str]:
     videos = read_videos(store)  # which refuses a row that is not one of a video
-    yield f"{store}: table of videos, by list_videos or gather_states, complete, {len(videos)} rows; a table has no checksum"
+    yield f"{store}: table of videos, by list_videos or gather_states, complete, {len(videos)} rows"
     for what, counts in (("split", Counter(v.split for v in videos)), ("status", Counter(v.status for v in videos))):
         yield f"  {what}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     if len({video.video for video in videos}) < len(videos):
@@ -163,9 +173,11 @@ def _is_number(text: str) -> bool:
 
 
 def _report(store: Path, check: bool) -> Iterator[str]:
+    compared = _compared(store, check)
     text = store.read_text("utf-8", "replace")
     made_by = re.search(r'<meta name="generator" content="(l2l [^"]*)">', text)
     if made_by is None:
         raise BadInput(f"{store}: no report that l2l wrote")
-    yield f"{store}: report, {'complete' if text.rstrip().endswith('</html>') else 'NOT complete'}; a page has no checksum"
+    yield f"{store}: report, {'complete' if text.rstrip().endswith('</html>') else 'NOT complete'}"
     yield f"  made_by: {made_by[1]}; the page ends with the versions and the configuration it was made with"
+    yield from compared

@@ -244,7 +244,7 @@ class _Estimate:
                 seconds = each.total * each.mean_seconds
                 cost.jobs += 1
                 cost.cpu_seconds += self.rates.light_start + seconds * self.rates.draw
-                cost.files += each.total + 1
+                cost.files += each.total + 2  # a table has its checksum beside it
                 cost.size += seconds * (6000 + 1.1 * dataset.side_pixels**2)  # sound, pictures
         return cost
 
@@ -253,7 +253,7 @@ class _Estimate:
             each = self.contents[name]
             cost.jobs += 1 + self._shards(name)
             cost.cpu_seconds += self.rates.light_start + each.total * self.rates.listing
-            cost.files += 1 + 2 * self._shards(name)
+            cost.files += 2 + 3 * self._shards(name)
             cost.size += 2 * each.total * 235
         return cost
 
@@ -266,7 +266,7 @@ class _Estimate:
         for name in self.names:
             each = self.contents[name]
             cost.jobs += self._shards(name) + 1
-            cost.files += self._shards(name) + 1
+            cost.files += self._shards(name) + 2
             pictures = self._pictures(name)
             cost.cpu_seconds += each.total * (self._decoding(name) + pictures * self.rates.encode)
             cost.cpu_seconds += (self._shards(name) + 1) * self.rates.light_start
@@ -369,7 +369,7 @@ class _Estimate:
         config, rates = self.config, self.rates
         tested = self.target.videos["test"]
         clips = tested * self.target.labelled(config)
-        cost.jobs, cost.files = 5, 10
+        cost.jobs, cost.files = 5, 20
         cost.cpu_seconds = cost.jobs * rates.start + tested * rates.evaluate + 6 * clips * (rates.read + rates.read_mel)
         cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
         cost.size = tested * (METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55)
@@ -380,6 +380,6 @@ class _Estimate:
     def _report(self, cost: Cost) -> Cost:
         config = self.config
         pictures = min(config.report.film_strips, self.target.videos["test"]) * 3 * config.report.pictures
-        cost.jobs, cost.files, cost.cpu_seconds = 1, 1, self.rates.light_start
+        cost.jobs, cost.files, cost.cpu_seconds = 1, 2, self.rates.light_start
         cost.size = 170_000 + pictures * self._picture_bytes() * 4 / 3
         return cost

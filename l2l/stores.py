@@ -1,12 +1,14 @@
 """Stores on disk: written aside and renamed when whole, checked before they are believed.
 
 Every store says what it is (`kind`), in which layout (`layout`) and what made it (`made_by`); its arrays are checksummed.
+Texts and tables stay plain, so that anything reads them: theirs stands beside, in a file that ``sha256sum --check`` reads.
 """
 
 import contextlib
 import csv
 import errno
 import glob
+import hashlib
 import io
 import json
 import os
@@ -83,17 +85,65 @@ def _unwritable(path: Path, error: OSError) -> BadInput:
     return BadInput(f"{path}: cannot be written ({reason}); make room or give leave to write there, then run it again")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole text file aside, then rename it."""
+@contextlib.contextmanager
+def _summed(path: Path) -> Iterator[Path]:
+    """As `aside` for a file, with its checksum beside it: renamed first, so that no kill leaves a new file with an old one."""
     with aside(path) as part:
+        yield part
+        with aside(sum_of(path)) as beside:
+            beside.write_text(f"{_digest(part)}  {path.name}\n", encoding="utf-8", errors="surrogateescape")
+
+
+def sum_of(path: Path) -> Path:
+    """Where the checksum of a text or table is."""
+    return path.with_name(path.name + ".sha256")
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def agrees(path: Path) -> bool:
+    """Compare a text or table with the checksum beside it.
+
+    Returns:
+        False if there is none: a person may have written it.
+
+    Raises:
+        BadInput: if it is another's.
+    """
+    beside = sum_of(path)
+    if not beside.is_file():
+        return False
+    if beside.read_bytes()[:64] != _digest(path).encode():
+        raise BadInput(
+            f"{path}: not as l2l wrote it (the checksum in {beside.name} is another); {CURE}, or, if you changed it and mean "
+            f"to keep that, delete {beside.name}"
+        )
+    return True
+
+
+def remove(path: Path) -> None:
+    """Take away a text or table, if it is there, and its checksum."""
+    path.unlink(missing_ok=True)
+    sum_of(path).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file aside, then rename it; its checksum stands beside it."""
+    with _summed(path) as part:
         part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a tab-separated table with a header line, aside, then rename it. Odd characters in a field are quoted."""
+    """Write a tab-separated table with a header line, aside, then rename it; its checksum stands beside it.
+
+    Odd characters in a field are quoted.
+    """
     returns = any("\r" in str(value) for row in rows for value in row.values())
     quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL  # csv leaves a lone carriage return bare
-    with aside(path) as part, open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with _summed(path) as part, open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)
         writer.writeheader()
         writer.writerows(rows)

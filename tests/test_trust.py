@@ -5,16 +5,20 @@ import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
+import feature_world
 import numpy as np
 import pytest
 import torch
 
 from l2l.__main__ import main
-from l2l.config import Media, Mels
+from l2l.config import Evaluation, Media, Mels
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import TABLE1_COLUMNS
+from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
+from l2l.evaluation.comparison import evaluate_variants
+from l2l.evaluation.stage import evaluate_tradeoff, evaluate_videos
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.fitting import load_network, save_network
 from l2l.inspect import inspect
@@ -22,7 +26,9 @@ from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
 from l2l.mels.artifact import read_mels, write_mels
-from l2l.stores import check_videos, read_shards, write_table, write_text
+from l2l.skimmer.stage import fit_skimmer
+from l2l.stores import check_videos, read_shards, remove, sum_of, write_table, write_text
+from l2l.student.artifact import digest_of, load_student
 from l2l.teacher.artifact import Described, read_descriptors, write_descriptors
 from l2l.teacher.network import R2Plus1D
 
@@ -158,6 +164,48 @@ def test_a_shard_of_other_videos_than_the_tables_is_refused(tmp_path):
     check_videos(tmp_path, ids, ids)
 
 
+def test_features_of_two_students_do_not_become_one_set(tmp_path):
+    shards = [tmp_path / f"shard-{i:03d}" for i in range(3)]
+
+    def write(i: int, **made_with: object) -> None:
+        write_features(shards[i], [(f"v{i}", FEATURES)], ("a", "b"), "float16", 4, made_with)
+
+    write(0, student="s")  # of before there were digests
+    write(1, student="s", student_digest="1")
+    write(2, student="s", student_digest="1")
+    complete_root(tmp_path, shards)
+    assert read_features(tmp_path).provenance == {"student": "s", "student_digest": "1"}
+    for other in ({"student": "s", "student_digest": "2"}, {"student": "t", "student_digest": "1"}, {}):
+        write(2, **other)
+        for use in (lambda: complete_root(tmp_path, shards), lambda: read_features(tmp_path)):
+            with pytest.raises(BadInput, match=r"shard-002: made with another student than .*shard-000"):
+                use()
+
+
+def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path):
+    """Of the same sizes, classes and settings: only its numbers are others."""
+    world = feature_world.make_world(tmp_path, 4, 2, 2)
+    student = load_student(world.student)
+    with torch.no_grad():
+        student.fusion.fc1.bias[0] += 1e-3
+    save_network(tmp_path / "other.pt", "student", student, student.settings)
+    given = {"student": tmp_path / "other.pt", "videos": world.videos, "features": world.features}
+    others: dict[Callable[..., None], dict[str, object]] = {
+        fit_skimmer: {"config": feature_world.SKIMMER, "model": "skimmer", "seed": 0},
+        evaluate_videos: {"config": Evaluation(), "seed": 0},
+        evaluate_tradeoff: {"dataset": "made up"},
+        evaluate_variants: {"skimmers": []},
+    }
+    for stage, options in others.items():
+        needed = [p.name for p in signature(stage).parameters.values() if p.default is p.empty]
+        with pytest.raises(BadInput, match=r"features: made with another student than .*other\.pt") as told:
+            stage(**dict.fromkeys(needed, Path("nowhere")) | options | given)
+        assert "\n" not in str(told.value)
+    read_features(world.features).check_student(world.student, digest_of(load_student(world.student)))
+    write_some_features(tmp_path / "imported")  # whose maker is not known
+    read_features(tmp_path / "imported").check_student(tmp_path / "other.pt", digest_of(student))
+
+
 # ---- inspect ---------------------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +241,46 @@ def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
         write_text(tmp_path / "report.html", content)
         assert inspect(tmp_path / "report.html") == status
         assert "made_by: l2l 9" in capsys.readouterr().out
+
+
+PLAIN: dict[str, Callable[[Path], None]] = {
+    "videos.tsv": lambda path: write_videos(path, VIDEOS),
+    "table1.tsv": lambda path: write_table(path, TABLE1_COLUMNS, [dict.fromkeys(TABLE1_COLUMNS, "1.5")]),
+    "empty.tsv": lambda path: write_table(path, CLIP_COLUMNS, []),
+    "report.html": lambda path: write_text(path, '<html><meta name="generator" content="l2l 9">Ü</html>\n'),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_any_flipped_byte_of_a_table_or_page_is_told_with_its_cure(tmp_path, name, capsys):
+    path = tmp_path / name
+    PLAIN[name](path)
+    assert inspect(path, check=True) == 0
+    assert "every checksum agrees" in capsys.readouterr().out
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert main(["inspect", str(path), "--check"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{name}: not as l2l wrote it" in line
+        assert line.endswith(f"run snakemake again, or, if you changed it and mean to keep that, delete {name}.sha256")
+    sum_of(path).unlink()
+    path.write_bytes(whole)
+    assert inspect(path, check=True) == 0
+    assert f"no {name}.sha256 beside it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_checksum_beside_a_table_is_one_that_other_programs_compare(tmp_path, name):
+    PLAIN[name](tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == [name, f"{name}.sha256"]
+    compare = ["sha256sum", "--check", "--strict", f"{name}.sha256"]
+    if shutil.which("sha256sum") is None:
+        pytest.skip("there is no sha256sum here")
+    assert subprocess.run(compare, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    remove(tmp_path / name)
+    remove(tmp_path / name)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_table_cut_short_is_refused(tmp_path):

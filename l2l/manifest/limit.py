@@ -6,6 +6,7 @@ from pathlib import Path
 from l2l.config import Manifest
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video, write_videos
+from l2l.stores import remove
 
 NAMED = 3
 
@@ -19,7 +20,7 @@ def check_usable(videos: Sequence[Video], table: Path, config: Manifest, when: s
     beside = table.with_suffix(".refused" + table.suffix)
     bad = [video for video in videos if not video.usable]
     if videos and len(bad) <= config.max_bad_fraction * len(videos):
-        beside.unlink(missing_ok=True)
+        remove(beside)
         return
     write_videos(beside, videos)
     if not videos:

@@ -8,6 +8,7 @@ from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.limit import check_usable
 from l2l.manifest.listing import list_dataset
 from l2l.manifest.unmatched import tell_unmatched
+from l2l.stores import remove
 
 
 def list_videos(videos: Path, shards: Path, dataset: AnyDataset, config: Manifest, seed: int, folder: Path | None = None) -> None:
@@ -34,7 +35,7 @@ def list_videos(videos: Path, shards: Path, dataset: AnyDataset, config: Manifes
         parts[name].append(video)
     for table in [*shards.glob("shard-*.tsv"), *shards.glob("test-*.tsv")]:
         if table.stem not in parts:  # of a time when there were more
-            table.unlink()
+            remove(table)
     for name, rows in parts.items():
         write_videos(shards / f"{name}.tsv", rows)
     write_videos(videos, known)

@@ -7,7 +7,7 @@ from pathlib import Path
 from l2l.config import AnyDataset, DemoDataset
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import walk_files
-from l2l.stores import write_table
+from l2l.stores import remove, write_table
 
 COLUMNS = ("what", "name")
 NO_FILE, NO_ID = "id without a file", "file without an id"
@@ -29,4 +29,4 @@ def tell_unmatched(dataset: AnyDataset, videos: Sequence[Video], table: Path) ->
     if rows:
         write_table(beside, COLUMNS, rows)
     else:
-        beside.unlink(missing_ok=True)
+        remove(beside)
