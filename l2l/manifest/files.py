@@ -1,7 +1,7 @@
 """The files of a data set, and which of them is meant by a name in a list. Names are looked up, never made into paths."""
 
-import contextlib
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,17 +34,40 @@ def walk_files(folder: Path) -> Iterator[Path]:
 
 
 def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """As `walk_files`, folder by folder: its path and the names of its files, sorted. A million paths take seconds to make."""
-    seen = set()
-    for at, folders, names in os.walk(folder, followlinks=True):
-        with contextlib.suppress(OSError):  # it went away meanwhile
+    """As `walk_files`, folder by folder: its path and the names of its files, sorted. A million paths take seconds to make.
+
+    A folder that cannot be read is told of and left out: one without leave, or one so deep that its path is too long.
+    """
+    seen, waiting = set(), [str(folder)]  # no recursion: folders may be deeper than that goes
+    while waiting:
+        at = waiting.pop()
+        try:
             state = Path(at).stat()
             if (state.st_dev, state.st_ino) in seen:  # a link to where we have been
-                folders.clear()
                 continue
             seen.add((state.st_dev, state.st_ino))
-        folders.sort()
-        yield at, sorted(names)
+            with os.scandir(at) as inside:
+                entries = sorted((entry.name, is_folder(entry)) for entry in inside)
+        except OSError as error:
+            if at != str(folder) and not isinstance(error, FileNotFoundError):  # which went away meanwhile
+                print(f"{_short(at)}: left out, for it cannot be read ({error.strerror})", file=sys.stderr)
+            continue
+        waiting += [f"{at}/{name}" for name, inner in reversed(entries) if inner]
+        yield at, [name for name, inner in entries if not inner]
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that loops
+        return False
+
+
+def _short(path: str) -> str:
+    """A path on one line, the middle of a very long one left out."""
+    plainly = path.encode("unicode_escape", "surrogatepass").decode()
+    return plainly if len(plainly) <= 400 else f"{plainly[:200]} ... {plainly[-200:]}"
 
 
 def is_video_name(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from l2l.config import FolderDataset, GroupTable
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video
-from l2l.manifest.files import is_video_name
+from l2l.manifest.files import is_folder, is_video_name
 from l2l.manifest.splits import split_videos
 from l2l.stores import read_table
 
@@ -51,7 +51,7 @@ def find_videos(folder: Path) -> list[Video]:
 def _folders(folder: Path, layout: str) -> list[Path]:
     try:
         return sorted(
-            Path(folder, entry.name) for entry in os.scandir(folder) if not entry.name.startswith(".") and _is_folder(entry)
+            Path(folder, entry.name) for entry in os.scandir(folder) if not entry.name.startswith(".") and is_folder(entry)
         )
     except OSError as error:
         raise BadInput(f"{layout}; found {error.strerror}") from None
@@ -59,14 +59,7 @@ def _folders(folder: Path, layout: str) -> list[Path]:
 
 def _videos(folder: Path) -> list[Path]:
     """What has a video's name, even where it cannot be read: its state is told later."""
-    return [Path(folder, entry.name) for entry in os.scandir(folder) if is_video_name(Path(entry.name)) and not _is_folder(entry)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that loops
-        return False
+    return [Path(folder, entry.name) for entry in os.scandir(folder) if is_video_name(Path(entry.name)) and not is_folder(entry)]
 
 
 def _with_groups(videos: list[Video], groups: GroupTable) -> list[Video]:
