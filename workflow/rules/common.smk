@@ -170,9 +170,12 @@ def videos_folder(dataset):
     return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
 
 
-def annotation_files(dataset):
-    """The lists and tables a data set is told by, so that a dry run names one that is not there."""
-    return [str(path) for path in CONFIG.videos[dataset].annotation_files]
+def told_files(paths):
+    """Files that the configuration names, so that a dry run names one that is not there.
+
+    As a function: Snakemake's own report shows what a rule names as it is, and a path may hold markup.
+    """
+    return lambda wildcards: list(map(str, paths))
 
 
 def media_of_dataset(wildcards):

@@ -12,7 +12,7 @@ for dataset in CONFIG.videos:
             f"list_videos_{dataset}"
         input:
             folder=videos_folder(dataset),
-            annotations=annotation_files(dataset),
+            annotations=told_files(CONFIG.videos[dataset].annotation_files),
         output:
             videos=update(f"results/{{run}}/manifest/{dataset}/videos.tsv"),
             shards=update(shard_files("manifest", dataset, suffix=".tsv")),

@@ -10,7 +10,7 @@ rule distil_student:
         media=shard_files("media", CONFIG.source, parts=["fit"]),
         mels=shard_files("mels", CONFIG.source, parts=["fit"]),
         descriptors=shard_files("teacher", CONFIG.source, parts=["fit"]),
-        weights=CONFIG.student.weights_files,
+        weights=told_files(CONFIG.student.weights_files),
     output:
         student="results/{run}/student/distilled/{modalities}.pt",
     log:
@@ -56,7 +56,7 @@ rule finetune_student:
         media=shard_files("media", CONFIG.target, parts=["fit"]),
         mels=shard_files("mels", CONFIG.target, parts=["fit"]),
         distilled=distilled_student,
-        weights=CONFIG.student.weights_files,
+        weights=told_files(CONFIG.student.weights_files),
     output:
         student="results/{run}/student/finetuned/{modalities}-{origin}.pt",
     log:

@@ -47,7 +47,7 @@ else:
     rule load_teacher:
         """Take the teacher from torchvision's weights or a local file."""
         input:
-            weights=CONFIG.teacher.weights_files,
+            weights=told_files(CONFIG.teacher.weights_files),
         output:
             teacher="results/{run}/teacher/teacher.pt",
         log:
