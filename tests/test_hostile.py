@@ -4,21 +4,27 @@ import os
 import shutil
 import socket
 import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from media_files import WHOLE, listed, make_video, run
+from workflow_runs import snakemake, tiny_with
 
+from l2l.__main__ import main
 from l2l.check import examine
 from l2l.config import FolderDataset, Manifest
 from l2l.manifest.artifact import USABLE, read_videos, write_videos
 from l2l.manifest.examine import mark_duplicates
+from l2l.manifest.files import walk_files
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import ffmpeg_program
 from l2l.media.stage import decode_videos
+from l2l.stores import read_table
 
 NFC, NFD = "é.mp4", "e\u0301.mp4"
 
@@ -77,6 +83,80 @@ def test_a_hundred_streams_are_looked_through(clip, tmp_path):
     assert (found.state, found.video_stream, found.audio_stream) == ("ok", 100, 0)
 
 
+def with_streams(clip: Path, path: Path, count: int) -> Path:
+    """The clip's sound again and again, until there are so many streams: its `trak` box copied under other numbers."""
+    content = clip.read_bytes()
+    boxes = dict(_boxes(content))
+    start, end = boxes[b"moov"]
+    assert end == len(content), "the index has to be last: nothing may move"
+    (sound,) = (content[a:b] for kind, (a, b) in _boxes(content, start + 8) if kind == b"trak" and b"soun" in content[a:b])
+    at = sound.index(b"tkhd") + 16
+    copies = (sound[:at] + (100 + i).to_bytes(4, "big") + sound[at + 4 :] for i in range(count - 2))
+    index = content[start + 8 :] + b"".join(copies)
+    path.write_bytes(content[:start] + (len(index) + 8).to_bytes(4, "big") + b"moov" + index)
+    return path
+
+
+def _boxes(content: bytes, at: int = 0) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    while at < len(content):
+        size = int.from_bytes(content[at : at + 4], "big")
+        yield content[at + 4 : at + 8], (at, at + size)
+        at += size
+
+
+def test_ten_thousand_streams_are_more_than_are_opened_and_two_hundred_are_not(clip, tmp_path):
+    few, many = (with_streams(clip, tmp_path / f"{count}.mp4", count) for count in (200, 10_000))
+    (found,) = examine([few])
+    assert (found.state, found.video_stream) == ("ok", 0)
+    began = time.process_time()
+    assert states(many) == ["corrupt"]
+    assert time.process_time() - began < 20
+
+
+def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_is_told(clip, tmp_path, capsys):
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    at = os.open(deep, os.O_RDONLY)
+    for level in range(1300):  # 5200 characters; Python's own walk ends at 1000 folders, a path at 4096 characters
+        if level in (500, 990, 1299):
+            shutil.copyfile(clip, f"/dev/fd/{at}/{level}.mp4")
+        os.mkdir("nnn", dir_fd=at)
+        below = os.open("nnn", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    assert main(["check", str(deep), "--tsv", str(tmp_path / "out.tsv")]) == 1
+    rows = read_table(tmp_path / "out.tsv", ("file", "state"))
+    assert {Path(row["file"]).name: row["state"] for row in rows} == {"990.mp4": "duplicate", "500.mp4": "ok"}
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.endswith("nnn: left out, for it cannot be read (File name too long)")
+    assert len(told) < 500
+    subprocess.run(["rm", "-r", str(deep)], check=True)  # pytest's own way gives up
+
+
+def test_names_as_long_as_the_file_system_has_them(clip, tmp_path):
+    names = ["x" * 251 + ".mp4", "é" * 125 + "x.mp4", '<"' * 125 + "x.mp4"]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(clip.read_bytes() + bytes([number]))
+    assert states(*(tmp_path / name for name in names)) == ["ok"] * 3
+    assert states(tmp_path / ("x" * 300 + ".mp4")) == ["refused"]  # there cannot be such a file
+
+
+def test_a_folder_that_may_not_be_read_is_told(clip, tmp_path, capsys, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    shutil.copy(clip, tmp_path / "open.mp4")
+    scan = os.scandir
+
+    def refuse(path: str) -> object:  # as the system does, but not to root
+        if path.endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [path.name for path in walk_files(tmp_path)] == ["open.mp4"]
+    assert "closed: left out, for it cannot be read (Permission denied)" in capsys.readouterr().err
+
+
 def test_a_file_that_grows_after_it_was_listed_is_refused(clip, tmp_path):
     growing = tmp_path / "growing.mp4"
     shutil.copy(clip, growing)
@@ -125,6 +205,33 @@ def test_a_folder_of_many_files_is_walked_and_listed(tmp_path):
     rows = read_videos(tmp_path / "o/videos.tsv")
     assert len(rows) == 500
     assert {(row.status, row.reason) for row in rows} == {("corrupt", "the file is empty")}
+
+
+@pytest.mark.workflow
+def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_report(clip, tmp_path):
+    """It embeds what rules name in its scripts, as it is. What it needs beside comes with Snakemake, from no network."""
+    listing = tmp_path / "<" / "script><img src=x onerror=alert(1)>" / "groups.tsv"
+    listing.parent.mkdir(parents=True)
+    table = "file\tgroup\n"
+    for split in ("train", "test"):
+        video = tmp_path / f"videos/{split}/a/{split}.mp4"
+        video.parent.mkdir(parents=True)
+        shutil.copy(clip, video)
+        table += f"{video}\t{split}\n"
+    listing.write_text(table, encoding="utf-8")
+    videos = {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 1}
+    videos["groups"] = {"table": str(listing), "file_column": "file", "group_column": "group"}
+    config = tiny_with(tmp_path / "c.yaml", {"all": videos}, "told", manifest={"max_bad_fraction": 1})
+    target = "results/told/manifest/all/videos.tsv"
+    made = snakemake(tmp_path, target, configfile=config)
+    assert made.returncode == 0, made.stderr[-3000:]
+    told = snakemake(tmp_path, target, "--report", str(tmp_path / "page.html"), configfile=config)
+    assert told.returncode == 0, told.stderr[-3000:]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "list_videos_all" in page
+    assert "onerror=alert" not in page
+    listing.unlink()
+    assert str(listing) in snakemake(tmp_path, target, "--dry-run", configfile=config).stdout
 
 
 def test_ffmpeg_of_ours_opens_no_list_even_where_it_is_told_to(clip, tmp_path):
