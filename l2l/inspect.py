@@ -81,19 +81,23 @@ def _settings(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _features(store: Path, check: bool) -> Iterator[str]:
     features = read_features(store)  # refuses what is not complete
+    if check:
+        features.check()
     lengths = [(video, features.moments(video)) for video in features.videos]
     moments = sum(count for _, count in lengths)
     yield f"{store}: features, complete, {len(lengths)} videos, {moments} moments, {len(features.classes)} classes"
     yield from _settings(features.provenance)
-    root = zarr.open_group(store, mode="r")
-    groups = [group for _, group in sorted(root.groups())] or [root]
-    for group in groups:
-        for name, array in sorted(group.arrays()):
-            axes = ", ".join(name or "" for name in getattr(array.metadata, "dimension_names", None) or ())
-            yield f"  {group.name.strip('/') or '.'}/{name}  {array.shape} {array.dtype}  ({axes})  {array.attrs.get('unit', '')}"
+    try:
+        root = zarr.open_group(store, mode="r")
+        groups = [group for _, group in sorted(root.groups())] or [root]
+        arrays = [(group.name.strip("/") or ".", name, array) for group in groups for name, array in sorted(group.arrays())]
+    except Exception as error:  # what is wrong with metadata, Zarr says in many ways
+        raise BadInput(f"{store}: damaged ({' '.join(str(error).split())}); {CURE}") from None
+    for place, name, array in arrays:
+        axes = ", ".join(name or "" for name in getattr(array.metadata, "dimension_names", None) or ())
+        yield f"  {place}/{name}  {array.shape} {array.dtype}  ({axes})  {array.attrs.get('unit', '')}"
     yield from _shown(lengths, "moments")
     if check:
-        features.check()
         yield "every checksum agrees"
 
 

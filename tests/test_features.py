@@ -101,6 +101,18 @@ def test_zeros_are_stored_as_zeros_and_not_as_missing_chunks(tmp_path):
     assert (read_features(tmp_path / "set").load("v").fused == 0).all()
 
 
+def test_any_flipped_byte_of_what_is_said_of_an_array_is_noticed(tmp_path):
+    """Axes and units too, which no number depends on."""
+    root = store(tmp_path / "set", [[("v", 9)]])
+    said = root / "shard-000/fused_feature/zarr.json"
+    content = said.read_bytes()
+    read_features(root).check()
+    for at in range(0, len(content), 9):
+        said.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(BadInput, match=r"fused_feature: damaged \(the checksum of zarr.json"):
+            read_features(root).check()
+
+
 @pytest.mark.parametrize("where", ["", "shard-000"])
 def test_a_store_without_its_mark_is_refused(tmp_path, where):
     root = store(tmp_path / "set", [[("v", 2)]])

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 
 import ffmpeg
+import h5py
 import pytest
 import zarr
 from workflow_runs import ROOT, TINY, environment, planned, snakemake, snakemake_argv, tiny_with
 
+from l2l.__main__ import main
 from l2l.config import read_config
 from l2l.evaluation.artifact import ABLATION_COLUMNS, CLIP_COLUMNS, RECOGNITION_COLUMNS, TABLE1_COLUMNS
 from l2l.features.artifact import read_features
@@ -23,6 +26,7 @@ from l2l.plan import contents_of, estimate
 from l2l.predict import predict
 from l2l.rates import Rates
 from l2l.stores import read_table
+from l2l.student.artifact import digest_of, load_student
 
 pytestmark = pytest.mark.workflow
 
@@ -133,7 +137,7 @@ def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_two(run, tmp_path
     compared = 0
     for file in sorted((tmp_path / "results").rglob("*")):
         other = run / file.relative_to(tmp_path)
-        if file.is_file() and ".snakemake" not in file.name:
+        if file.is_file() and ".snakemake" not in file.name and file.suffix != ".sha256":
             text = file.read_bytes().replace(bytes(tmp_path), bytes(run))  # tables name the videos' files
             assert text == other.read_bytes(), file
             compared += 1
@@ -182,6 +186,58 @@ def test_inspect_lists_the_videos_of_a_store_and_whether_it_is_complete(run, cap
     assert "every checksum agrees" in said
 
 
+def weak_spot(file):
+    """Where a byte counts in a file: of an HDF5 file or a network in the numbers, for between them there is room."""
+    if file.suffix == ".h5":
+        with h5py.File(file, "r") as store:
+            arrays = []
+            store.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) and item.size else None)
+            return arrays[-1].id.get_chunk_info(0).byte_offset
+    content = file.read_bytes()
+    if file.suffix == ".pt":
+        with zipfile.ZipFile(file) as parts:
+            at = max(parts.infolist(), key=lambda part: part.file_size).header_offset
+        return at + 30 + sum(int.from_bytes(content[at + i : at + i + 2], "little") for i in (26, 28))
+    return len(content) // 2
+
+
+def test_a_flipped_byte_in_any_artifact_of_a_run_is_told_by_its_name(run, tmp_path, capsys):
+    results = shutil.copytree(run / "results/tiny", tmp_path / "tiny")
+    assert {file.suffix for file in results.rglob("[!.]*.*") if file.is_file()} == {
+        *(".tsv", ".h5", ".pt", ".html", ".json"),
+        *(".sha256", ".state"),  # a checksum, and nothing but a checksum
+        ".mp4",  # drawn; the manifest has its fingerprint
+    }
+    store = results / "features/untrimmed"
+    for artifact in [store, *sorted(each for each in results.rglob("*.*") if each.suffix in (".tsv", ".h5", ".pt", ".html"))]:
+        assert inspect(artifact, check=True) == 0
+        assert "every checksum agrees" in capsys.readouterr().out
+    looked_at = 0
+    for file in sorted(file for file in results.rglob("*") if file.is_file()):
+        if file.suffix in (".sha256", ".state", ".mp4") or file.name.startswith("."):
+            continue
+        artifact = store if file.is_relative_to(store) else file
+        content, at = file.read_bytes(), weak_spot(file)
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert main(["inspect", str(artifact), "--check"]) == 1, file
+        (line,) = capsys.readouterr().err.splitlines()
+        assert str(artifact) in line, file
+        file.write_bytes(content)
+        looked_at += 1
+    assert looked_at > 80
+
+
+def test_features_tell_which_student_made_them(run):
+    features = read_features(run / "results/tiny/features/untrimmed")
+    students = run / "results/tiny/student/finetuned"
+    digests = {path.stem: digest_of(load_student(path)) for path in students.glob("*.pt")}
+    assert len(set(digests.values())) == len(digests) == 6
+    assert features.provenance["student_digest"] == digests["image-audio-distilled"]
+
+
+HOSTILE = "c;d<script>alert(1)<"  # a folder's name, and so a class's; with a file's after it a whole element
+
+
 @pytest.fixture(scope="module")
 def damaged(run, tmp_path_factory):
     """A folder of videos as people have them: some good, some broken, some soundless, with odd names."""
@@ -189,9 +245,9 @@ def damaged(run, tmp_path_factory):
     good = sorted((run / "results/tiny/videos/untrimmed").glob("*/*/*.mp4"))
     for split, chosen in (("train", good[:4]), ("val", good[4:6]), ("test", good[6:9])):
         for i, file in enumerate(chosen):
-            place = folder / "videos" / split / ("a b" if i % 2 else "c;d<b>")
+            place = folder / "videos" / split / ("a b" if i % 2 else HOSTILE)
             place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, place / f"it's $(odd) %03d {i}.mp4")
+            shutil.copy(file, place / (f"it's $(odd) %03d {i}.mp4" if i else 'script>"><img src=x onerror=alert(2)>.mp4'))
     test = folder / "videos/test/a b"
     whole = good[9].read_bytes()
     (test / "cut.mp4").write_bytes(whole[: len(whole) // 2])
@@ -206,11 +262,15 @@ def damaged(run, tmp_path_factory):
 def config_of(folder, path, run, max_bad_fraction):
     """A configuration that distils from the folder's videos and skims the same."""
     videos = {"found": {"adapter": "folder", "role": "both", "folder": str(folder / "videos"), "shards": 1}}
-    return tiny_with(path, videos, run, manifest={"max_bad_fraction": max_bad_fraction}, evaluation={"variants": []})
+    report = {"title": "</title></script><script>alert(3)</script>"}
+    return tiny_with(
+        path, videos, run, manifest={"max_bad_fraction": max_bad_fraction}, evaluation={"variants": []}, report=report
+    )
 
 
 def test_broken_files_never_stop_the_others_and_are_told_in_the_table_and_the_report(damaged, tmp_path):
-    finished = snakemake(tmp_path, configfile=config_of(damaged, tmp_path / "c.yaml", "damaged", 0.5))
+    config = config_of(damaged, tmp_path / "c.yaml", "damaged", 0.5)
+    finished = snakemake(tmp_path, configfile=config)
     assert finished.returncode == 0, finished.stderr[-3000:]
     states = {v.video: (v.status, v.reason) for v in read_videos(tmp_path / "results/damaged/media/found/videos.tsv")}
     assert {video: status for video, (status, _) in states.items() if status != "ok"} == {
@@ -223,8 +283,15 @@ def test_broken_files_never_stop_the_others_and_are_told_in_the_table_and_the_re
     assert all(reason for status, reason in states.values() if status != "ok")
     page = (tmp_path / "results/damaged/report.html").read_text()
     assert "test/a b/cut.mp4" in page
-    assert "c;d&lt;b&gt;" in page
-    assert "c;d<b>" not in page
+    assert "c;d&lt;script&gt;alert(1)&lt;" in page
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    # nor of Snakemake's own report, which embeds what a rule names: it escapes nothing
+    told = snakemake(tmp_path, "--report", str(tmp_path / "snakemake.html"), configfile=config)
+    assert told.returncode == 0, told.stderr[-3000:]
+    page = (tmp_path / "snakemake.html").read_text()
+    assert "write_report" in page
+    assert not re.search("alert\\([123]|onerror=alert", page)
 
 
 def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tmp_path):
