@@ -92,6 +92,13 @@ def _add_gradients(
     return total
 
 
+def _not_finite(network: nn.Module) -> str | None:
+    """The name of a weight or statistic with a number in it that is not finite; a GPU is waited for once, not for each."""
+    state = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    finite = torch.stack([value.isfinite().all() for value in state.values()])
+    return None if finite.all() else next(name for name, good in zip(state, finite.tolist(), strict=True) if not good)
+
+
 def fit(
     network: nn.Module,
     groups: Sequence[Mapping[str, Any]],
@@ -113,7 +120,8 @@ def fit(
     SIGTERM ends the process as it does, after the step under way and a checkpoint.
 
     Raises:
-        BadInput: if the loss is no longer finite, or a batch is too small to be shared.
+        BadInput: if the loss, a weight or a statistic is no longer finite, before a checkpoint of it is written; or if a batch is
+            too small to be shared.
 
     Args:
         network: put into training mode for each epoch and into evaluation mode for `validate`.
@@ -159,10 +167,13 @@ def fit(
                     optimizer.zero_grad()
                     total = _add_gradients(loss, loaded, [len(part) / len(batches[step]) for part in mine[step]], precision)
                     total, ending = team.add_up(network, (total, len(told)))
+                    where = f"epoch {progress.epoch + 1}, step {step + 1}"
                     if not math.isfinite(total):
-                        where = f"epoch {progress.epoch + 1}, step {step + 1}"
                         raise BadInput(f"the loss is {total} in {where}: learning_rate {fitting.learning_rate} is too high")
                     optimizer.step()
+                    if odd := _not_finite(network):  # a gradient may be while the loss is still finite
+                        cure = f"lower learning_rate {fitting.learning_rate}" + " or fit without bfloat16" * fitting.bfloat16
+                        raise BadInput(f"{odd} is not finite after {where}: {cure}")
                     progress = progress._replace(steps=step + 1, loss=progress.loss + total)
                     if checkpoints and team.leads and (ending or progress.steps == len(batches) or checkpoints.due()):
                         done = progress.epoch * len(batches) + progress.steps
