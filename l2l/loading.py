@@ -1,5 +1,7 @@
 """What a training draws before each epoch, and how its batches are loaded, by this process or by several beside it."""
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -67,6 +69,13 @@ def _left_to_the_training(_: int) -> None:
     """A worker ends with the training, not at a signal to all of a job's processes: the training still has to finish a step."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+@atexit.register
+def _end_what_is_left() -> None:
+    """Workers that an error has left: Python sends them SIGTERM when it ends, which they do not heed, and waits for them."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def loader(dataset: Dataset, workers: int, seed: int | None = None, **how: Any) -> DataLoader:
