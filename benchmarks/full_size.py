@@ -3,7 +3,8 @@
     python benchmarks/full_size.py MEDIA [PRESET...]
 
 MEDIA is the folder that holds `clips` and `fight`. Of a configuration all stays but three things: these clips stand for its
-videos, each training is one epoch, and the teacher's numbers are drawn, since they may not be at hand. Every stage is a process
+videos, none for those to test on, which have shards of their own; each training is one epoch; and the teacher's numbers are
+drawn, since they may not be at hand. Every stage is a process
 of its own, as in the workflow, with one thread.
 """
 
@@ -32,7 +33,6 @@ TARGET = {  # 92 train moments: more than a batch of 64
         "clips/AskAnything__making*.mp4",
     ),
     "val": ("clips/SparseSync*16k.mp4",),
-    "test": ("clips/decord*.mkv",),
 }
 DRAW = "import sys, torch; from torchvision.models import get_model; torch.save(get_model(sys.argv[1]).state_dict(), sys.argv[2])"
 
