@@ -83,6 +83,12 @@ def test_the_plot_names_every_method_once_and_is_the_same_every_time():
     assert plot == cost_plot(table1(ours_dense=80))
 
 
+def test_methods_that_are_equally_good_and_dear_are_all_named():
+    rows = [row | {"gmacs_per_video": "0.017", "top1": "55.88"} for row in table1()]
+    plot = cost_plot(rows)
+    assert all(len(re.findall(f">{method}<", plot)) == 1 for method in METHODS)
+
+
 def test_the_plot_of_clips_names_the_teacher_and_every_student():
     plot = clips_plot(clips())
     for name in ("teacher", "image", "audio", "image-audio", "not distilled"):

@@ -245,6 +245,8 @@ def test_table_2_has_a_row_a_skimmer_and_marks_what_is_quoted(compared):
         ("image_then_fused", "fused", "image", "selected"),
         ("fused_then_teacher", "teacher", "fused", "selected"),
     ]
+    student = "image-audio student, distilled"
+    assert [row["features_of"] for row in ours] == [student] * 4 + [f"{student}; teacher r2plus1d_18"]
     assert all(row["dataset"] == "features" and row["source"] == "this run" for row in ours)  # the folder's name
     assert all(float(row["gmacs_per_video"]) > float(row["index_gmacs_per_video"]) > 0 for row in ours)
     quoted = [row for row in rows if row["quoted"] == "yes"]

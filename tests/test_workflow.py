@@ -69,6 +69,14 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
         "http://creativecommons.org", ""
     ), "the page has to stand alone"
     assert page.count("data:image/jpeg;base64,") >= 2 * 3 * 2
+    for name in ("Table 1", "Table 2", "Figure 5", "Figures 6 and 11", "Figure 7", "G.1 to G.3"):
+        assert f"({name})</h2>" in page
+    assert all(
+        page.count(f'<td class="name">{row[key]}</td>')
+        for rows, key in ((ablations, "ablation"), (recognition, "model"))
+        for row in rows
+        if row[key]
+    )
 
 
 def test_no_moment_is_lost_between_the_stages(run):

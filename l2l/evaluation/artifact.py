@@ -24,8 +24,9 @@ ABLATION_COLUMNS = (
     *("ablation", "variant", "model", *FOUND_COLUMNS),
     *("quoted_activitynet_top1", "quoted_mini_sports1m_top1", "quoted_source"),
 )
-# Table 2: a skimmer by what it classifies and by what it finds it; `read` is weighed (over all moments) or selected
-RECOGNITION_COLUMNS = ("quoted", "dataset", "model", "recognition", "indexing", "read", *FOUND_COLUMNS, "source")
+# Table 2: a skimmer by what it classifies and by what it finds it; `read` is weighed (over all moments) or selected;
+# `features_of` names the networks that made these features
+RECOGNITION_COLUMNS = ("quoted", "dataset", "model", "recognition", "indexing", "read", "features_of", *FOUND_COLUMNS, "source")
 # a class: ours dense and uniform on its usable test videos, in percent, and the gain of the one over the other
 CLASS_COLUMNS = ("class", "videos", *(f"{who}_{figure}" for figure in ("top1", "ap") for who in ("ours", "uniform", "gain")))
 # ours, reading one moment in `factor` and stopping after `steps`

@@ -11,7 +11,7 @@ from l2l.evaluation.recognition import recognition_rows
 from l2l.evaluation.variants import Way, ask
 from l2l.fitting import prepare
 from l2l.stores import read_shards, write_table
-from l2l.teacher.artifact import read_descriptors
+from l2l.teacher.artifact import load_teacher_network, read_descriptors
 
 
 def evaluate_variants(
@@ -49,4 +49,5 @@ def evaluate_variants(
     with read_shards(descriptors or [], read_descriptors, bank.videos) as described:
         found = {way: ask(way, fitted[way.model], names, truth.labels, bank, origin, described, clip_macs) for way in ways}
     write_table(ablations, ABLATION_COLUMNS, ablation_rows(found))
-    write_table(recognition, RECOGNITION_COLUMNS, recognition_rows(features.name, fitted, found))
+    made_by = load_teacher_network(teacher)[0].network if teacher else ""
+    write_table(recognition, RECOGNITION_COLUMNS, recognition_rows(features.name, fitted, found, origin, made_by))

@@ -71,6 +71,7 @@ def _named_points(axes: Axes, points: Sequence[tuple[float, float, str]], ours: 
     for (cost, top1, name), height in zip(points, _label_heights(points), strict=True):
         colour = _OURS if name in ours else _OTHERS
         axes.scatter(cost, top1, color=colour, s=36, zorder=3)
+        axes.update_datalim([(cost, height)])  # what stands outside is not drawn
         axes.annotate(name, (cost, height), (9, -3), textcoords="offset points", fontsize=9, color=colour)
     axes.set_ylabel("top-1 accuracy (%)")
     axes.margins(x=0.2, y=0.15)

@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from l2l.config import Report
 from l2l.evaluation.artifact import (
+    ABLATION_COLUMNS,
     AUDIO_COLUMNS,
     CLASS_COLUMNS,
     CLIP_COLUMNS,
     FRONTIER_COLUMNS,
     PREDICTION_COLUMNS,
+    RECOGNITION_COLUMNS,
     SELECTION_COLUMNS,
     TABLE1_COLUMNS,
     TRADEOFF_COLUMNS,
@@ -39,6 +41,8 @@ def write_report(
     selections: Path,
     tradeoff: Path,
     frontier: Path,
+    recognition: Path,
+    ablations: Path,
     classes: Path,
     audio_helps: Path,
     videos: Path,
@@ -83,6 +87,8 @@ def write_report(
         frontier=points,
         frontier_plot=Markup(frontier_plot(points, on_activitynet)),
         on_activitynet=on_activitynet,
+        recognition=read_table(recognition, RECOGNITION_COLUMNS),
+        ablations=read_table(ablations, ABLATION_COLUMNS),
         classes=named if len(named) <= 2 * _ENDS else named[:_ENDS] + named[-_ENDS:],
         class_count=len(named),
         audio_helps=read_table(audio_helps, AUDIO_COLUMNS)[:_ENDS],

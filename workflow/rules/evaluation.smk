@@ -211,7 +211,7 @@ rule evaluate_variants:
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,
-        version=1,
+        version=2,
     shell:
         """
         python -m l2l evaluate_variants {params.teacher} \

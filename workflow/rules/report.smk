@@ -11,6 +11,8 @@ rule write_report:
         selections="results/{run}/evaluation/selections.tsv",
         tradeoff="results/{run}/evaluation/tradeoff.tsv",
         frontier="results/{run}/evaluation/frontier.tsv",
+        recognition="results/{run}/evaluation/recognition.tsv",
+        ablations="results/{run}/evaluation/ablations.tsv",
         classes="results/{run}/evaluation/classes.tsv",
         audio_helps="results/{run}/evaluation/audio_helps.tsv",
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
@@ -32,7 +34,7 @@ rule write_report:
         media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),
-        version=2,
+        version=3,
     shell:
         """
         python -m l2l write_report \
@@ -42,6 +44,8 @@ rule write_report:
             --selections {input.selections:q} \
             --tradeoff {input.tradeoff:q} \
             --frontier {input.frontier:q} \
+            --recognition {input.recognition:q} \
+            --ablations {input.ablations:q} \
             --classes {input.classes:q} \
             --audio-helps {input.audio_helps:q} \
             --videos {input.videos:q} \
