@@ -151,14 +151,41 @@ def test_a_moment_that_the_teacher_did_not_describe_stops_with_the_cure(world, d
         fit(world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"])
 
 
-def test_scoring_a_store_takes_a_skimmer_of_any_one_feature_and_refuses_other_indexing(world, described, files, fitted, tmp_path):
-    score(files["single_query"], world.features, tmp_path / "scores.tsv")
-    rows = {row["video"]: row for row in read_table(tmp_path / "scores.tsv", ("video", *feature_world.CLASSES))}
-    expected = asked(world, described, fitted["single_query"], "test-001").logits[0]
-    found = torch.tensor([float(rows["test-001"][c]) for c in feature_world.CLASSES])
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
-    with pytest.raises(BadInput, match="expected one that weighs what it is found by"):
-        score(files["visual_indexing"], world.features, tmp_path / "scores.tsv")
+def scored(world, path: Path, out: Path, **how) -> torch.Tensor:
+    """What `score` says of each video of the store, in its order: (videos, classes)."""
+    score(path, world.features, out, **how)
+    rows = {row["video"]: row for row in read_table(out, ("video", *feature_world.CLASSES))}
+    return torch.tensor(
+        [[float(rows[video][c]) for c in feature_world.CLASSES] for video in read_features(world.features).videos]
+    )
+
+
+STORED = tuple(name for name in FITTED if name != "fused_then_teacher")
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_scoring_a_store_gives_what_each_variant_says_of_a_video(world, described, files, fitted, tmp_path, name):
+    found = scored(world, files[name], tmp_path / "scores.tsv")
+    said = [asked(world, described, fitted[name], video).logits[0] for video in read_features(world.features).videos]
+    torch.testing.assert_close(found, torch.stack(said), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("how", [{"hard": True}, {"steps": 3}, {"factor": 4}, {"hard": True, "factor": 2, "steps": 5}])
+def test_a_variant_is_scored_in_other_steps_sparsely_and_hard_and_in_any_batch(world, files, tmp_path, name, how):
+    plain, found = (scored(world, files[name], tmp_path / "s.tsv", **each) for each in ({}, how))
+    assert not torch.allclose(plain, found, atol=1e-4)
+    alone = scored(world, files[name], tmp_path / "s.tsv", batch_videos=1, **how)
+    torch.testing.assert_close(alone, found, rtol=0, atol=1e-5)
+
+
+def test_what_a_store_cannot_be_scored_by_is_told_in_one_line(world, files, tmp_path):
+    with pytest.raises(
+        BadInput, match=r"found image and audio and fused features, expected teacher too, as .*fused_then_teacher"
+    ):
+        score(files["fused_then_teacher"], world.features, tmp_path / "scores.tsv")
+    with pytest.raises(BadInput, match="which the public code has not; leave out --preset reference"):
+        score(files["visual_indexing"], world.features, tmp_path / "scores.tsv", preset="reference")
 
 
 # ---- priced -----------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ video's scores depend on what else is in the batch, and on chance. Without them 
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from l2l.config import FeatureName
-from l2l.skimmer.network import Manner, Skimmer, attend, attention, mean_over_present, pick, without
+from l2l.skimmer.network import Manner, Skimmer, attend, attention, mean_over_present, pick, pick_together, without
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
 
@@ -90,6 +90,7 @@ def skim_videos(
     repeats: bool = False,
     reference: Reference = PAPER,
     filler: random.Random | None = None,
+    selected: bool = False,
 ) -> Float[Tensor, "videos classes"]:
     """Scores (logits) of some videos, skimmed as one batch.
 
@@ -100,11 +101,12 @@ def skim_videos(
         network: in evaluation mode.
         videos: features of each video's moments, on the network's device; of at least one moment.
         steps: T, at least 1.
-        factor: features are read of one moment in so many and interpolated between.
+        factor: features are read of one moment in so many and interpolated between; not those of selected moments.
         hard: steps see the features of the selected moments, not weighted means.
         repeats: a moment may be selected again (the public code without its `--with_replacement`, which means the opposite).
         reference: accidents of the public code.
         filler: draws the moments that short videos are filled with, where they are.
+        selected: the variant of a skimmer that classifies the features of the selected moments alone.
     """
     videos = [fill(video, reference.fills_short_videos, filler or random.Random(0)) for video in videos]
     raw, present = pad_videos(videos)
@@ -116,16 +118,22 @@ def skim_videos(
         drawn = (torch.rand(present.shape).to(present.device) + present).argmax(1)
         free = free if repeats else used(free, drawn, present)
     keys = {m: network.keys[m](indexed[m], present) for m in network.modalities}
-    start = {m: mean_over_present(indexed[m], present) for m in network.modalities}
-    bank = {m: bank[m] for m in network.modalities}
-    return network.skim(bank, keys, start, present, free, steps, manner_of(reference, hard, repeats)).logits
+    start = {m: mean_over_present(indexed[m], present) for m in network.widths}
+    index = {m: bank[m] for m in network.indexing} if network.indexing else None
+    bank = {m: (raw if selected else bank)[m] for m in network.widths}
+    manner = manner_of(reference, hard, repeats)
+    if selected:
+        manner = replace(manner, tell=pick_together, classified="answered")
+    elif hard and index:  # which may not have a query for each feature that is classified
+        manner = replace(manner, tell=pick_together)
+    return network.skim(bank, keys, start, present, free, steps, manner, index).logits
 
 
 def manner_of(reference: Reference, hard: bool, repeats: bool) -> Manner:
     """What the steps do with these switches."""
     once = used if reference.uniform_once_used_up else without
-    selected = pick_by_first_query if reference.audio_at_image_index else pick
-    answer = selected if hard else attend
+    picked = pick_by_first_query if reference.audio_at_image_index else pick
+    answer = picked if hard else attend
     return Manner(
         weigh=attention_or_uniform if reference.uniform_once_used_up else attention,
         answer=answer,

@@ -228,7 +228,8 @@ def score(
         features: root of the features in Zarr.
         scores: written: a row a video, in the order of the store: video, then a column a class, every digit of float32.
         steps: T; without it as many as the skimmer was fitted with.
-        factor: features are read of one moment in so many and interpolated between.
+        factor: features are read of one moment in so many and interpolated between; those that a skimmer reads only of the
+            moments it selects are read there.
         hard: steps see the features of the selected moments, not weighted means.
         repeats: a moment may be selected again.
         preset: `paper`; or `reference`, with the public code's accidents, among them a draw of chance for each video.
@@ -237,7 +238,8 @@ def score(
         threads: of torch.
 
     Raises:
-        BadInput: if the checkpoint is no skimmer, or reads other features than the store's.
+        BadInput: if the checkpoint is no skimmer, reads other features than the store's, or is one that the public code has not,
+            with `reference`.
     """
     for name, value in (("steps", 1 if steps is None else steps), ("factor", factor), ("batch-videos", batch_videos)):
         if value < 1:
@@ -247,19 +249,25 @@ def score(
     network = fitted.network
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
-    if fitted.variant.indexing or fitted.variant.selected:
-        told = f"found a skimmer that reads {fitted.variant!r}, expected one that weighs what it is found by"
+    if preset == "reference" and (fitted.variant.indexing or fitted.variant.selected):
+        told = f"found a skimmer that reads {fitted.variant!r}, which the public code has not; leave out --preset reference"
         raise BadInput(f"{checkpoint}: {told}")
+    widths = network.widths | (network.indexing or {})
+    if lacking := [m for m in widths if m not in (*bank.modalities, "fused")]:
+        held = " and ".join((*bank.modalities, "fused"))
+        told = f"score reads none but a store's: give a skimmer without {lacking[0]}, or see evaluation.variants"
+        raise BadInput(f"{features}: found {held} features, expected {' and '.join(lacking)} too, as {checkpoint} reads; {told}")
     network.to(device)
     reference, filler = reference_of(network) if preset == "reference" else PAPER, random.Random(seed)
     rows = []
     for first in range(0, len(bank.videos), batch_videos):
         names = bank.videos[first : first + batch_videos]
-        loaded = [named_features(name, bank.load(name), network.modalities, {}) for name in names]
-        _check_widths(checkpoint, network.widths, features, {m: x.shape[1] for m, x in loaded[0].items()})
+        loaded = [named_features(name, bank.load(name), tuple(widths), {}) for name in names]
+        _check_widths(checkpoint, widths, features, {m: x.shape[1] for m, x in loaded[0].items()})
         read = [{m: x.to(device) for m, x in video.items()} for video in loaded]
         with torch.inference_mode():
-            logits = skim_videos(network, read, steps or fitted.steps, factor, hard, repeats, reference, filler)
+            how = (steps or fitted.steps, factor, hard, repeats, reference, filler, fitted.variant.selected)
+            logits = skim_videos(network, read, *how)
         for name, row in zip(names, logits.cpu().tolist(), strict=True):
             rows.append({"video": name} | {c: f"{x:.9g}" for c, x in zip(fitted.class_names, row, strict=True)})
     write_table(scores, ("video", *fitted.class_names), rows)
@@ -272,6 +280,7 @@ def reference_of(network: Skimmer) -> Reference:
 
 def _check_widths(checkpoint: Path, read: Mapping[FeatureName, int], features: Path, found: Mapping[FeatureName, int]) -> None:
     for m, width in read.items():
-        if found.get(m) != width:
-            told = f"{found[m]} channels" if m in found else "none"
-            raise BadInput(f"{features}: {m} features: found {told}, expected {width} channels, as {checkpoint} reads")
+        if found[m] != width:
+            raise BadInput(
+                f"{features}: {m} features: found {found[m]} channels, expected {width} channels, as {checkpoint} reads"
+            )
