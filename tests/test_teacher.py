@@ -7,13 +7,15 @@ import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
 from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
+from training_world import training
 
 from l2l.config import Fitting, Media, Teacher
 from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
+from l2l.manifest.artifact import read_videos, write_videos
 from l2l.teacher.artifact import Described, load_teacher_network, read_descriptors, save_teacher, write_descriptors
 from l2l.teacher.network import R2Plus1D, as_input, build_teacher, our_names
-from l2l.teacher.stage import load_teacher
+from l2l.teacher.stage import describe_clips, load_teacher
 
 LARGE = {"resize_pixels": 256, "frame_pixels": 224}
 MEDIA = {
@@ -21,7 +23,7 @@ MEDIA = {
     "r3d_18": {},
     "mc3_18": {},
     "s3d": {"resize_pixels": (256, 256), "frame_pixels": 224},
-    "mvit_v2_s": LARGE,
+    "mvit_v2_s": LARGE | {"clip_stride": 4},  # fitted on 7.5 pictures a second, the others on 15
     "swin3d_t": LARGE,
 }
 WIDTHS = {"s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768}  # of the descriptor; the others' is 512
@@ -129,9 +131,34 @@ def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loade
         ({"resize_pixels": (224, 300), "frame_pixels": 224}, f"as the weights of {network} were made with; found"),
         (MEDIA[network] | {"clip_frames": 8}, r"clip_frames must be 16.*; found 8"),
         (MEDIA[network] | {"clip_frames": 129}, r"clip_frames must be 16.*; found 129"),
+        (MEDIA[network] | {"clip_stride": 8}, r"clip_stride must be [24], .* of clips of (15|7\.5) pictures a second; found 8"),
     ):
         with pytest.raises(BadInput, match=told):
             load_teacher(tmp_path / "t.pt", Teacher(network=network, weights="nowhere.pth"), Media(**wrong))
+
+
+@pytest.mark.parametrize("network", ["mc3_18", "r3d_18"])
+def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(inputs, tmp_path, network):
+    train = training("teacher", inputs, epochs=2, milestones=())
+    config = Teacher(network=network, weights="train", fit=train.options["config"].fit)
+    train.function(**train.options | {"config": config}, teacher=tmp_path / "t.pt")
+    _, settings = load_teacher_network(tmp_path / "t.pt")
+    assert (settings["network"], settings["class_names"]) == (network, ["a", "b"])
+    describe_row = {"media": inputs["media"][0], "teacher": tmp_path / "t.pt", "descriptors": tmp_path / "d.h5"}
+    write_videos(tmp_path / "shard.tsv", [v for i, v in enumerate(read_videos(inputs["videos"])) if i % 2 == 0])
+    describe_clips(tmp_path / "shard.tsv", **describe_row, part="all", config=config)
+    with read_descriptors(tmp_path / "d.h5") as reader:
+        described = reader.described("v0")
+    assert described.descriptors.shape == (len(described.moments), 512)
+    assert np.isfinite(described.scores).all()
+
+
+@pytest.mark.parametrize("network", ["s3d", "mvit_v2_s"])
+def test_clips_that_a_network_cannot_take_are_refused_before_it_is_trained(inputs, tmp_path, network):
+    train = training("teacher", inputs)
+    config = Teacher(network=network, weights="train", fit=train.options["config"].fit)
+    with pytest.raises(BadInput, match=f"found clips of 4 pictures of 16 x 16 pixels: {network} does not take them"):
+        train.function(**train.options | {"config": config}, teacher=tmp_path / "t.pt")
 
 
 @pytest.mark.parametrize("network", MEDIA)

@@ -155,7 +155,11 @@ def finetune_student(
     distilled: Path | None = None,
     threads: int = 1,
 ) -> None:
-    """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing."""
+    """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing.
+
+    The one from nothing waits for no teacher, so its descriptor is as wide as the feature of its image trunk: at full size 512
+    numbers, as R(2+1)D's are. Beside teachers of 768 or 1024 it stays at 512: Psi's last layer and the classifier are smaller.
+    """
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
     classes, ids = class_names(listed), (usable_ids(listed), usable_ids(listed, "fit"))

@@ -5,7 +5,9 @@ R(2+1)D is built from torchvision's own blocks at any width. At its default widt
 weights are at hand, as in the demo. The others are torchvision's own, cut before their last layer.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -23,6 +25,12 @@ LAST = {"r3d_18": "fc", "mc3_18": "fc", "s3d": "classifier.1", "mvit_v2_s": "hea
 def preset(network: TeacherNetwork) -> Any:
     """How pictures are prepared for a network's Kinetics-400 weights: resize_size, crop_size, mean, std."""
     return get_model_weights(network)["KINETICS400_V1"].transforms()
+
+
+def frame_rate(network: TeacherNetwork) -> Fraction:
+    """Pictures a second in the clips of a network's Kinetics-400 weights; torchvision has it only in a sentence about them."""
+    told = get_model_weights(network)["KINETICS400_V1"].meta["_docs"]
+    return Fraction(re.search(r"frame_rate=([\d.]+)`", told)[1])  # type: ignore[index]
 
 
 def as_input(

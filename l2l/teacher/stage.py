@@ -19,11 +19,11 @@ from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
-from l2l.moments import moments_inside
+from l2l.moments import FRAME_RATE, moments_inside
 from l2l.processes import own_threads, team
 from l2l.stores import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
-from l2l.teacher.network import AnyTeacher, as_input, build_teacher, our_names, preset
+from l2l.teacher.network import AnyTeacher, as_input, build_teacher, frame_rate, our_names, preset
 from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
@@ -71,7 +71,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
         settings = next(iter(shards.values())).config
         if config.network != "r2plus1d_18":  # which takes clips of any size
-            _check_media(config.network, settings)
+            _check_size(config.network, settings)
         network = laid_out(build_teacher(config.network, len(classes), config.widths, config.blocks), device)
         fitted = _Clips(examples, shards)
 
@@ -94,6 +94,18 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
 
 
+def _check_size(network: TeacherNetwork, media: Media) -> None:
+    """Refuse clips of a size that a network cannot take, whatever its numbers; found out without computing any."""
+    size = (media.clip_frames, media.frame_pixels, media.frame_pixels)
+    with torch.device("meta"), torch.no_grad():
+        try:
+            build_teacher(network, 1, (), ()).eval().describe(torch.zeros(1, 3, *size))
+        except RuntimeError as error:
+            told = str(error).partition("\n")[0]
+            cure = f"{network} does not take them ({told}); change media.clip_frames or media.frame_pixels"
+            raise BadInput(f"media: found clips of {size[0]} pictures of {size[1]} x {size[2]} pixels: {cure}") from None
+
+
 def _check_media(network: TeacherNetwork, media: Media) -> None:
     """Refuse media that are not what a network's weights were made with."""
     prepared, most = preset(network), MOST_FRAMES.get(network, CLIP_FRAMES)
@@ -106,6 +118,9 @@ def _check_media(network: TeacherNetwork, media: Media) -> None:
     if not CLIP_FRAMES <= media.clip_frames <= most:
         wanted = CLIP_FRAMES if most == CLIP_FRAMES else f"{CLIP_FRAMES} to {most}"
         raise BadInput(f"media: clip_frames must be {wanted}, as the weights of {network} want; found {media.clip_frames}")
+    if (stride := FRAME_RATE / frame_rate(network)) != media.clip_stride:
+        told = f"of clips of {float(frame_rate(network)):g} pictures a second; found {media.clip_stride}"
+        raise BadInput(f"media: clip_stride must be {stride}, as the weights of {network} were made {told}")
 
 
 def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
