@@ -111,6 +111,9 @@ def test_any_flipped_byte_of_what_is_said_of_an_array_is_noticed(tmp_path):
         said.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(BadInput, match=r"fused_feature: damaged \(the checksum of zarr.json"):
             read_features(root).check()
+    said.unlink()
+    with pytest.raises(BadInput, match="fused_feature: damaged"):
+        read_features(root).check()
 
 
 @pytest.mark.parametrize("where", ["", "shard-000"])

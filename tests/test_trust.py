@@ -2,9 +2,12 @@
 
 import os
 import random
+import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import feature_world
 import numpy as np
 import pytest
 import torch
+from kills import smallest
+from workflow_runs import environment, snakemake, snakemake_argv
 
 from l2l.__main__ import main
 from l2l.config import Evaluation, Media, Mels
@@ -224,6 +229,15 @@ def test_inspect_tells_what_a_store_is_and_what_made_it_and_compares_every_check
         assert "2 videos, 6 moments" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_inspect_refuses_features_of_which_zarr_cannot_read_an_array(tmp_path, check):
+    write_some_features(tmp_path / "features")
+    said = tmp_path / "features/shard-000/image_feature/zarr.json"
+    said.write_bytes(b"!" + said.read_bytes()[1:])
+    with pytest.raises(BadInput, match=r"features.*: damaged"):
+        inspect(tmp_path / "features", check)
+
+
 def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
     write_videos(tmp_path / "videos.tsv", VIDEOS)
     assert inspect(tmp_path / "videos.tsv", check=True) == 0
@@ -294,16 +308,22 @@ def test_a_table_cut_short_is_refused(tmp_path):
 # ---- disks -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def disk(tmp_path) -> Iterator[Path]:
-    """A disk of 16 kB."""
-    at = tmp_path / "disk"
-    at.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "l2l-test", str(at)]
+@contextmanager
+def mounted(at: Path, size: str) -> Iterator[Path]:
+    """A disk of this size."""
+    at.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "l2l-test", str(at)]
     if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small disk can only be mounted by root, where the system lets it")
     yield at
     subprocess.run(["umount", str(at)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A disk of 16 kB."""
+    with mounted(tmp_path / "disk", "16k") as at:
+        yield at
 
 
 def remount(at: Path, how: str) -> None:
@@ -346,3 +366,54 @@ def test_what_the_system_refuses_is_one_line_of_the_command(tmp_path, capsys):
     said = capsys.readouterr().err.splitlines()
     assert said[-1].startswith("l2l check: ")
     assert "file/out.tsv: cannot be written (" in said[-1]
+
+
+MOST_FILES = 180  # of the smallest run, without its tables
+FULL, CLOSED = "No space left on device", "Read-only file system"
+
+
+def shut(at: Path, how: str) -> None:
+    """Leave no room on a disk, or no leave to write to it, once nothing is open there."""
+    while True:
+        used = subprocess.run(["du", "--summarize", "--block-size=4096", str(at)], capture_output=True, text=True, check=False)
+        told = f"nr_blocks={used.stdout.split()[0]}" if how == FULL else "ro"
+        if subprocess.run(["mount", "-o", f"remount,{told}", str(at)], capture_output=True, check=False).returncode == 0:
+            return
+
+
+@pytest.mark.kills
+@pytest.mark.workflow
+def test_a_run_whose_disk_fills_or_turns_read_only_says_where_and_a_rerun_completes(tmp_path):
+    """At random places all along a run, told by the count of files it has left by then."""
+    config, run, rng = smallest(tmp_path / "small.yaml"), tmp_path / "run", random.Random(5)
+    with mounted(run / "results", "64m") as results:
+        for number, files in enumerate([*sorted(rng.sample(range(1, MOST_FILES), 4)), None]):
+            how = (FULL, CLOSED)[number % 2]
+            with open(tmp_path / "said", "w+", encoding="utf-8") as said:
+                argv = snakemake_argv(run, configfile=config)
+                process = subprocess.Popen(argv, stdout=said, stderr=subprocess.STDOUT, env=environment())
+                while files and process.poll() is None and sum(path.is_file() for path in results.rglob("*")) < files:
+                    time.sleep(0.02)
+                if files and process.poll() is None:
+                    shut(results, how)
+                if how == CLOSED and process.wait():
+                    again = snakemake(run, configfile=config)
+                    assert again.returncode == 1
+                    assert re.search(f"{results}: cannot be written; give leave|Write-protected output files", again.stderr)
+                    assert "Traceback" not in again.stderr
+                status = process.wait()
+                said.seek(0)
+                lines = said.read().splitlines()
+            subprocess.run(["mount", "-o", "remount,rw,nr_blocks=16384", str(results)], check=True)
+            if files is None:
+                assert status == 0, lines[-40:]
+                break
+            assert status == 1, (files, lines[-40:])
+            told = [line for line in lines if how in line]
+            assert told, (files, lines[-40:])
+            assert all("results/small/" in line for line in told), (files, told)
+            assert not any("/l2l/" in line for line in lines if line.startswith('  File "')), (files, lines)
+        artifacts = [path for path in results.rglob("*") if path.suffix in (".tsv", ".h5", ".pt", ".html")]
+        assert len(artifacts) > 40
+        assert [inspect(path, check=True) for path in (*artifacts, results / "small/features/all")] == [0] * (len(artifacts) + 1)
+        assert not list(results.rglob("*.part"))

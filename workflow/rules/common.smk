@@ -44,6 +44,14 @@ wildcard_constraints:
     origin="|".join(ORIGINS),
 
 
+def closed_results():
+    """A line against a start where results cannot be written, which Snakemake meets with a traceback; empty where they can."""
+    for folder in ("results", f"results/{CONFIG.run}"):
+        if os.path.exists(folder) and not os.access(folder, os.W_OK):
+            return f"{os.path.abspath(folder)}: cannot be written; give leave to write there, then run it again"
+    return ""
+
+
 def shard_files(stage, dataset, suffix=".h5", parts=PARTS):
     """The paths of a stage's artifacts, one a shard of these parts, with {run} left open."""
     names = [name for part in parts for name in CONFIG.videos[dataset].shard_names(part)]
