@@ -48,9 +48,9 @@ class Rates(Section):
     teacher_forward: Seconds = 0.075  # 10^9 multiply-accumulates
     teacher_fit: Seconds = 0.18  # and backward, and the step
     student_forward: Seconds = 0.05
-    student_fit: Seconds = 0.28
+    student_fit: Seconds = 0.24
     skimmer_fit: Seconds = 0.3
-    evaluate: Seconds = 0.025  # a test video, by every method
+    evaluate: Seconds = 0.1  # a test video, by every method, at every factor, and by the variants
 
 
 def macs(network: Callable[..., object], *inputs: object) -> float:

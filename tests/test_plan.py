@@ -1,9 +1,14 @@
 """What a run will cost is told before it."""
 
+import csv
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from workflow_runs import snakemake
 
 from l2l.__main__ import main
 from l2l.config import FolderDataset, read_config
@@ -14,18 +19,10 @@ from l2l.rates import Rates, measured
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "workflow/configs/tiny.yaml"
 
-# Seconds of all jobs of each stage of a demo run with seed 11 and nothing beside it on two cores, as its benchmark files have
-# them. The default rates were set by this run: what is checked is that the counts they are multiplied with stay what they were.
-DEMO_SECONDS = {
-    "videos": 186.9,
-    "manifest": 3.9,
-    "media": 139.4,
-    "mels": 22.6,
-    "teacher": 419.9,
-    "student": 246.1,
-    "features": 22.5,
-    "skimmer": 85.2 + 33 + 42,  # the two variants were fitted later, by themselves
-}
+# What the default rates were set by; checked is that the counts they are multiplied with stay what they were.
+DEMO = csv.DictReader(
+    (line for line in (ROOT / "tests/demo_seconds.tsv").read_text().splitlines() if not line.startswith("#")), delimiter="\t"
+)
 
 
 def told(config, rates=None):
@@ -35,8 +32,28 @@ def told(config, rates=None):
 
 def test_the_demo_is_told_to_take_as_long_as_it_took():
     rows = told(read_config(ROOT / "config.yaml"))
-    for stage, seconds in DEMO_SECONDS.items():
-        assert rows[stage].cpu_seconds + rows[stage].network_seconds == pytest.approx(seconds, rel=0.3), stage
+    took = {row["stage"]: row for row in DEMO}
+    assert list(rows) == list(took)
+    for stage, row in rows.items():
+        assert row.jobs == int(took[stage]["jobs"]), stage
+        assert row.cpu_seconds + row.network_seconds == pytest.approx(int(took[stage]["seconds"]), rel=0.3), stage
+
+
+def test_every_job_but_the_target_of_all_is_told(tmp_path):
+    plan = snakemake(tmp_path, "--dry-run", configfile=TINY)
+    jobs = int(re.search(r"^total +(\d+)$", plan.stdout, re.MULTILINE)[1])
+    assert sum(row.jobs for row in told(read_config(TINY)).values()) == jobs - 1
+
+
+def test_a_variant_more_costs_a_fit_more():
+    values = yaml.safe_load(TINY.read_text())
+    less = told(type(read_config(TINY)).model_validate(values | {"evaluation": values.get("evaluation", {}) | {"variants": []}}))
+    more = told(read_config(TINY))
+    fits = len(read_config(TINY).compared)
+    assert fits
+    assert more["skimmer"].jobs == less["skimmer"].jobs + fits
+    assert more["skimmer"].files == less["skimmer"].files + fits
+    assert more["skimmer"].network_seconds > less["skimmer"].network_seconds
 
 
 def test_twice_the_videos_cost_twice_as_much_where_videos_are_what_costs():
@@ -85,3 +102,27 @@ def test_measuring_gives_a_rate_for_all_that_costs(media):
     assert all(value > 0 for name, value in rates.model_dump().items() if name not in ("gpu", "decode_pixel"))
     assert 0 < rates.mel < 0.1
     assert rates.teacher_fit > rates.teacher_forward
+
+
+LOG = """
+[Sat Nov 21 15:40:26 2026]
+localrule watch_shard:
+    jobid: 22
+[Sat Nov 21 15:40:27 2026]
+rule list_videos_clips:
+    jobid: 3
+[Sat Nov 21 15:40:30 2026]
+Finished jobid: 22 (Rule: watch_shard)
+[Sat Nov 21 15:40:36 2026]
+"""
+
+
+def test_a_stage_takes_as_long_as_its_jobs_together_and_only_a_run_that_finished_counts(tmp_path):
+    log = tmp_path / "run.log"
+    argv = [sys.executable, str(ROOT / "benchmarks/stage_seconds.py"), str(log)]
+    log.write_text(LOG)
+    unfinished = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (unfinished.returncode, unfinished.stdout) == (1, "")
+    assert "1 of its jobs did not" in unfinished.stderr
+    log.write_text(LOG + "Finished jobid: 3 (Rule: list_videos_clips)\n")
+    assert "\nmanifest\t2\t13\n" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
