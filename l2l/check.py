@@ -75,7 +75,7 @@ def _videos_of(paths: Sequence[Path]) -> list[Path]:
     found, left_out = [], 0
     for path in paths:
         below = list(walk_files(path)) if path.is_dir() else [path]
-        videos = [each for each in below if each == path or is_video_name(each)]
+        videos = [each for each in below if each == path or is_video_name(each.name)]
         left_out += len(below) - len(videos)
         found += videos
     if left_out:

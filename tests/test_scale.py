@@ -1,14 +1,19 @@
 """Few things are redone when few change, however many there are."""
 
 import contextlib
+import hashlib
+import os
 import re
 import resource
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from workflow_runs import planned, snakemake, tiny_with
 
 from l2l.__main__ import numbered
@@ -16,6 +21,7 @@ from l2l.config import DemoDataset, FolderDataset
 from l2l.demo.stage import draw_demo
 from l2l.manifest.artifact import shard_names
 from l2l.manifest.listing import dataset_state, list_dataset
+from l2l.manifest.splits import split_groups
 from l2l.stores import read_shards
 
 SHARD_JOBS = {"watch_shard", "decode_videos", "compute_mels", "extract_features"}
@@ -69,6 +75,50 @@ def test_a_folder_that_cannot_be_listed_has_a_state_all_the_same(tmp_path):
     (tmp_path / "nowhere/a").mkdir(parents=True)
     (tmp_path / "nowhere/a/1.mp4").touch()
     assert changed_shards(before, dataset_state(folder_of(tmp_path / "nowhere"), 1)) == set(before.shards)
+
+
+def test_a_state_stays_what_it_was_so_that_an_update_of_l2l_redoes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # paths are a part of it
+    for i in range(6):  # of two sizes, so that some may be copies
+        path = Path("videos", ("train", "val", "test")[i % 3], "ab"[i % 2], f"{i}.mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(i // 3))
+        os.utime(path, ns=(0, 1_700_000_000_000_000_000 + i))
+    state = dataset_state(folder_of(Path("videos"), shards=1), 1)
+    assert (state.whole, state.classes) == ("2956b93f5bc549f6", "0bfbaa59380ad112")
+    assert state.shards == {"shard-000": "eabe4eb5fac6b07b", "test-000": "a8486a037b5d7fb6"}
+
+
+def plainly_split(groups, fractions, seed):
+    """`split_groups` as its docstring tells it, without a thought of time."""
+    members = {group: Counter(classes) for group, classes in groups.items()}
+    total = sum(members.values(), Counter())
+    missed = {split: {label: fraction * total[label] for label in total} for split, fraction in fractions.items() if fraction}
+    drawn = {group: hashlib.blake2b(f"{seed} {group}".encode(), digest_size=8).digest() for group in groups}
+    chosen = {}
+    for group in sorted(members, key=lambda g: (-members[g].total(), drawn[g])):
+        chosen[group] = max(missed, key=lambda split: sum(n * missed[split][label] for label, n in members[group].items()))
+        for label, n in members[group].items():
+            missed[chosen[group]][label] -= n
+    return chosen
+
+
+@given(
+    st.dictionaries(st.integers(0, 99).map(str), st.lists(st.sampled_from("abc"), min_size=1, max_size=4), max_size=30),
+    st.sampled_from([{"train": 0.9, "val": 0.1}, {"train": 0.7, "val": 0.1, "test": 0.2}, {"train": 0.8, "val": 0, "test": 0.2}]),
+    st.integers(0, 3),
+)
+def test_a_million_videos_are_split_as_a_few_are(groups, fractions, seed):
+    assert split_groups(groups, fractions, seed) == plainly_split(groups, fractions, seed)
+
+
+def test_each_run_of_a_study_lists_its_videos_with_its_own_seed(tmp_path):
+    config = tiny_with(tmp_path / "c.yaml", study={"seeds": [1, 7]}, evaluation={"variants": []})
+    plan = snakemake(tmp_path, "study", "--dry-run", "--printshellcmds", configfile=config)
+    lists = {rule for rule in planned(plan) if rule.startswith("list_videos")}
+    assert {rule for rule in lists if rule.endswith("_seed7")} == {f"{rule}_seed7" for rule in lists if "_seed" not in rule}
+    told = r"--videos results/tiny-seed7/manifest/\w+/videos.tsv .*?--seed 7 2>logs/tiny-seed7/"
+    assert re.search(told, plan.stdout, re.DOTALL)
 
 
 def test_a_numbered_span_means_the_files_that_a_shell_would_make_of_it(tmp_path):

@@ -70,23 +70,23 @@ def _short(path: str) -> str:
     return plainly if len(plainly) <= 400 else f"{plainly[:200]} ... {plainly[-200:]}"
 
 
-def is_video_name(path: Path) -> bool:
-    """Whether a file is named as a video, and not hidden."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+def is_video_name(name: str) -> bool:
+    """Whether a file of this name, without folders, is one of a video, and not hidden."""
+    return _stem(name) != name and not name.startswith(".")
 
 
 class Files:
-    """The videos below a folder, found by name."""
+    """The videos below a folder, found by name. Paths stay text: of a million, objects would take most of the time."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._root = len(str(folder).rstrip("/")) + 1
         self._by_stem: defaultdict[str, list[str]] = defaultdict(list)
         for at, inside in walk_folders(folder):
             for name in inside:
                 if (stem := _stem(name)) != name and not name.startswith("."):
                     self._by_stem[stem].append(f"{at}/{name}")
 
-    def find(self, names: Sequence[str]) -> list[Path]:
+    def find(self, names: Sequence[str]) -> list[str]:
         """The files that the first name which has any may mean, the likeliest first.
 
         The last part of a name has to be the file's, but for its suffix. Where both stand in folders, the innermost has to
@@ -94,18 +94,17 @@ class Files:
         """
         for name in names:
             parts = PurePosixPath(name).parts if "/" in name else (name,)
-            stem = _stem(parts[-1]) if parts else ""
-            found = [Path(path) for path in self._by_stem.get(stem, ())]
+            found = self._by_stem.get(_stem(parts[-1]), []) if parts else []
             if len(found) == len(parts) == 1:
                 return found
             ranked = []
             for path in found:
-                inside = path.relative_to(self._folder).parts
+                inside = path[self._root :].split("/")
                 same = _same_tail(parts[:-1], inside[:-1])
                 if same >= min(1, len(parts) - 1, len(inside) - 1):
-                    ranked.append((-same, path.name != parts[-1], path))
+                    ranked.append((-same, inside[-1] != parts[-1], inside, path))
             if ranked:
-                return [path for _, _, path in sorted(ranked)]
+                return [path for *_, path in sorted(ranked)]
         return []
 
 
@@ -149,10 +148,10 @@ def _video(entry: Entry, remark: str, files: Files, folder: Path) -> Video:
     if not found:
         remarks.insert(0, f"no file named {entry.names[0]!r}, with whatever suffix")
     if len(found) > 1:
-        remarks.append(f"{found[1].relative_to(folder)} not read")
+        remarks.append(f"{Path(found[1]).relative_to(folder)} not read")
     return Video(
         video=entry.video,
-        path=found[0] if found else folder / f"{harmless(entry.video)}.mp4",
+        path=Path(found[0]) if found else folder / f"{harmless(entry.video)}.mp4",
         split=entry.split,
         labels=entry.labels,
         segments=entry.segments,

@@ -90,7 +90,7 @@ def dataset_state(dataset: AnyDataset, seed: int) -> State:
         row = f"{video.video} {video.path} {told} {size} {time} {as_large.get(size)}\n"
         digests[name].update(row.encode("utf-8", "surrogatepass"))
         if size >= 0:
-            as_large[size] = _digest([as_large.get(size, ""), video.video, str(time)])
+            as_large[size] = _digest([f"{as_large.get(size, '')}\n{video.video}\n{time}"])
     shards = {name: digest.hexdigest() for name, digest in digests.items()}
     return State(_digest([names, *shards.values()]), _digest(class_names(videos)), shards)
 

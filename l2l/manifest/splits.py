@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
@@ -21,17 +22,20 @@ def split_groups(groups: Mapping[str, Sequence[Hashable]], fractions: Mapping[st
         A split for each group: large groups first (of equals in an order drawn from the seed), each to where its videos are
         missed most.
     """
-    members = {group: Counter(classes) for group, classes in groups.items()}
-    total: Counter[Hashable] = Counter()
-    for counts in members.values():
-        total.update(counts)
-    missed = {split: {label: fraction * total[label] for label in total} for split, fraction in fractions.items() if fraction}
+    total = Counter(chain.from_iterable(groups.values()))
+    missed = {label: {split: fraction * n for split, fraction in fractions.items() if fraction} for label, n in total.items()}
     chosen = {}
-    for group in sorted(members, key=lambda g: (-members[g].total(), _drawn(g, seed))):
-        counts = members[group]
-        chosen[group] = max(missed, key=lambda split: sum(n * missed[split][label] for label, n in counts.items()))
+    drawn = sorted(groups, key=lambda g: _drawn(g, seed))
+    for group in sorted(drawn, key=lambda g: -len(groups[g])):
+        classes = groups[group]
+        if len(classes) == 1:  # nearly all, of a million
+            counts, wanted = {classes[0]: 1}, missed[classes[0]]
+        else:
+            counts = Counter(classes)
+            wanted = {split: sum(n * missed[label][split] for label, n in counts.items()) for split in missed[classes[0]]}
+        split = chosen[group] = max(wanted, key=wanted.__getitem__)
         for label, n in counts.items():
-            missed[chosen[group]][label] -= n
+            missed[label][split] -= n
     return chosen
 
 

@@ -41,9 +41,10 @@ def find_videos(folder: Path) -> list[Video]:
         raise BadInput(f"{layout}; found {given[0].name!r} beside {next(each.name for each in top if each not in given)!r}")
     classes = [each for split in given for each in _folders(split, layout)] if given else top
     videos = [
-        Video(path.relative_to(folder).as_posix(), path, each.parent.name if given else "", (each.name,))
+        Video(f"{below}/{name}", each / name, each.parent.name if given else "", (each.name,))
         for each in classes
-        for path in _videos(each)
+        for below in [each.relative_to(folder).as_posix()]
+        for name in _video_names(each)
     ]
     return sorted(videos, key=lambda video: video.video)
 
@@ -57,9 +58,9 @@ def _folders(folder: Path, layout: str) -> list[Path]:
         raise BadInput(f"{layout}; found {error.strerror}") from None
 
 
-def _videos(folder: Path) -> list[Path]:
+def _video_names(folder: Path) -> list[str]:
     """What has a video's name, even where it cannot be read: its state is told later."""
-    return [Path(folder, entry.name) for entry in os.scandir(folder) if is_video_name(Path(entry.name)) and not is_folder(entry)]
+    return [entry.name for entry in os.scandir(folder) if is_video_name(entry.name) and not is_folder(entry)]
 
 
 def _with_groups(videos: list[Video], groups: GroupTable) -> list[Video]:

@@ -18,6 +18,8 @@ from l2l.manifest.lists import Classes, read_classes, read_lines, read_rows, sec
 from l2l.manifest.probe import probe_files
 from l2l.manifest.splits import complete_splits
 
+WATCHED = re.compile(r"[?&]v=([^&#]+)")  # the id, in a page's address
+
 
 def list_mini_sports1m(dataset: MiniSports1mDataset, seed: int) -> list[Video]:
     """The videos, by id; a video of several classes has all of them, first the one it was drawn for.
@@ -38,11 +40,11 @@ def list_mini_sports1m(dataset: MiniSports1mDataset, seed: int) -> list[Video]:
 
 def _entry(line: str, split: str, classes: Classes, where: str) -> Entry:
     url, _, numbers = line.strip().rpartition(" ")
-    named = re.search(r"[?&]v=([^&#]+)", url)
+    named = WATCHED.search(url)
     video = named[1] if named else url.rpartition("/")[2]
     if not video:
         raise BadInput(f"{where} is {line!r}, expected such as `https://www.youtube.com/watch?v=UDqivjS-lpI 168,169`")
-    labels = tuple(dict.fromkeys(classes.of(number.strip(), where) for number in numbers.split(",")))
+    labels = tuple(dict.fromkeys([classes.of(number.strip(), where) for number in numbers.split(",")]))
     return Entry(video, split, labels, (video, f"v_{video}"))
 
 
@@ -78,7 +80,7 @@ def _durations(entries: Sequence[Entry], dataset: MiniSports1mDataset) -> Mappin
         rows = read_rows(dataset.durations, ("0", "1"), header=False)
         return {row["0"]: seconds(row["1"], f"{dataset.durations}: {row['0']!r}") for row in rows}
     files = Files(dataset.folder)
-    found = {entry.video: paths[0] for entry in entries if (paths := files.find(entry.names))}
+    found = {entry.video: Path(paths[0]) for entry in entries if (paths := files.find(entry.names))}
     facts = probe_files(found.values())
     return {video: each.duration_seconds for video, each in zip(found, facts, strict=True)}
 
