@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,12 +33,13 @@ STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
 VARIANTS = CONFIG.skimmer.all_variants
+RUNS = [CONFIG.run, *(f"{CONFIG.run}-seed{seed}" for seed in CONFIG.study.seeds if seed != CONFIG.seed)]  # the study's too
 DRAWN = [name for name, dataset in CONFIG.videos.items() if dataset.adapter == "demo"]
 ZARR_MARK = f"{os.sep}zarr.json"  # the file of a Zarr store that is written last: what Snakemake watches
 
 
 wildcard_constraints:
-    run=rf"{CONFIG.run}(-seed\d+)?",
+    run="|".join(RUNS),
     dataset="|".join(CONFIG.videos),
     shard=r"(shard|test)-\d+",
     modalities="|".join(STUDENTS),
@@ -72,9 +74,19 @@ def spans(stage, dataset=None, suffix=".h5", parts=PARTS):
     return of_job
 
 
-def seed(wildcards):
+def in_run(run, paths):
+    """The paths of `shard_files` and the like with {run} filled in."""
+    return [path.format(run=run) for path in paths]
+
+
+def seed_of(run):
     """A run's seed: the configuration's, or the number that a study's run carries in its name."""
-    return int(wildcards.run.rpartition("-seed")[2]) if wildcards.run != CONFIG.run else CONFIG.seed
+    return int(run.rpartition("-seed")[2]) if run != CONFIG.run else CONFIG.seed
+
+
+def seed(wildcards):
+    """The seed of a job's run."""
+    return seed_of(wildcards.run)
 
 
 def launcher(wildcards, resources):
@@ -98,9 +110,9 @@ def state_of(dataset, seed):
         gc.enable()
 
 
-def listed(dataset):
+def listed(dataset, run):
     """The state of all that a data set lists."""
-    return lambda wildcards: state_of(dataset, seed(wildcards)).whole
+    return lambda wildcards: state_of(dataset, seed_of(run)).whole
 
 
 def classes_of(dataset):
