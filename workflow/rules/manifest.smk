@@ -30,7 +30,7 @@ for run, dataset in product(RUNS, CONFIG.videos):
             runtime=grown_minutes(240),
         params:
             folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
-            shards=f"results/{run}/manifest/{dataset}",
+            shards=lambda wildcards, output: os.path.dirname(output.videos),
             dataset=as_json(CONFIG.videos[dataset]),
             config=as_json(CONFIG.manifest),
             seed=seed_of(run),
