@@ -4,7 +4,7 @@
 
 Lists as Sports-1M brings them are made in a temporary folder (with --files also a file, empty, for each video), and
 `snakemake -n` plans the whole chain on them. A part of that is to look up what is listed, which tells which shards changed:
-the second figure is of that alone. Seconds of CPU, since a busy machine stretches the clock's.
+the second figure is of that alone. Of CPU seconds (user and system) and the clock's, a busy machine stretches these more.
 """
 
 import os
@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import yaml
@@ -48,16 +49,18 @@ def write_config(folder: Path, videos: int) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(values))
 
 
-def spent(argv: list[str], folder: Path) -> tuple[str, float, float]:
-    """What a command prints, its seconds of CPU, and the most memory of all so far (GB)."""
+def spent(argv: list[str], folder: Path) -> tuple[str, float, float, float]:
+    """What a command prints, its seconds of CPU and of the clock, and the most memory of all so far (GB)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = subprocess.run([sys.executable, *argv], cwd=folder, capture_output=True, text=True, env=environment, check=False)
     if told.returncode:
         sys.exit(told.stdout + told.stderr)
+    clock = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return told.stdout, cpu, after.ru_maxrss * 1024 / 1e9
+    return told.stdout, cpu, clock, after.ru_maxrss * 1024 / 1e9
 
 
 def main() -> None:
@@ -72,15 +75,18 @@ def main() -> None:
             "dataset_state(read_config(Path('config.yaml')).videos['sports1m'], 1)",
         ]
     )
-    print(f"{'videos':<10} {'jobs':<7} {'plan: CPU s':<12} {'peak GB':<9} {'look up: CPU s':<15} peak GB")
+    print(f"{'videos':<10} {'jobs':<7} {'plan: CPU s':<12} {'clock s':<8} {'peak GB':<8} {'look up: CPU s':<15} peak GB")
     for videos in sizes:
         with tempfile.TemporaryDirectory() as name:
             write_lists(Path(name), videos, "--files" in sys.argv)
             write_config(Path(name), videos)
-            told, planned, planned_gb = spent(plan, Path(name))
-            _, looked, looked_gb = spent(["-c", look_up], Path(name))
+            told, planned, clock, planned_gb = spent(plan, Path(name))
+            _, looked, _, looked_gb = spent(["-c", look_up], Path(name))
         jobs = next(int(line.split()[1]) for line in told.splitlines() if line.startswith("total"))
-        print(f"{videos:<10,} {jobs:<7,} {planned:<12.1f} {planned_gb:<9.2f} {looked:<15.1f} {looked_gb:.2f}", flush=True)
+        print(
+            f"{videos:<10,} {jobs:<7,} {planned:<12.1f} {clock:<8.1f} {planned_gb:<8.2f} {looked:<15.1f} {looked_gb:.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Peak resident memory of a skimmer's training, with features within its cache and beyond it.
 
-    python benchmarks/skimmer_memory.py [VIDEOS]
+    python benchmarks/skimmer_memory.py [VIDEOS ...]
 
 The real stage function fits one epoch of a narrow skimmer in a process of its own, on a synthetic store of videos of 220
-moments with two features of 512 float16 numbers each (0.45 MB a video). 20,000 such videos are 9 GB; so VIDEOS, 400 if not
-given, and half as many are made. Their number adds nothing to the peak but what is kept, and that is bounded by cache_bytes.
+moments with two features of 512 float16 numbers each (0.45 MB a video; 20,000 of them are 9 GB of disk while it runs). Each
+number of videos, 200 and 400 if none is given, is fitted with nothing kept in memory, and with the bound that cache_bytes has
+by itself. Their number adds little to the peak but what is kept.
 """
 
 import multiprocessing
@@ -56,18 +57,20 @@ def fit(folder: Path, cache_bytes: int) -> tuple[int, float]:
 
 
 def main() -> None:
-    """Print the peak for two numbers of videos, each with none, a fifth and all of them kept."""
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    """Print the peak for each number of videos, with none and with as many kept as the bound allows."""
+    bound: int = Skimmer.model_fields["cache_bytes"].default
     context = multiprocessing.get_context("spawn")
-    for videos in (most // 2, most):
+    for videos in [int(word) for word in sys.argv[1:]] or (200, 400):
         with tempfile.TemporaryDirectory() as folder:
             make(Path(folder), videos)
-            for cache_bytes in (0, videos // 5 * VIDEO_BYTES, videos * VIDEO_BYTES):
+            for cache_bytes in (0, bound):
                 with ProcessPoolExecutor(1, context) as alone:
                     peak_bytes, cpu_seconds = alone.submit(fit, Path(folder), cache_bytes).result()
                 print(
-                    f"{videos} videos, {cache_bytes / 1e6:.0f} MB of {videos * VIDEO_BYTES / 1e6:.0f} MB kept: "
-                    f"peak {peak_bytes / 1e6:.0f} MB, {cpu_seconds:.1f} s of CPU an epoch, start included"
+                    f"{videos} videos, {min(cache_bytes, videos * VIDEO_BYTES) / 1e6:.0f} MB of "
+                    f"{videos * VIDEO_BYTES / 1e6:.0f} MB kept: peak {peak_bytes / 1e6:.0f} MB, "
+                    f"{cpu_seconds:.1f} s of CPU an epoch, start included",
+                    flush=True,
                 )
 
 
