@@ -12,7 +12,8 @@ import torch
 import yaml
 from torch import nn
 
-from l2l.config import PARTS, PLAIN, AnyDataset, Config, DemoDataset, FeatureName, read_config
+from l2l.config import PLAIN, Config, FeatureName, read_config
+from l2l.datasets import PARTS, AnyDataset, DemoDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video, class_names
 from l2l.manifest.listing import list_dataset

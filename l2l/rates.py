@@ -15,7 +15,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from l2l.config import Config, DemoDataset, Section, as_json
+from l2l.config import Config, as_json
+from l2l.datasets import DemoDataset
 from l2l.evaluation.cost import count_macs
 from l2l.fitting import laid_out
 from l2l.manifest.files import walk_files
@@ -24,6 +25,7 @@ from l2l.media.artifact import decode_picture, encode
 from l2l.media.decode import decode
 from l2l.mels.spectrogram import log_mel, mel_shape
 from l2l.moments import WINDOW_SAMPLES
+from l2l.sections import Section
 from l2l.student.artifact import build_student
 from l2l.teacher.network import R2Plus1D
 

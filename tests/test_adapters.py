@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from l2l.config import AnyDataset, Manifest
+from l2l.config import Manifest
+from l2l.datasets import AnyDataset
 from l2l.errors import BadInput
 from l2l.manifest.adapters.kinetics_sounds import CLASSES
 from l2l.manifest.artifact import SPLITS, Segment, Video

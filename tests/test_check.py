@@ -7,7 +7,8 @@ import pytest
 from media_files import make_video
 
 from l2l.__main__ import main
-from l2l.config import FolderDataset, Manifest, Media
+from l2l.config import Manifest, Media
+from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import STATES, USABLE
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2l.config import DemoDataset
+from l2l.datasets import DemoDataset
 from l2l.demo import films, sounds, world
 from l2l.demo.stage import draw_demo
 

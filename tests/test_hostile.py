@@ -15,7 +15,8 @@ from workflow_runs import snakemake, tiny_with
 
 from l2l.__main__ import main
 from l2l.check import examine
-from l2l.config import FolderDataset, Manifest
+from l2l.config import Manifest
+from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import USABLE, read_videos, write_videos
 from l2l.manifest.examine import mark_duplicates
 from l2l.manifest.files import walk_files

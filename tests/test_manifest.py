@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2l.__main__ import main
-from l2l.config import ActivityNetDataset, FolderDataset, GroupTable, Manifest
+from l2l.config import Manifest
+from l2l.datasets import ActivityNetDataset, FolderDataset, GroupTable
 from l2l.errors import BadInput
 from l2l.manifest.adapters.activitynet import list_activitynet
 from l2l.manifest.adapters.demo import list_demo

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from l2l.__main__ import main
-from l2l.config import FolderDataset, read_config
+from l2l.config import read_config
+from l2l.datasets import FolderDataset
 from l2l.errors import BadInput
 from l2l.plan import contents_of, estimate, read_rates
 from l2l.rates import Rates, measured

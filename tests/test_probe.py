@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from media_files import decoded, make_video, run
 
-from l2l.config import FolderDataset, Manifest
+from l2l.config import Manifest
+from l2l.datasets import FolderDataset
 from l2l.errors import BadInput
 from l2l.manifest import probe
 from l2l.manifest.artifact import read_videos, shard_of

@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from l2l.config import FolderDataset, Manifest, Media
+from l2l.config import Manifest, Media
+from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import read_videos
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from workflow_runs import planned, snakemake, tiny_with
 
 from l2l.__main__ import numbered
-from l2l.config import DemoDataset, FolderDataset
+from l2l.datasets import DemoDataset, FolderDataset
 from l2l.demo.stage import draw_demo
 from l2l.manifest.artifact import shard_names
 from l2l.manifest.listing import dataset_state, list_dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from l2l.config import DemoDataset
+from l2l.datasets import DemoDataset
 from l2l.demo import films, sounds, world
 from l2l.orphans import end_with
 from l2l.stores import aside, write_table

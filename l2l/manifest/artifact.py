@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from l2l.config import Dataset
+from l2l.datasets import Dataset
 from l2l.errors import BadInput
 from l2l.stores import read_table, write_table
 

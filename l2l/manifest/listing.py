@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l2l.config import PARTS, AnyDataset, DemoDataset, MiniSports1mDataset, as_json
+from l2l.config import as_json
+from l2l.datasets import PARTS, AnyDataset, DemoDataset, MiniSports1mDataset
 from l2l.errors import BadInput
 from l2l.manifest.adapters.activitynet import list_activitynet
 from l2l.manifest.adapters.ave import list_ave

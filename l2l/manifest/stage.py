@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from l2l.config import PARTS, AnyDataset, Manifest
+from l2l.config import Manifest
+from l2l.datasets import PARTS, AnyDataset
 from l2l.manifest.artifact import Video, shard_names, write_videos
 from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.limit import check_usable

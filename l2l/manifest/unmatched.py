@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from l2l.config import AnyDataset, DemoDataset
+from l2l.datasets import AnyDataset, DemoDataset
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import walk_files
 from l2l.stores import remove, write_table

@@ -16,7 +16,8 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from l2l.config import PARTS, as_json, check_config
+from l2l.config import as_json, check_config
+from l2l.datasets import PARTS
 from l2l.errors import BadInput
 from l2l.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_state

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from l2l.config import ActivityNetDataset
+from l2l.datasets import ActivityNetDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Segment, Video
 from l2l.manifest.files import Entry, locate

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from l2l.config import AveDataset
+from l2l.datasets import AveDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Segment, Video
 from l2l.manifest.files import Entry, locate

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from l2l.config import FolderDataset, GroupTable
+from l2l.datasets import FolderDataset, GroupTable
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video
 from l2l.manifest.files import is_folder, is_video_name

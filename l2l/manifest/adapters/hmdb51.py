@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from l2l.config import Hmdb51Dataset
+from l2l.datasets import Hmdb51Dataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate

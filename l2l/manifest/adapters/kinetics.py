@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from l2l.config import KineticsDataset
+from l2l.datasets import KineticsDataset
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate
 from l2l.manifest.lists import read_rows, seconds, split_named

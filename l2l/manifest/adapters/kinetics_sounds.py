@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from l2l.config import KineticsSoundsDataset
+from l2l.datasets import KineticsSoundsDataset
 from l2l.errors import BadInput
 from l2l.manifest.adapters.kinetics import clip_name, kinetics_entries
 from l2l.manifest.artifact import Video

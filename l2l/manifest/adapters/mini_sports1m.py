@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from l2l.config import MiniSports1mDataset
+from l2l.datasets import MiniSports1mDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, Files, locate, merge

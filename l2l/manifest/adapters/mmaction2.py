@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from l2l.config import Mmaction2Dataset
+from l2l.datasets import Mmaction2Dataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate

@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from l2l.config import Ucf101Dataset
+from l2l.datasets import Ucf101Dataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate

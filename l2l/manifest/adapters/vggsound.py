@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from l2l.config import VggSoundDataset
+from l2l.datasets import VggSoundDataset
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate
 from l2l.manifest.lists import read_rows, seconds, split_named

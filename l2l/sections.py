@@ -1,0 +1,14 @@
+"""What the sections of the configuration are made of."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration that takes no key it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
