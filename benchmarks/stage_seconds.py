@@ -50,7 +50,7 @@ def add_up(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
 def main() -> None:
     """Print a line a stage."""
     jobs, seconds = add_up(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())
-    print("# A cold `make demo` with seed 11 and nothing beside it, two cores; made by benchmarks/stage_seconds.py from its log.")
+    print("# A cold `make demo` with seed 11 and little beside it, two cores; made by benchmarks/stage_seconds.py from its log.")
     print("stage\tjobs\tseconds")
     for stage in STAGES:
         of_stage = [rule for rule in jobs if stage_of(rule) == stage]
