@@ -249,7 +249,8 @@ def test_an_id_never_becomes_a_path(tmp_path, writer, video):
     assert ".." not in row.path.parts
     list_videos(tmp_path / "o/videos.tsv", tmp_path / "o/shards", dataset, Manifest(max_bad_fraction=1), seed=0)
     assert sorted(os.listdir(tmp_path)) == ["lists", "o", "x.mp4"]
-    assert sorted(os.listdir(tmp_path / "o")) == ["shards", "videos.tsv", "videos.unmatched.tsv"]
+    tables = ("videos.tsv", "videos.unmatched.tsv")
+    assert sorted(os.listdir(tmp_path / "o")) == sorted(["shards", *tables, *(f"{table}.sha256" for table in tables)])
 
 
 # ---- label orders --------------------------------------------------------------------------------------------------------
