@@ -1,6 +1,7 @@
 """Several processes that fit one network, and who takes which GPU."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def test_a_rule_starts_its_training_by_torchrun_where_it_is_given_several_proces
     told = snakemake(tmp_path, "--dry-run", "--printshellcmds", "--set-resources", *several).stdout
     assert "python -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l fit_teacher" in told
     assert "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -m torch.distributed.run --nproc-per-node=2 --nnodes=3" in told
+    assert set(re.findall(r"SLURM_\w+", told)) == {"SLURM_JOB_ID"}, "the executor takes all others out of the environment"
     assert "        python -m l2l distil_student" in told
 
 

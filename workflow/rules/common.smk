@@ -96,7 +96,9 @@ def launcher(wildcards, resources):
     torchrun = f"python -m torch.distributed.run --nproc-per-node={processes}"
     if nodes == 1:
         return "python" if processes == 1 else f"{torchrun} --standalone"
-    head = '"$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"'
+    # Of all that Slurm tells a job, its step is left the number alone.
+    nodes_of_job = "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%N)"
+    head = f'"$(scontrol show hostnames "{nodes_of_job}" | head -n 1)"'
     meeting = f"--rdzv-backend=c10d --rdzv-id=$SLURM_JOB_ID --rdzv-endpoint={head}:$((20000 + SLURM_JOB_ID % 10000))"
     return f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 {torchrun} --nnodes={nodes} {meeting}"
 
