@@ -3,9 +3,8 @@
     python benchmarks/full_size.py MEDIA [PRESET...]
 
 MEDIA is the folder that holds `clips` and `fight`. Of a configuration all stays but three things: these clips stand for its
-videos, none for those to test on, which have shards of their own; each training is one epoch; and the teacher's numbers are
-drawn, since they may not be at hand. Every stage is a process
-of its own, as in the workflow, with one thread.
+train and val videos; each training is one epoch; and the teacher's numbers are drawn, since they may not be at hand. Every
+stage is a process of its own, as in the workflow, with one thread.
 """
 
 import os

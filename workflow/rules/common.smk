@@ -166,8 +166,8 @@ def cluster():
         said = subprocess.run(["sinfo", "--noheader", "--format=%G %l %m"], capture_output=True, text=True, timeout=10)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    kinds = [line.split() for line in said.stdout.splitlines()]
-    return [NodeKind(gpus, time, int(memory.rstrip("+"))) for gpus, time, memory in kinds] if said.returncode == 0 else None
+    kinds = re.findall(r"^(\S+) +(\S+) +(\d+)\+?$", said.stdout, re.MULTILINE)
+    return [NodeKind(gpus, time, int(memory)) for gpus, time, memory in kinds] if said.returncode == 0 else None
 
 
 def minutes(time):
