@@ -22,7 +22,7 @@ TONES = "0.5*sin(2*PI*(300+100*floor(t))*t)"  # during second k: 300 + 100 k Hz
 def run(*arguments: str | Path, pictures: bytes | None = None) -> None:
     """Run ffmpeg; it must succeed."""
     argv = [ffmpeg_program(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments]
-    subprocess.run(argv, input=pictures, stdin=subprocess.DEVNULL if pictures is None else None, check=True, timeout=60)
+    subprocess.run(argv, input=pictures, stdin=subprocess.DEVNULL if pictures is None else None, check=True, timeout=300)
 
 
 def numbered(count: int, side: int = 64) -> np.ndarray:
@@ -55,7 +55,7 @@ def make_video(
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x64", "-r", str(rate), "-i", "pipe:0"]
     heard = ["-f", "lavfi", "-i", f"aevalsrc={sound}:s=44100:d={seconds}"] if sound else []
     argv = [ffmpeg_program(), "-hide_banner", "-loglevel", "error", "-y", *raw, *heard, *video, *extra, f"file:{path}"]
-    subprocess.run(argv, input=numbered(count).tobytes(), check=True, timeout=60)
+    subprocess.run(argv, input=numbered(count).tobytes(), check=True, timeout=300)
     return path
 
 

@@ -27,7 +27,7 @@ def broken(tmp_path):
             env=os.environ | {"PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     return run

@@ -161,7 +161,7 @@ network, data = torch.nn.Linear(3, 1), torch.utils.data.TensorDataset(torch.zero
 fitting = Fitting(epochs=1, batch_size=2, learning_rate=1)
 fit(network, [{"params": network.parameters()}], data, None, fitting, dict, workers=1)
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
     assert "'NoneType' object is not callable" in ended.stderr
 

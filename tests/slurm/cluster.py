@@ -87,7 +87,7 @@ def install() -> None:
             policy.unlink()
 
 
-def until(what: str, holds: Callable[[], object], seconds: float = 60) -> None:
+def until(what: str, holds: Callable[[], object], seconds: float = 300) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():
@@ -143,7 +143,7 @@ class Cluster:
 
     def run(self, *command: str) -> str:
         """Run one of Slurm's programs; what it prints."""
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        said = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert said.returncode == 0, f"{command}: {said.stderr}"
         return said.stdout
 
