@@ -66,7 +66,7 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
 
 def examine(paths: Sequence[Path]) -> Iterator[Finding]:
     """What would become of each file, in the order given."""
-    listed = [Video(str(path), path, "test", ("",)) for path in paths]
+    listed = [Video(str(path), str(path), "test", ("",)) for path in paths]
     for video in mark_duplicates(with_facts(listed)):
         yield _decoded(video, Media()) if video.usable else _finding(video, video.status, video.reason)
 
@@ -97,7 +97,7 @@ def _finding(
     video: Video, state: str, reason: str, frames: int = 0, duration_seconds: float = 0.0, sound_seconds: float = 0.0
 ) -> Finding:
     streams = video.video_stream, video.audio_stream
-    return Finding(str(video.path), state, reason, frames, duration_seconds, sound_seconds, *streams)
+    return Finding(video.file, state, reason, frames, duration_seconds, sound_seconds, *streams)
 
 
 def _line(finding: Finding) -> str:

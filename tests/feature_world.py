@@ -57,9 +57,9 @@ def make_world(folder: Path, train: int = 96, val: int = 12, test: int = 48, see
     for split, count in (("train", train), ("val", val), ("test", test)):
         for i in range(count):
             name, label = f"{split}-{i:03d}", int(random.integers(len(CLASSES)))
-            videos.append(Video(name, Path(f"{name}.mp4"), split, (CLASSES[label],)))
+            videos.append(Video(name, f"{name}.mp4", split, (CLASSES[label],)))
             rows.append((name, _video(prototypes, label, student, random)))
-    videos.append(Video("broken", Path("broken.mp4"), "test", (CLASSES[0],), status="corrupt"))  # no features, as in a real run
+    videos.append(Video("broken", "broken.mp4", "test", (CLASSES[0],), status="corrupt"))  # no features, as in a real run
     write_videos(world.videos, videos)
     made_with = {"student": student.settings, "student_digest": digest_of(student)}
     for shard in range(2):

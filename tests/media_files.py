@@ -71,7 +71,7 @@ def flash_and_beep(path: Path, at: float, seconds: float = 4.0, extra: Sequence[
 def listed(path: Path, video: str = "v", label: str = "a", split: str = "train") -> Video:
     """A row of the manifest for one file."""
     facts = facts_of(path)
-    return Video(video, path, split, (label,), **vars(facts))
+    return Video(video, str(path), split, (label,), **vars(facts))
 
 
 def decoded(path: Path, media: Media = WHOLE, pictures: str = "clips") -> Decoded:

@@ -350,11 +350,11 @@ def test_without_usable_test_videos_there_is_nothing_to_evaluate(world, networks
 # ---- single clips -----------------------------------------------------------------------------------------------------------
 TARGET = ("jump", "spin")
 CLIP_VIDEOS = (  # moments, and where the action is, in seconds; nowhere: everywhere
-    (Video("train-a", Path("a.mp4"), "train", ("jump",)), 9),
-    (Video("train-b", Path("b.mp4"), "train", ("spin",)), 8),
-    (Video("test-a", Path("c.mp4"), "test", ("jump",), (Segment(1.0, 3.2, "jump"),)), 9),
-    (Video("test-b", Path("d.mp4"), "test", ("spin",), status="no_audio"), 5),
-    (Video("test-c", Path("e.mp4"), "test", ("spin",), status="corrupt"), 0),
+    (Video("train-a", "a.mp4", "train", ("jump",)), 9),
+    (Video("train-b", "b.mp4", "train", ("spin",)), 8),
+    (Video("test-a", "c.mp4", "test", ("jump",), (Segment(1.0, 3.2, "jump"),)), 9),
+    (Video("test-b", "d.mp4", "test", ("spin",), status="no_audio"), 5),
+    (Video("test-c", "e.mp4", "test", ("spin",), status="corrupt"), 0),
 )
 IDS = {video.video for video, count in CLIP_VIDEOS if count}
 TEST_MOMENTS = [("test-a", k, 0) for k in (2, 3, 4)] + [("test-b", k, 1) for k in range(5)]  # wholly inside, and their class
@@ -470,7 +470,7 @@ def test_a_moment_the_teacher_was_not_asked_about_is_named(clip_files, tmp_path)
 
 
 def test_a_student_of_other_classes_is_refused(clip_files, tmp_path):
-    other = Video("x", Path("x.mp4"), "train", ("fly",), status="corrupt")
+    other = Video("x", "x.mp4", "train", ("fly",), status="corrupt")
     write_videos(clip_files["videos"], [*(video for video, _ in CLIP_VIDEOS), other])
     with pytest.raises(BadInput, match="fine-tuned on other classes"):
         clip_rows(clip_files, tmp_path)

@@ -1,6 +1,5 @@
 """What the tables say: mAP in both definitions, intervals, lost videos, factors and steps, others' points, where sound helps."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import feature_world
@@ -317,10 +316,10 @@ def source(tmp_path) -> dict:
     """A source of four clips of one moment or two; the teacher says what the image-audio student says of `near` and what the
     image student says of `far`."""
     random = np.random.default_rng(0)
-    videos = [Video(name, Path(f"{name}.mp4"), "test", (label,)) for name, label in (("far", "spin"), ("near", "jump"))]
+    videos = [Video(name, f"{name}.mp4", "test", (label,)) for name, label in (("far", "spin"), ("near", "jump"))]
     videos += [
-        Video("seen", Path("s.mp4"), "train", ("jump",)),
-        Video("lost", Path("l.mp4"), "test", ("spin",), status="corrupt"),
+        Video("seen", "s.mp4", "train", ("jump",)),
+        Video("lost", "l.mp4", "test", ("spin",), status="corrupt"),
     ]
     files = {name: tmp_path / name for name in ("media", "mels", "descriptors", "videos", "image", "image_audio")}
     write_videos(files["videos"], videos)
@@ -373,9 +372,9 @@ def test_clips_are_ranked_by_how_much_nearer_sound_brings_the_student_to_the_tea
 
 def test_a_source_without_test_videos_gives_its_val_clips_and_says_so(source, tmp_path):
     listed = [video for video in read_videos(source["videos"]) if video.video != "lost"]
-    write_videos(source["videos"], [replace(v, split="val" if v.split == "test" else "train") for v in listed])
+    write_videos(source["videos"], [v._replace(split="val" if v.split == "test" else "train") for v in listed])
     assert {row["split"] for row in rank(source, tmp_path)} == {"val"}
-    write_videos(source["videos"], [replace(v, split="train") for v in listed])
+    write_videos(source["videos"], [v._replace(split="train") for v in listed])
     assert rank(source, tmp_path) == []
 
 

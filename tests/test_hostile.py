@@ -6,7 +6,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,7 +174,7 @@ def test_a_file_that_grows_after_it_was_listed_is_refused(clip, tmp_path):
 
 def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, tmp_path):
     row = listed(clip)
-    rows = [replace(row, video=name, path=tmp_path / f"{name}.mp4") for name in ("a", "b")]
+    rows = [row._replace(video=name, file=str(tmp_path / f"{name}.mp4")) for name in ("a", "b")]
     assert [video.status for video in mark_duplicates(rows)] == ["ok", "ok"]
     assert states(tmp_path / "a.mp4") == ["missing"]
 

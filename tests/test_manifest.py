@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ segments = st.builds(Segment, numbers, numbers, labels)
 videos = st.builds(
     Video,
     video=paths.map(lambda path: path.name),
-    path=paths,
+    file=paths.map(str),
     split=st.sampled_from(SPLITS),
     labels=st.lists(labels, min_size=1).map(tuple),
     segments=st.lists(segments).map(tuple),
@@ -61,7 +60,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, listed):
 
 
 def video(name: str, **fields) -> Video:
-    return Video(**{"video": name, "path": Path(name), "split": "train", "labels": ("a",), **fields})
+    return Video(**{"video": name, "file": name, "split": "train", "labels": ("a",), **fields})
 
 
 def test_a_row_that_is_not_one_of_a_video_is_named(tmp_path):
@@ -406,4 +405,4 @@ def test_annotations_alone_list_every_video_as_missing(tmp_path):
     assert main(["list_videos", *map(str, arguments), "--config", "{}"]) == 1
     assert not (tmp_path / "v.tsv").exists()
     assert not (tmp_path / "s").exists()
-    assert read_videos(tmp_path / "v.refused.tsv") == [replace(v, status="missing") for v in listed]
+    assert read_videos(tmp_path / "v.refused.tsv") == [v._replace(status="missing") for v in listed]

@@ -266,9 +266,9 @@ def shard(clip, tmp_path) -> Path:
     for name, content in files.items():
         (tmp_path / f"{name}.mp4").write_bytes(content)
         rows.append(listed(tmp_path / f"{name}.mp4", video=name))
-    rows.insert(3, replace(rows[0], video="4 missing", status="missing", reason="no such file"))
+    rows.insert(3, rows[0]._replace(video="4 missing", status="missing", reason="no such file"))
     soundless = make_video(tmp_path / "soundless.mp4", sound=None)
-    rows += [listed(soundless, video="6 soundless"), replace(rows[0], video="7 vanished", path=tmp_path / "vanished.mp4")]
+    rows += [listed(soundless, video="6 soundless"), rows[0]._replace(video="7 vanished", file=str(tmp_path / "vanished.mp4"))]
     write_videos(tmp_path / "shard.tsv", rows)
     return tmp_path / "shard.tsv"
 
@@ -343,7 +343,7 @@ def test_final_states_stand_in_the_order_of_the_manifest_and_too_many_bad_stop_t
     gather_states(manifest, media, tmp_path / "final.tsv", Manifest(max_bad_fraction=4 / 7))
     final = read_videos(tmp_path / "final.tsv")
     assert [(row.video, row.status) for row in final] == list(STATES.items())[::-1]
-    assert [replace(row, status="", reason="") for row in final] == [replace(row, status="", reason="") for row in rows[::-1]]
+    assert [row._replace(status="", reason="") for row in final] == [row._replace(status="", reason="") for row in rows[::-1]]
     with pytest.raises(BadInput, match="4 of 7 videos are unusable after decoding"):
         gather_states(manifest, media, tmp_path / "again.tsv", Manifest(max_bad_fraction=0.5))
     assert not (tmp_path / "again.tsv").exists()

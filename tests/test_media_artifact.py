@@ -26,7 +26,7 @@ def config(grid: ClipGrid = PAPER, quality: int | str = "lossless") -> Media:
 
 
 def video(name: str) -> Video:
-    return Video(name, Path("/nowhere"), "train", ("a",))
+    return Video(name, "/nowhere", "train", ("a",))
 
 
 def noise(frames: int, grid: ClipGrid = PAPER, step: int | None = None, seed: int = 0) -> Decoded:

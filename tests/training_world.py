@@ -45,7 +45,7 @@ def make_world(folder: Path) -> dict[str, Any]:
     """Eight videos to train on and two to validate, of noise, in two shards; where every input lies, by its option."""
     rng = np.random.default_rng(0)
     world: dict[str, Any] = {"videos": folder / "videos.tsv", "media": [], "mels": [], "descriptors": []}
-    rows = [Video(f"v{i}", Path(f"v{i}.mp4"), "val" if i > 7 else "train", ("ab"[i % 2],)) for i in range(10)]
+    rows = [Video(f"v{i}", f"v{i}.mp4", "val" if i > 7 else "train", ("ab"[i % 2],)) for i in range(10)]
     write_videos(world["videos"], rows)
     for shard in range(2):
         here = rows[shard::2]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from l2l.datasets import Dataset
 from l2l.errors import BadInput
@@ -36,12 +36,11 @@ class Segment:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Video:
-    """One file of a data set: a row of the manifest."""
+class Video(NamedTuple):
+    """One file of a data set: a row of the manifest. Of a million, dataclasses and Path objects would take most of the time."""
 
     video: str  # its id: unique in its data set, never used as a path
-    path: Path
+    file: str
     split: str  # train, val or test
     labels: tuple[str, ...]  # at least one; the first stands for the video where one is asked for
     segments: tuple[Segment, ...] = ()  # none: the whole video is the action
@@ -56,6 +55,11 @@ class Video:
     fingerprint: str = ""  # size and a hash of head and tail, so a file that was replaced changes its row
     status: str = "ok"  # one of STATES
     reason: str = ""  # in plain words; a usable video may have a remark
+
+    @property
+    def path(self) -> Path:
+        """Where its file lies."""
+        return Path(self.file)
 
     @property
     def usable(self) -> bool:
@@ -107,10 +111,10 @@ def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str
 
 
 def _row(video: Video) -> dict[str, str]:
-    row = {column: getattr(video, column) for column in COLUMNS}
+    row = {column: getattr(video, column) for column in COLUMNS if column != "path"}
     row["labels"] = json.dumps(video.labels)
     row["segments"] = json.dumps([[s.start_seconds, s.end_seconds, s.label] for s in video.segments])
-    row["path"] = str(video.path)
+    row["path"] = video.file
     return {column: repr(value) if isinstance(value, float) else str(value) for column, value in row.items()}
 
 
@@ -118,7 +122,7 @@ def _video(row: dict[str, str], where: str) -> Video:
     try:
         video = Video(
             video=row["video"],
-            path=Path(row["path"]),
+            file=row["path"],
             split=row["split"],
             labels=tuple(json.loads(row["labels"])),
             segments=tuple(Segment(float(start), float(end), label) for start, end, label in json.loads(row["segments"])),

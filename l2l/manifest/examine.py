@@ -2,7 +2,7 @@
 
 import filecmp
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from l2l.manifest.artifact import Video
@@ -17,7 +17,7 @@ def with_facts(videos: Sequence[Video]) -> list[Video]:
 
 def _with(video: Video, facts: Facts) -> Video:
     reasons = [reason for reason in (facts.reason, video.reason) if reason]
-    return replace(video, **asdict(facts) | {"reason": "; ".join(reasons)})
+    return video._replace(**asdict(facts) | {"reason": "; ".join(reasons)})
 
 
 def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
@@ -27,7 +27,7 @@ def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
     for video in videos:
         same = first.setdefault(video.fingerprint, video) if video.usable else video
         if same is not video and _same_bytes(same.path, video.path):
-            video = replace(video, status="duplicate", reason=f"the same bytes as {same.video}")
+            video = video._replace(status="duplicate", reason=f"the same bytes as {same.video}")
         marked.append(video)
     return marked
 

@@ -4,8 +4,8 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from l2l.manifest.artifact import SPLITS, Segment, Video
 from l2l.manifest.lists import plain
@@ -16,8 +16,7 @@ SUFFIXES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A video as a list has it."""
 
     video: str  # its id
@@ -132,7 +131,7 @@ def merge(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
         labels = tuple(dict.fromkeys((*have.labels, *entry.labels)))
         names = tuple(dict.fromkeys((*have.names, *entry.names)))
         segments = tuple(dict.fromkeys((*have.segments, *entry.segments)))
-        merged[entry.video] = replace(have, split=later, labels=labels, names=names, segments=segments), remark
+        merged[entry.video] = have._replace(split=later, labels=labels, names=names, segments=segments), remark
     return list(merged.values())
 
 
@@ -151,7 +150,7 @@ def _video(entry: Entry, remark: str, files: Files, folder: Path) -> Video:
         remarks.append(f"{Path(found[1]).relative_to(folder)} not read")
     return Video(
         video=entry.video,
-        path=Path(found[0]) if found else folder / f"{harmless(entry.video)}.mp4",
+        file=found[0] if found else str(folder / f"{harmless(entry.video)}.mp4"),
         split=entry.split,
         labels=entry.labels,
         segments=entry.segments,

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,9 @@ def dataset_state(dataset: AnyDataset, seed: int) -> State:
     digests = {name: hashlib.blake2b(digest_size=8) for part in PARTS for name in dataset.shard_names(part)}
     as_large: dict[int, str] = {}  # for each size, the state of all videos so far
     for name, video in shard_names(videos, dataset):
-        size, time = _size_and_time(video.path) if video.usable else (-1, 0)
+        size, time = _size_and_time(video.file) if video.usable else (-1, 0)
         told = (video.split, video.labels, video.segments, video.group, video.reason)
-        row = f"{video.video} {video.path} {told} {size} {time} {as_large.get(size)}\n"
+        row = f"{video.video} {video.file} {told} {size} {time} {as_large.get(size)}\n"
         digests[name].update(row.encode("utf-8", "surrogatepass"))
         if size >= 0:
             as_large[size] = _digest([f"{as_large.get(size, '')}\n{video.video}\n{time}"])
@@ -102,9 +103,9 @@ def _files_of(dataset: AnyDataset) -> list[str]:
     return [f"{path} {_size_and_time(path)}" for path in (*folder, *dataset.annotation_files)]
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
+def _size_and_time(path: str | Path) -> tuple[int, int]:
     try:
-        state = path.stat()
+        state = os.stat(path)  # noqa: PTH116 -- a Path for each of a million takes longer
     except OSError:  # a link to nowhere
         return -1, 0
     return state.st_size, state.st_mtime_ns

@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from l2l.errors import BadInput
@@ -49,7 +48,7 @@ def split_videos(videos: Sequence[Video], val_fraction: float, test_fraction: fl
     if train <= 0:
         raise BadInput(f"val_fraction {val_fraction} and test_fraction {test_fraction} leave nothing to train on")
     chosen = split_groups(_classes(videos), {"train": train, "val": val_fraction, "test": test_fraction}, seed)
-    return [replace(video, split=chosen[_group(video)]) for video in videos]
+    return [video._replace(split=chosen[_group(video)]) for video in videos]
 
 
 def complete_splits(videos: Sequence[Video], val_fraction: float, seed: int) -> list[Video]:
@@ -59,13 +58,13 @@ def complete_splits(videos: Sequence[Video], val_fraction: float, seed: int) -> 
     of training is set aside, within each class and never through a group.
     """
     if not any(video.split == "test" for video in videos):
-        videos = [replace(video, split="test") if video.split == "val" else video for video in videos]
+        videos = [video._replace(split="test") if video.split == "val" else video for video in videos]
     if any(video.split == "val" for video in videos):
         return list(videos)
     training = [video for video in videos if video.split == "train"]
     chosen = split_groups(_classes(training), {"train": 1 - val_fraction, "val": val_fraction}, seed)
     aside = {group for group, split in chosen.items() if split == "val"}
-    return [replace(v, split="val") if v.split == "train" and _group(v) in aside else v for v in videos]
+    return [v._replace(split="val") if v.split == "train" and _group(v) in aside else v for v in videos]
 
 
 def _classes(videos: Sequence[Video]) -> dict[str, list[str]]:

@@ -21,8 +21,8 @@ def tell_unmatched(dataset: AnyDataset, videos: Sequence[Video], table: Path) ->
     beside = table.with_suffix(".unmatched" + table.suffix)
     rows = [{"what": NO_FILE, "name": video.video} for video in videos if video.status == "missing"]
     if not isinstance(dataset, DemoDataset):
-        read = {video.path for video in videos} | set(dataset.annotation_files)
-        rows += [{"what": NO_ID, "name": str(path)} for path in walk_files(dataset.folder) if path not in read]
+        read = {video.file for video in videos} | set(map(str, dataset.annotation_files))
+        rows += [{"what": NO_ID, "name": name} for name in map(str, walk_files(dataset.folder)) if name not in read]
     for what, plural in ((NO_FILE, "ids without a file"), (NO_ID, "files without an id")):
         if found := [row["name"] for row in rows if row["what"] == what]:
             print(f"{len(found)} {plural}, the first of them {found[0]!r}; all of them in {beside}", file=sys.stderr)

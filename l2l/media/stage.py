@@ -58,7 +58,7 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
             states |= shard.states
     listed = read_videos(manifest)
     check_videos(media[0].parent, states, [video.video for video in listed])
-    final = [replace(video, status=states[video.video][0], reason=states[video.video][1]) for video in listed]
+    final = [video._replace(status=states[video.video][0], reason=states[video.video][1]) for video in listed]
     check_usable(final, videos, config, "after decoding")
     write_videos(videos, final)
 

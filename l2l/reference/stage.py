@@ -120,7 +120,7 @@ def import_features(
     classes, indices = class_indices(listing, lines, known or stored)
     others = [row for row in _videos(out) if row.split != split]
     rows = _rows(lines, [classes[i] for i in indices], split, {row.video for row in others})
-    files = {row.video: feature_paths(str(row.path), folder, only) for row in rows}
+    files = {row.video: feature_paths(row.file, folder, only) for row in rows}
     widths = {check_features(paths, None if only else CHANNELS) for paths in files.values()}
     if len(widths) > 1:
         raise BadInput(f"{listing}: its features have {' and '.join(map(str, sorted(widths)))} channels, expected one number")
@@ -187,7 +187,7 @@ def _rows(lines: Sequence[Listed], labels: Sequence[str], split: str, elsewhere:
         video = video_id(path)
         if video in rows or video in elsewhere:
             raise BadInput(f"{path}: a video {video!r} is there already, in this list or in the store for another split")
-        rows[video] = Video(video, Path(path), split, tuple(named))
+        rows[video] = Video(video, path, split, tuple(named))
     return [*rows.values()]
 
 

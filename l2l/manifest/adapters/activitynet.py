@@ -6,7 +6,6 @@ The test labels are withheld, so, as in the literature, validation is tested on;
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def list_activitynet(dataset: ActivityNetDataset, seed: int) -> list[Video]:
         for video, entry in labelled.items()
     ]
     videos = locate(entries, dataset.folder)
-    return [replace(video, reason="; ".join(filter(None, [video.reason, *segments[video.video][1]]))) for video in videos]
+    return [video._replace(reason="; ".join(filter(None, [video.reason, *segments[video.video][1]]))) for video in videos]
 
 
 def _read_subsets(path: Path | None) -> dict[str, str]:

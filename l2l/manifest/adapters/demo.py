@@ -1,7 +1,6 @@
 """Videos that l2l drew: `<folder>/<split>/<class>/<number>.mp4`, and `segments.tsv` where only a part shows the action."""
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 from l2l.manifest.adapters.folder import find_videos
@@ -22,4 +21,4 @@ def list_demo(folder: Path) -> list[Video]:
     segments: defaultdict[str, list[Segment]] = defaultdict(list)
     for row in read_table(table, SEGMENT_COLUMNS) if table.exists() else ():
         segments[row["file"]].append(Segment(float(row["start_seconds"]), float(row["end_seconds"]), row["label"]))
-    return [replace(video, segments=tuple(segments[video.video])) for video in videos]
+    return [video._replace(segments=tuple(segments[video.video])) for video in videos]

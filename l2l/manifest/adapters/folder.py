@@ -2,7 +2,6 @@
 
 import os
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 from l2l.datasets import FolderDataset, GroupTable
@@ -41,7 +40,7 @@ def find_videos(folder: Path) -> list[Video]:
         raise BadInput(f"{layout}; found {given[0].name!r} beside {next(each.name for each in top if each not in given)!r}")
     classes = [each for split in given for each in _folders(split, layout)] if given else top
     videos = [
-        Video(f"{below}/{name}", each / name, each.parent.name if given else "", (each.name,))
+        Video(f"{below}/{name}", str(each / name), each.parent.name if given else "", (each.name,))
         for each in classes
         for below in [each.relative_to(folder).as_posix()]
         for name in _video_names(each)
@@ -66,7 +65,7 @@ def _video_names(folder: Path) -> list[str]:
 def _with_groups(videos: list[Video], groups: GroupTable) -> list[Video]:
     rows = read_table(groups.table, (groups.file_column, groups.group_column))
     group_of = {os.path.realpath(groups.table.parent / row[groups.file_column]): row[groups.group_column] for row in rows}
-    found = [replace(video, group=group_of.get(os.path.realpath(video.path)) or "") for video in videos]
+    found = [video._replace(group=group_of.get(os.path.realpath(video.path)) or "") for video in videos]
     if unknown := [video.path for video in found if not video.group]:
         raise BadInput(
             f"{groups.table}: no {groups.group_column} for {len(unknown)} videos, the first of them {str(unknown[0])!r}"

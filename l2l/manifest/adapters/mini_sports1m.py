@@ -7,7 +7,6 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from l2l.datasets import MiniSports1mDataset
@@ -69,7 +68,7 @@ def _drawn(entries: Sequence[Entry], dataset: MiniSports1mDataset, names: Sequen
             free = [entry for entry in members[label] if entry.video not in chosen][:most]
             few += len(free) < most
             for entry in free:
-                chosen[entry.video] = replace(entry, labels=tuple(dict.fromkeys((label, *entry.labels))))
+                chosen[entry.video] = entry._replace(labels=tuple(dict.fromkeys((label, *entry.labels))))
         if few:
             print(f"{few} of {len(names)} classes have fewer than {most} videos for {split}", file=sys.stderr)
     return list(chosen.values())
