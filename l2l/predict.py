@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from l2l.errors import BadInput
 from l2l.evaluation.cost import Prices
 from l2l.evaluation.methods import class_probabilities, skim
 from l2l.features.look import look_and_listen
@@ -16,8 +15,8 @@ from l2l.manifest.probe import Facts, probe_files
 from l2l.media.decode import decode
 from l2l.mels.spectrogram import log_mel
 from l2l.moments import start_seconds
-from l2l.skimmer.artifact import FittedSkimmer, load_skimmer
-from l2l.student.artifact import load_student, media_of, mels_of
+from l2l.skimmer.artifact import FittedSkimmer, check_student, load_skimmer
+from l2l.student.artifact import digest_of, load_student, media_of, mels_of
 from l2l.student.network import Student
 
 _DID = {"image": "looked_at_seconds", "audio": "listened_to_seconds"}
@@ -34,10 +33,9 @@ def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
     Returns:
         0 when every file was answered for, 1 when one could not be read.
     """
-    skimmer = load_skimmer(run / "skimmer" / "skimmer.pt")
-    student = load_student(run / "student" / "finetuned" / f"{'-'.join(skimmer.network.modalities)}-distilled.pt")
-    if student.class_names != skimmer.class_names:
-        raise BadInput(f"{run}: its student and its skimmer know different classes; run snakemake again")
+    skimmer = load_skimmer(fitted := run / "skimmer" / "skimmer.pt")
+    student = load_student(maker := run / "student" / "finetuned" / f"{'-'.join(skimmer.network.modalities)}-distilled.pt")
+    check_student(fitted, skimmer, maker, digest_of(student))
     prices = Prices(student, {"skimmer": skimmer})
     answers = [_answer(path, facts, student, skimmer, prices) for path, facts in zip(video, probe_files(video), strict=True)]
     for answer in answers:

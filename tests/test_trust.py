@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from l2l.config import Evaluation, Media, Mels
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
 from l2l.evaluation.comparison import evaluate_variants
+from l2l.evaluation.inputs import load_fitted
 from l2l.evaluation.stage import evaluate_tradeoff, evaluate_videos
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.fitting import load_network, save_network
@@ -31,6 +33,9 @@ from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
 from l2l.mels.artifact import read_mels, write_mels
+from l2l.predict import predict
+from l2l.reference.stage import score
+from l2l.skimmer.artifact import load_skimmer, save_skimmer
 from l2l.skimmer.stage import fit_skimmer
 from l2l.stores import check_videos, read_shards, remove, sum_of, write_table, write_text
 from l2l.student.artifact import digest_of, load_student
@@ -209,6 +214,30 @@ def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path
     read_features(world.features).check_student(world.student, digest_of(load_student(world.student)))
     write_some_features(tmp_path / "imported")  # whose maker is not known
     read_features(tmp_path / "imported").check_student(tmp_path / "other.pt", digest_of(student))
+
+
+def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_path):
+    world = feature_world.make_world(tmp_path, 4, 2, 2)
+    run, bank = tmp_path / "run", read_features(world.features)
+    path, student = run / "skimmer/skimmer.pt", run / "student/finetuned/image-audio-distilled.pt"
+    for file in (path, student):
+        file.parent.mkdir(parents=True)
+    shutil.copy(world.student, student)
+    fit_skimmer(world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", 0)
+    fitted = load_skimmer(path)
+    assert fitted.student_digest == bank.student_digest == digest_of(load_student(student))
+    uses = {
+        world.features: (lambda: load_fitted(path, bank), lambda: score(path, world.features, tmp_path / "scores.tsv")),
+        student: (lambda: predict([], run=run),),
+    }
+    for digest in (fitted.student_digest, "", "0123456789abcdef"):
+        widths = fitted.network.widths
+        save_skimmer(path, replace(fitted, student_digest=digest), widths, feature_world.SKIMMER)
+        for other, users in uses.items():
+            told = f"skimmer.pt: fitted for another student than that of {re.escape(str(other))}"
+            for use in users:
+                with pytest.raises(BadInput, match=told) if digest.startswith("0123") else nullcontext():
+                    use()
 
 
 # ---- inspect ---------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from l2l.errors import BadInput
 from l2l.evaluation.scores import Truth
 from l2l.features.artifact import Features, read_features
 from l2l.manifest.artifact import Video, read_videos, usable_ids
-from l2l.skimmer.artifact import FittedSkimmer, Model, load_skimmer
+from l2l.skimmer.artifact import FittedSkimmer, Model, check_student, load_skimmer
 from l2l.stores import check_videos
 from l2l.student.artifact import digest_of, load_student
 from l2l.student.network import Student
@@ -30,7 +30,7 @@ def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: V
     """A fitted network of this name and this variant (None: of any), of the classes that the features are of.
 
     Raises:
-        BadInput: if the file holds another.
+        BadInput: if the file holds another, or one that was fitted for another student's features.
     """
     fitted = load_skimmer(path)
     if fitted.model != model:
@@ -39,6 +39,7 @@ def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: V
         raise BadInput(f"{path}: found a skimmer that reads {fitted.variant!r}, expected {variant!r}; run snakemake again")
     if fitted.class_names != bank.classes:
         raise BadInput(f"{path}: fitted on other classes than those of {bank.root}; run snakemake again")
+    check_student(path, fitted, bank.root, bank.student_digest)
     return fitted
 
 

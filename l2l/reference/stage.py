@@ -30,7 +30,7 @@ from l2l.reference.lists import (
     video_id,
 )
 from l2l.reference.preset import PAPER, SINGLE_MODALITY, TWO_MODALITIES, Reference, skim_videos
-from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, named_features, save_skimmer
+from l2l.skimmer.artifact import FittedSkimmer, check_student, load_skimmer, named_features, save_skimmer
 from l2l.skimmer.network import Skimmer
 from l2l.stores import write_table
 from l2l.student.artifact import load_start, save_head
@@ -238,14 +238,15 @@ def score(
         threads: of torch.
 
     Raises:
-        BadInput: if the checkpoint is no skimmer, reads other features than the store's, or is one that the public code has not,
-            with `reference`.
+        BadInput: if the checkpoint is no skimmer, was fitted for another student than the features', reads others than the
+            store's, or is one that the public code has not, with `reference`.
     """
     for name, value in (("steps", 1 if steps is None else steps), ("factor", factor), ("batch-videos", batch_videos)):
         if value < 1:
             raise BadInput(f"--{name} is {value}, expected at least 1")
     fitted, bank = load_skimmer(checkpoint), read_features(features)
     device = prepare(seed, threads)  # after a network is built, which draws numbers too
+    check_student(checkpoint, fitted, features, bank.student_digest)
     network = fitted.network
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")

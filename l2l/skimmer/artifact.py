@@ -42,6 +42,7 @@ class FittedSkimmer:
     class_names: tuple[str, ...]
     steps: int  # T; the baselines do not read it
     variant: Variant = PLAIN
+    student_digest: str = ""  # of the student whose features it was fitted on; empty: not known, as of imported ones
 
     def scores(self, features: Mapping[FeatureName, Tensor], present: Tensor) -> Tensor:
         """Class scores (logits) of a batch: (videos, classes)."""
@@ -140,6 +141,7 @@ def save_skimmer(path: Path, fitted: FittedSkimmer, widths: Mapping[FeatureName,
         "fusion_hidden": psi[0],  # 0: no Psi
         "descriptor_width": psi[1],
         "variant": fitted.variant.model_dump(mode="json"),
+        "student_digest": fitted.student_digest,
         "config": config.model_dump(mode="json"),
     }
     save_network(path, KIND, fitted.network, settings)
@@ -159,4 +161,20 @@ def load_skimmer(path: Path) -> FittedSkimmer:
     network = build(settings["model"], settings["widths"], len(names), *sizes, config, settings.get("indexing"))
     network.load_state_dict(state)
     variant = Variant.model_validate(settings.get("variant", {}))
-    return FittedSkimmer(network.eval(), settings["model"], names, config.steps, variant)
+    return FittedSkimmer(network.eval(), settings["model"], names, config.steps, variant, settings.get("student_digest", ""))
+
+
+def check_student(skimmer: Path, fitted: FittedSkimmer, other: Path, digest: str) -> None:
+    """Refuse a skimmer beside another student, or what another has made, than it was fitted for.
+
+    Args:
+        skimmer: its file.
+        fitted: what the file holds.
+        other: the student, or the features that one has made.
+        digest: of that student; empty: not known.
+
+    Raises:
+        BadInput: naming both files.
+    """
+    if fitted.student_digest and digest and fitted.student_digest != digest:
+        raise BadInput(f"{skimmer}: fitted for another student than that of {other}; run snakemake again")

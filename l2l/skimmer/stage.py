@@ -83,7 +83,7 @@ def fit_skimmer(
         if recognition == origin.modalities:
             psi = (origin.fusion.fc1.out_features, origin.fusion.fc2.out_features)
         network = build(model, widths, len(bank.classes), *psi, config, indexing)
-        fitted = FittedSkimmer(network.to(device), model, bank.classes, config.steps, variant)
+        fitted = FittedSkimmer(network.to(device), model, bank.classes, config.steps, variant, bank.student_digest)
         groups = start_from_student(fitted, origin, config, ("modality_attention",) if frozen_modality_scores else ())
 
         def loss(batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor]) -> Tensor:
