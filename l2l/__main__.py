@@ -45,7 +45,7 @@ PEOPLE = {
     "check": "l2l.check",
     "inspect": "l2l.inspect",
     "doctor": "l2l.doctor",
-    "plan": "l2l.plan",
+    "plan": "l2l.plan.stage",
     "summarise_study": "l2l.study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SPINE = ["videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report"]
 RULES = [*SPINE, "study"]  # which runs the spine for several seeds
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
-ON_TOP = {"reference"}  # packages on top, for people
+ON_TOP = {"plan", "reference"}  # packages on top, for people
 # What a later stage may import of an earlier one, besides its artifact: a network that it runs again,
 DOORS = {"artifact", "network"}
 # and what is done in two places but written once.

@@ -12,8 +12,9 @@ from l2l.__main__ import main
 from l2l.config import read_config
 from l2l.datasets import FolderDataset
 from l2l.errors import BadInput
-from l2l.plan import contents_of, estimate, read_rates
-from l2l.rates import Rates, measured
+from l2l.plan.contents import contents_of
+from l2l.plan.estimate import estimate
+from l2l.plan.rates import Rates, measured, read_rates
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "workflow/configs/tiny.yaml"

@@ -21,9 +21,10 @@ from l2l.features.artifact import read_features
 from l2l.inspect import inspect
 from l2l.manifest.artifact import read_videos
 from l2l.media.ffmpeg import ffmpeg_program
-from l2l.plan import contents_of, estimate
+from l2l.plan.contents import contents_of
+from l2l.plan.estimate import estimate
+from l2l.plan.rates import Rates
 from l2l.predict import predict
-from l2l.rates import Rates
 from l2l.stores import read_table, sum_of
 from l2l.student.artifact import digest_of, load_student
 

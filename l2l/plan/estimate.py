@@ -1,71 +1,31 @@
-"""What a run will cost, before it: jobs, hours, files and bytes by stage, from what is listed and from rates of this machine.
+"""What each stage of a run costs, from what its data sets hold and from rates of this machine.
 
 Counts of jobs, files and bytes follow from the configuration and the videos' lengths; hours are counts times rates.
 """
 
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 
-from l2l.config import PLAIN, Config, FeatureName, read_config
-from l2l.datasets import PARTS, AnyDataset, DemoDataset
-from l2l.errors import BadInput
-from l2l.manifest.artifact import SPLITS, Video, class_names
-from l2l.manifest.listing import list_dataset
-from l2l.manifest.probe import probe_files
+from l2l.config import PLAIN, Config, FeatureName
+from l2l.datasets import PARTS, DemoDataset
 from l2l.mels.spectrogram import mel_shape
-from l2l.moments import FRAME_RATE, MOMENT_SECONDS, SAMPLE_RATE_HZ, moment_count
-from l2l.rates import Rates, macs, measured
+from l2l.moments import SAMPLE_RATE_HZ
+from l2l.plan.contents import Contents
+from l2l.plan.rates import Rates, macs
 from l2l.skimmer.artifact import MODELS, FittedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
 from l2l.teacher.network import build_teacher
 
-SAMPLED_FILES = 50  # of a data set, whose lengths stand for all
-SHARD_MINUTES = 3000  # of video: an hour or two of decoding
 STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
 FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
 HALF_FULL_CHUNKS = 800_000  # bytes of a shard's media that are not filled
 METHODS = 11  # of Table 1: rows of predictions a video
 KINETICS_CLASSES = 400
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a data set holds, as far as can be known before anything is decoded."""
-
-    videos: dict[str, int]  # of each split
-    seconds: tuple[float, ...]  # lengths that stand for all
-    pixels: float  # of a picture of the source
-    segments: float  # labelled ones of a video; 0: all of it is the action
-    labelled_seconds: float  # of a video, in its segments
-    classes: int
-    example: Path | None = None  # one of its files
-
-    @property
-    def total(self) -> int:
-        """All videos."""
-        return sum(self.videos.values())
-
-    @property
-    def mean_seconds(self) -> float:
-        """Of a video."""
-        return statistics.mean(self.seconds)
-
-    def moments(self, config: Config) -> float:
-        """Of a video."""
-        return statistics.mean(moment_count(max(1, int(s * FRAME_RATE)), config.media.grid) for s in self.seconds)
-
-    def labelled(self, config: Config) -> float:
-        """Moments of a video that lie inside a segment."""
-        if not self.segments:
-            return self.moments(config)
-        return max(self.segments, (self.labelled_seconds - self.segments) / float(MOMENT_SECONDS) + self.segments)
 
 
 @dataclass
@@ -78,108 +38,6 @@ class Cost:
     network_seconds: float = 0.0  # of forward and backward passes: on a GPU where there is one
     files: float = 0.0
     size: float = 0.0  # bytes
-
-
-def plan(
-    configfile: Path, measure: bool = False, rates: Path | None = None, seconds: float | None = None, pixels: int = 640 * 360
-) -> int:
-    """Say what a run will cost: jobs, CPU and GPU hours, files and disk, by stage.
-
-    Args:
-        configfile: of the run.
-        measure: time decoding, mels and networks on this machine first (a minute or so), and write the rates to `rates`.
-        rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server are taken.
-        seconds: mean length of a video, where no file of a data set is at hand.
-        pixels: of a picture of the source, where no file is at hand.
-
-    Raises:
-        BadInput: if the configuration or the rates are not valid, or the length of videos is neither told nor to be seen.
-    """
-    config = read_config(configfile)
-    contents = {name: contents_of(name, each, config.seed, seconds, pixels) for name, each in config.videos.items()}
-    found = read_rates(rates) if rates is not None and not measure else Rates()
-    if measure:
-        found = measured(config, contents[config.target].example, contents[config.target].classes)
-        if rates is not None:
-            rates.write_text(yaml.safe_dump(found.model_dump()), encoding="utf-8")
-    for name, each in contents.items():
-        _tell_dataset(name, each, config.videos[name])
-    rows = estimate(config, contents, found)
-    print(f"{'stage':<12}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'files':>10}{'GB':>10}")
-    for row in [*rows, _sum(rows)]:
-        cpu = row.cpu_seconds + (0 if found.gpu else row.network_seconds)
-        gpu = row.network_seconds if found.gpu else 0
-        print(f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{gpu / 3600:>10,.2f}{row.files:>10,.0f}{row.size / 1e9:>10,.3f}")
-    return 0
-
-
-def read_rates(path: Path) -> Rates:
-    """Rates from a YAML file.
-
-    Raises:
-        BadInput: if it is missing or holds anything else.
-    """
-    try:
-        return Rates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{path}: no rates ({' '.join(str(error).split())}); --measure --rates {path} writes some") from None
-
-
-def contents_of(name: str, dataset: AnyDataset, seed: int, seconds: float | None, pixels: int) -> Contents:
-    """What a data set holds, from its lists and some of its files.
-
-    Raises:
-        BadInput: if it cannot be listed, or no file of it is at hand and `seconds` is not given.
-    """
-    if isinstance(dataset, DemoDataset):
-        lengths = tuple(np.linspace(dataset.min_seconds, dataset.max_seconds, SAMPLED_FILES).tolist())
-        trimmed = dataset.kind == "clips"
-        videos = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-        action = 0.0 if trimmed else statistics.mean(lengths) / 4  # in one piece or two
-        return Contents(videos, lengths, dataset.side_pixels**2, 0 if trimmed else 1.5, action, min(16, dataset.train))
-    listed = list_dataset(dataset, seed)
-    at_hand = [video for video in listed if video.usable]
-    sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
-    facts = [fact for fact in probe_files(video.path for video in sample) if fact.duration_seconds]
-    if not facts and seconds is None:
-        raise BadInput(f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give --seconds")
-    lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)
-    area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels
-    segments, labelled = _labelled(listed)
-    example = at_hand[0].path if at_hand else None
-    videos = {split: sum(video.split == split for video in listed) for split in SPLITS}
-    return Contents(videos, lengths, area, segments, labelled, len(class_names(listed)), example)
-
-
-def _labelled(videos: list[Video]) -> tuple[float, float]:
-    """Segments of a video, and their seconds, on average; none where videos have none."""
-    marked = [video.segments for video in videos if video.segments]
-    if not marked:
-        return 0.0, 0.0
-    spans = [segment.end_seconds - segment.start_seconds for segments in marked for segment in segments]
-    return len(spans) / len(marked), sum(spans) / len(marked)
-
-
-def _tell_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
-    minutes = {
-        part: contents.mean_seconds / 60 * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
-        for part in PARTS
-    }
-    each = {part: minutes[part] / len(dataset.shard_names(part)) for part in PARTS}
-    wanted = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in PARTS}
-    print(
-        f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, {sum(minutes.values()) / 60:,.1f} hours; "
-        f"{each['fit']:,.0f} minutes a shard, {each['test']:,.0f} of test "
-        f"(shards: {wanted['fit']}, test_shards: {wanted['test']} make about {SHARD_MINUTES:,})"
-    )
-
-
-def _sum(rows: list[Cost]) -> Cost:
-    total = Cost("all")
-    for row in rows:
-        for field in ("jobs", "cpu_seconds", "network_seconds", "files", "size"):
-            setattr(total, field, getattr(total, field) + getattr(row, field))
-    return total
 
 
 def estimate(config: Config, contents: dict[str, Contents], rates: Rates) -> list[Cost]:

@@ -12,11 +12,13 @@ from typing import Annotated
 
 import numpy as np
 import torch
+import yaml
 from pydantic import Field
 from torch import Tensor, nn
 
 from l2l.config import Config, as_json
 from l2l.datasets import DemoDataset
+from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
 from l2l.fitting import laid_out
 from l2l.manifest.files import walk_files
@@ -53,6 +55,18 @@ class Rates(Section):
     student_fit: Seconds = 0.24
     skimmer_fit: Seconds = 0.3
     evaluate: Seconds = 0.1  # a test video, by every method, at every factor, and by the variants
+
+
+def read_rates(path: Path) -> Rates:
+    """Rates from a YAML file.
+
+    Raises:
+        BadInput: if it is missing or holds anything else.
+    """
+    try:
+        return Rates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BadInput(f"{path}: no rates ({' '.join(str(error).split())}); --measure --rates {path} writes some") from None
 
 
 def macs(network: Callable[..., object], *inputs: object) -> float:

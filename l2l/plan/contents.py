@@ -1,0 +1,85 @@
+"""What a data set holds, as far as can be known before anything is decoded."""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from l2l.config import Config
+from l2l.datasets import AnyDataset, DemoDataset
+from l2l.errors import BadInput
+from l2l.manifest.artifact import SPLITS, Video, class_names
+from l2l.manifest.listing import list_dataset
+from l2l.manifest.probe import probe_files
+from l2l.moments import FRAME_RATE, MOMENT_SECONDS, moment_count
+
+SAMPLED_FILES = 50  # of a data set, whose lengths stand for all
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a data set holds, as far as can be known before anything is decoded."""
+
+    videos: dict[str, int]  # of each split
+    seconds: tuple[float, ...]  # lengths that stand for all
+    pixels: float  # of a picture of the source
+    segments: float  # labelled ones of a video; 0: all of it is the action
+    labelled_seconds: float  # of a video, in its segments
+    classes: int
+    example: Path | None = None  # one of its files
+
+    @property
+    def total(self) -> int:
+        """All videos."""
+        return sum(self.videos.values())
+
+    @property
+    def mean_seconds(self) -> float:
+        """Of a video."""
+        return statistics.mean(self.seconds)
+
+    def moments(self, config: Config) -> float:
+        """Of a video."""
+        return statistics.mean(moment_count(max(1, int(s * FRAME_RATE)), config.media.grid) for s in self.seconds)
+
+    def labelled(self, config: Config) -> float:
+        """Moments of a video that lie inside a segment."""
+        if not self.segments:
+            return self.moments(config)
+        return max(self.segments, (self.labelled_seconds - self.segments) / float(MOMENT_SECONDS) + self.segments)
+
+
+def contents_of(name: str, dataset: AnyDataset, seed: int, seconds: float | None, pixels: int) -> Contents:
+    """What a data set holds, from its lists and some of its files.
+
+    Raises:
+        BadInput: if it cannot be listed, or no file of it is at hand and `seconds` is not given.
+    """
+    if isinstance(dataset, DemoDataset):
+        lengths = tuple(np.linspace(dataset.min_seconds, dataset.max_seconds, SAMPLED_FILES).tolist())
+        trimmed = dataset.kind == "clips"
+        videos = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+        action = 0.0 if trimmed else statistics.mean(lengths) / 4  # in one piece or two
+        return Contents(videos, lengths, dataset.side_pixels**2, 0 if trimmed else 1.5, action, min(16, dataset.train))
+    listed = list_dataset(dataset, seed)
+    at_hand = [video for video in listed if video.usable]
+    sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
+    facts = [fact for fact in probe_files(video.path for video in sample) if fact.duration_seconds]
+    if not facts and seconds is None:
+        raise BadInput(f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give --seconds")
+    lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)
+    area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels
+    segments, labelled = _labelled(listed)
+    example = at_hand[0].path if at_hand else None
+    videos = {split: sum(video.split == split for video in listed) for split in SPLITS}
+    return Contents(videos, lengths, area, segments, labelled, len(class_names(listed)), example)
+
+
+def _labelled(videos: list[Video]) -> tuple[float, float]:
+    """Segments of a video, and their seconds, on average; none where videos have none."""
+    marked = [video.segments for video in videos if video.segments]
+    if not marked:
+        return 0.0, 0.0
+    spans = [segment.end_seconds - segment.start_seconds for segments in marked for segment in segments]
+    return len(spans) / len(marked), sum(spans) / len(marked)
