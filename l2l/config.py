@@ -5,14 +5,15 @@ A key that is misspelt, missing or out of bounds stops the run before anything s
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from l2l.datasets import AnyDataset
+from l2l.datasets import BY_ADAPTER, AnyDataset
 from l2l.errors import BadInput
 from l2l.moments import ClipGrid
 from l2l.sections import Count, Fraction01, Section
@@ -253,10 +254,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _one_of_each_role(self) -> "Config":
         for role in ("source", "target"):
-            if len(self._with_role(role)) != 1:
-                raise ValueError(
-                    f"videos: found {self._with_role(role) or 'no'} {role} data set, expected one (role {role} or both)"
-                )
+            if len(found := self._with_role(role)) != 1:
+                raise ValueError(f"videos: role {role} (or both): found {' and '.join(found) or 'none'}, expected one data set")
         return self
 
     @model_validator(mode="after")
@@ -287,27 +286,40 @@ class Config(Section):
         return self._with_role("target")[0]
 
 
-def _line(error: dict[str, Any]) -> str:
+def _line(error: ErrorDetails) -> str:
     """One finding of pydantic's in one line: where, what was found, what was expected."""
-    where = ".".join(str(part) for part in error["loc"]) or "the whole"
+    keys = tuple(map(str, error["loc"]))
+    if keys[:1] == ("videos",):
+        keys = keys[:2] + keys[3:]  # the third is the adapter, by which pydantic chose the class
+    where, told = ".".join(keys), error.get("ctx", {})
     if error["type"] == "extra_forbidden":
-        return f"{where}: no such key"
+        beside = ".".join(keys[:-1]) or "the top level"
+        return f"{where}: no such key; allowed in {beside}: {', '.join(_section(error['loc'][:-1]).model_fields)}"
     if error["type"] == "missing":
         return f"{where}: missing"
+    if error["type"] == "union_tag_not_found":
+        return f"{where}.adapter: missing; expected one of {', '.join(BY_ADAPTER)}"
+    if error["type"] == "union_tag_invalid":
+        return f"{where}.adapter: found {told['tag']!r}, expected one of {', '.join(BY_ADAPTER)}"
+    if error["type"] == "value_error" and not where:
+        return str(told["error"])
     found = repr(error["input"])
     return f"{where}: {error['msg']} (found {found if len(found) < 60 else found[:57] + '...'})"
 
 
-def _allowed(where: tuple[Any, ...]) -> str:
-    """The keys allowed beside the one at `where`, where that can be told."""
-    section: Any = Config
-    for part in where[:-1]:
-        field = getattr(section, "model_fields", {}).get(part)
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
-        if section is None:
-            return ""
-    return f"; allowed in {'.'.join(map(str, where[:-1])) or 'the top level'}: {', '.join(section.model_fields)}"
+def _section(where: Sequence[int | str]) -> type[Section]:
+    """The section at the place that pydantic names."""
+    if where[:1] == ("videos",):
+        return _inner(BY_ADAPTER[str(where[2])], where[3:])
+    return _inner(Config, where)
+
+
+def _inner(section: type[Section], where: Sequence[int | str]) -> type[Section]:
+    for part in where:
+        if field := section.model_fields.get(str(part)):  # else the name of one of several, as of variants
+            kinds = (field.annotation, *get_args(field.annotation))
+            section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))
+    return section
 
 
 def check_config(values: dict[str, Any], origin: str) -> Config:
@@ -319,8 +331,7 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        findings = [_line(dict(e)) + (_allowed(e["loc"]) if e["type"] == "extra_forbidden" else "") for e in error.errors()]
-        raise BadInput(f"{origin}: " + " | ".join(findings)) from None
+        raise BadInput(f"{origin}: " + " | ".join(map(_line, error.errors()))) from None
 
 
 def read_config(path: Path) -> Config:

@@ -1,7 +1,7 @@
 """The `videos` section of the configuration: what is told of a data set, a class for each adapter of `l2l/manifest/adapters`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -268,4 +268,6 @@ _Listed = (
     | Mmaction2Dataset
     | TableDataset
 )
-AnyDataset = Annotated[DemoDataset | FolderDataset | ActivityNetDataset | _Listed, Field(discriminator="adapter")]
+_Any = DemoDataset | FolderDataset | ActivityNetDataset | _Listed
+AnyDataset = Annotated[_Any, Field(discriminator="adapter")]
+BY_ADAPTER: dict[str, type[Dataset]] = {get_args(each.model_fields["adapter"].annotation)[0]: each for each in get_args(_Any)}

@@ -41,8 +41,19 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ("student.modalities", ["smell"], "student.modalities.0: Input should be 'image' or 'audio' (found 'smell')"),
         ("media.clip_stride", 3, "must divide 16"),
         ("skimmer.fit.milestones", [90], "must rise and lie before epoch"),
-        ("videos.clips.role", "target", "videos: found no source data set"),
-        ("videos.clips.adapter", "floder", "videos.clips: Input tag 'floder'"),
+        ("videos.clips.role", "target", "videos: role source (or both): found none, expected one data set"),
+        ("videos.clips.adapter", "floder", "videos.clips.adapter: found 'floder', expected one of demo, folder, activitynet, "),
+        (
+            "videos.clips.trian",
+            3,
+            "videos.clips.trian: no such key; allowed in videos.clips: role, shards, test_shards, adapter, ",
+        ),
+        ("videos.clips.min_seconds", 0, "videos.clips.min_seconds: Input should be greater than or equal to 1.5 (found 0)"),
+        (
+            "skimmer.variants",
+            {"own": {"a": 1}},
+            "skimmer.variants.own.a: no such key; allowed in skimmer.variants.own: recognition",
+        ),
         ("run", "../escape", "run: String should match pattern"),
         ("media.frame_pixels", 400, "is larger than resize_pixels"),
         ("teacher.weights", "KINETICS400_V1", "`fit` belongs to weights: train"),
@@ -54,6 +65,14 @@ def test_a_wrong_key_or_value_is_told_in_one_line_that_names_it(path, value, tol
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith("config.yaml: ")
+
+
+def test_a_key_of_a_section_in_a_data_set_and_a_missing_adapter_are_named():
+    groups = {"adapter": "folder", "role": "both", "folder": "x", "shards": 1, "groups": {"table": "t.tsv", "colum": "c"}}
+    allowed = r"videos\.all\.groups\.colum: no such key; allowed in videos\.all\.groups: table, file_column, group_column$"
+    for videos, told in ((groups, allowed), ({"role": "both"}, r"videos\.all\.adapter: missing; expected one of demo, ")):
+        with pytest.raises(BadInput, match=told):
+            check_config(DEMO | {"videos": {"all": videos}}, "config.yaml")
 
 
 def test_a_missing_section_is_named():

@@ -243,7 +243,7 @@ def test_a_group_that_given_splits_divide_is_named(tmp_path):
 )
 def test_a_folder_in_no_known_layout_is_told_what_is_expected(tmp_path, files, found):
     touch(tmp_path / "videos", *files) if files else None
-    with pytest.raises(BadInput, match=f"expected folders train, val, test with a folder for each class inside.*{found}"):
+    with pytest.raises(BadInput, match=f"{found}.*; expected folders train, val, test with a folder for each class inside"):
         list_folder(folder_dataset(tmp_path / "videos"), seed=0)
 
 

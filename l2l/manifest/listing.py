@@ -63,6 +63,7 @@ class State:
     whole: str  # everything that is listed, and every file's name, size and time of change
     classes: str  # the names of the classes
     shards: dict[str, str]  # for each shard its videos: what is listed of them, and the files' size and time of change
+    trouble: str = ""  # what the job that lists them will stop at, or that none of their files is there
 
 
 def dataset_state(dataset: AnyDataset, seed: int) -> State:
@@ -76,14 +77,17 @@ def dataset_state(dataset: AnyDataset, seed: int) -> State:
     )
     folders = () if isinstance(dataset, DemoDataset) else walk_folders(dataset.folder)
     names = _digest("\n".join([at, *inside]) for at, inside in folders)
+    videos, trouble = None, ""
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # what is remarked is for the log of the job
             videos = None if unlistable else list_dataset(dataset, seed)
-    except BadInput:  # the job will tell
-        videos = None
+    except BadInput as error:
+        trouble = str(error)
     if videos is None:
         whole = _digest([as_json(dataset), str(seed), names, *_files_of(dataset)])
-        return State(whole, whole, {name: whole for part in PARTS for name in dataset.shard_names(part)})
+        return State(whole, whole, {name: whole for part in PARTS for name in dataset.shard_names(part)}, trouble)
+    if not any(video.usable for video in videos) and not isinstance(dataset, DemoDataset):
+        trouble = f"{dataset.folder.absolute()}: none of the {len(videos):,} videos that are listed is there"
     digests = {name: hashlib.blake2b(digest_size=8) for part in PARTS for name in dataset.shard_names(part)}
     as_large: dict[int, str] = {}  # for each size, the state of all videos so far
     for name, video in shard_names(videos, dataset):
@@ -94,7 +98,7 @@ def dataset_state(dataset: AnyDataset, seed: int) -> State:
         if size >= 0:
             as_large[size] = _digest([f"{as_large.get(size, '')}\n{video.video}\n{time}"])
     shards = {name: digest.hexdigest() for name, digest in digests.items()}
-    return State(_digest([names, *shards.values()]), _digest(class_names(videos)), shards)
+    return State(_digest([names, *shards.values()]), _digest(class_names(videos)), shards, trouble)
 
 
 def _files_of(dataset: AnyDataset) -> list[str]:

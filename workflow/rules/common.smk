@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
@@ -108,9 +109,12 @@ def state_of(dataset, seed):
     """What is listed of a data set; looked up only for the jobs that ask, and once."""
     gc.disable()  # which would look through a million videos again and again: a fifth of the time
     try:
-        return dataset_state(CONFIG.videos[dataset], seed)
+        state = dataset_state(CONFIG.videos[dataset], seed)
     finally:
         gc.enable()
+    if state.trouble:  # a dry run goes on, as with nothing but the lists in place; the job that lists the videos stops
+        logger.warning(f"videos.{dataset}: {state.trouble}")
+    return state
 
 
 def listed(dataset, run):

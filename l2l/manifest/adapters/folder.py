@@ -11,6 +11,8 @@ from l2l.manifest.files import is_folder, is_video_name
 from l2l.manifest.splits import split_videos
 from l2l.stores import read_table
 
+LAYOUT = "expected folders train, val, test with a folder for each class inside, or a folder for each class"
+
 
 def list_folder(dataset: FolderDataset, seed: int) -> list[Video]:
     """The videos of a folder, by id: the path below the folder, with its suffix.
@@ -33,12 +35,12 @@ def find_videos(folder: Path) -> list[Video]:
     Raises:
         BadInput: if there are no class folders, or both layouts are mixed.
     """
-    layout = f"{folder}: expected folders train, val, test with a folder for each class inside, or a folder for each class"
-    top = _folders(folder, layout)
+    top = _folders(folder)
     given = [each for each in top if each.name in SPLITS]
     if given and len(given) < len(top):
-        raise BadInput(f"{layout}; found {given[0].name!r} beside {next(each.name for each in top if each not in given)!r}")
-    classes = [each for split in given for each in _folders(split, layout)] if given else top
+        other = next(each.name for each in top if each not in given)
+        raise BadInput(f"{folder.absolute()}: found {given[0].name!r} beside {other!r}; {LAYOUT}")
+    classes = [each for split in given for each in _folders(split)] if given else top
     videos = [
         Video(f"{below}/{name}", str(each / name), each.parent.name if given else "", (each.name,))
         for each in classes
@@ -48,13 +50,13 @@ def find_videos(folder: Path) -> list[Video]:
     return sorted(videos, key=lambda video: video.video)
 
 
-def _folders(folder: Path, layout: str) -> list[Path]:
+def _folders(folder: Path) -> list[Path]:
     try:
         return sorted(
             Path(folder, entry.name) for entry in os.scandir(folder) if not entry.name.startswith(".") and is_folder(entry)
         )
     except OSError as error:
-        raise BadInput(f"{layout}; found {error.strerror}") from None
+        raise BadInput(f"{folder.absolute()}: {error.strerror}; {LAYOUT}") from None
 
 
 def _video_names(folder: Path) -> list[str]:
