@@ -21,6 +21,7 @@ from l2l.__main__ import main
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
+from l2l.reference import stage
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
 from l2l.reference.lists import Listed, class_indices, feature_paths, load_features, read_list, video_id
 from l2l.reference.preset import (
@@ -616,6 +617,39 @@ def test_a_folder_of_something_else_is_left_alone(release, tmp_path):
     with pytest.raises(BadInput, match=r"holds thesis\.txt"):
         import_features(release.pickled(), tmp_path / "store")
     assert (tmp_path / "store" / "thesis.txt").read_text(encoding="utf-8") == "dear"
+
+
+def test_an_import_that_was_broken_off_is_done_again_and_no_class_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "SHARD_VIDEOS", 2)
+    train, val, store = Release(tmp_path / "v"), Release(tmp_path / "w"), tmp_path / "store"
+
+    def broken_off(release, split, names):
+        path = release.folder / "audio_features" / f"{release.folder.name}_3.npy"
+        good = np.load(path)
+        np.save(path, np.full_like(good, np.nan))
+        with pytest.raises(BadInput, match="not finite"):
+            import_features(release.text(names), store, split=split)
+        np.save(path, good)
+
+    broken_off(train, "train", ["ant", "bee", "cat"])
+    with pytest.raises(BadInput, match="the import of split train was not finished"):
+        import_features(val.text(["bee", "cat", "cat"]), store, split="val")
+    import_features(train.text(["ant", "bee", "cat"]), store, split="train")
+    broken_off(val, "val", ["bee", "cat", "cat"])
+    with pytest.raises(BadInput, match="the import of split val was not finished"):
+        import_features(train.text(["ant", "bee", "cat"]), store, split="train")
+    import_features(val.text(["bee", "cat", "cat"]), store, split="val")
+    bank = read_features(store)
+    assert bank.classes == ("ant", "bee", "cat")
+    assert list(bank.videos) == [video.video for video in read_videos(tmp_path / "store.videos.tsv")]
+    assert len(bank.videos) == 8
+
+
+def test_more_than_a_thousand_shards_are_all_in_the_store(tmp_path):
+    shards = [tmp_path / f"{split}-{number:03d}" for split in ("train", "val") for number in (0, 7, 999, 1000, 10000)]
+    for shard in reversed(shards):
+        shard.mkdir()
+    assert stage._shards(tmp_path) == shards
 
 
 # ---- from the release to scores, and to a fit --------------------------------------------------------------------------------
