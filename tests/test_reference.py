@@ -418,6 +418,16 @@ def test_a_damaged_checkpoint_and_a_missing_one_are_told(tmp_path):
             read_checkpoint(tmp_path / name)
 
 
+def test_a_class_named_as_the_column_of_ids_is_refused_before_it_hides_them(tmp_path):
+    torch.save(small("two")[1], tmp_path / "ref.pth")
+    (tmp_path / "names.txt").write_text("a\nb\nvideo\nc\nd\n", encoding="utf-8")
+    import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt", class_names=tmp_path / "names.txt")
+    release = Release(tmp_path / "v", (3,))
+    import_features(release.text(), tmp_path / "store")
+    with pytest.raises(BadInput, match="a class is named video"):
+        score(tmp_path / "ours.pt", tmp_path / "store", tmp_path / "scores.tsv")
+
+
 def test_class_names_must_be_as_many_as_the_classes(tmp_path):
     torch.save(small("two")[1], tmp_path / "ref.pth")
     (tmp_path / "names.txt").write_text("run\njump\nrun\n", encoding="utf-8")

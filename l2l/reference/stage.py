@@ -259,6 +259,8 @@ def score(
     network = fitted.network
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
+    if "video" in fitted.class_names:
+        raise BadInput(f"{checkpoint}: a class is named video, as is the column of the videos' ids; expected another name")
     if preset == "reference" and (fitted.variant.indexing or fitted.variant.selected):
         told = f"found a skimmer that reads {fitted.variant!r}, which the public code has not; leave out --preset reference"
         raise BadInput(f"{checkpoint}: {told}")
