@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from l2l.datasets import BY_ADAPTER, AnyDataset
 from l2l.errors import BadInput
-from l2l.moments import ClipGrid
+from l2l.moments import WINDOW_SAMPLES, ClipGrid
 from l2l.sections import Count, Fraction01, Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -72,7 +72,14 @@ class Mels(Section):
     hop_samples: Count = 160  # 10 ms
     fft_samples: Count = 400
     bands: Count = 40
-    floor: Annotated[float, Field(gt=0)] = 1e-6  # log(power + floor)
+    floor: Annotated[float, Field(gt=0, lt=1)] = 1e-6  # log(power + floor)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Mels":
+        if self.fft_samples % 2 or not self.window_samples <= self.fft_samples < 2 * WINDOW_SAMPLES:
+            least, most = self.window_samples, 2 * WINDOW_SAMPLES
+            raise ValueError(f"fft_samples {self.fft_samples} must be even, at least window_samples {least}, and below {most}")
+        return self
 
 
 class Fitting(Section):
@@ -144,6 +151,12 @@ class Student(Section):
     batch_moments: Count = 64  # when nothing is fitted
     distil: Fitting
     finetune: Fitting
+
+    @model_validator(mode="after")
+    def _one_or_both(self) -> "Student":
+        if self.modalities not in (("image", "audio"), ("image",), ("audio",)):
+            raise ValueError(f"modalities must be [image, audio], [image] or [audio], found [{', '.join(self.modalities)}]")
+        return self
 
     @property
     def weights_files(self) -> tuple[Path, ...]:
@@ -263,6 +276,9 @@ class Config(Section):
         for name in self.compared:
             if name not in self.skimmer.all_variants:
                 raise ValueError(f"evaluation.variants: no {name}; expected some of {', '.join(self.skimmer.all_variants)}")
+            had = (*self.student.modalities, "fused", "teacher")
+            if lacking := [feature for feature in self.skimmer.all_variants[name].features if feature not in had]:
+                raise ValueError(f"evaluation.variants: {name} reads {lacking[0]} features, which the student has not")
         return self
 
     @property

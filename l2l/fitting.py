@@ -1,7 +1,8 @@
 """The training loop, one for every network, and how networks are kept on disk.
 
-Everything random is drawn from torch's own generator, seeded once, and before an epoch begins. So the same inputs, config and
-seed give the same numbers with any number of processes that load data, and in a training that was killed and went on.
+Everything random is drawn from torch's own generator, seeded once, and before an epoch begins; dropout alone draws within one,
+from what is seeded anew for each step. So the same inputs, config and seed give the same numbers with any number of processes
+that load data, and in a training that was killed and went on.
 """
 
 import io
@@ -60,7 +61,7 @@ class _Progress(NamedTuple):
     epoch: int
     steps: int  # of the epoch
     loss: float  # sum over these steps
-    random: Tensor  # state of torch's generator as the epoch began; nothing is drawn from it within
+    random: Tensor  # state of torch's generator as the epoch began
 
 
 def _state(network: nn.Module, optimizer: torch.optim.Optimizer, progress: _Progress) -> dict[str, Any]:
@@ -156,6 +157,7 @@ def fit(
             mine = [parts(batch, count)[team.rank * fitting.accumulate :][: fitting.accumulate] for batch in batches]
             left = [part for each in mine[progress.steps :] for part in each]
             loaded = entries(loader(dataset, workers, loader_seed, batch_sampler=left, collate_fn=collate))
+            planned = torch.get_rng_state()
             network.train()
             ending = 0.0
             with noted(signal.SIGTERM) as told:
@@ -165,6 +167,7 @@ def fit(
                     for group, rate in zip(optimizer.param_groups, rates, strict=True):
                         group["lr"] = fitting.learning_rate * rate * factor
                     optimizer.zero_grad()
+                    torch.manual_seed(loader_seed + step * team.size + team.rank)  # for dropout, and for nothing else
                     total = _add_gradients(loss, loaded, [len(part) / len(batches[step]) for part in mine[step]], precision)
                     total, ending = team.add_up(network, (total, len(told)))
                     where = f"epoch {progress.epoch + 1}, step {step + 1}"
@@ -184,6 +187,7 @@ def fit(
                 team.from_first(None)  # nobody goes before the checkpoint is written
             if ending or told:
                 signal.raise_signal(signal.SIGTERM)
+            torch.set_rng_state(planned)
             network.eval()
             if team.leads:
                 figures = {"loss": progress.loss / len(batches), **validate(), "seconds": time.monotonic() - began}

@@ -74,9 +74,10 @@ def _answer(path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, 
 
 
 def _line(answer: dict[str, Any]) -> str:
+    name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in answer["video"])  # it may hold anything
     if "label" not in answer:
-        return f"{answer['video']}: {answer['status']}: {answer['reason']}"
-    said = f"{answer['video']}: {answer['label']} ({answer['probability']:.2f})"
+        return f"{name}: {answer['status']}: {answer['reason']}"
+    said = f"{name}: {answer['label']} ({answer['probability']:.2f})"
     for key, verb in (("looked_at_seconds", "looked at"), ("listened_to_seconds", "listened to")):
         if answer.get(key):
             said += f"; {verb} " + ", ".join(f"{seconds:.1f}" for seconds in answer[key]) + " s"

@@ -1,5 +1,7 @@
 """The numbers of published networks: torchvision's, by the name of their weights or from a file with such a state dict."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
@@ -30,9 +32,21 @@ def published_state(key: str, weights: str, named: type[WeightsEnum], network: s
         raise BadInput(f"{weights}: not a state dict of {network} with only tensors in it ({_reason(error)})") from None
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise BadInput(f"{weights}: not a state dict of {network}: expected tensors by name")
-    if odd := [name for name, value in state.items() if not torch.isfinite(value).all()]:
-        raise BadInput(f"{weights}: {odd[0]} holds numbers that are not finite")
+    check_numbers(weights, state)
     return state
+
+
+def check_numbers(where: object, state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors whose numbers cannot be taken as they stand.
+
+    Raises:
+        BadInput: naming the first that is sparse, quantized, complex or without content, or has numbers that are not finite.
+    """
+    for name, value in state.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
+            raise BadInput(f"{where}: {name} is no plain tensor ({value.dtype}, {value.layout}, {value.device})")
+        if value.is_floating_point() and not torch.isfinite(value.float()).all():
+            raise BadInput(f"{where}: {name} holds numbers that are not finite")
 
 
 def _downloaded(key: str, weights: WeightsEnum) -> dict[str, Tensor]:

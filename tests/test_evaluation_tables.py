@@ -23,7 +23,7 @@ from l2l.evaluation.intervals import (
     resampled_mean_average_precisions,
     resamples,
 )
-from l2l.evaluation.methods import Answer
+from l2l.evaluation.methods import Answer, class_probabilities
 from l2l.evaluation.metrics import (
     average_precision,
     interpolated_average_precision,
@@ -32,7 +32,7 @@ from l2l.evaluation.metrics import (
 )
 from l2l.evaluation.scores import Truth, class_rows, clip_row, table1_row
 from l2l.evaluation.stage import evaluate_audio, evaluate_tradeoff, evaluate_videos
-from l2l.evaluation.tradeoff import probabilities_at_stops
+from l2l.evaluation.tradeoff import scores_at_stops, tradeoff_rows
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import write_media
@@ -151,6 +151,12 @@ def test_an_interval_of_mean_average_precision_holds_the_figure(seed):
     assert low < figure < high
 
 
+def test_no_end_of_an_interval_is_below_nothing_or_above_all():
+    assert interval(np.array([0.0, 0.1, 0.5]), 0.05) == (0, pytest.approx(0.3300, abs=1e-4))
+    low, high = interval(np.array([0.5, 0.9, 1.0]), 0.95)
+    assert 0 < low < high == 1
+
+
 def test_clips_of_one_video_are_drawn_together():
     """Two videos of ten clips, all right and all wrong: a resample has 0, 50 or 100 %, and never what twenty clips would give."""
     scores = np.repeat([[1.0, 0.0], [0.0, 1.0]], 10, 0)
@@ -250,7 +256,7 @@ def test_stopping_after_a_step_is_skimming_in_so_many_steps(seed, moments):
 def test_what_is_said_at_each_factor_and_step_is_what_a_video_alone_gets(world, networks):
     fitted, bank = load_skimmer(networks["skimmer"]), read_features(world.features)
     videos = ["test-000", "test-001", "test-039"]
-    said = probabilities_at_stops(fitted, bank, videos, (1, 4))
+    said = scores_at_stops(fitted, bank, videos, (1, 4))
     for v, video in enumerate(videos):
         read = bank.load(video).features
         for f, factor in enumerate((1, 4)):
@@ -258,7 +264,18 @@ def test_what_is_said_at_each_factor_and_step_is_what_a_video_alone_gets(world, 
             for steps in (1, 3, 6):
                 with torch.no_grad():
                     logits = fitted.network(features, torch.ones(1, len(features["image"][0]), dtype=torch.bool), steps).logits
-                np.testing.assert_allclose(said[f, steps - 1, v], logits.softmax(1)[0].numpy(), atol=1e-6)
+                np.testing.assert_allclose(said[f, steps - 1, v], logits[0].numpy(), atol=1e-5)
+
+
+def test_sure_answers_have_the_average_precision_of_table_1(world, networks, monkeypatch):
+    """Logits 20 apart: in float32 their probabilities are all 1."""
+    fitted, bank = load_skimmer(networks["skimmer"]), read_features(world.features)
+    sure = np.zeros((1, 1, 3, 2), np.float32)
+    sure[..., 0] = 30, 25, 20
+    monkeypatch.setattr("l2l.evaluation.tradeoff.scores_at_stops", lambda *_: sure)
+    labels, prices = np.array([0, 1, 1]), Prices(load_student(world.student), {"skimmer": fitted})
+    (row,) = tradeoff_rows(fitted, bank, ["test-000", "test-001", "test-002"], labels, prices, (1,))
+    assert row["map"] == "100.00" == f"{100 * mean_average_precision(class_probabilities(sure[0, 0]), labels):.2f}"
 
 
 def test_the_tradeoff_has_every_factor_and_step_and_table_1s_figures_where_that_has_them(tables):

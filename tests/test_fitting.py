@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 from training_world import TRAININGS, state, training
 
-from l2l.checkpoints import Checkpoints
+from l2l.checkpoints import Checkpoints, resumable
 from l2l.config import Fitting
 from l2l.errors import BadInput
 from l2l.fitting import fit, load_network, prepare, rate_factor, save_network
@@ -106,6 +106,37 @@ def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(co
 def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(accumulate, rows):
     whole, cut = (fitted(rows=rows, batch_size=8, accumulate=a) for a in (1, accumulate))
     torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("when", ["within an epoch", "between epochs"])
+def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when):
+    """Torchvision's S3D, MViT and Swin have it."""
+
+    class Broken(Exception):
+        pass
+
+    def train(name: str, at: int | None = None) -> list[torch.Tensor]:
+        prepare(1)
+        network = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+        x, seen = torch.arange(36.0).reshape(12, 3) / 36, [0]
+
+        def loss(batch: list[torch.Tensor]) -> torch.Tensor:
+            seen[0] += 1
+            if seen[0] == at:
+                raise Broken
+            return (network(batch[0]) - batch[1]).pow(2).mean()
+
+        with resumable(tmp_path / name, [], []) as checkpoints:
+            checkpoints.due = lambda: True
+            data = TensorDataset(x, x.sum(1, keepdim=True))
+            fit(network, [{"params": network.parameters()}], data, loss, fitting(), dict, checkpoints=checkpoints)
+        return list(network.parameters())
+
+    whole = train("whole")
+    with pytest.raises(Broken):
+        train("broken", at=6 if when == "within an epoch" else 7)
+    for expected, found in zip(whole, train("broken"), strict=True):
+        assert torch.equal(expected, found)
 
 
 def test_bfloat16_changes_nothing_on_a_cpu():

@@ -24,6 +24,7 @@ from l2l.media.artifact import read_media
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import ffmpeg_program
 from l2l.media.stage import decode_videos
+from l2l.predict import _line
 from l2l.stores import read_table
 
 NFC, NFD = "é.mp4", "e\u0301.mp4"
@@ -177,6 +178,11 @@ def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, 
     rows = [row._replace(video=name, file=str(tmp_path / f"{name}.mp4")) for name in ("a", "b")]
     assert [video.status for video in mark_duplicates(rows)] == ["ok", "ok"]
     assert states(tmp_path / "a.mp4") == ["missing"]
+
+
+def test_what_is_told_of_a_file_is_one_line_in_any_encoding_whatever_its_name():
+    answer = {"video": os.fsdecode(b"a\xff\nb.mp4"), "status": "missing", "reason": "no such file"}
+    assert _line(answer) == "a\\udcff\\nb.mp4: missing: no such file"
 
 
 def test_names_that_differ_by_case_or_by_normalisation_alone_are_different_videos(clip, tmp_path):

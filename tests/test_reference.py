@@ -21,6 +21,7 @@ from l2l.__main__ import main
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
+from l2l.reference import stage
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
 from l2l.reference.lists import Listed, class_indices, feature_paths, load_features, read_list, video_id
 from l2l.reference.preset import (
@@ -357,6 +358,11 @@ def broken(kind):
         "a key of another width": state | {"audio_key_conv1x1.0.bias": torch.zeros(9)},
         "a stranger": state | {"decoder.weight": torch.zeros(3)},
         "not finite": state | {"modality_attention.bias": torch.tensor([0.0, float("nan")])},
+        "too large": state | {"modality_attention.bias": torch.tensor([0.0, 1e300], dtype=torch.double)},
+        "no direction": state | {"rnn.weight_ih_v": state["rnn.weight_ih_v"] * (torch.arange(36) != 3)[:, None]},
+        "without content": state | {"modality_attention.bias": torch.zeros(2, device="meta")},
+        "complex": state | {"modality_attention.bias": torch.zeros(2, dtype=torch.complex64)},
+        "no classes": state | {"net_classifier.classifier.weight": torch.zeros(0, 7)},
         "nothing known": {"weight": torch.zeros(3)},
         "no tensors": {"model": {"weight": 3}},
         "a list": [torch.zeros(3)],
@@ -371,6 +377,11 @@ def broken(kind):
         ("a key of another width", r"audio_key_conv1x1.0.bias is \(9,\), expected \(7,\)"),
         ("a stranger", "decoder.weight is not of the public code's network"),
         ("not finite", "modality_attention.bias holds numbers that are not finite"),
+        ("too large", "modality_attention.bias holds numbers that are not finite"),
+        ("no direction", "a row of rnn.weight_ih_v is zero"),
+        ("without content", "modality_attention.bias is no plain tensor"),
+        ("complex", "modality_attention.bias is no plain tensor"),
+        ("no classes", "no net_classifier.classifier.weight of two axes with numbers in it"),
         ("nothing known", "no net_imageAudio.imageAudio_fc1.weight"),
         ("no tensors", "no state dict"),
         ("a list", "no state dict"),
@@ -405,6 +416,16 @@ def test_a_damaged_checkpoint_and_a_missing_one_are_told(tmp_path):
     for name, told in (("half.pth", "not readable"), ("none.pth", "no such file")):
         with pytest.raises(BadInput, match=told):
             read_checkpoint(tmp_path / name)
+
+
+def test_a_class_named_as_the_column_of_ids_is_refused_before_it_hides_them(tmp_path):
+    torch.save(small("two")[1], tmp_path / "ref.pth")
+    (tmp_path / "names.txt").write_text("a\nb\nvideo\nc\nd\n", encoding="utf-8")
+    import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt", class_names=tmp_path / "names.txt")
+    release = Release(tmp_path / "v", (3,))
+    import_features(release.text(), tmp_path / "store")
+    with pytest.raises(BadInput, match="a class is named video"):
+        score(tmp_path / "ours.pt", tmp_path / "store", tmp_path / "scores.tsv")
 
 
 def test_class_names_must_be_as_many_as_the_classes(tmp_path):
@@ -616,6 +637,39 @@ def test_a_folder_of_something_else_is_left_alone(release, tmp_path):
     with pytest.raises(BadInput, match=r"holds thesis\.txt"):
         import_features(release.pickled(), tmp_path / "store")
     assert (tmp_path / "store" / "thesis.txt").read_text(encoding="utf-8") == "dear"
+
+
+def test_an_import_that_was_broken_off_is_done_again_and_no_class_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "SHARD_VIDEOS", 2)
+    train, val, store = Release(tmp_path / "v"), Release(tmp_path / "w"), tmp_path / "store"
+
+    def broken_off(release, split, names):
+        path = release.folder / "audio_features" / f"{release.folder.name}_3.npy"
+        good = np.load(path)
+        np.save(path, np.full_like(good, np.nan))
+        with pytest.raises(BadInput, match="not finite"):
+            import_features(release.text(names), store, split=split)
+        np.save(path, good)
+
+    broken_off(train, "train", ["ant", "bee", "cat"])
+    with pytest.raises(BadInput, match="the import of split train was not finished"):
+        import_features(val.text(["bee", "cat", "cat"]), store, split="val")
+    import_features(train.text(["ant", "bee", "cat"]), store, split="train")
+    broken_off(val, "val", ["bee", "cat", "cat"])
+    with pytest.raises(BadInput, match="the import of split val was not finished"):
+        import_features(train.text(["ant", "bee", "cat"]), store, split="train")
+    import_features(val.text(["bee", "cat", "cat"]), store, split="val")
+    bank = read_features(store)
+    assert bank.classes == ("ant", "bee", "cat")
+    assert list(bank.videos) == [video.video for video in read_videos(tmp_path / "store.videos.tsv")]
+    assert len(bank.videos) == 8
+
+
+def test_more_than_a_thousand_shards_are_all_in_the_store(tmp_path):
+    shards = [tmp_path / f"{split}-{number:03d}" for split in ("train", "val") for number in (0, 7, 999, 1000, 10000)]
+    for shard in reversed(shards):
+        shard.mkdir()
+    assert stage._shards(tmp_path) == shards
 
 
 # ---- from the release to scores, and to a fit --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from l2l.evaluation.ablations import LINES
 from l2l.evaluation.artifact import ABLATION_COLUMNS, FOUND_COLUMNS, RECOGNITION_COLUMNS
 from l2l.evaluation.comparison import evaluate_variants
 from l2l.evaluation.cost import Prices, count_macs, descriptor_macs, moment_macs
+from l2l.evaluation.inputs import load_maker
 from l2l.evaluation.variants import Costs
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
@@ -289,6 +290,18 @@ def test_what_was_not_fitted_is_empty_and_the_papers_numbers_stay(world, describ
     assert [row["model"] for row in table2] == ["skimmer", ""]
 
 
+def test_a_student_of_one_modality_has_no_audio_visual_line(world, files, tmp_path, monkeypatch):
+    def of_one(student, features):
+        origin, bank = load_maker(student, features)
+        origin.modalities = ("image",)
+        return origin, bank
+
+    monkeypatch.setattr("l2l.evaluation.comparison.load_maker", of_one)
+    rows, table2 = compare(world, {}, [files["skimmer"]], tmp_path)
+    assert all(row[column] == "" for row in rows for column in FOUND_COLUMNS)
+    assert table2[0]["top1"]
+
+
 def test_comparing_twice_gives_the_same_files(world, described, files, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -334,6 +347,10 @@ def test_variants_of_ones_own_are_named_in_the_skimmers_section():
     ("changed", "told"),
     [
         ({"evaluation": {"variants": ["visual"]}}, "evaluation.variants: no visual; expected some of visual_indexing, "),
+        (
+            {"evaluation": {"variants": ["image", "audio"]}, "student": {"modalities": ["image"]}},
+            "evaluation.variants: audio reads audio features, which the student has not",
+        ),
         ({"skimmer": {"variants": {"lstm": {}}}}, "lstm is one of l2l's own"),
         ({"skimmer": {"variants": {"x": {"recognition": ["smell"]}}}}, "skimmer.variants.x.recognition"),
     ],

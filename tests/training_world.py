@@ -101,7 +101,8 @@ def training(name: str, world: dict[str, Any], **changes: Any) -> Training:
 def _run(train: Training, out: Path, environment: dict[str, str], at: int, number: int, every_seconds: float) -> None:
     os.environ.update(environment)
     checkpoints.EVERY_SECONDS = every_seconds
-    log = os.open(f"{out}.{environment.get('RANK', 0)}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    rank = environment.get("RANK", 0)
+    log = os.open(f"{out}.{rank}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(log, 2)
     sys.stderr = os.fdopen(log, "w", 1)  # pytest may have put another in its place
     events = 0
@@ -115,12 +116,12 @@ def _run(train: Training, out: Path, environment: dict[str, str], at: int, numbe
     sys.setprofile(count)
     train.function(**train.options, **{train.artifact: out})
     sys.setprofile(None)
-    Path(f"{out}.events").write_text(str(events))
+    Path(f"{out}.{rank}.events").write_text(str(events))
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a run ended: exit status of each process, what they said, and how many calls and returns of Python they made."""
+    """How a run ended: exit status of each process, what they said, how many calls and returns of Python the last made."""
 
     status: tuple[int | None, ...]
     said: str
@@ -156,7 +157,7 @@ def run(
                 process.join()
     said = "".join(Path(f"{out}.{i}.log").read_text(encoding="utf-8") for i in range(processes))
     ended = all(process.exitcode == 0 for process in started)
-    return Run(tuple(p.exitcode for p in started), said, int(Path(f"{out}.events").read_text()) if ended else 0)
+    return Run(tuple(p.exitcode for p in started), said, int(Path(f"{out}.{processes - 1}.events").read_text()) if ended else 0)
 
 
 def moments_of_death(name: str, events: int, count: int) -> list[int]:

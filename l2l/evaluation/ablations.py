@@ -30,7 +30,7 @@ LINES = (
 
 
 def ablation_rows(found: Mapping[Way, Found]) -> list[dict[str, str]]:
-    """A row a line; its figures are empty where the run has not fitted that skimmer."""
+    """A row a line; its figures are empty where the run has not fitted that skimmer, or has not both modalities."""
     return [
         {
             "ablation": line.ablation,

@@ -45,9 +45,10 @@ def evaluate_variants(
     test, truth = test_videos(videos, bank)
     names = [video.video for video in test]
     clip_macs = descriptor_macs(teacher) if teacher else 0
-    ways = dict.fromkeys([*map(Way, fitted), *(line.way for line in LINES if line.way.model in fitted)])
+    both = len(origin.modalities) == 2  # the ablations are of nothing less
+    ways = dict.fromkeys([*map(Way, fitted), *(line.way for line in LINES if both and line.way.model in fitted)])
     with read_shards(descriptors or [], read_descriptors, bank.videos) as described:
         found = {way: ask(way, fitted[way.model], names, truth.labels, bank, origin, described, clip_macs) for way in ways}
-    write_table(ablations, ABLATION_COLUMNS, ablation_rows(found))
+    write_table(ablations, ABLATION_COLUMNS, ablation_rows(found if both else {}))
     made_by = load_teacher_network(teacher)[0].network if teacher else ""
     write_table(recognition, RECOGNITION_COLUMNS, recognition_rows(features.name, fitted, found, origin, made_by))

@@ -15,12 +15,12 @@ def resamples(videos: int, seed: int) -> Int[np.ndarray, "resamples videos"]:
 
 
 def interval(figures: Float[np.ndarray, " resamples"], figure: float) -> tuple[float, float]:
-    """Both ends of the 95 % interval of a figure, from what it is in each resample.
+    """Both ends of the 95 % interval of a figure, a share from 0 to 1, from what it is in each resample.
 
     The copies of a video in a resample share one rank, which raises average precision, by points where a class has few videos;
-    so the resamples are first moved until their mean is the figure. For a share, such as top-1, that is next to nothing.
+    so the resamples are first moved until their mean is the figure. For top-1 that is next to nothing. Ends stay between 0 and 1.
     """
-    low, high = np.percentile(figures - figures.mean() + figure, PERCENTILES)
+    low, high = np.clip(np.percentile(figures - figures.mean() + figure, PERCENTILES), 0, 1)
     return float(low), float(high)
 
 

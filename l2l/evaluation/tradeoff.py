@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 
 from l2l.evaluation.cost import Prices
+from l2l.evaluation.methods import class_probabilities
 from l2l.evaluation.metrics import mean_average_precision, top1
 from l2l.features.artifact import Features
 from l2l.skimmer.artifact import FittedSkimmer
@@ -18,10 +19,10 @@ FACTORS = range(1, 21)
 _BATCH_VIDEOS = 32  # changes no score
 
 
-def probabilities_at_stops(
+def scores_at_stops(
     fitted: FittedSkimmer, bank: Features, videos: Sequence[str], factors: Sequence[int]
 ) -> Float[np.ndarray, "factors steps videos classes"]:
-    """The skimmer's class probabilities for each video, reading one moment in each of `factors` and stopping after each step."""
+    """The skimmer's class scores (logits) of each video, reading one moment in each of `factors` and stopping after each step."""
     network = fitted.network
     assert isinstance(network, Skimmer)
     said = np.empty((len(factors), fitted.steps, len(videos), len(fitted.class_names)), np.float32)
@@ -32,7 +33,7 @@ def probabilities_at_stops(
             features, present = pad_videos([{m: read_sparsely(x, factor) for m, x in video.items()} for video in read])
             with torch.inference_mode():
                 stops = network.stops(network(features, present, fitted.steps))
-            said[i, :, first : first + len(batch)] = stops.softmax(2).transpose(0, 1).numpy()
+            said[i, :, first : first + len(batch)] = stops.transpose(0, 1).numpy()
     return said
 
 
@@ -56,9 +57,10 @@ def tradeoff_rows(
     """
     counts = [bank.moments(video) for video in videos]
     rows = []
-    for factor, by_step in zip(factors, probabilities_at_stops(fitted, bank, videos, factors), strict=True):
+    for factor, by_step in zip(factors, scores_at_stops(fitted, bank, videos, factors), strict=True):
         moments = [len(moments_read(count, factor)) for count in counts]
-        for steps, probabilities in enumerate(by_step, start=1):
+        for steps, scores in enumerate(by_step, start=1):
+            probabilities = class_probabilities(scores)  # float64, as in Table 1: in float32 all sure answers are equal
             skimming_macs = [prices.network_macs("skimmer", count, steps) for count in counts]
             macs = prices.features_macs * np.mean(moments) + np.mean(skimming_macs)
             row = {

@@ -191,7 +191,10 @@ class Features:
             group = _open_group(root / name)
             made_with = dict(group.attrs["provenance"])  # type: ignore[arg-type]
             self.provenance = _agreed(self.provenance, made_with, root / name, root / shards[0])
-            self.classes = tuple(group.attrs["classes"])  # type: ignore[arg-type]
+            classes: tuple[str, ...] = tuple(group.attrs["classes"])  # type: ignore[arg-type]
+            if (self.classes or classes) != classes:
+                raise BadInput(f"{root / name}: of other classes than {root / shards[0]}; {CURE}")
+            self.classes = classes
             self.modalities = self.modalities or tuple(m for m in ("image", "audio") if f"{m}_feature" in group)
             offset = _read_whole(root / name, group, "offset")
             for i, video in enumerate(group.attrs["videos"]):  # type: ignore[arg-type]

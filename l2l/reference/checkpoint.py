@@ -19,6 +19,7 @@ from l2l.config import Skimmer as SkimmerConfig
 from l2l.errors import BadInput
 from l2l.skimmer.network import Skimmer
 from l2l.student.network import Head, Modality
+from l2l.weights import check_numbers
 
 # Weight norm's names since torch 2.0, and those of the public code's time: magnitude and direction.
 _WEIGHT_NORM = {
@@ -60,9 +61,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise BadInput(f"{path}: no state dict, nor one under 'model'; expected a checkpoint of the public code")
     steps = getattr(saved.get("namespace"), "episode_length", None)
     renamed: dict[str, Tensor] = {}
+    check_numbers(path, state)
     for name, value in state.items():
-        if not torch.isfinite(value).all():
-            raise BadInput(f"{path}: {name} holds numbers that are not finite")
         bare = name.removeprefix("module.")
         renamed[_WEIGHT_NORM.get(bare, bare)] = value.float() if value.is_floating_point() else value
     return Checkpoint(renamed, steps if type(steps) is int and steps > 0 else None)
@@ -139,8 +139,8 @@ def head_of(path: Path, state: Mapping[str, Tensor]) -> Head:
 
 
 def _size(path: Path, state: Mapping[str, Tensor], name: str, axis: int) -> int:
-    if name not in state or state[name].ndim < 2:
-        raise BadInput(f"{path}: no {name} of two axes; expected a checkpoint of the public code")
+    if name not in state or state[name].ndim < 2 or not state[name].numel():
+        raise BadInput(f"{path}: no {name} of two axes with numbers in it; expected a checkpoint of the public code")
     return state[name].shape[axis]
 
 
@@ -151,7 +151,10 @@ def _weight_of(path: Path, given: dict[str, Tensor], which: str) -> Tensor:
         raise BadInput(
             f"{path}: rnn.weight_{which}_g is {tuple(magnitude.shape)}, expected {(len(direction), 1)}: a row's magnitude"
         )
-    return direction * (magnitude / direction.norm(dim=1, keepdim=True))
+    lengths = direction.norm(dim=1, keepdim=True)
+    if not lengths.all():
+        raise BadInput(f"{path}: a row of rnn.weight_{which}_v is zero, which is no direction")
+    return direction * (magnitude / lengths)
 
 
 def _load(

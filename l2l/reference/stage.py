@@ -114,18 +114,21 @@ def import_features(
     prepare(0, threads)
     lines = read_list(listing)
     known, classifier = _classifier_of(checkpoint) if checkpoint else (None, None)
-    stored = _stored_classes(out)
+    stored = _stored_classes(out, split)
     if known and stored and known != stored:
         raise BadInput(f"{out}: holds features of other classes than those of {checkpoint}")
     classes, indices = class_indices(listing, lines, known or stored)
-    others = [row for row in _videos(out) if row.split != split]
+    held = _videos(out)
+    if unfinished := {_split(shard) for shard in _shards(out)} - {row.split for row in held} - {split}:
+        raise BadInput(f"{out}: the import of split {min(unfinished)} was not finished; import that again first")
+    others = [row for row in held if row.split != split]
     rows = _rows(lines, [classes[i] for i in indices], split, {row.video for row in others})
     files = {row.video: feature_paths(row.file, folder, only) for row in rows}
     widths = {check_features(paths, None if only else CHANNELS) for paths in files.values()}
     if len(widths) > 1:
         raise BadInput(f"{listing}: its features have {' and '.join(map(str, sorted(widths)))} channels, expected one number")
 
-    _open_for_writing(out, split)
+    _open_for_writing(out, split, others)
     for number, part in enumerate(_parts(rows)):
         read = [(row.video, _features(files[row.video], only, classifier, len(classes))) for row in part]
         write_features(out / f"{split}-{number:03d}", read, classes, "float32", 2048, {"list": str(listing), "split": split})
@@ -133,15 +136,15 @@ def import_features(
     complete_root(out, _shards(out))
 
 
-def _stored_classes(out: Path) -> tuple[str, ...] | None:
-    """The classes of what the store holds already, if there is one."""
+def _stored_classes(out: Path, split: str) -> tuple[str, ...] | None:
+    """The classes of what the store holds already, if anything: of other splits, where an import of this one was broken off."""
     if (out / "zarr.json").exists():
         return read_features(out).classes
     strangers = {path.name for path in out.iterdir()} if out.is_dir() else set()
     strangers -= {path.name for path in _shards(out)}
     if strangers:
         raise BadInput(f"{out}: holds {min(strangers)}; expected a new folder, or a store that import_features wrote")
-    return None
+    return next((read_features(shard).classes for shard in _shards(out) if _split(shard) != split), None)
 
 
 def _table(out: Path) -> Path:
@@ -150,20 +153,27 @@ def _table(out: Path) -> Path:
 
 
 def _videos(out: Path) -> list[Video]:
-    """The videos of what is in the store already."""
-    return read_videos(_table(out)) if _shards(out) else []
+    """The videos of what is in the store already; an import that was broken off has none."""
+    return read_videos(_table(out)) if _shards(out) and _table(out).exists() else []
 
 
 def _shards(out: Path) -> list[Path]:
     """The shards in a store, in the order of splits."""
-    return [path for split in SPLITS for path in sorted(out.glob(f"{split}-[0-9][0-9][0-9]"))]
+    return [path for split in SPLITS for path in sorted(out.glob(f"{split}-[0-9][0-9][0-9]*"), key=lambda p: (len(p.name), p))]
 
 
-def _open_for_writing(out: Path, split: str) -> None:
-    """Take away the mark that the store is whole, then what it has of the split."""
+def _split(shard: Path) -> str:
+    """What a shard's videos are for."""
+    return shard.name.partition("-")[0]
+
+
+def _open_for_writing(out: Path, split: str, others: Sequence[Video]) -> None:
+    """Take away the mark that the store is whole, then what it and its table have of the split."""
     (out / "zarr.json").unlink(missing_ok=True)
+    if _table(out).exists():
+        write_videos(_table(out), others)
     for shard in _shards(out):
-        if shard.name.startswith(f"{split}-"):
+        if _split(shard) == split:
             shutil.rmtree(shard)
 
 
@@ -250,6 +260,8 @@ def score(
     network = fitted.network
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
+    if "video" in fitted.class_names:
+        raise BadInput(f"{checkpoint}: a class is named video, as is the column of the videos' ids; expected another name")
     if preset == "reference" and (fitted.variant.indexing or fitted.variant.selected):
         told = f"found a skimmer that reads {fitted.variant!r}, which the public code has not; leave out --preset reference"
         raise BadInput(f"{checkpoint}: {told}")

@@ -40,7 +40,7 @@ rule evaluate_videos:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.evaluation),
         seed=seed,
-        version=2,
+        version=3,
     shell:
         """
         python -m l2l evaluate_videos \
@@ -85,7 +85,7 @@ rule evaluate_tradeoff:
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         dataset=CONFIG.target,
-        version=1,
+        version=2,
     shell:
         """
         python -m l2l evaluate_tradeoff \
@@ -128,7 +128,7 @@ rule evaluate_clips:
         descriptors=spans("teacher", CONFIG.target),
         media=spans("media", CONFIG.target),
         mels=spans("mels", CONFIG.target),
-        version=2,
+        version=3,
     shell:
         """
         python -m l2l evaluate_clips \
@@ -211,7 +211,7 @@ rule evaluate_variants:
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,
-        version=2,
+        version=3,
     shell:
         """
         python -m l2l evaluate_variants {params.teacher} \
