@@ -197,7 +197,7 @@ def put_files(folder: Path, items: list[Item], names: dict[str, tuple[str, str]]
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=worlds(), layout=st.sampled_from(sorted(LAYOUTS)), suffix=st.sampled_from([".mp4", ".avi", ".MKV"]))
 def test_every_adapter_finds_each_video_by_its_name_and_loses_none(tmp_path_factory, writer, items, layout, suffix):
     at = tmp_path_factory.mktemp("world")
@@ -476,7 +476,7 @@ def test_videos_of_two_to_five_minutes_are_drawn_thirty_and_ten_a_class(tmp_path
     assert "fewer" not in capsys.readouterr().err
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         IDS,

@@ -161,7 +161,7 @@ trees = st.sets(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trees, st.booleans(), st.integers(0, 9))
 def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_told(tmp_path_factory, tree, splits, seed):
     at = tmp_path_factory.mktemp("any")
