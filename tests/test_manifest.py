@@ -173,8 +173,12 @@ def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_
     if not files:
         return
     dataset = folder_dataset(at / "videos", val_fraction=0.2, test_fraction=0.2)
-    rows = list_folder(dataset, seed)
     named = {file for file in files if file.suffix.lower() in (".mp4", ".mkv") and not file.name.startswith(".")}
+    if not named:
+        with pytest.raises(BadInput, match="found no video in "):
+            list_folder(dataset, seed)
+        return
+    rows = list_folder(dataset, seed)
     assert [row.video for row in rows] == sorted(file.as_posix() for file in named)
     for row in rows:
         assert row.path == at / "videos" / row.video
@@ -240,7 +244,12 @@ def test_a_group_that_given_splits_divide_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("files", "found"),
-    [((), "No such file"), (("train/a/1.mp4", "b/2.mp4"), "found 'train' beside 'b'")],
+    [
+        ((), "No such file"),
+        (("train/a/1.mp4", "b/2.mp4"), "found 'train' beside 'b'"),
+        (("training/a/1.mp4", "validation/a/2.mp4"), "found no video in 'training', 'validation'"),
+        (("1.mp4",), "found no video in it"),
+    ],
 )
 def test_a_folder_in_no_known_layout_is_told_what_is_expected(tmp_path, files, found):
     touch(tmp_path / "videos", *files) if files else None
@@ -362,6 +371,9 @@ def test_annotations_that_are_no_json_are_named(tmp_path):
         list_activitynet(dataset, seed=0)
     dataset.annotations.unlink()
     with pytest.raises(BadInput, match=r"anet.json: no such file"):
+        list_activitynet(dataset, seed=0)
+    dataset.annotations.mkdir()
+    with pytest.raises(BadInput, match=r"anet.json: cannot be read \(Is a directory\)"):
         list_activitynet(dataset, seed=0)
 
 

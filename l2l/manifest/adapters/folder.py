@@ -46,6 +46,8 @@ def find_videos(folder: Path) -> list[Video]:
         for below in [each.relative_to(folder).as_posix()]
         for name in _video_names(each)
     ]
+    if not videos:
+        raise BadInput(f"{layout}; found no video in {', '.join(repr(each.name) for each in classes[:3]) or 'it'}")
     return sorted(videos, key=lambda video: video.video)
 
 
