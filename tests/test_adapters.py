@@ -242,7 +242,7 @@ HOSTILE = ("../../x", "..", ".", "/etc/passwd", "a/../../b", "x\0y", "~root", "-
 def test_an_id_never_becomes_a_path(tmp_path, writer, video):
     (tmp_path / "x.mp4").touch()  # what it would reach
     fields, _ = WRITERS[writer](tmp_path / "lists/below", [Item(video, CLASS_NAMES[0], "train", False)])
-    dataset = section(folder=tmp_path / "videos/below", **fields)
+    dataset = section(folder=tmp_path / "videos/below", role="source", **fields)
     (row,) = (row for row in listed(dataset) if "nobody" not in row.video)
     assert row.status == "missing"
     assert row.path.parent == tmp_path / "videos/below"

@@ -146,7 +146,7 @@ def touch(folder: Path, *files: str) -> Path:
 
 
 def folder_dataset(folder: Path, **fields) -> FolderDataset:
-    return FolderDataset(adapter="folder", role="both", shards=1, folder=folder, **fields)
+    return FolderDataset(**{"adapter": "folder", "role": "both", "shards": 1, "folder": folder} | fields)
 
 
 names_of_files = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=9)
@@ -391,6 +391,17 @@ def test_a_run_stops_past_the_bad_fraction_and_not_at_it(tmp_path):
     assert not table.exists()
     check_usable(known, table, Manifest(max_bad_fraction=0.2), "before decoding")
     assert list(tmp_path.iterdir()) == []  # what no longer holds is not left behind
+
+
+@pytest.mark.parametrize(
+    ("splits", "role", "missing"),
+    [(("train", "val"), "both", "test"), (("train",), "target", "test"), (("val", "test"), "source", "train")],
+)
+def test_a_split_that_the_last_stage_would_miss_stops_the_first(tmp_path, splits, role, missing):
+    touch(tmp_path / "videos", *(f"{split}/a/1.mp4" for split in splits))
+    dataset = folder_dataset(tmp_path / "videos", role=role)
+    with pytest.raises(BadInput, match=f"no {missing} videos, which a data set of role {role} needs; .* have 1 "):
+        list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0)
 
 
 def test_a_data_set_without_videos_stops(tmp_path):

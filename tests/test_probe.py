@@ -266,7 +266,7 @@ def test_high_dynamic_range_is_told(odd):
 
 def stage(tmp_path: Path, shards: int = 4) -> dict[str, bytes]:
     """List the videos below `tmp_path`/videos; the bytes of every table."""
-    dataset = FolderDataset(adapter="folder", role="both", shards=shards, folder=tmp_path / "videos")
+    dataset = FolderDataset(adapter="folder", role="source", shards=shards, folder=tmp_path / "videos")
     list_videos(tmp_path / "o/videos.tsv", tmp_path / "o/shards", dataset, Manifest(max_bad_fraction=0.6), seed=0)
     return {path.name: path.read_bytes() for path in sorted((tmp_path / "o").rglob("*.tsv"))}
 
