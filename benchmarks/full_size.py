@@ -68,7 +68,7 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
         options = {
             "videos": table,
             "shards": at / name,
-            "dataset": as_json(dataset),
+            "dataset": as_json(dataset.model_copy(update={"role": "source"})),  # nothing is tested here
             "config": as_json(config.manifest),
             "seed": 1,
         }

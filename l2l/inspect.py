@@ -55,6 +55,8 @@ def inspect(store: Path, /, check: bool = False) -> int:
         raise BadInput(f"{store}: no such file or folder")
     store = store.parent if store.name == "zarr.json" else store
     looks = {".h5": _hdf5, ".pt": _network, ".tsv": _table, ".html": _report}
+    if store.is_dir() and not (store / "zarr.json").exists():  # it may be anything: nobody is told to delete it
+        raise BadInput(f"{store}: no features that are complete: a folder without zarr.json, which is written last")
     look = _features if store.is_dir() else looks.get(store.suffix)
     if look is None:
         raise BadInput(f"{store}: expected an artifact of l2l: a folder of features, or a file named {', '.join(looks)}")
@@ -144,8 +146,11 @@ def _compared(store: Path, check: bool) -> Iterator[str]:
 def _table(store: Path, check: bool) -> Iterator[str]:
     compared = _compared(store, check)
     rows = read_table(store, ())
-    columns = tuple(rows[0]) if rows else ()
-    if set(COLUMNS) <= set(columns) or (not rows and "\tfingerprint" in store.read_text("utf-8", "surrogateescape")):
+    with open(store, encoding="utf-8", errors="surrogateescape") as file:
+        columns = tuple(file.readline().rstrip("\n").replace('"', "").split("\t"))
+    if columns == ("",):
+        raise BadInput(f"{store}: it is empty; {CURE}")
+    if set(COLUMNS) <= set(columns):
         yield from _videos(store)
         yield from compared
         return

@@ -165,6 +165,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             rows = list(reader)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; expected a tab-separated table with {', '.join(columns)}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a tab-separated table") from None
     except csv.Error as error:
         raise BadInput(f"{path}: not a tab-separated table ({error})") from None
     for number, row in enumerate(rows, start=1):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # In tests, the axes that functions of the networks state are checked on every call; before anything of l2l is imported.
@@ -19,6 +20,10 @@ _CHECKED = (
     "l2l.reference.preset",
 )
 install_import_hook(list(_CHECKED), "beartype.beartype")
+
+# A law holds however long an example takes: on a busy machine any of them may take seconds.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and so would be every process of a test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

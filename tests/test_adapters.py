@@ -197,7 +197,7 @@ def put_files(folder: Path, items: list[Item], names: dict[str, tuple[str, str]]
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=worlds(), layout=st.sampled_from(sorted(LAYOUTS)), suffix=st.sampled_from([".mp4", ".avi", ".MKV"]))
 def test_every_adapter_finds_each_video_by_its_name_and_loses_none(tmp_path_factory, writer, items, layout, suffix):
     at = tmp_path_factory.mktemp("world")
@@ -242,7 +242,7 @@ HOSTILE = ("../../x", "..", ".", "/etc/passwd", "a/../../b", "x\0y", "~root", "-
 def test_an_id_never_becomes_a_path(tmp_path, writer, video):
     (tmp_path / "x.mp4").touch()  # what it would reach
     fields, _ = WRITERS[writer](tmp_path / "lists/below", [Item(video, CLASS_NAMES[0], "train", False)])
-    dataset = section(folder=tmp_path / "videos/below", **fields)
+    dataset = section(folder=tmp_path / "videos/below", role="source", **fields)
     (row,) = (row for row in listed(dataset) if "nobody" not in row.video)
     assert row.status == "missing"
     assert row.path.parent == tmp_path / "videos/below"
@@ -286,8 +286,9 @@ def test_ucf_numbers_have_to_be_those_of_the_folders(tmp_path):
         listed(section("ucf101", folder=tmp_path, lists=tmp_path))
 
 
-def test_labels_that_are_numbers_need_their_names(tmp_path):
-    table = write(tmp_path / "t.csv", "v,l", "a,0", "b,1")
+@pytest.mark.parametrize("numbers", ["01", ("0.0", "1.0"), ("-1", "+1")])
+def test_labels_that_are_numbers_need_their_names(tmp_path, numbers):
+    table = write(tmp_path / "t.csv", "v,l", *(f"{video},{number}" for video, number in zip("ab", numbers, strict=True)))
     with pytest.raises(BadInput, match="its labels are numbers; give `classes`"):
         listed(section("table", folder=tmp_path, tables=[table], video_column="v", label_column="l"))
     with pytest.raises(ValidationError, match="lists hold numbers: `classes` has to be the file"):
@@ -324,6 +325,13 @@ def test_classes_are_read_alike_from_every_layout(tmp_path_factory, names):
         assert [classes.of(str(number), "here") for number in ids] == names == classes.names
         with pytest.raises(BadInput, match="here: class '2' is not in"):
             classes.of("2", "here")
+
+
+def test_a_column_that_stands_there_twice_is_not_guessed(tmp_path):
+    table = write(tmp_path / "t.csv", "v,label,label", "a,one,other")
+    fields = {"folder": tmp_path, "tables": [table], "video_column": "v"}
+    with pytest.raises(BadInput, match="column 'label' stands there twice"):
+        listed(section("table", label_column="label", **fields))
 
 
 # ---- single traps --------------------------------------------------------------------------------------------------------
@@ -476,7 +484,7 @@ def test_videos_of_two_to_five_minutes_are_drawn_thirty_and_ten_a_class(tmp_path
     assert "fewer" not in capsys.readouterr().err
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         IDS,
@@ -557,6 +565,17 @@ def test_vggsound_as_published(published, tmp_path):
     found = listed(section("vggsound", folder=tmp_path, test=published / "vggsound/test.csv"))
     assert (len(found), len({v.label for v in found})) == (15446, 309)
     assert [(v.video, v.label) for v in found if v.status == "ok"] == [("0_8-g2rof7E_000049", "heart sounds, heartbeat")]
+
+
+@pytest.mark.parametrize("name", ["ab_cd-12345_000049", "ab_cd-12345_49000_59000", "ab_cd-12345_49", "ab_cd-12345"])
+def test_vggsound_is_found_as_either_download_names_it(tmp_path, name):
+    path = write(tmp_path / "videos/somewhere" / f"{name}.mp4")
+    table = write(tmp_path / "v.csv", "ab_cd-12345,49,rapping,test")
+    (row,) = listed(section("vggsound", folder=tmp_path / "videos", annotations=table))
+    assert (row.video, row.path, row.status) == ("ab_cd-12345_000049", path, "ok")
+    if len(name) > 15:
+        table = write(tmp_path / "t.csv", "ab_cd-12345_000049.mp4,rapping")
+        assert listed(section("vggsound", folder=tmp_path / "videos", test=table)) == [row]
 
 
 def test_sports1m_labels_as_published(published):

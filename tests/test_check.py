@@ -49,7 +49,7 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
     status, found = checked(tmp_path, folder)
     assert status == 1
     assert "1 files that are not named as videos are left out" in capsys.readouterr().err
-    dataset = FolderDataset(adapter="folder", role="target", shards=1, folder=folder.parent, test_fraction=0)
+    dataset = FolderDataset(adapter="folder", role="source", shards=1, folder=folder.parent, test_fraction=0)
     list_videos(tmp_path / "videos.tsv", tmp_path / "shards", dataset, Manifest(max_bad_fraction=1), seed=0)
     decode_videos(tmp_path / "shards/shard-000.tsv", tmp_path / "media.h5", Media(), "target")
     with read_media(tmp_path / "media.h5") as media:

@@ -15,7 +15,7 @@ things = st.sampled_from(world.OBJECTS)
 motions = st.sampled_from(world.MOTIONS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds, things)
 def test_the_first_picture_is_the_same_whatever_the_motion(seed, thing):
     firsts = [
@@ -24,7 +24,7 @@ def test_the_first_picture_is_the_same_whatever_the_motion(seed, thing):
     assert all((first == firsts[0]).all() for first in firsts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds, things, motions)
 def test_a_motion_moves_and_what_is_still_does_not(seed, thing, motion):
     for kind, moves in ((motion, True), ("still", False)):
@@ -33,7 +33,7 @@ def test_a_motion_moves_and_what_is_still_does_not(seed, thing, motion):
         assert (pictures != pictures[0]).any() == moves
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seeds, motions)
 def test_a_sound_does_not_depend_on_the_object(seed, motion):
     heard = []
@@ -44,7 +44,7 @@ def test_a_sound_does_not_depend_on_the_object(seed, motion):
     assert all((waveform == heard[0]).all() for waveform in heard)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds)
 def test_sounds_are_finite_and_hardly_ever_clip(seed):
     for motion in world.MOTIONS:
@@ -54,7 +54,7 @@ def test_sounds_are_finite_and_hardly_ever_clip(seed):
         assert (np.abs(heard) > 1).mean() < 1e-3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds, st.sampled_from(world.CLASSES), st.floats(20, 40))
 def test_the_action_fills_about_a_quarter_of_an_untrimmed_video(seed, name, seconds):
     film = films.untrimmed_video(np.random.default_rng(seed), name, seconds, 16)

@@ -67,7 +67,6 @@ def as_activitynet_has_it(scores: np.ndarray, positive: np.ndarray) -> float:
 
 
 @given(positive=arrays(bool, st.integers(1, 40)).filter(np.any), seed=st.integers(0, 99))
-@settings(deadline=None)
 def test_interpolated_average_precision_is_activitynets(positive, seed):
     scores = np.random.default_rng(seed).permutation(len(positive)).astype(float)
     assert interpolated_average_precision(scores, positive) == pytest.approx(as_activitynet_has_it(scores, positive), abs=1e-12)
@@ -86,7 +85,6 @@ def test_interpolated_average_precision_of_a_worked_example():
     ),
     seed=st.integers(0, 9),
 )
-@settings(deadline=None)
 def test_interpolating_never_lowers_and_the_order_of_the_videos_plays_no_part(drawn, seed):
     scores, positive = drawn
     assert interpolated_average_precision(scores, positive) >= average_precision(scores, positive) - 1e-12
@@ -112,7 +110,6 @@ def test_a_video_of_two_classes_counts_for_both():
         )
     )
 )
-@settings(deadline=None)
 def test_average_precision_of_a_resample_is_that_of_its_videos_written_out(drawn):
     scores, positive, counts = drawn
     for found, count in zip(resampled_average_precisions(counts, scores, positive), counts, strict=True):
@@ -142,7 +139,7 @@ def test_the_interval_of_an_accuracy_is_as_wide_as_its_binomial_says():
 
 
 @given(seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_an_interval_of_mean_average_precision_holds_the_figure(seed):
     random = np.random.default_rng(seed)
     probabilities, labels = random.dirichlet(np.ones(8), 40), random.permutation(np.arange(40) % 8)
@@ -179,7 +176,7 @@ def answers_of(probabilities: np.ndarray) -> list[Answer]:
 
 
 @given(seed=st.integers(0, 99), lost=st.lists(st.integers(0, 3), max_size=9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_video_that_is_lost_counts_as_wrong_and_as_probability_zero(seed, lost):
     random = np.random.default_rng(seed)
     probabilities, labels = random.dirichlet(np.ones(4), 16), random.permutation(np.arange(16) % 4)
@@ -241,7 +238,7 @@ def tables(world, networks, tmp_path_factory) -> Path:
 
 
 @given(seed=st.integers(0, 99), moments=st.integers(1, 12))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_stopping_after_a_step_is_skimming_in_so_many_steps(seed, moments):
     torch.manual_seed(seed)
     network = Skimmer({"image": 4, "audio": 4}, 3, 8, 8, 16, 4, 8).eval()

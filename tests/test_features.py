@@ -39,7 +39,7 @@ def store(root, shards, modalities=("image", "audio")):
 lengths = st.lists(st.lists(st.integers(1, 11), max_size=3), min_size=1, max_size=3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lengths, st.sampled_from([("image", "audio"), ("image",), ("audio",)]))
 def test_what_is_written_is_what_is_read(tmp_path_factory, lengths, modalities):
     shards = [[(f"s{i}/v {j}.mp4", n) for j, n in enumerate(row)] for i, row in enumerate(lengths)]

@@ -88,7 +88,6 @@ def test_parts_are_the_batch_and_as_even_as_can_be_and_none_is_of_one(size, coun
 
 
 @given(st.integers(2, 60), st.integers(2, 9), st.integers(0, 99))
-@settings(deadline=None)
 def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(count, batch_size, seed):
     torch.manual_seed(seed)
     batches, _ = plan(HalfMirrored(range(count)), batch_size)
@@ -102,7 +101,7 @@ def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(co
 
 
 @given(st.integers(1, 4), st.integers(8, 30))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(accumulate, rows):
     whole, cut = (fitted(rows=rows, batch_size=8, accumulate=a) for a in (1, accumulate))
     torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-4, atol=1e-5)

@@ -186,27 +186,27 @@ def test_what_is_told_of_a_file_is_one_line_in_any_encoding_whatever_its_name():
 
 
 def test_names_that_differ_by_case_or_by_normalisation_alone_are_different_videos(clip, tmp_path):
-    folder = tmp_path / "videos/test/a"
+    folder = tmp_path / "videos/train/a"
     folder.mkdir(parents=True)
     names = [NFC, NFD, "A.mp4", "a.mp4", "a.MP4"]
     for number, name in enumerate(names):
         (folder / name).write_bytes(clip.read_bytes() + bytes([number]))
     if len(os.listdir(folder)) < len(names):
         pytest.skip("this file system takes such names for one")
-    dataset = FolderDataset(adapter="folder", role="both", shards=1, folder=tmp_path / "videos")
+    dataset = FolderDataset(adapter="folder", role="source", shards=1, folder=tmp_path / "videos")
     list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(), seed=0)
     rows = read_videos(tmp_path / "o/videos.tsv")
-    assert {row.video for row in rows} == {f"test/a/{name}" for name in names}
+    assert {row.video for row in rows} == {f"train/a/{name}" for name in names}
     assert {row.status for row in rows} == {"ok"}
     assert not (tmp_path / "o/videos.unmatched.tsv").exists()
 
 
 def test_a_folder_of_many_files_is_walked_and_listed(tmp_path):
-    folder = tmp_path / "videos/test/a"
+    folder = tmp_path / "videos/train/a"
     folder.mkdir(parents=True)
     for number in range(500):
         (folder / f"{number}.mp4").touch()
-    dataset = FolderDataset(adapter="folder", role="both", shards=3, folder=tmp_path / "videos")
+    dataset = FolderDataset(adapter="folder", role="source", shards=3, folder=tmp_path / "videos")
     list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0)
     rows = read_videos(tmp_path / "o/videos.tsv")
     assert len(rows) == 500

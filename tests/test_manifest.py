@@ -145,7 +145,7 @@ def touch(folder: Path, *files: str) -> Path:
 
 
 def folder_dataset(folder: Path, **fields) -> FolderDataset:
-    return FolderDataset(adapter="folder", role="both", shards=1, folder=folder, **fields)
+    return FolderDataset(**{"adapter": "folder", "role": "both", "shards": 1, "folder": folder} | fields)
 
 
 names_of_files = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=9)
@@ -160,7 +160,7 @@ trees = st.sets(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trees, st.booleans(), st.integers(0, 9))
 def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_told(tmp_path_factory, tree, splits, seed):
     at = tmp_path_factory.mktemp("any")
@@ -172,8 +172,12 @@ def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_
     if not files:
         return
     dataset = folder_dataset(at / "videos", val_fraction=0.2, test_fraction=0.2)
-    rows = list_folder(dataset, seed)
     named = {file for file in files if file.suffix.lower() in (".mp4", ".mkv") and not file.name.startswith(".")}
+    if not named:
+        with pytest.raises(BadInput, match="no video in "):
+            list_folder(dataset, seed)
+        return
+    rows = list_folder(dataset, seed)
     assert [row.video for row in rows] == sorted(file.as_posix() for file in named)
     for row in rows:
         assert row.path == at / "videos" / row.video
@@ -239,7 +243,12 @@ def test_a_group_that_given_splits_divide_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("files", "found"),
-    [((), "No such file"), (("train/a/1.mp4", "b/2.mp4"), "found 'train' beside 'b'")],
+    [
+        ((), "No such file"),
+        (("train/a/1.mp4", "b/2.mp4"), "found 'train' beside 'b'"),
+        (("training/a/1.mp4", "validation/a/2.mp4"), "no video in 'training', 'validation'"),
+        (("1.mp4",), "no video in it"),
+    ],
 )
 def test_a_folder_in_no_known_layout_is_told_what_is_expected(tmp_path, files, found):
     touch(tmp_path / "videos", *files) if files else None
@@ -362,6 +371,9 @@ def test_annotations_that_are_no_json_are_named(tmp_path):
     dataset.annotations.unlink()
     with pytest.raises(BadInput, match=r"anet.json: no such file"):
         list_activitynet(dataset, seed=0)
+    dataset.annotations.mkdir()
+    with pytest.raises(BadInput, match=r"anet.json: cannot be read \(Is a directory\)"):
+        list_activitynet(dataset, seed=0)
 
 
 # ---- too much damage ---------------------------------------------------------------------------------------------------
@@ -378,6 +390,17 @@ def test_a_run_stops_past_the_bad_fraction_and_not_at_it(tmp_path):
     assert not table.exists()
     check_usable(known, table, Manifest(max_bad_fraction=0.2), "before decoding")
     assert list(tmp_path.iterdir()) == []  # what no longer holds is not left behind
+
+
+@pytest.mark.parametrize(
+    ("splits", "role", "missing"),
+    [(("train", "val"), "both", "test"), (("train",), "target", "test"), (("val", "test"), "source", "train")],
+)
+def test_a_split_that_the_last_stage_would_miss_stops_the_first(tmp_path, splits, role, missing):
+    touch(tmp_path / "videos", *(f"{split}/a/1.mp4" for split in splits))
+    dataset = folder_dataset(tmp_path / "videos", role=role)
+    with pytest.raises(BadInput, match=f"no {missing} videos, which a data set of role {role} needs; .* have 1 "):
+        list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0)
 
 
 def test_a_data_set_without_videos_stops(tmp_path):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -244,6 +245,37 @@ def test_rounded_time_stamps_leave_no_gaps(jitter):
     assert runs.tolist() == [[0, len(sound)]]
 
 
+@given(
+    st.lists(st.tuples(st.integers(-2 * JITTER_SAMPLES, 2 * JITTER_SAMPLES), st.integers(1, 700)), min_size=1, max_size=12),
+    st.integers(1, 900),
+    st.integers(0, 9000),
+)
+def test_sound_is_placed_alike_in_blocks_and_at_once(spans, block, samples):
+    at, pieces = 0, []
+    for gap, length in spans:
+        at += gap
+        pieces.append((at, np.arange(1, length + 1, dtype=np.int16)))
+        at += length
+    whole, whole_runs = place(marked(pieces), samples)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("l2l.media.sound.BLOCK_SAMPLES", block)
+        waveform, runs = place(marked(pieces), samples)
+    np.testing.assert_array_equal(waveform, whole)
+    assert runs.tolist() == whole_runs.tolist()
+
+
+def test_the_memory_that_sound_is_placed_in_is_little_more_than_it_takes():
+    seconds = 1200
+    raw = marked([(0, np.ones(seconds * 16000, np.int16))])
+    tracemalloc.start()
+    try:
+        place(raw, seconds * 16000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(raw)
+
+
 # ---- damage ---------------------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +327,15 @@ def test_a_bad_file_stops_no_other_and_is_replaced_by_nothing(shard, tmp_path):
         for video in ("2 half", "3 damaged"):
             assert (media.moments(video), len(media.waveform(video))) == (0, 0)
         assert numbers(media.clip("5 good", 1)) == [shown_at(75, Fraction(25), 16 + 2 * i) for i in range(16)]
+
+
+def test_a_file_that_is_cut_and_does_not_tell_its_length_is_truncated(tmp_path):
+    path = make_video(tmp_path / "live.mkv", seconds=3, extra=["-live", "1"])
+    assert listed(path).duration_seconds == 0
+    assert decoded(path).status == "ok"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    found = decoded(path)
+    assert (found.status, found.reason) == ("truncated", "the file ends before its last packet")
 
 
 def test_several_files_at_once_give_the_same_bytes(shard, tmp_path):

@@ -51,7 +51,7 @@ def test_a_tone_lights_the_band_that_holds_it(tone_hz):
     assert edges[band] < tone_hz < edges[band + 2]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 130), st.integers(0, 1000))
 def test_a_moments_mel_does_not_depend_on_the_others_in_its_batch(moments, seed):
     windows = noise(seed, moments)
@@ -59,7 +59,7 @@ def test_a_moments_mel_does_not_depend_on_the_others_in_its_batch(moments, seed)
     assert np.abs(log_mel(windows, PAPER)[k] - log_mel(windows[k : k + 1], PAPER)[0]).max() < 1e-5
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 4), max_size=4))
 def test_what_is_written_is_what_is_read(tmp_path_factory, lengths):
     path = tmp_path_factory.mktemp("mels") / "m.h5"

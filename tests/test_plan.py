@@ -10,11 +10,12 @@ import yaml
 
 from l2l.__main__ import main
 from l2l.config import read_config
-from l2l.datasets import FolderDataset
+from l2l.datasets import FolderDataset, TableDataset
 from l2l.errors import BadInput
 from l2l.plan.contents import contents_of
 from l2l.plan.estimate import estimate
 from l2l.plan.rates import Rates, measured, read_rates
+from l2l.plan.stage import plan
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "workflow/configs/tiny.yaml"
@@ -80,6 +81,17 @@ def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
     with pytest.raises(BadInput, match="give --seconds"):
         contents_of("found", dataset, 1, None, 640 * 360)
     assert contents_of("found", dataset, 1, 90.0, 640 * 360).mean_seconds == 90
+
+
+def test_a_plan_is_made_of_something(tmp_path):
+    for wrong in ({"seconds": -5.0}, {"seconds": 0.0}, {"seconds": float("nan")}, {"pixels": 0}):
+        with pytest.raises(BadInput, match="a video has some of each"):
+            plan(TINY, **wrong)
+    table = tmp_path / "t.csv"
+    table.write_text("video,label\n")
+    dataset = {"adapter": "table", "role": "both", "shards": 1, "video_column": "video", "label_column": "label"}
+    with pytest.raises(BadInput, match="no videos are listed"):
+        contents_of("found", TableDataset(folder=tmp_path, tables=[table], **dataset), 1, None, 640 * 360)
 
 
 def test_rates_are_read_back_as_they_were_written_and_nothing_else_is(tmp_path):

@@ -209,6 +209,32 @@ def test_where_only_the_whole_is_timed_the_packets_tell(tmp_path):
     assert (cut.status, cut.reason[-17:]) == ("truncated", "of 5.0 s declared")
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "silent.mkv", "a.ts", "a.flv", "a.wmv"])
+def test_time_that_does_not_begin_at_nought_is_no_damage(tmp_path, name):
+    sound = [] if name == "silent.mkv" else ["-f", "lavfi", "-i", "sine=r=44100:d=4"]
+    run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=4", *sound, "-g", "5", "-output_ts_offset", "50", tmp_path / name)
+    assert facts_of(tmp_path / name).duration_seconds == pytest.approx(4.0, abs=0.06)
+    if name.endswith(".mkv"):
+        cut = tmp_path / f"cut_{name}"
+        cut.write_bytes((tmp_path / name).read_bytes()[: (tmp_path / name).stat().st_size * 2 // 3])
+        assert facts_of(cut).status == "truncated"
+
+
+def test_late_sound_makes_no_file_longer_than_it_is(tmp_path):
+    late = ["-itsoffset", "2", "-f", "lavfi", "-i", "sine=r=44100:d=2"]
+    run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=4", *late, tmp_path / "a.wmv")
+    facts = facts_of(tmp_path / "a.wmv")
+    assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(4.0, abs=0.06))
+
+
+@pytest.mark.parametrize("tag", ["00:09:00.000000000", "about two seconds", "2.0", "::"])
+@pytest.mark.parametrize("name", ["a.ogv", "a.nut"])
+def test_the_duration_is_no_comment_that_somebody_wrote(tmp_path, name, tag):
+    run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-metadata:s:v", f"DURATION={tag}", tmp_path / name)
+    facts = facts_of(tmp_path / name)
+    assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(2.0, abs=0.06))
+
+
 def test_a_late_start_is_told(tmp_path):
     run(
         "-f",
@@ -240,7 +266,7 @@ def test_high_dynamic_range_is_told(odd):
 
 def stage(tmp_path: Path, shards: int = 4) -> dict[str, bytes]:
     """List the videos below `tmp_path`/videos; the bytes of every table."""
-    dataset = FolderDataset(adapter="folder", role="both", shards=shards, folder=tmp_path / "videos")
+    dataset = FolderDataset(adapter="folder", role="source", shards=shards, folder=tmp_path / "videos")
     list_videos(tmp_path / "o/videos.tsv", tmp_path / "o/shards", dataset, Manifest(max_bad_fraction=0.6), seed=0)
     return {path.name: path.read_bytes() for path in sorted((tmp_path / "o").rglob("*.tsv"))}
 

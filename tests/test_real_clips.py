@@ -20,10 +20,10 @@ SMALL = Media(resize_pixels=(32, 43), frame_pixels=32, clip_frames=8, clip_strid
 def clips(media, tmp_path_factory):
     """Final table and media of all clips, as one data set of one class."""
     folder = tmp_path_factory.mktemp("clips")
-    shutil.copytree(media / "clips", folder / "videos/test/clips")
-    dataset = FolderDataset(role="target", shards=1, adapter="folder", folder=folder / "videos")
+    shutil.copytree(media / "clips", folder / "videos/train/clips")
+    dataset = FolderDataset(role="source", shards=1, adapter="folder", folder=folder / "videos")
     list_videos(folder / "videos.tsv", folder, dataset, Manifest(), 0)
-    decode_videos(folder / "test-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
+    decode_videos(folder / "shard-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
     gather_states(folder / "videos.tsv", [folder / "media.h5"], folder / "final.tsv", Manifest())
     return read_videos(folder / "final.tsv"), folder / "media.h5"
 

@@ -126,7 +126,7 @@ def test_scores_of_videos_shorter_than_the_steps_are_the_public_codes(variant, a
     switches=st.tuples(st.booleans(), st.booleans(), st.booleans()),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_scores_are_the_public_codes(variant, lengths, steps, factor, switches, seed):
     hard, repeats, accidents = switches
     # the public code fills videos below ten moments with copies; which of them is struck, the last bit decides, and where values
@@ -171,7 +171,7 @@ def test_a_checkpoint_has_the_public_codes_parameters(full):
     switches=st.tuples(st.booleans(), st.booleans()),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_videos_scores_are_those_it_gets_alone_however_it_is_skimmed(variant, lengths, steps, factor, switches, seed):
     network, _ = small(variant, seed)
     videos = made_up(lengths, seed=seed)
@@ -398,7 +398,7 @@ def test_a_checkpoint_of_something_else_is_told_in_one_line(tmp_path, kind, told
 
 @given(content=st.binary(max_size=200))
 @example(content=b"\x80\x02G\x00")  # half a number
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_of_anything_is_no_checkpoint_no_list_and_no_features(tmp_path, content):
     path = tmp_path / "anything"
     for start in (b"", b"\x80\x02", b"PK\x03\x04", b"\x93NUMPY\x01\x00"):

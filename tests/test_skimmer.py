@@ -107,7 +107,7 @@ lengths = st.lists(st.integers(1, 14), min_size=1, max_size=5)
 
 @pytest.mark.parametrize("modalities", MODALITIES)
 @given(lengths=lengths, steps=st.integers(1, 10), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, seed):
     network = small_skimmer(modalities, seed)
     videos = [only(v, modalities) for v in made_up(lengths, seed)]
@@ -118,7 +118,7 @@ def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, see
 
 @pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
 @given(lengths=lengths, seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, seed):
     network, videos = small_network(kind), made_up(lengths, seed)
     together = scores_of(network, *pad_videos(videos))
@@ -151,7 +151,7 @@ def test_absent_moments_get_exactly_nothing_and_present_ones_everything():
 
 
 @given(length=st.integers(1, 13), steps=st.integers(2, 10), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_moment_is_selected_twice_by_a_modality_while_others_remain(length, steps, seed):
     skimming = small_skimmer(seed=seed)(*pad_videos(made_up([length, 13], seed)), steps)
     for modality in range(2):
@@ -217,7 +217,7 @@ MANNERS = {"weighed": AS_THE_PAPER, "answers": WEIGHED_ANSWERS, "selected": SELE
     seed=st.integers(0, 99),
     manner=st.sampled_from([*MANNERS.values()]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(variant, lengths, steps, seed, manner):
     network, videos = small_variant(variant, seed), made_up(lengths, seed, ALL_WIDTHS)
     with torch.no_grad():

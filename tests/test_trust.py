@@ -267,6 +267,22 @@ def test_inspect_refuses_features_of_which_zarr_cannot_read_an_array(tmp_path, c
         inspect(tmp_path / "features", check)
 
 
+def test_inspect_tells_nobody_to_delete_a_folder_that_is_no_store(tmp_path):
+    (tmp_path / "precious.mp4").touch()
+    with pytest.raises(BadInput, match=r"a folder without zarr\.json, which is written last") as caught:
+        inspect(tmp_path)
+    assert "delete" not in str(caught.value)
+
+
+def test_inspect_takes_no_empty_file_for_a_table(tmp_path, capsys):
+    (tmp_path / "t.tsv").touch()
+    with pytest.raises(BadInput, match=r"t\.tsv: it is empty"):
+        inspect(tmp_path / "t.tsv")
+    write_table(tmp_path / "t.tsv", ("one", "other"), [])
+    assert inspect(tmp_path / "t.tsv", check=True) == 0
+    assert "a table with the columns one, other, complete, 0 rows" in capsys.readouterr().out
+
+
 def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
     write_videos(tmp_path / "videos.tsv", VIDEOS)
     assert inspect(tmp_path / "videos.tsv", check=True) == 0

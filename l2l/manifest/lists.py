@@ -53,6 +53,8 @@ def read_rows(path: Path, columns: Sequence[str], delimiter: str = "", header: b
     names = [name.strip() for name in found[0]] if header else [str(place) for place in range(max(map(len, found)))]
     if missing := [column for column in columns if column not in names]:
         raise BadInput(f"{path}: no column {missing[0]!r}; its columns are {', '.join(map(repr, names))}")
+    if twice := [column for column in columns if names.count(column) > 1]:
+        raise BadInput(f"{path}: column {twice[0]!r} stands there twice; its columns are {', '.join(map(repr, names))}")
     rows = []
     for number, row in enumerate(found[header:], start=1 + header):
         if not row:

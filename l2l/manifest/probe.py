@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import stat
@@ -24,7 +25,8 @@ CHILD = (sys.executable, "-m", "l2l.manifest.probe")
 TIME_LIMIT_SECONDS = 60.0  # for one file
 MEMORY_LIMIT_BYTES = 4 << 30  # of the child
 MICROSECONDS = 1_000_000
-TIMED_AS_A_WHOLE = ("matroska,webm", "flv", "asf")  # declare one duration, which may be that of sound that outlasts the pictures
+MATROSKA = "matroska,webm"
+TIMED_AS_A_WHOLE = (MATROSKA, "flv", "asf")  # declare one duration, which may be that of sound that outlasts the pictures
 CUT_SHORT_SECONDS = 0.5
 LATE_SECONDS = 0.1  # after which a late start is remarked
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by ffmpeg's numbers
@@ -223,16 +225,25 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
     Raises:
         CutShortError: if only an end of all streams together is declared, and no packet of any reaches it.
     """
-    if tag := stream.metadata.get("DURATION"):  # Matroska: 00:00:10.381000000
-        hours, minutes, seconds = (float(part) for part in tag.split(":"))
-        return 3600 * hours + 60 * minutes + seconds
-    if container.format.name == "mpeg":  # declares nothing; what is estimated ends with the last time stamp, pictures too early
+    kind = container.format.name
+    if kind == "mpeg":  # declares nothing; what is estimated ends with the last time stamp, pictures too early
         return 0.0
-    if container.format.name in TIMED_AS_A_WHOLE and container.duration and len(container.streams) > 1:
+    # where time begins late, some writers count the duration from there, others from zero
+    late = kind == MATROSKA and abs(container.start_time or 0) > LATE_SECONDS * MICROSECONDS
+    if kind == MATROSKA and not late and (tagged := _tagged_seconds(stream.metadata.get("DURATION", ""))):
+        return tagged
+    if kind in TIMED_AS_A_WHOLE and container.duration and (late or len(container.streams) > 1):
         return _last_packet_seconds(stream, container)
     if stream.duration:
         return begin + float(stream.duration * stream.time_base)
     return (container.duration or 0) / MICROSECONDS
+
+
+def _tagged_seconds(tag: str) -> float:
+    """The seconds of such as 00:00:10.381000000, which is what Matroska's own tag holds; 0 for anything else."""
+    parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag)
+    hours, minutes, seconds = (float(part) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _last_packet_seconds(stream: Any, container: Any) -> float:
@@ -242,7 +253,11 @@ def _last_packet_seconds(stream: Any, container: Any) -> float:
         if packet.pts is not None and packet.time_base is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - start
             ends[packet.stream.index] = max(ends[packet.stream.index], end)
-    declared = container.duration / MICROSECONDS
+    lasts = [float(each.duration * each.time_base) for each in container.streams if each.duration]
+    # ASF gives each stream the duration of the whole; that of the container is then too long by a late start
+    declared = max(lasts, default=container.duration / MICROSECONDS)
+    if container.format.name != "flv" and 0 < start < declared:  # which alone counts from where it starts
+        declared -= start
     if max(ends.values()) < declared - CUT_SHORT_SECONDS:
         raise CutShortError(f"its packets end at {max(ends.values()):.1f} s of {declared:.1f} s declared")
     return ends[stream.index]

@@ -1,9 +1,11 @@
 """List the videos of a data set, with what each declares of itself, and cut the list into shards."""
 
+from collections import Counter
 from pathlib import Path
 
 from l2l.config import Manifest
 from l2l.datasets import PARTS, AnyDataset
+from l2l.errors import BadInput
 from l2l.manifest.artifact import Video, shard_names, write_videos
 from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.limit import check_usable
@@ -24,10 +26,12 @@ def list_videos(videos: Path, shards: Path, dataset: AnyDataset, config: Manifes
         folder: where the videos were drawn, for the demo.
 
     Raises:
-        BadInput: if the data set is not laid out as its adapter expects, or more videos are unusable than `config` allows;
-            the table is then written beside, with `.refused` in its name.
+        BadInput: if the data set is not laid out as its adapter expects, or has no videos to train on or, being a target, to
+            test on; or if more videos are unusable than `config` allows, the table then being written beside, with `.refused`
+            in its name.
     """
     listed = list_dataset(dataset, seed, folder)
+    _check_splits(listed, dataset.role)
     tell_unmatched(dataset, listed, videos)
     known = mark_duplicates(with_facts(listed))
     check_usable(known, videos, config, "before decoding")
@@ -40,3 +44,12 @@ def list_videos(videos: Path, shards: Path, dataset: AnyDataset, config: Manifes
     for name, rows in parts.items():
         write_videos(shards / f"{name}.tsv", rows)
     write_videos(videos, known)
+
+
+def _check_splits(videos: list[Video], role: str) -> None:
+    """Stop before the first training rather than after the last."""
+    have = Counter(video.split for video in videos)
+    for split in ("train",) if role == "source" else ("train", "test"):
+        if videos and not have[split]:
+            told = ", ".join(f"{count} {name}" for name, count in sorted(have.items()))
+            raise BadInput(f"no {split} videos, which a data set of role {role} needs; its lists or folders have {told}")

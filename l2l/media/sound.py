@@ -10,6 +10,7 @@ import numpy as np
 from l2l.moments import SAMPLE_RATE_HZ
 
 JITTER_SAMPLES = SAMPLE_RATE_HZ // 20  # containers round times; a smaller step between two packets is no gap
+BLOCK_SAMPLES = 1 << 20  # placed at once: their numbers take eight bytes each, and sound may last for hours
 WORD = 1 << 15
 
 _WORDS = f"t*{SAMPLE_RATE_HZ / WORD}+{0.25 / WORD}"  # the sample's number in words; a quarter of a sample absorbs rounding
@@ -29,23 +30,26 @@ def place(raw: bytes | bytearray, samples: int) -> tuple[np.ndarray, np.ndarray]
         int64 (runs, 2), [start, stop).
     """
     channels = np.frombuffer(raw, "<i2", len(raw) // 6 * 3).reshape(-1, 3)
-    number = channels[:, 1].astype(np.int64) + channels[:, 2].astype(np.int64) * WORD
-    number = _steady(number)
-    inside = (number >= 0) & (number < samples)
-    number = number[inside]
-    length = int(number.max()) + 1 if len(number) else 0
-    waveform, decoded = np.zeros(length, np.int16), np.zeros(length + 2, bool)
-    waveform[number] = channels[inside, 0]
-    decoded[number + 1] = True
-    return waveform, np.flatnonzero(decoded[1:] != decoded[:-1]).reshape(-1, 2)
+    samples = min(samples, (int(channels[:, 2].max(initial=0)) + 1) * WORD + JITTER_SAMPLES)  # pictures may go on for hours more
+    waveform, decoded = np.zeros(samples, np.int16), np.zeros(samples + 2, bool)
+    follows = None
+    for begin in range(0, len(channels), BLOCK_SAMPLES):
+        block = channels[begin : begin + BLOCK_SAMPLES]
+        number = _steady(block[:, 1].astype(np.int64) + block[:, 2].astype(np.int64) * WORD, follows)
+        follows = int(number[-1]) + 1
+        inside = (number >= 0) & (number < samples)
+        waveform[number[inside]] = block[inside, 0]
+        decoded[number[inside] + 1] = True
+    runs = np.flatnonzero(decoded[1:] != decoded[:-1]).reshape(-1, 2)
+    return waveform[: runs.max(initial=0)].copy(), runs
 
 
-def _steady(number: np.ndarray) -> np.ndarray:
+def _steady(number: np.ndarray, follows: int | None) -> np.ndarray:
     """The numbers without jitter: each packet follows the one before unless its time differs by more than that."""
     steady = number.copy()
     edges = [0, *(np.flatnonzero(np.diff(number) != 1) + 1).tolist(), len(number)]
     for begin, end in itertools.pairwise(edges):
-        follows = steady[begin - 1] + 1 if begin else None
         if follows is not None and abs(number[begin] - follows) <= JITTER_SAMPLES:
             steady[begin:end] += follows - number[begin]
+        follows = int(steady[end - 1]) + 1
     return steady

@@ -9,6 +9,7 @@ from l2l.media.ffmpeg import Finished, Log, speaker
 
 TOLERANCE_SECONDS = 0.25  # declared and decoded ends of whole files differ by a frame or two
 TOLERANCE_PART = 0.01
+_CUT = re.compile("partial file|File ended prematurely")  # as the demuxers of MP4 and of Matroska say it
 _STREAM = re.compile(r"ist#0:(\d+)/| stream #?(?:0:)?(\d+)[:.]?(?: |$)")
 _OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "Parsed_")
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
@@ -48,7 +49,7 @@ def _damage(
     if duration_seconds and abs(longer) > tolerance:
         state = "truncated" if longer < 0 else "corrupt"
         return state, f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are declared"
-    if any("partial file" in line for line in _complaints(log, video_stream, audio_stream, None)):
+    if any(_CUT.search(line) for line in _complaints(log, video_stream, audio_stream, None)):
         return "truncated", "the file ends before its last packet"
     if damage := _complaints(log, video_stream, None):
         return "corrupt", f"damaged: {_plain(damage)}"

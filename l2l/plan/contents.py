@@ -66,6 +66,8 @@ def contents_of(name: str, dataset: AnyDataset, seed: int, seconds: float | None
     at_hand = [video for video in listed if video.usable]
     sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
     facts = [fact for fact in probe_files(video.path for video in sample) if fact.duration_seconds]
+    if not listed:
+        raise BadInput(f"{name}: no videos are listed or found; is {dataset.folder} laid out as its adapter expects?")
     if not facts and seconds is None:
         raise BadInput(f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give --seconds")
     lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)

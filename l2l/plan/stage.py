@@ -6,6 +6,7 @@ import yaml
 
 from l2l.config import read_config
 from l2l.datasets import PARTS, AnyDataset
+from l2l.errors import BadInput
 from l2l.plan.contents import Contents, contents_of
 from l2l.plan.estimate import Cost, estimate
 from l2l.plan.rates import Rates, measured, read_rates
@@ -28,6 +29,8 @@ def plan(
     Raises:
         BadInput: if the configuration or the rates are not valid, or the length of videos is neither told nor to be seen.
     """
+    if (seconds is not None and not 0 < seconds < float("inf")) or pixels < 1:
+        raise BadInput(f"--seconds {seconds} and --pixels {pixels}: a video has some of each")
     config = read_config(configfile)
     contents = {name: contents_of(name, each, config.seed, seconds, pixels) for name, each in config.videos.items()}
     found = read_rates(rates) if rates is not None and not measure else Rates()

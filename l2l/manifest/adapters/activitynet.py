@@ -60,6 +60,8 @@ def _read(path: Path, subsets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; {EXPECTED}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not JSON ({error}); {EXPECTED}") from None
     database = found.get("database", found) if isinstance(found, dict) else None

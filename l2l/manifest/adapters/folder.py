@@ -33,7 +33,7 @@ def find_videos(folder: Path) -> list[Video]:
     """The videos below a folder by id, labelled with their class's folder; the split is empty where no folder names it.
 
     Raises:
-        BadInput: if there are no class folders, or both layouts are mixed.
+        BadInput: if there are no class folders, no videos in them, or both layouts are mixed.
     """
     top = _folders(folder)
     given = [each for each in top if each.name in SPLITS]
@@ -47,6 +47,9 @@ def find_videos(folder: Path) -> list[Video]:
         for below in [each.relative_to(folder).as_posix()]
         for name in _video_names(each)
     ]
+    if not videos:
+        inside = ", ".join(repr(each.name) for each in classes[:3]) or "it"
+        raise BadInput(f"{folder.absolute()}: no video in {inside}; {LAYOUT}")
     return sorted(videos, key=lambda video: video.video)
 
 

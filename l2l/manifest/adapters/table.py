@@ -1,5 +1,6 @@
 """Any csv or tsv: which column is which is told in the configuration."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from l2l.manifest.files import Entry, locate
 from l2l.manifest.lists import Classes, read_classes, read_rows, seconds, split_named
 from l2l.manifest.splits import complete_splits, split_videos
 
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")  # spreadsheets write 3 as 3.0
+
 
 def list_table(dataset: TableDataset, seed: int) -> list[Video]:
     """The videos, by id: the file as the table has it; rows of one file are labels and segments of one video.
@@ -19,7 +22,7 @@ def list_table(dataset: TableDataset, seed: int) -> list[Video]:
     """
     classes = read_classes(dataset.classes) if dataset.classes else None
     entries = [entry for path in dataset.tables for entry in _entries(path, dataset, classes)]
-    if classes is None and entries and all(label.isdigit() for entry in entries for label in entry.labels):
+    if classes is None and entries and all(NUMBER.fullmatch(label) for entry in entries for label in entry.labels):
         raise BadInput(f"{dataset.tables[0]}: its labels are numbers; give `classes`, the file that says which class each is")
     videos = locate(entries, dataset.folder)
     if dataset.split_column is None:

@@ -1,5 +1,6 @@
-"""VGGSound: `<id>_000030.mp4`, from a csv of all videos with their splits, or one csv a split."""
+"""VGGSound: `<id>_000030.mp4`, or `<id>_30000_40000.mp4`, from a csv of all videos with their splits, or one csv a split."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate
 from l2l.manifest.lists import read_rows, seconds, split_named
 from l2l.manifest.splits import complete_splits
+
+CLIP_SECONDS = 10
 
 
 def list_vggsound(dataset: VggSoundDataset, seed: int) -> list[Video]:
@@ -27,10 +30,17 @@ def _all(path: Path) -> Iterator[Entry]:
         where = f"{path}: row {number}"
         start = int(seconds(row["1"], where))
         clip = f"{row['0']}_{start:06d}"
-        yield Entry(clip, split_named(row["3"], where), (row["2"],), (clip, f"{row['0']}_{start}", row["0"]))
+        names = (clip, _by_milliseconds(row["0"], start), f"{row['0']}_{start}", row["0"])
+        yield Entry(clip, split_named(row["3"], where), (row["2"],), names)
 
 
 def _of_split(path: Path, split: str) -> Iterator[Entry]:
     for row in read_rows(path, ("0", "1"), header=False):
         clip = row["0"].removesuffix(".mp4")
-        yield Entry(clip, split, (row["1"],), (row["0"],))
+        dated = re.fullmatch(r"(.+)_(\d{6})", clip)
+        names = (row["0"], _by_milliseconds(dated[1], int(dated[2]))) if dated else (row["0"],)
+        yield Entry(clip, split, (row["1"],), names)
+
+
+def _by_milliseconds(video: str, start_seconds: int) -> str:
+    return f"{video}_{1000 * start_seconds}_{1000 * (start_seconds + CLIP_SECONDS)}"
