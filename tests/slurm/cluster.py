@@ -15,6 +15,7 @@ from pathlib import Path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 PORT = 17817
 NODES = {"c1": PORT + 1, "c2": PORT + 2, "g1": PORT + 3}
+HOSTS, NAMES = Path("/etc/hosts"), f"127.0.0.1 {' '.join(NODES)}\n"
 ETC = Path("/etc/slurm")  # where srun looks: the job's step is started without SLURM_CONF
 CONFIG = """\
 ClusterName=l2l
@@ -124,6 +125,7 @@ class Cluster:
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink(missing_ok=True)
             (ETC / name).symlink_to(self.folder / name)
+        HOSTS.write_text(HOSTS.read_text() + NAMES)  # by which the processes of a training on several nodes find each other
         options = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid", "log-file": "munged.log"}
         options["seed-file"] = "munge.seed"
         self.run("munged", "--force", *(f"--{option}={self.folder / name}" for option, name in options.items()))
@@ -140,6 +142,7 @@ class Cluster:
             self.stop(name)
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink()
+        HOSTS.write_text(HOSTS.read_text().replace(NAMES, ""))
 
     def run(self, *command: str) -> str:
         """Run one of Slurm's programs; what it prints."""

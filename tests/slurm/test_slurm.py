@@ -12,6 +12,8 @@ from cluster import Cluster, install, until, why_not
 from kills import differences, smallest
 from workflow_runs import ROOT, environment, kill_group, snakemake
 
+from l2l.skimmer.artifact import load_skimmer
+
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
 QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "10")
@@ -126,6 +128,16 @@ def test_one_stage_is_run_again_alone(whole):
     told = ended(start(whole, str(mels.relative_to(whole)), "--forcerun", "compute_mels"), whole)
     assert told.count("has been submitted") == 1
     assert mels.read_bytes() == before
+
+
+def test_a_training_spreads_over_two_nodes(cluster, whole):
+    """Its processes meet; that they fit what one would is held by tests/test_processes.py."""
+    spread = [f"fit_skimmer:{told}" for told in ("nodes=2", "tasks=2", "mpi=srun", "gpu=0", "slurm_partition=cpu")]
+    skimmer = "results/small/skimmer/skimmer.pt"
+    ended(start(whole, skimmer, "--forcerun", "fit_skimmer", "--set-resources", *spread), whole)
+    jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
+    assert f"rule_fit_skimmer_wildcards_small_skimmer c[1-2] {whole}" in jobs
+    assert load_skimmer(whole / skimmer).class_names
 
 
 def test_a_job_out_of_memory_and_one_out_of_time_are_tried_again_with_more(hungry):

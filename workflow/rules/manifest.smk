@@ -35,7 +35,7 @@ for run, dataset in product(RUNS, CONFIG.videos):
             config=as_json(CONFIG.manifest),
             seed=seed_of(run),
             listing=listed(dataset, run),
-            version=2,
+            version=3,
         shell:
             """
             python -m l2l list_videos {params.folder} \

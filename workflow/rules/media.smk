@@ -23,7 +23,7 @@ rule decode_videos:
     params:
         config=as_json(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
-        version=1,
+        version=2,
     shell:
         """
         python -m l2l decode_videos \
