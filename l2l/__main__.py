@@ -4,14 +4,17 @@ Positional-only parameters of a function become positional arguments; a config s
 """
 
 import argparse
+import ast
 import importlib
 import inspect
 import os
 import re
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +126,18 @@ def _call(function: Callable[..., int | None], values: dict[str, object]) -> int
     return function(*positional, **values) or 0
 
 
+def _usage() -> str:
+    """Every verb; of those for people what they do, read from their source, since importing all takes seconds."""
+    lines = ["usage: python -m l2l VERB ...    (VERB --help explains one; --version)", "", "for people:"]
+    for verb, module in PEOPLE.items():
+        source = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+        (told,) = (ast.get_docstring(function) or "" for function in functions if function.name == verb)
+        lines.append(f"  {verb:<19}{told.splitlines()[0]}")
+    stages = textwrap.wrap(", ".join(STAGES), 100, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([*lines, "", "stages, which Snakemake runs:", *stages])
+
+
 def _are_paths(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, Path) for each in value)
 
@@ -131,10 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 when it did its work, 1 for bad input (told in one line), 2 for wrong usage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: python -m l2l VERB ...\n\nstages: {', '.join(STAGES)}\nfor people: {', '.join(PEOPLE)}\n")
-        print("python -m l2l VERB --help explains one.")
+        print(_usage())
         return 0 if arguments else 2
     verb = arguments[0]
+    if verb == "--version":
+        print(f"l2l {version('l2l')}")
+        return 0
     if verb not in VERBS:
         print(f"l2l: unknown verb {verb!r}; expected one of {', '.join(VERBS)}", file=sys.stderr)
         return 2

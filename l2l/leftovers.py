@@ -5,11 +5,14 @@ Each look gives one line, and whether all is well. Processes are known by /proc:
 
 import base64
 import binascii
+import contextlib
+import fnmatch
 import os
 import shutil
+import stat
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NOTHING = "nothing", True
@@ -38,6 +41,14 @@ def _these(pids: list[int]) -> str:
     return " ".join(map(str, pids))
 
 
+def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below a folder where jobs may be at work: os.walk, unlike rglob, takes it that things come and go."""
+    for at, folders, files in os.walk(folder):
+        for path in (Path(at, name) for name in (*folders, *files)):
+            with contextlib.suppress(FileNotFoundError):
+                yield path, path.lstat()
+
+
 def locked(here: Path) -> tuple[str, bool]:
     """Whether Snakemake's lock is on, and who holds it."""
     if not any(here.glob(".snakemake/locks/*.lock")):
@@ -51,8 +62,8 @@ def incomplete(here: Path) -> tuple[str, bool]:
     """What jobs had begun to make when they ended, or are making."""
     top = here / ".snakemake/incomplete"
     names = []
-    for record in top.rglob("*"):
-        if record.is_file():
+    for record, state in _below(top):
+        if stat.S_ISREG(state.st_mode):
             parts = [part.removeprefix("@") for part in record.relative_to(top).parts]
             try:
                 names.append(base64.urlsafe_b64decode("".join(parts)).decode(errors="replace"))
@@ -62,16 +73,16 @@ def incomplete(here: Path) -> tuple[str, bool]:
         return NOTHING
     told = f"{len(names)}, such as {min(names)}"
     if _snakemakes(here):
-        return f"{told}: being made", True
+        return f"{told}: being made by the Snakemake that runs here, or again by the next", True
     return f"{told}: the next run makes them again (snakemake --rerun-incomplete)", False
 
 
 def parts(here: Path) -> tuple[str, bool]:
     """What was written aside and never renamed."""
-    found = sorted(here.glob("results/**/.*.????????.part"))
+    found = sorted(path for path, _ in _below(here / "results") if fnmatch.fnmatch(path.name, ".*.????????.part"))
     if not found or _snakemakes(here):
         return NOTHING
-    mib = sum(file.lstat().st_size for part in found for file in [part, *part.rglob("*")]) / 2**20
+    mib = sum(state.st_size for part in found for state in (part.lstat(), *(inside for _, inside in _below(part)))) / 2**20
     name = found[0].relative_to(here)
     return f"{len(found)} of killed jobs, {mib:.0f} MiB, such as {name}: find results -name '.*.part' -exec rm -r {{}} +", False
 
@@ -109,7 +120,7 @@ def abandoned_slurm_jobs(here: Path) -> str:
 def dated_ahead(here: Path) -> tuple[str, bool]:
     """Results dated in the future, as by a clock that was set back: to Snakemake they are for ever newer than what follows."""
     latest = time.time() + SKEW_SECONDS
-    ahead = [path for path in here.glob("results/**/*") if path.lstat().st_mtime > latest]
+    ahead = [path for path, state in _below(here / "results") if state.st_mtime > latest]
     if not ahead:
         return NOTHING
     name = min(ahead).relative_to(here)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from l2l.errors import BadInput
 from l2l.evaluation.cost import Prices
 from l2l.evaluation.methods import class_probabilities, skim
 from l2l.features.look import look_and_listen
@@ -30,9 +31,14 @@ def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
         run: a finished run's folder, such as results/demo.
         json: print one JSON object a file instead of a line for people.
 
+    Raises:
+        BadInput: if there is no such run, it is not done, or its student and skimmer do not belong together.
+
     Returns:
         0 when every file was answered for, 1 when one could not be read.
     """
+    if not run.is_dir():
+        raise BadInput(f"{run}: no such folder; expected a finished run's, such as results/demo, which `make demo` makes")
     skimmer = load_skimmer(fitted := run / "skimmer" / "skimmer.pt")
     student = load_student(maker := run / "student" / "finetuned" / f"{'-'.join(skimmer.network.modalities)}-distilled.pt")
     check_student(fitted, skimmer, maker, digest_of(student))

@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from l2l.__main__ import VERBS
+from l2l.config import check_config
+from l2l.datasets import BY_ADAPTER
+from l2l.manifest.artifact import STATES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -33,3 +37,28 @@ def test_the_options_the_readme_shows_are_those_of_the_verb(verb):
 
 def test_no_number_is_left_open():
     assert not re.findall(r"\b[A-Z]+_(?:MINUTES|TABLES|SECTION)\b", README)
+
+
+DATASETS = (ROOT / "docs/datasets.md").read_text()
+
+
+def test_every_key_of_every_adapter_is_explained():
+    general, *parts = DATASETS.split("\n## ")
+    sections = {name: part for part in parts for name in part.partition("\n")[0].split(", ")}
+    for adapter, dataset in BY_ADAPTER.items():
+        told = set(re.findall(r"`(\w+)`", sections[adapter])) | set(re.findall(r"^\| `(\w+)` \|", general, re.MULTILINE))
+        assert set(dataset.model_fields) - {"adapter"} <= told, adapter
+        shown = re.findall(r"^ +(\w+):", "\n".join(re.findall(r"```yaml\n(.*?)```", sections[adapter], re.DOTALL)), re.MULTILINE)
+        assert set(shown) <= {*dataset.model_fields}, adapter
+
+
+def test_every_state_of_a_video_is_explained():
+    table = DATASETS.partition("\n## States\n")[2]
+    assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))) == set(STATES)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])
+def test_the_videos_section_that_is_shown_is_valid(page):
+    shown = re.search(r"```yaml\n(videos:.*?)```", (ROOT / page).read_text(), re.DOTALL)[1]
+    tiny = yaml.safe_load((ROOT / "workflow/configs/tiny.yaml").read_text())
+    assert check_config(tiny | yaml.safe_load(shown), page).target == "mine"

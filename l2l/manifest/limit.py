@@ -22,11 +22,12 @@ def check_usable(videos: Sequence[Video], table: Path, config: Manifest, when: s
     if videos and len(bad) <= config.max_bad_fraction * len(videos):
         remove(beside)
         return
-    write_videos(beside, videos)
+    write_videos(beside, sorted(videos, key=lambda video: video.usable))  # the bad ones first
     if not videos:
         raise BadInput(f"no videos at all {when}; see {beside}")
     first = ", ".join(f"{video.video!r} ({video.status}: {video.reason})" for video in bad[:NAMED])
     raise BadInput(
-        f"{len(bad)} of {len(videos)} videos are unusable {when}, more than max_bad_fraction {config.max_bad_fraction:g}: "
-        f"{first}{', ...' if len(bad) > NAMED else ''}; all of them, with reasons, in {beside}"
+        f"{len(bad)} of {len(videos)} videos are unusable {when}, more than manifest.max_bad_fraction "
+        f"{config.max_bad_fraction:g}: {first}{', ...' if len(bad) > NAMED else ''}; all of them, with reasons, head {beside}; "
+        "mend them, or raise that number"
     )

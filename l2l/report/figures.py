@@ -17,6 +17,7 @@ _OTHERS = "#475569"
 _SHADES = matplotlib.colormaps["viridis"]  # of what rises
 _COLOURS = ("#1d4ed8", "#0891b2", "#15803d", "#7c3aed", "#a21caf", "#65a30d", "#0f172a")  # of what only differs
 _MARKERS = "osD^v<>ph"
+_LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "relpos": (0, 0.5)}  # from a label's left to its point
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -72,7 +73,9 @@ def _named_points(axes: Axes, points: Sequence[tuple[float, float, str]], ours: 
         colour = _OURS if name in ours else _OTHERS
         axes.scatter(cost, top1, color=colour, s=36, zorder=3)
         axes.update_datalim([(cost, height)])  # what stands outside is not drawn
-        axes.annotate(name, (cost, height), (9, -3), textcoords="offset points", fontsize=9, color=colour)
+        line = _LINE | {"color": colour} if height != top1 else None
+        where = ("offset points", "data")
+        axes.annotate(name, (cost, top1), (14, height), textcoords=where, va="center", fontsize=9, color=colour, arrowprops=line)
     axes.set_ylabel("top-1 accuracy (%)")
     axes.margins(x=0.2, y=0.15)
 

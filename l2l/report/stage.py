@@ -63,11 +63,7 @@ def write_report(
     rows1, rows2 = read_table(table1, TABLE1_COLUMNS), read_table(clips, CLIP_COLUMNS)
     points, named = read_table(frontier, FRONTIER_COLUMNS), read_table(classes, CLASS_COLUMNS)
     on_activitynet = json.loads(settings)["videos"][videos.parent.name]["adapter"] == "activitynet"
-    files = (
-        {json.loads(settings)["run"]: listed}
-        if videos == source_videos
-        else {"source": read_videos(source_videos), "target": listed}
-    )
+    files = {source_videos.parent.name: read_videos(source_videos), videos.parent.name: listed}  # the same, or two
     remarks = [video for rows in files.values() for video in rows if video.reason or not video.usable]
     page = jinja2.Environment(loader=jinja2.PackageLoader("l2l.report", "."), autoescape=True, trim_blocks=True).get_template(
         "page.html"
@@ -91,7 +87,7 @@ def write_report(
         ablations=read_table(ablations, ABLATION_COLUMNS),
         classes=named if len(named) <= 2 * _ENDS else named[:_ENDS] + named[-_ENDS:],
         class_count=len(named),
-        audio_helps=read_table(audio_helps, AUDIO_COLUMNS)[:_ENDS],
+        audio_helps=[row for row in read_table(audio_helps, AUDIO_COLUMNS)[:_ENDS] if float(row["nearer"]) > 0],
         relations=relations(rows1, rows2),
         films=films,
         states=_states(files),
