@@ -264,6 +264,22 @@ def test_what_is_said_at_each_factor_and_step_is_what_a_video_alone_gets(world, 
                 np.testing.assert_allclose(said[f, steps - 1, v], logits[0].numpy(), atol=1e-5)
 
 
+def test_as_many_factors_at_once_as_there_is_memory_for_say_the_same(world, networks, monkeypatch):
+    fitted, bank = load_skimmer(networks["skimmer"]), read_features(world.features)
+    videos, prices = ["test-000", "test-001"], Prices(load_student(world.student), {"skimmer": fitted})
+    at_once = []
+
+    def scored(*given):
+        at_once.append(len(given[-1]))
+        return scores_at_stops(*given)
+
+    monkeypatch.setattr("l2l.evaluation.tradeoff.scores_at_stops", scored)
+    whole = tradeoff_rows(fitted, bank, videos, np.array([0, 1]), prices, range(1, 6))
+    monkeypatch.setattr("l2l.evaluation.tradeoff._KEPT_BYTES", 2 * 4 * 6 * len(videos) * len(feature_world.CLASSES))
+    assert tradeoff_rows(fitted, bank, videos, np.array([0, 1]), prices, range(1, 6)) == whole
+    assert at_once == [5, 2, 2, 1]
+
+
 def test_sure_answers_have_the_average_precision_of_table_1(world, networks, monkeypatch):
     """Logits 20 apart: in float32 their probabilities are all 1."""
     fitted, bank = load_skimmer(networks["skimmer"]), read_features(world.features)

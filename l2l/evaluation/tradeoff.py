@@ -17,6 +17,7 @@ from l2l.skimmer.sparse import moments_read, read_sparsely
 
 FACTORS = range(1, 21)
 _BATCH_VIDEOS = 32  # changes no score
+_KEPT_BYTES = 1 << 30  # of scores: as many factors at once as fit, at least one; a million videos are read once a factor
 
 
 def scores_at_stops(
@@ -56,8 +57,11 @@ def tradeoff_rows(
         factors: one moment in so many is read.
     """
     counts = [bank.moments(video) for video in videos]
+    at_once = max(1, _KEPT_BYTES // (4 * fitted.steps * len(videos) * len(fitted.class_names)))
+    groups = [factors[first : first + at_once] for first in range(0, len(factors), at_once)]
+    scored = (pair for group in groups for pair in zip(group, scores_at_stops(fitted, bank, videos, group), strict=True))
     rows = []
-    for factor, by_step in zip(factors, scores_at_stops(fitted, bank, videos, factors), strict=True):
+    for factor, by_step in scored:
         moments = [len(moments_read(count, factor)) for count in counts]
         for steps, scores in enumerate(by_step, start=1):
             probabilities = class_probabilities(scores)  # float64, as in Table 1: in float32 all sure answers are equal
