@@ -16,10 +16,11 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
 from l2l.features.artifact import read_features
 from l2l.fitting import open_network
+from l2l.hdf5 import mark
 from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
-from l2l.stores import CURE, agrees, mark, read_table, sum_of
+from l2l.stores import CURE, agrees, read_table, sum_of
 from l2l.teacher.artifact import read_descriptors
 
 _MOST_VIDEOS = 20

@@ -29,10 +29,11 @@ from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
 from l2l.media.examples import Example
 from l2l.mels.artifact import read_mels, write_mels
+from l2l.shards import read_shards
 from l2l.skimmer.artifact import MODELS, FittedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.network import Skimmer
 from l2l.skimmer.stage import fit_skimmer
-from l2l.stores import read_shards, read_table
+from l2l.stores import read_table
 from l2l.student.artifact import load_student, save_student
 from l2l.student.network import Student, frame_input, mel_input
 from l2l.teacher.artifact import Described, read_descriptors, save_teacher, write_descriptors

@@ -22,7 +22,7 @@ from l2l.demo.stage import draw_demo
 from l2l.manifest.artifact import shard_names
 from l2l.manifest.listing import dataset_state, list_dataset
 from l2l.manifest.splits import split_groups
-from l2l.stores import read_shards
+from l2l.shards import read_shards
 
 SHARD_JOBS = {"watch_shard", "decode_videos", "compute_mels", "extract_features"}
 AGGREGATES = {"list_videos_found", "gather_states", "complete_features"}

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2l.errors import BadInput
-from l2l.stores import add_array, aside, read_hdf5, read_table, write_hdf5, write_table
+from l2l.hdf5 import add_array, read_hdf5, write_hdf5
+from l2l.stores import aside, read_table, write_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +36,7 @@ def test_a_process_killed_while_it_writes_leaves_no_half_written_store(tmp_path)
         sys.path.insert(0, {str(ROOT)!r})
         import numpy as np
         from pathlib import Path
-        from l2l.stores import add_array, write_hdf5
+        from l2l.hdf5 import add_array, write_hdf5
         with write_hdf5(Path({str(tmp_path / "a.h5")!r}), "thing", 1, {{}}) as file:
             add_array(file, "x", np.arange(100_000), ("row",))
             file.flush()

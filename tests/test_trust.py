@@ -35,9 +35,10 @@ from l2l.media.decoded import Decoded
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.predict import predict
 from l2l.reference.stage import score
+from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import load_skimmer, save_skimmer
 from l2l.skimmer.stage import fit_skimmer
-from l2l.stores import check_videos, read_shards, remove, sum_of, write_table, write_text
+from l2l.stores import remove, sum_of, write_table, write_text
 from l2l.student.artifact import digest_of, load_student
 from l2l.teacher.artifact import Described, read_descriptors, write_descriptors
 from l2l.teacher.network import R2Plus1D

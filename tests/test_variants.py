@@ -20,9 +20,10 @@ from l2l.evaluation.variants import Costs
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.reference.stage import score
+from l2l.shards import read_shards
 from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, named_features
 from l2l.skimmer.stage import fit_skimmer, start_from_student
-from l2l.stores import read_shards, read_table
+from l2l.stores import read_table
 from l2l.student.artifact import load_student
 from l2l.teacher.artifact import Described, load_teacher_network, read_descriptors, save_teacher, write_descriptors
 from l2l.teacher.network import R2Plus1D

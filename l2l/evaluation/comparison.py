@@ -10,7 +10,8 @@ from l2l.evaluation.inputs import load_fitted, load_maker, test_videos
 from l2l.evaluation.recognition import recognition_rows
 from l2l.evaluation.variants import Way, ask
 from l2l.fitting import prepare
-from l2l.stores import read_shards, write_table
+from l2l.shards import read_shards
+from l2l.stores import write_table
 from l2l.teacher.artifact import load_teacher_network, read_descriptors
 
 

@@ -9,8 +9,8 @@ from l2l.errors import BadInput
 from l2l.evaluation.scores import Truth
 from l2l.features.artifact import Features, read_features
 from l2l.manifest.artifact import Video, read_videos, usable_ids
+from l2l.shards import check_videos
 from l2l.skimmer.artifact import FittedSkimmer, Model, check_student, load_skimmer
-from l2l.stores import check_videos
 from l2l.student.artifact import digest_of, load_student
 from l2l.student.network import Student
 

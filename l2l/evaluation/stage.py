@@ -33,9 +33,10 @@ from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import read_media
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import read_mels
+from l2l.shards import read_shards
 from l2l.skimmer.artifact import FittedSkimmer, Model
 from l2l.skimmer.network import Skimming
-from l2l.stores import read_shards, read_table, write_table
+from l2l.stores import read_table, write_table
 from l2l.student.artifact import load_student
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors

@@ -13,7 +13,7 @@ from l2l.features.look import look_and_listen
 from l2l.fitting import laid_out, prepare
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
-from l2l.stores import check_videos
+from l2l.shards import check_videos
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from l2l.config import Media, as_json
+from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
 from l2l.moments import MOMENT_FRAMES, ClipGrid
-from l2l.stores import MADE_BY, add_array, add_texts, attribute, read_store, read_texts, write_hdf5
+from l2l.stores import MADE_BY
 
 KIND, LAYOUT = "media", 1
 CHUNK_BYTES = 1 << 18  # of the flat arrays: a few clips of JPEG; what is read and checked at once

@@ -14,7 +14,8 @@ from l2l.media.artifact import read_media, write_media
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import ffmpeg_version
-from l2l.stores import MADE_BY, check_videos
+from l2l.shards import check_videos
+from l2l.stores import MADE_BY
 
 
 def decode_videos(

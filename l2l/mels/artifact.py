@@ -9,7 +9,7 @@ import numpy as np
 
 from l2l.config import Mels, as_json
 from l2l.errors import BadInput
-from l2l.stores import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
+from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 
 KIND, LAYOUT = "mels", 1
 

@@ -27,7 +27,8 @@ from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
 from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
 from l2l.report.relations import relations
-from l2l.stores import MADE_BY, read_shards, read_table, write_text
+from l2l.shards import read_shards
+from l2l.stores import MADE_BY, read_table, write_text
 
 _MOST_REMARKS = 200
 _ENDS = 10  # rows shown of each end of a long table

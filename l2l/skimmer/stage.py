@@ -16,9 +16,9 @@ from l2l.features.artifact import read_features
 from l2l.fitting import fit, prepare
 from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.processes import own_threads, team
+from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
 from l2l.skimmer.examples import Examples, FeatureCache, ReadAtFactors, collate
-from l2l.stores import check_videos, read_shards
 from l2l.student.artifact import digest_of, load_start
 from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors

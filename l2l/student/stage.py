@@ -21,7 +21,7 @@ from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
 from l2l.processes import own_threads, team
-from l2l.stores import read_shards
+from l2l.shards import read_shards
 from l2l.student.artifact import build_student, load_student, save_student, start_image_stream
 from l2l.student.loss import distillation_loss
 from l2l.student.network import Modality, Student, frame_input, mel_input

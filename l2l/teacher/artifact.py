@@ -12,7 +12,7 @@ import numpy as np
 
 from l2l.config import Teacher, as_json
 from l2l.fitting import load_network, save_network
-from l2l.stores import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
+from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
 
 KIND, LAYOUT = "descriptors", 1

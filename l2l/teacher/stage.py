@@ -21,7 +21,7 @@ from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.moments import FRAME_RATE, moments_inside
 from l2l.processes import own_threads, team
-from l2l.stores import check_videos, read_shards
+from l2l.shards import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
 from l2l.teacher.network import AnyTeacher, as_input, build_teacher, frame_rate, our_names, preset
 from l2l.weights import fill, published_state
