@@ -366,7 +366,7 @@ def test_a_target_or_a_source_decoded_on_the_fly_keeps_one_frame_a_moment_and_th
 
 
 def test_what_was_remarked_when_it_was_listed_stays(clip, tmp_path):
-    write_videos(tmp_path / "shard.tsv", [replace(listed(clip), reason="segment 3 to 2 s of 9 s dropped")])
+    write_videos(tmp_path / "shard.tsv", [listed(clip)._replace(reason="segment 3 to 2 s of 9 s dropped")])
     decode_videos(tmp_path / "shard.tsv", tmp_path / "a.h5", WHOLE, "target")
     with read_media(tmp_path / "a.h5") as media:
         assert media.states["v"] == ("ok", "segment 3 to 2 s of 9 s dropped")

@@ -313,7 +313,7 @@ def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tm
     stopped = snakemake(tmp_path, configfile=config_of(damaged, tmp_path / "c.yaml", "strict", 0.1))
     assert stopped.returncode != 0
     log = (tmp_path / "logs/strict/list_videos/found.log").read_text()
-    assert "more than max_bad_fraction 0.1" in log
+    assert "more than manifest.max_bad_fraction 0.1" in log
     assert "empty.mp4" in log
 
 
