@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
