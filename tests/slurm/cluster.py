@@ -4,6 +4,7 @@ As root on Debian, whose packages it installs where they are missing; everything
 Without accounting (which takes a MariaDB), so that states are asked of squeue.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -125,7 +126,8 @@ class Cluster:
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink(missing_ok=True)
             (ETC / name).symlink_to(self.folder / name)
-        HOSTS.write_text(HOSTS.read_text() + NAMES)  # by which the processes of a training on several nodes find each other
+        with contextlib.suppress(OSError):  # where it is closed, a training on several nodes cannot be tried
+            HOSTS.write_text(HOSTS.read_text() + NAMES)  # by which its processes find each other
         options = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid", "log-file": "munged.log"}
         options["seed-file"] = "munge.seed"
         self.run("munged", "--force", *(f"--{option}={self.folder / name}" for option, name in options.items()))
@@ -142,7 +144,8 @@ class Cluster:
             self.stop(name)
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink()
-        HOSTS.write_text(HOSTS.read_text().replace(NAMES, ""))
+        with contextlib.suppress(OSError):
+            HOSTS.write_text(HOSTS.read_text().replace(NAMES, ""))
 
     def run(self, *command: str) -> str:
         """Run one of Slurm's programs; what it prints."""
