@@ -83,6 +83,14 @@ def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
     assert contents_of("found", dataset, 1, 90.0, 640 * 360).mean_seconds == 90
 
 
+def test_a_teacher_that_cannot_take_the_clips_is_told_as_in_the_run(tmp_path):
+    values = yaml.safe_load(TINY.read_text())
+    values["teacher"]["network"] = "s3d"
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(BadInput, match=r"^media: found clips of .* s3d does not take them"):
+        plan(tmp_path / "c.yaml")
+
+
 def test_a_plan_is_made_of_something(tmp_path):
     for wrong in ({"seconds": -5.0}, {"seconds": 0.0}, {"seconds": float("nan")}, {"pixels": 0}):
         with pytest.raises(BadInput, match="a video has some of each"):

@@ -19,7 +19,7 @@ from l2l.plan.rates import Rates, macs
 from l2l.skimmer.artifact import MODELS, FittedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
-from l2l.teacher.network import build_teacher
+from l2l.teacher.network import build_teacher, check_size
 
 STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
 FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
@@ -60,6 +60,7 @@ class _Estimate:
         self.moments = {name: contents[name].moments(config) for name in self.names}
         side, mel = config.media.frame_pixels, mel_shape(config.mels)
         self.teacher_classes = self.source.classes if config.teacher.weights == "train" else KINETICS_CLASSES
+        check_size(config.teacher.network, config.media)
         with torch.device("meta"):
             self.teacher = build_teacher(
                 config.teacher.network, self.teacher_classes, config.teacher.widths, config.teacher.blocks

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
-from l2l.config import TeacherNetwork
+from l2l.config import Media, TeacherNetwork
+from l2l.errors import BadInput
 
 LAST = {"r3d_18": "fc", "mc3_18": "fc", "s3d": "classifier.1", "mvit_v2_s": "head.1", "swin3d_t": "head"}
 """Where torchvision has the last layer of each; what enters it is the descriptor."""
@@ -130,6 +131,24 @@ AnyTeacher = R2Plus1D | Published
 def build_teacher(network: TeacherNetwork, classes: int, widths: Sequence[int], blocks: Sequence[int]) -> AnyTeacher:
     """A teacher with fresh random numbers; `widths` and `blocks` are R(2+1)D's."""
     return R2Plus1D(classes, widths, blocks) if network == "r2plus1d_18" else Published(network, classes)
+
+
+def check_size(network: TeacherNetwork, media: Media) -> None:
+    """Refuse clips of a size that a network cannot take, whatever its numbers; found out without computing any.
+
+    Raises:
+        BadInput: saying what torchvision says.
+    """
+    if network == "r2plus1d_18":  # takes any
+        return
+    size = (media.clip_frames, media.frame_pixels, media.frame_pixels)
+    with torch.device("meta"), torch.no_grad():
+        try:
+            build_teacher(network, 1, (), ()).eval().describe(torch.zeros(1, 3, *size))
+        except RuntimeError as error:
+            told = str(error).partition("\n")[0]
+            cure = f"{network} does not take them ({told}); change media.clip_frames or media.frame_pixels"
+            raise BadInput(f"media: found clips of {size[0]} pictures of {size[1]} x {size[2]} pixels: {cure}") from None
 
 
 def our_names(network: TeacherNetwork, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from l2l.moments import FRAME_RATE, moments_inside
 from l2l.processes import own_threads, team
 from l2l.shards import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
-from l2l.teacher.network import AnyTeacher, as_input, build_teacher, frame_rate, our_names, preset
+from l2l.teacher.network import AnyTeacher, as_input, build_teacher, check_size, frame_rate, our_names, preset
 from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
@@ -70,8 +70,7 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             raise BadInput(f"{videos}: no usable train video; a teacher with weights: train needs labelled clips")
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
         settings = next(iter(shards.values())).config
-        if config.network != "r2plus1d_18":  # which takes clips of any size
-            _check_size(config.network, settings)
+        check_size(config.network, settings)
         network = laid_out(build_teacher(config.network, len(classes), config.widths, config.blocks), device)
         fitted = _Clips(examples, shards)
 
@@ -92,18 +91,6 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
         )
         if team().leads:
             save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
-
-
-def _check_size(network: TeacherNetwork, media: Media) -> None:
-    """Refuse clips of a size that a network cannot take, whatever its numbers; found out without computing any."""
-    size = (media.clip_frames, media.frame_pixels, media.frame_pixels)
-    with torch.device("meta"), torch.no_grad():
-        try:
-            build_teacher(network, 1, (), ()).eval().describe(torch.zeros(1, 3, *size))
-        except RuntimeError as error:
-            told = str(error).partition("\n")[0]
-            cure = f"{network} does not take them ({told}); change media.clip_frames or media.frame_pixels"
-            raise BadInput(f"media: found clips of {size[0]} pictures of {size[1]} x {size[2]} pixels: {cure}") from None
 
 
 def _check_media(network: TeacherNetwork, media: Media) -> None:
