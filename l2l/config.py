@@ -317,8 +317,8 @@ def _line(error: ErrorDetails) -> str:
         return f"{where}.adapter: missing; expected one of {', '.join(BY_ADAPTER)}"
     if error["type"] == "union_tag_invalid":
         return f"{where}.adapter: found {told['tag']!r}, expected one of {', '.join(BY_ADAPTER)}"
-    if error["type"] == "value_error" and not where:
-        return str(told["error"])
+    if error["type"] == "value_error":  # one of ours, which says what was found
+        return f"{where}: {told['error']}" if where else str(told["error"])
     found = repr(error["input"])
     return f"{where}: {error['msg']} (found {found if len(found) < 60 else found[:57] + '...'})"
 

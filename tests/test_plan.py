@@ -85,7 +85,7 @@ def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
 
 def test_a_teacher_that_cannot_take_the_clips_is_told_as_in_the_run(tmp_path):
     values = yaml.safe_load(TINY.read_text())
-    values["teacher"]["network"] = "s3d"
+    values["teacher"] = {"network": "s3d", "weights": "train", "fit": values["teacher"]["fit"]}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(BadInput, match=r"^media: found clips of .* s3d does not take them"):
         plan(tmp_path / "c.yaml")
