@@ -5,12 +5,10 @@
 VIDEO is decoded against a plain full decode by the same ffmpeg; without one a 30 s 640x360 test picture is made.
 """
 
-import resource
-import statistics
+import functools
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import librosa
@@ -23,26 +21,11 @@ from l2l.manifest.probe import facts_of
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import ffmpeg_program
 from l2l.mels.spectrogram import log_mel
+from l2l.plan import rates
 from l2l.student.network import Student
 from l2l.teacher.network import R2Plus1D
 
-RUNS = 5
-
-
-def cpu_seconds(call: Callable[[], object]) -> float:
-    """Median CPU time of a call over some runs after a warm-up, its child processes counted."""
-    call()
-    found = []
-    for _ in range(RUNS):
-        before = _used()
-        call()
-        found.append(_used() - before)
-    return statistics.median(found)
-
-
-def _used() -> float:
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in spent)
+cpu_seconds = functools.partial(rates.cpu_seconds, runs=5)  # the median of five
 
 
 def test_picture(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import atexit
 import multiprocessing
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +15,12 @@ from torch.utils.data import DataLoader, Dataset
 from l2l.errors import BadInput
 
 
-class Drawn(Dataset):
+class Drawn(Dataset, ABC):
     """A data set with chance in it: each epoch `draw` draws one number an entry; `dataset[i, number]` is the entry."""
 
+    @abstractmethod
     def draw(self, count: int) -> Tensor:
         """So many numbers, as a tensor."""
-        raise NotImplementedError
 
 
 class HalfMirrored(Drawn):
