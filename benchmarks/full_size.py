@@ -1,10 +1,12 @@
-"""One shard of each full-size configuration on a few real clips: the peak resident memory of every stage, as a table.
+"""One shard of each full-size configuration on a few real clips: the peak resident memory of every
+stage, as a table.
 
     python benchmarks/full_size.py MEDIA [PRESET...]
 
-MEDIA is the folder that holds `clips` and `fight`. Of a configuration all stays but three things: these clips stand for its
-train and val videos; each training is one epoch; and the teacher's numbers are drawn, since they may not be at hand. Every
-stage is a process of its own, as in the workflow, with one thread.
+MEDIA is the folder that holds `clips` and `fight`. Of a configuration all stays but three things:
+these clips stand for its train and val videos; each training is one epoch; and the teacher's
+numbers are drawn, since they may not be at hand. Every stage is a process of its own, as in the
+workflow, with one thread.
 """
 
 import os
@@ -20,7 +22,8 @@ from l2l.config import Config, as_json, check_config
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ("activitynet", "mini_sports1m", "kinetics_sounds", "ucf101")
-SOURCE = {  # 19 train moments, 17 of them in one clip of 10 s as Kinetics has them: more than a batch of 16
+# 19 train moments, 17 of them in one clip of 10 s as Kinetics has them: more than a batch of 16
+SOURCE = {
     "train": ("clips/AskAnything__hitting*.mp4", "fight/noFight/nofi004.mp4"),
     "val": ("fight/fight/fi005.mp4",),
 }
@@ -33,7 +36,10 @@ TARGET = {  # 92 train moments: more than a batch of 64
     ),
     "val": ("clips/SparseSync*16k.mp4",),
 }
-DRAW = "import sys, torch; from torchvision.models import get_model; torch.save(get_model(sys.argv[1]).state_dict(), sys.argv[2])"
+DRAW = (
+    "import sys, torch; from torchvision.models import get_model; "
+    "torch.save(get_model(sys.argv[1]).state_dict(), sys.argv[2])"
+)
 
 
 def laid_out(media: Path, clips: dict[str, tuple[str, ...]], folder: Path) -> dict[str, object]:
@@ -63,24 +69,67 @@ def shrunk(preset: str, media: Path, at: Path) -> Config:
 def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Each verb with its options, in the order of the chain."""
     for name, dataset in config.videos.items():
-        table, final, shard = (at / name / f"{stem}.tsv" for stem in ("videos", "final", "shard-000"))
+        table, final, shard = (
+            at / name / f"{stem}.tsv" for stem in ("videos", "final", "shard-000")
+        )
         media, mels = (at / name / f"{stage}.h5" for stage in ("media", "mels"))
         options = {
             "videos": table,
             "shards": at / name,
-            "dataset": as_json(dataset.model_copy(update={"role": "source"})),  # nothing is tested here
+            "dataset": as_json(
+                dataset.model_copy(update={"role": "source"})
+            ),  # nothing is tested here
             "config": as_json(config.manifest),
             "seed": 1,
         }
         yield "list_videos", options
-        yield "decode_videos", {"manifest": shard, "media": media, "config": as_json(config.media), "role": dataset.role}
-        yield "gather_states", {"manifest": table, "media": media, "videos": final, "config": as_json(config.manifest)}
+        yield (
+            "decode_videos",
+            {
+                "manifest": shard,
+                "media": media,
+                "config": as_json(config.media),
+                "role": dataset.role,
+            },
+        )
+        yield (
+            "gather_states",
+            {
+                "manifest": table,
+                "media": media,
+                "videos": final,
+                "config": as_json(config.manifest),
+            },
+        )
         yield "compute_mels", {"media": media, "mels": mels, "config": as_json(config.mels)}
-    teacher, described, store = at / "teacher.pt", at / "source/descriptors.h5", at / "features/shard-000"
-    seen = {name: {"media": at / name / "media.h5", "mels": at / name / "mels.h5"} for name in config.videos}
-    student = {"modalities": list(config.student.modalities), "config": as_json(config.student), "seed": 1}
-    yield "load_teacher", {"teacher": teacher, "config": as_json(config.teacher), "media_config": as_json(config.media)}
-    shown = {"manifest": at / "source/shard-000.tsv", "media": seen["source"]["media"], "teacher": teacher, "part": "all"}
+    teacher, described, store = (
+        at / "teacher.pt",
+        at / "source/descriptors.h5",
+        at / "features/shard-000",
+    )
+    seen = {
+        name: {"media": at / name / "media.h5", "mels": at / name / "mels.h5"}
+        for name in config.videos
+    }
+    student = {
+        "modalities": list(config.student.modalities),
+        "config": as_json(config.student),
+        "seed": 1,
+    }
+    yield (
+        "load_teacher",
+        {
+            "teacher": teacher,
+            "config": as_json(config.teacher),
+            "media_config": as_json(config.media),
+        },
+    )
+    shown = {
+        "manifest": at / "source/shard-000.tsv",
+        "media": seen["source"]["media"],
+        "teacher": teacher,
+        "part": "all",
+    }
     yield "describe_clips", {**shown, "descriptors": described, "config": as_json(config.teacher)}
     source = {"videos": at / "source/final.tsv", "descriptors": described, **seen["source"]}
     yield "distil_student", {**source, "student": at / "distilled.pt", **student}
@@ -89,16 +138,31 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
     read = {"student": at / "finetuned.pt", "features": store, "config": as_json(config.features)}
     yield "extract_features", {**seen["target"], **read}
     yield "complete_features", {"shards": store, "features": store.parent / "zarr.json"}
-    fitted = {"videos": at / "target/final.tsv", "features": store.parent, "skimmer": at / "skimmer.pt", "model": "skimmer"}
-    yield "fit_skimmer", {**fitted, "student": at / "finetuned.pt", "config": as_json(config.skimmer), "seed": 1}
+    fitted = {
+        "videos": at / "target/final.tsv",
+        "features": store.parent,
+        "skimmer": at / "skimmer.pt",
+        "model": "skimmer",
+    }
+    yield (
+        "fit_skimmer",
+        {**fitted, "student": at / "finetuned.pt", "config": as_json(config.skimmer), "seed": 1},
+    )
 
 
 def peak_mib(verb: str, options: dict[str, object]) -> float:
-    """Run a stage to its end; the peak resident memory of its process or of one that it started, in MiB."""
+    """Run a stage to its end; the peak resident memory of its process or of one that it started, in
+    MiB.
+    """
     words = [sys.executable, "-m", "l2l", verb]
     for name, value in options.items():
-        words += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
-    started = subprocess.Popen(words)  # this process is small: Linux counts it in, up to where the other begins
+        words += [
+            "--" + name.replace("_", "-"),
+            *map(str, value if isinstance(value, list) else [value]),
+        ]
+    started = subprocess.Popen(
+        words
+    )  # this process is small: Linux counts it in, up to where the other begins
     _, status, used = os.wait4(started.pid, 0)
     if status:
         raise SystemExit(f"{verb} ended with status {os.waitstatus_to_exitcode(status)}")
@@ -112,7 +176,10 @@ def main() -> None:
     for preset in presets:
         with tempfile.TemporaryDirectory() as folder:
             config = shrunk(preset, media, Path(folder))
-            subprocess.run([sys.executable, "-c", DRAW, config.teacher.network, config.teacher.weights], check=True)
+            subprocess.run(
+                [sys.executable, "-c", DRAW, config.teacher.network, config.teacher.weights],
+                check=True,
+            )
             for verb, options in stages(config, Path(folder)):
                 row = peaks.setdefault(verb, {})
                 row[preset] = max(row.get(preset, 0.0), peak_mib(verb, options))

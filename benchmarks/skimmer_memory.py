@@ -2,10 +2,11 @@
 
     python benchmarks/skimmer_memory.py [VIDEOS ...]
 
-The real stage function fits one epoch of a narrow skimmer in a process of its own, on a synthetic store of videos of 220
-moments with two features of 512 float16 numbers each (0.45 MB a video; 20,000 of them are 9 GB of disk while it runs). Each
-number of videos, 200 and 400 if none is given, is fitted with nothing kept in memory, and with the bound that cache_bytes has
-by itself. Their number adds little to the peak but what is kept.
+The real stage function fits one epoch of a narrow skimmer in a process of its own, on a synthetic
+store of videos of 220 moments with two features of 512 float16 numbers each (0.45 MB a video;
+20,000 of them are 9 GB of disk while it runs). Each number of videos, 200 and 400 if none is given,
+is fitted with nothing kept in memory, and with the bound that cache_bytes has by itself. Their
+number adds little to the peak but what is kept.
 """
 
 import multiprocessing
@@ -30,10 +31,17 @@ VIDEO_BYTES = 2 * MOMENTS * WIDTH * 2
 
 
 def make(folder: Path, videos: int) -> None:
-    """The store, the table of videos, a fifth of them to validate, and the head that the skimmer starts from."""
+    """The store, the table of videos, a fifth of them to validate, and the head that the skimmer
+    starts from.
+    """
     x = np.random.default_rng(0).random((MOMENTS, WIDTH), np.float32)
-    features = VideoFeatures({"image": x, "audio": x}, x[:, :1], x[:, : len(CLASSES)], np.ones(MOMENTS, bool))
-    rows = [Video(f"v{i}", Path(f"v{i}.mp4"), "val" if i % 5 == 0 else "train", (CLASSES[i % 4],)) for i in range(videos)]
+    features = VideoFeatures(
+        {"image": x, "audio": x}, x[:, :1], x[:, : len(CLASSES)], np.ones(MOMENTS, bool)
+    )
+    rows = [
+        Video(f"v{i}", Path(f"v{i}.mp4"), "val" if i % 5 == 0 else "train", (CLASSES[i % 4],))
+        for i in range(videos)
+    ]
     write_videos(folder / "videos.tsv", rows)
     stores = []
     for first in range(0, videos, SHARD_VIDEOS):
@@ -49,7 +57,9 @@ def make(folder: Path, videos: int) -> None:
 def fit(folder: Path, cache_bytes: int) -> tuple[int, float]:
     """Peak resident bytes and seconds of CPU of this process after one epoch."""
     fitting = Fitting(epochs=1, batch_size=16, learning_rate=0.01)
-    config = Skimmer(hidden=16, key=16, query_hidden=16, steps=2, cache_bytes=cache_bytes, fit=fitting)
+    config = Skimmer(
+        hidden=16, key=16, query_hidden=16, steps=2, cache_bytes=cache_bytes, fit=fitting
+    )
     inputs = folder / "head.pt", folder / "videos.tsv", folder / "features"
     began = time.process_time()
     fit_skimmer(*inputs, folder / "skimmer.pt", config, "skimmer", seed=0)
@@ -57,7 +67,9 @@ def fit(folder: Path, cache_bytes: int) -> tuple[int, float]:
 
 
 def main() -> None:
-    """Print the peak for each number of videos, with none and with as many kept as the bound allows."""
+    """Print the peak for each number of videos, with none and with as many kept as the bound
+    allows.
+    """
     bound: int = Skimmer.model_fields["cache_bytes"].default
     context = multiprocessing.get_context("spawn")
     for videos in [int(word) for word in sys.argv[1:]] or (200, 400):

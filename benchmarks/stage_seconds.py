@@ -2,8 +2,9 @@
 
     python benchmarks/stage_seconds.py .snakemake/log/LOG >tests/demo_seconds.tsv
 
-Adds up the jobs of a Snakemake log by stage, from a job's start to its end by the clock, to a second. Take the log of a cold
-`make demo` with nothing beside it: a busy machine stretches the clock.
+Adds up the jobs of a Snakemake log by stage, from a job's start to its end by the clock, to a
+second. Take the log of a cold `make demo` with nothing beside it: a busy machine stretches the
+clock.
 """
 
 import re
@@ -13,9 +14,21 @@ from datetime import datetime
 from pathlib import Path
 
 RULES = Path(__file__).resolve().parents[1] / "workflow/rules"
-STAGES = ("videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report")
+STAGES = (
+    "videos",
+    "manifest",
+    "media",
+    "mels",
+    "teacher",
+    "student",
+    "features",
+    "skimmer",
+    "evaluation",
+    "report",
+)
 LINE = re.compile(
-    r"\[(?P<time>\w{3} \w{3} .*\d{4})\]|(?:local)?rule (?P<rule>\w+):|    jobid: (?P<job>\d+)|Finished jobid: (?P<end>\d+)"
+    r"\[(?P<time>\w{3} \w{3} .*\d{4})\]|(?:local)?rule (?P<rule>\w+):|    jobid: "
+    r"(?P<job>\d+)|Finished jobid: (?P<end>\d+)"
 )
 
 
@@ -23,7 +36,14 @@ def stage_of(rule: str) -> str | None:
     """The stage whose rule file has a rule; None for the target of all."""
     if rule.startswith("list_videos_"):  # one a data set
         return "manifest"
-    return next((stage for stage in STAGES if f"rule {rule}:" in (RULES / f"{stage}.smk").read_text(encoding="utf-8")), None)
+    return next(
+        (
+            stage
+            for stage in STAGES
+            if f"rule {rule}:" in (RULES / f"{stage}.smk").read_text(encoding="utf-8")
+        ),
+        None,
+    )
 
 
 def add_up(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
@@ -43,18 +63,28 @@ def add_up(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
             jobs[ended] += 1
             seconds[ended] += int((now - began).total_seconds())
     if running or not jobs:
-        sys.exit(f"{sys.argv[1]}: not the log of a run that finished; {len(running)} of its jobs did not")
+        sys.exit(
+            f"{sys.argv[1]}: not the log of a run that finished; {len(running)} of its jobs did not"
+        )
     return jobs, seconds
 
 
 def main() -> None:
     """Print a line a stage."""
     jobs, seconds = add_up(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())
-    print("# A cold `make demo` with seed 11 and little beside it, two cores; made by benchmarks/stage_seconds.py from its log.")
+    print(
+        "# A cold `make demo` with seed 11 and little beside it, two cores; made by "
+        "benchmarks/stage_seconds.py from its log."
+    )
     print("stage\tjobs\tseconds")
     for stage in STAGES:
         of_stage = [rule for rule in jobs if stage_of(rule) == stage]
-        print(stage, sum(jobs[rule] for rule in of_stage), sum(seconds[rule] for rule in of_stage), sep="\t")
+        print(
+            stage,
+            sum(jobs[rule] for rule in of_stage),
+            sum(seconds[rule] for rule in of_stage),
+            sep="\t",
+        )
 
 
 if __name__ == "__main__":

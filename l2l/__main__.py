@@ -1,6 +1,8 @@
-"""The command line: ``python -m l2l VERB --option value``. Every stage function is a verb; its parameters are the options.
+"""The command line: ``python -m l2l VERB --option value``. Every stage function is a verb; its
+parameters are the options.
 
-Positional-only parameters of a function become positional arguments; a config section is given as JSON.
+Positional-only parameters of a function become positional arguments; a config section is given as
+JSON.
 """
 
 import argparse
@@ -21,7 +23,8 @@ from typing import Any
 from l2l.errors import BadInput
 from l2l.orphans import end_with_job
 
-# verb: module; the function has the verb's name. In the order of the chain, then what serves people.
+# verb: module; the function has the verb's name. In the order of the chain, then what serves
+# people.
 STAGES = {
     "draw_demo": "l2l.demo.stage",
     "list_videos": "l2l.manifest.stage",
@@ -66,13 +69,18 @@ def _reader(kind: object) -> Callable[[str], object]:
     """How an option's text becomes a value of this type."""
     import pydantic  # here, so that the doctor can tell of a broken one
 
-    if typing.get_origin(kind) is typing.Annotated or (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
+    if typing.get_origin(kind) is typing.Annotated or (
+        isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+    ):
         return pydantic.TypeAdapter(typing.cast(Any, kind)).validate_json
     return typing.cast(type, kind)
 
 
 def numbered(paths: Sequence[Path]) -> list[Path]:
-    """The paths, shard-{000..119}.h5 standing for 120 of them, as in a shell: thousands fit on no command line."""
+    """The paths, shard-{000..119}.h5 standing for 120 of them, as in a shell.
+
+    Thousands fit on no command line.
+    """
     found: list[Path] = []
     for path in paths:
         span = re.fullmatch(r"(.*)\{([0-9]+)\.\.([0-9]+)\}(.*)", str(path), re.DOTALL)
@@ -80,16 +88,23 @@ def numbered(paths: Sequence[Path]) -> list[Path]:
             found.append(path)
             continue
         before, first, last, after = span.groups()
-        found += [Path(f"{before}{number:0{len(first)}d}{after}") for number in range(int(first), int(last) + 1)]
+        found += [
+            Path(f"{before}{number:0{len(first)}d}{after}")
+            for number in range(int(first), int(last) + 1)
+        ]
     return found
 
 
-def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter, kind: object) -> None:
+def _add_option(
+    parser: argparse.ArgumentParser, parameter: inspect.Parameter, kind: object
+) -> None:
     options: dict[str, object] = {}
     if typing.get_origin(kind) in (types.UnionType, typing.Union):  # X | None
         (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
     if kind is bool:
-        parser.add_argument("--" + parameter.name.replace("_", "-"), dest=parameter.name, action="store_true")
+        parser.add_argument(
+            "--" + parameter.name.replace("_", "-"), dest=parameter.name, action="store_true"
+        )
         return
     if typing.get_origin(kind) is list:
         (kind,) = typing.get_args(kind)
@@ -109,7 +124,9 @@ def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter, k
 
 def _parser_of(verb: str, function: Callable[..., object]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"python -m l2l {verb}", description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"python -m l2l {verb}",
+        description=inspect.getdoc(function),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = typing.get_type_hints(function, include_extras=True)
     for parameter in inspect.signature(function).parameters.values():
@@ -127,12 +144,26 @@ def _call(function: Callable[..., int | None], values: dict[str, object]) -> int
 
 
 def _usage() -> str:
-    """Every verb; of those for people what they do, read from their source, since importing all takes seconds."""
-    lines = ["usage: python -m l2l VERB ...    (VERB --help explains one; --version)", "", "for people:"]
+    """Every verb; of those for people what they do, read from their source, since importing all
+    takes seconds.
+    """
+    lines = [
+        "usage: python -m l2l VERB ...    (VERB --help explains one; --version)",
+        "",
+        "for people:",
+    ]
     for verb, module in PEOPLE.items():
-        source = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        source = (
+            Path(__file__)
+            .parents[1]
+            .joinpath(*module.split("."))
+            .with_suffix(".py")
+            .read_text(encoding="utf-8")
+        )
         functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
-        (told,) = (ast.get_docstring(function) or "" for function in functions if function.name == verb)
+        (told,) = (
+            ast.get_docstring(function) or "" for function in functions if function.name == verb
+        )
         lines.append(f"  {verb:<19}{told.splitlines()[0]}")
     stages = textwrap.wrap(", ".join(STAGES), 100, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*lines, "", "stages, which Snakemake runs:", *stages])
@@ -143,7 +174,10 @@ def _are_paths(value: object) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 when it did its work, 1 for bad input (told in one line), 2 for wrong usage."""
+    """Run one verb.
+
+    0 when it did its work, 1 for bad input (told in one line), 2 for wrong usage.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
@@ -160,15 +194,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         function = verb_function(verb)
         values = vars(_parser_of(verb, function).parse_args(arguments[1:]))
-        return _call(function, {name: numbered(v) if _are_paths(v) else v for name, v in values.items()})
+        return _call(
+            function, {name: numbered(v) if _are_paths(v) else v for name, v in values.items()}
+        )
     except BadInput as error:
         print(f"l2l {verb}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 0
-    except OSError as error:  # a disk that is full, a folder that may not be read: nothing that a traceback would explain
+    # a disk that is full, a folder that may not be read: nothing that a traceback would explain
+    except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"l2l {verb}: {where}{' '.join(str(error.strerror or error).split())}", file=sys.stderr)
+        print(
+            f"l2l {verb}: {where}{' '.join(str(error.strerror or error).split())}", file=sys.stderr
+        )
         return 1
 
 

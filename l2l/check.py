@@ -1,4 +1,7 @@
-"""What would become of files, without a run: they are listed and decoded as the manifest and media stages do it."""
+"""What would become of files, without a run.
+
+They are listed and decoded as the manifest and media stages do it.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -35,7 +38,8 @@ class Finding:
 
 
 def check(path: list[Path], /, tsv: Path | None = None) -> int:
-    """Say what a run would make of files, or of all videos below folders: state, reason, length, streams chosen.
+    """Say what a run would make of files, or of all videos below folders: state, reason, length,
+    streams chosen.
 
     Args:
         path: files, of whatever name, and folders.
@@ -52,13 +56,19 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
         print(_line(finding), flush=True)
         findings.append(finding)
     if not findings:
-        raise BadInput(f"{', '.join(map(str, path))}: no file named as a video; name the files themselves")
+        raise BadInput(
+            f"{', '.join(map(str, path))}: no file named as a video; name the files themselves"
+        )
     bad = sum(not finding.usable for finding in findings)
     print(f"{len(findings) - bad} of {len(findings)} files can be used")
     if tsv is not None:
         names = [field.name for field in fields(Finding)]
         try:
-            write_table(tsv, names, [{name: getattr(finding, name) for name in names} for finding in findings])
+            write_table(
+                tsv,
+                names,
+                [{name: getattr(finding, name) for name in names} for finding in findings],
+            )
         except OSError as error:
             raise BadInput(f"{tsv}: cannot be written ({error.strerror or error})") from None
     return int(bad > 0)
@@ -68,7 +78,11 @@ def examine(paths: Sequence[Path]) -> Iterator[Finding]:
     """What would become of each file, in the order given."""
     listed = [Video(str(path), str(path), "test", ("",)) for path in paths]
     for video in mark_duplicates(with_facts(listed)):
-        yield _decoded(video, Media()) if video.usable else _finding(video, video.status, video.reason)
+        yield (
+            _decoded(video, Media())
+            if video.usable
+            else _finding(video, video.status, video.reason)
+        )
 
 
 def _videos_of(paths: Sequence[Path]) -> list[Path]:
@@ -85,7 +99,9 @@ def _videos_of(paths: Sequence[Path]) -> list[Path]:
 
 def _decoded(video: Video, media: Media) -> Finding:
     streams = video.video_stream, video.audio_stream
-    decoded = decode(video.path, media, *streams, video.duration_seconds, "moments", video.fingerprint)
+    decoded = decode(
+        video.path, media, *streams, video.duration_seconds, "moments", video.fingerprint
+    )
     reason = "; ".join(filter(None, [decoded.reason, video.reason]))
     end = decoded.frames * SAMPLE_RATE_HZ // FRAME_RATE
     heard = sum(max(0, min(stop, end) - start) for start, stop in decoded.sound_runs.tolist())
@@ -94,7 +110,12 @@ def _decoded(video: Video, media: Media) -> Finding:
 
 
 def _finding(
-    video: Video, state: str, reason: str, frames: int = 0, duration_seconds: float = 0.0, sound_seconds: float = 0.0
+    video: Video,
+    state: str,
+    reason: str,
+    frames: int = 0,
+    duration_seconds: float = 0.0,
+    sound_seconds: float = 0.0,
 ) -> Finding:
     streams = video.video_stream, video.audio_stream
     return Finding(video.file, state, reason, frames, duration_seconds, sound_seconds, *streams)
@@ -103,8 +124,13 @@ def _finding(
 def _line(finding: Finding) -> str:
     said = f"{finding.file}: {finding.state}"
     if finding.usable:
-        said += f"; {finding.frames} frames, {finding.duration_seconds:g} s of stream {finding.video_stream}"
+        said += (
+            f"; {finding.frames} frames, {finding.duration_seconds:g} s of stream "
+            f"{finding.video_stream}"
+        )
     if finding.usable and finding.audio_stream >= 0:
         said += f", {finding.sound_seconds:g} s of sound of stream {finding.audio_stream}"
     said += f"; {finding.reason}" if finding.reason else ""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in said)  # a name may hold anything
+    return "".join(
+        char if char.isprintable() else ascii(char)[1:-1] for char in said
+    )  # a name may hold anything

@@ -1,7 +1,8 @@
 """What a training leaves beside its artifact while it runs, so that it goes on where it was killed.
 
-Snakemake deletes a job's outputs before it starts it, so the checkpoints of `skimmer.pt` lie in `skimmer.pt.checkpoints/<key>/`.
-The key is a hash of all that determines the training: where a setting or an input is another one, the training begins anew.
+Snakemake deletes a job's outputs before it starts it, so the checkpoints of `skimmer.pt` lie in
+`skimmer.pt.checkpoints/<key>/`. The key is a hash of all that determines the training: where a
+setting or an input is another one, the training begins anew.
 """
 
 import contextlib
@@ -40,7 +41,10 @@ def noted(number: signal.Signals) -> Iterator[list[signal.Signals]]:
 
 
 class Checkpoints:
-    """The checkpoints of one training; each file is a SHA-256 digest, then what `torch.save` makes of the state."""
+    """The checkpoints of one training.
+
+    Each file is a SHA-256 digest, then what `torch.save` makes of the state.
+    """
 
     def __init__(self, folder: Path, asked: list[signal.Signals]) -> None:
         self.folder, self._asked, self._saved = folder, asked, time.monotonic()
@@ -66,7 +70,9 @@ class Checkpoints:
                 file.write(hashlib.sha256(content.getbuffer()).digest())
                 file.write(content.getbuffer())
         except OSError as error:
-            raise BadInput(f"{path}: cannot be written ({error.strerror}); make room and run again") from None
+            raise BadInput(
+                f"{path}: cannot be written ({error.strerror}); make room and run again"
+            ) from None
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
         self._asked.clear()
@@ -77,14 +83,19 @@ class Checkpoints:
         for path in reversed(self._files()):
             content = memoryview(path.read_bytes())
             if hashlib.sha256(content[_DIGEST_BYTES:]).digest() == content[:_DIGEST_BYTES]:
-                return torch.load(io.BytesIO(content[_DIGEST_BYTES:]), map_location="cpu", weights_only=True)
+                return torch.load(
+                    io.BytesIO(content[_DIGEST_BYTES:]), map_location="cpu", weights_only=True
+                )
             print(f"{path}: damaged; not used", file=sys.stderr)
         return None
 
 
 @contextlib.contextmanager
-def resumable(artifact: Path, inputs: Sequence[Path], settings: Sequence[object]) -> Iterator[Checkpoints]:
-    """The checkpoints of the training that writes `artifact`; all are removed when the block ends well.
+def resumable(
+    artifact: Path, inputs: Sequence[Path], settings: Sequence[object]
+) -> Iterator[Checkpoints]:
+    """The checkpoints of the training that writes `artifact`; all are removed when the block ends
+    well.
 
     Until then SIGUSR1 asks for a checkpoint and does nothing else.
 

@@ -1,4 +1,5 @@
-"""What is installed and whether it works, what killed runs left here: the first thing to run, and to paste, when something fails.
+"""What is installed and whether it works, what killed runs left here: the first thing to run, and
+to paste, when something fails.
 
 Nothing is imported before its turn, so that this runs where everything else is broken.
 """
@@ -40,21 +41,41 @@ MODULES = {  # of the distributions that l2l asks for
 # What a broken import says, and what mends it: the first that fits.
 CURES = (
     (r"operator torchvision::\w+ does not exist", "torch and torchvision do not match: {pins}"),
-    (r"libcud|libcublas|libnv|libtorch_cuda|nvidia", "torch's CUDA packages are missing, or are another torch's: {pins}"),
-    (r"undefined symbol|Symbol not found|_torchaudio", "it was built for another torch than the one here: {pins}"),
-    (r"libGL|libgthread|libglib|libEGL", "apt install libgl1 libglib2.0-0, or take the package's headless build"),
-    (r"libstdc\+\+|GLIBCXX|GLIBC_|CXXABI", "this system is older than the package's build: use a newer one, or environment.yml"),
-    (r"cannot open shared object|image not found", "a library of the system is missing: install the one named"),
+    (
+        r"libcud|libcublas|libnv|libtorch_cuda|nvidia",
+        "torch's CUDA packages are missing, or are another torch's: {pins}",
+    ),
+    (
+        r"undefined symbol|Symbol not found|_torchaudio",
+        "it was built for another torch than the one here: {pins}",
+    ),
+    (
+        r"libGL|libgthread|libglib|libEGL",
+        "apt install libgl1 libglib2.0-0, or take the package's headless build",
+    ),
+    (
+        r"libstdc\+\+|GLIBCXX|GLIBC_|CXXABI",
+        "this system is older than the package's build: use a newer one, or environment.yml",
+    ),
+    (
+        r"cannot open shared object|image not found",
+        "a library of the system is missing: install the one named",
+    ),
     (r"_ARRAY_API|numpy\.core|numpy\.dtype size changed", "it was built for another numpy: {pins}"),
     (r"No module named", "a package is missing: {pins}"),
 )
 
 
 def _pins() -> dict[str, str]:
-    """The version of each distribution that is tested; none when l2l was installed without its repository."""
+    """The version of each distribution that is tested.
+
+    None when l2l was installed without its repository.
+    """
     if not CONSTRAINTS.is_file():
         return {}
-    return dict(re.findall(r"^([\w.-]+)==(\S+)$", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE))
+    return dict(
+        re.findall(r"^([\w.-]+)==(\S+)$", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
 def _one_line(error: BaseException) -> str:
@@ -95,7 +116,10 @@ def _package(distribution: str, pin: str | None) -> tuple[str, bool]:
 
 
 def _python() -> tuple[str, bool]:
-    return f"{platform.python_version()} {sys.executable} on {platform.system()} {platform.machine()}", True
+    return (
+        f"{platform.python_version()} {sys.executable} on {platform.system()} {platform.machine()}",
+        True,
+    )
 
 
 def _ffmpeg() -> tuple[str, bool]:
@@ -104,14 +128,22 @@ def _ffmpeg() -> tuple[str, bool]:
 
         program = ffmpeg_program()
         said = subprocess.run(
-            [str(program), "-hide_banner", "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+            [str(program), "-hide_banner", "-version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
     except Exception as error:
         return f"BROKEN: {_one_line(error)}; apt install ffmpeg, or {REINSTALL}", False
     origin = "from the package imageio-ffmpeg" if "imageio_ffmpeg" in program.parts else "from PATH"
     if said.returncode != 0:
         what = " ".join(said.stderr.split())[:200]
-        return f"BROKEN: {program} ({origin}) ends with {said.returncode}: {what}; put a working ffmpeg first on PATH", False
+        return (
+            f"BROKEN: {program} ({origin}) ends with {said.returncode}: {what}; put a working "
+            "ffmpeg first on PATH",
+            False,
+        )
     version = re.match(r"ffmpeg version (\S+)", said.stdout)
     return f"{version[1] if version else 'unknown version'} {program} ({origin})", True
 
@@ -136,9 +168,16 @@ def _gpu() -> tuple[str, bool]:
         device = torch.cuda.get_device_properties(0)
         torch.zeros(1, device="cuda")
     except Exception as error:
-        return f"BROKEN: {_one_line(error)}; update its driver, or hide it: export CUDA_VISIBLE_DEVICES=", False
+        return (
+            f"BROKEN: {_one_line(error)}; update its driver, or hide it: export "
+            "CUDA_VISIBLE_DEVICES=",
+            False,
+        )
     more = f", and {torch.cuda.device_count() - 1} more" if torch.cuda.device_count() > 1 else ""
-    return f"{device.name}, {device.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}{more}", True
+    return (
+        f"{device.name}, {device.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}{more}",
+        True,
+    )
 
 
 def doctor() -> int:

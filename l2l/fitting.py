@@ -1,8 +1,9 @@
 """The training loop, one for every network, and how networks are kept on disk.
 
-Everything random is drawn from torch's own generator, seeded once, and before an epoch begins; dropout alone draws within one,
-from what is seeded anew for each step. So the same inputs, config and seed give the same numbers with any number of processes
-that load data, and in a training that was killed and went on.
+Everything random is drawn from torch's own generator, seeded once, and before an epoch begins;
+dropout alone draws within one, from what is seeded anew for each step. So the same inputs, config
+and seed give the same numbers with any number of processes that load data, and in a training that
+was killed and went on.
 """
 
 import io
@@ -33,16 +34,21 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def laid_out(network: Network, device: torch.device) -> Network:
-    """The network on a device, its channels innermost: a quarter faster on CPUs and on GPUs with tensor cores."""
+    """The network on a device, its channels innermost.
+
+    A quarter faster on CPUs and on GPUs with tensor cores.
+    """
     in_time = any(isinstance(module, nn.Conv3d) for module in network.modules())
     layout = torch.channels_last_3d if in_time else torch.channels_last
     return network.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
 def prepare(seed: int, threads: int = 1) -> torch.device:
-    """Seed torch, set the number of threads it computes with, and name the device: a GPU where one is visible, else the CPU.
+    """Seed torch, set the number of threads it computes with, and name the device: a GPU where one
+    is visible, else the CPU.
 
-    A training computes with one: on a CPU, others would add up in another order and give other numbers.
+    A training computes with one: on a CPU, others would add up in another order and give other
+        numbers.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
@@ -50,7 +56,10 @@ def prepare(seed: int, threads: int = 1) -> torch.device:
 
 
 def rate_factor(epoch: float, fitting: Fitting) -> float:
-    """The learning rate at a time in epochs, relative to `fitting.learning_rate`: warm-up, then a fall at each milestone."""
+    """The learning rate at a time in epochs, relative to `fitting.learning_rate`.
+
+    Warm-up, then a fall at each milestone.
+    """
     warm = min(1.0, epoch / fitting.warmup_epochs) if fitting.warmup_epochs else 1.0
     return warm * fitting.decay ** sum(epoch >= milestone for milestone in fitting.milestones)
 
@@ -64,26 +73,47 @@ class _Progress(NamedTuple):
     random: Tensor  # state of torch's generator as the epoch began
 
 
-def _state(network: nn.Module, optimizer: torch.optim.Optimizer, progress: _Progress) -> dict[str, Any]:
+def _state(
+    network: nn.Module, optimizer: torch.optim.Optimizer, progress: _Progress
+) -> dict[str, Any]:
     """What a checkpoint holds."""
-    return {"network": dict(network.state_dict()), "optimizer": optimizer.state_dict(), "progress": progress._asdict()}
+    return {
+        "network": dict(network.state_dict()),
+        "optimizer": optimizer.state_dict(),
+        "progress": progress._asdict(),
+    }
 
 
-def _resume(state: dict[str, Any] | None, network: nn.Module, optimizer: torch.optim.Optimizer) -> _Progress:
-    """Put network and optimizer where a checkpoint has them; without one the training is at its beginning."""
+def _resume(
+    state: dict[str, Any] | None, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> _Progress:
+    """Put network and optimizer where a checkpoint has them.
+
+    Without one the training is at its beginning.
+    """
     if state is None:
         return _Progress(0, 0, 0.0, torch.get_rng_state())
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     progress = _Progress(**state["progress"])
-    print(f"going on from epoch {progress.epoch + 1}, step {progress.steps}", file=sys.stderr, flush=True)
+    print(
+        f"going on from epoch {progress.epoch + 1}, step {progress.steps}",
+        file=sys.stderr,
+        flush=True,
+    )
     return progress
 
 
 def _add_gradients(
-    loss: Callable[[Any], Tensor], loaded: Iterator[Any], shares: Sequence[float], precision: torch.autocast
+    loss: Callable[[Any], Tensor],
+    loaded: Iterator[Any],
+    shares: Sequence[float],
+    precision: torch.autocast,
 ) -> float:
-    """Compute the parts of a batch that are this process's, each of them a share of the batch; their part of its mean loss."""
+    """Compute the parts of a batch that are this process's, each of them a share of the batch.
+
+    Their part of its mean loss.
+    """
     total = 0.0
     for share in shares:
         with precision:
@@ -94,10 +124,21 @@ def _add_gradients(
 
 
 def _not_finite(network: nn.Module) -> str | None:
-    """The name of a weight or statistic with a number in it that is not finite; a GPU is waited for once, not for each."""
-    state = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
-    finite = torch.stack([value.sum() for value in state.values()]).isfinite()  # one pass over the numbers, and no copy
-    return None if finite.all() else next(name for name, good in zip(state, finite.tolist(), strict=True) if not good)
+    """The name of a weight or statistic with a number in it that is not finite.
+
+    A GPU is waited for once, not for each.
+    """
+    state = {
+        name: value for name, value in network.state_dict().items() if value.is_floating_point()
+    }
+    finite = torch.stack(
+        [value.sum() for value in state.values()]
+    ).isfinite()  # one pass over the numbers, and no copy
+    return (
+        None
+        if finite.all()
+        else next(name for name, good in zip(state, finite.tolist(), strict=True) if not good)
+    )
 
 
 def fit(
@@ -113,24 +154,27 @@ def fit(
 ) -> None:
     """Fit a network in place, logging each epoch to stderr, from the last of its checkpoints on.
 
-    Each batch is cut into `fitting.accumulate` parts for each process that torchrun has started; the gradients of the parts
-    add up to that of the batch's mean loss, so the step is that of the whole batch, except that batch norm sees parts: it
-    normalises each by its own statistics, and the running ones move once a part in one process, and to the processes' mean
-    where there are several.
+    Each batch is cut into `fitting.accumulate` parts for each process that torchrun has started;
+    the gradients of the parts add up to that of the batch's mean loss, so the step is that of the
+    whole batch, except that batch norm sees parts: it normalises each by its own statistics, and
+    the running ones move once a part in one process, and to the processes' mean where there are
+    several.
 
     SIGTERM ends the process as it does, after the step under way and a checkpoint.
 
     Raises:
-        BadInput: if the loss, a weight or a statistic is no longer finite, before a checkpoint of it is written; or if a batch is
-            too small to be shared.
+        BadInput: if the loss, a weight or a statistic is no longer finite, before a checkpoint of
+            it is written; or if a batch is too small to be shared.
 
     Args:
         network: put into training mode for each epoch and into evaluation mode for `validate`.
-        groups: parameter groups, each with ``params`` and, where it differs, ``rate`` relative to `fitting.learning_rate`.
+        groups: parameter groups, each with ``params`` and, where it differs, ``rate`` relative to
+            `fitting.learning_rate`.
         dataset: what `collate` makes batches of; where chance is in it, a `Drawn`.
         loss: the mean loss of a batch, in float32.
         fitting: epochs, batches, rate and its schedule.
-        validate: figures of the network as it is, computed on data that is not fitted on; only logged.
+        validate: figures of the network as it is, computed on data that is not fitted on; only
+            logged.
         collate: makes a batch of some entries.
         workers: processes that load data beside this one; they change no number.
         checkpoints: where the training goes on from, and leaves how far it is.
@@ -143,42 +187,77 @@ def fit(
         nesterov=fitting.momentum > 0,
         weight_decay=fitting.weight_decay,
     )
-    precision = torch.autocast("cuda", torch.bfloat16, enabled=fitting.bfloat16 and torch.cuda.is_available())
+    precision = torch.autocast(
+        "cuda", torch.bfloat16, enabled=fitting.bfloat16 and torch.cuda.is_available()
+    )
     with joined() as team:
         count = fitting.accumulate * team.size  # of a batch's parts
         if fitting.batch_size < 2 * count:
-            raise BadInput(f"batch_size {fitting.batch_size}: expected two entries (batch norm) for each of {count} parts")
-        progress = _resume(team.from_first(checkpoints.latest() if checkpoints and team.leads else None), network, optimizer)
+            raise BadInput(
+                f"batch_size {fitting.batch_size}: expected two entries (batch norm) for each of "
+                f"{count} parts"
+            )
+        progress = _resume(
+            team.from_first(checkpoints.latest() if checkpoints and team.leads else None),
+            network,
+            optimizer,
+        )
         while progress.epoch < fitting.epochs:
             began = time.monotonic()
             progress = team.from_first(progress)
             torch.set_rng_state(progress.random)
             batches, loader_seed = plan(dataset, fitting.batch_size)
-            mine = [parts(batch, count)[team.rank * fitting.accumulate :][: fitting.accumulate] for batch in batches]
+            mine = [
+                parts(batch, count)[team.rank * fitting.accumulate :][: fitting.accumulate]
+                for batch in batches
+            ]
             left = [part for each in mine[progress.steps :] for part in each]
-            loaded = entries(loader(dataset, workers, loader_seed, batch_sampler=left, collate_fn=collate))
+            loaded = entries(
+                loader(dataset, workers, loader_seed, batch_sampler=left, collate_fn=collate)
+            )
             planned = torch.get_rng_state()
             network.train()
             ending = 0.0
             with noted(signal.SIGTERM) as told:
                 for step in range(progress.steps, len(batches)):
-                    warming = (step + 1) / len(batches) if fitting.warmup_epochs > progress.epoch else 0
+                    warming = (
+                        (step + 1) / len(batches) if fitting.warmup_epochs > progress.epoch else 0
+                    )
                     factor = rate_factor(progress.epoch + warming, fitting)
                     for group, rate in zip(optimizer.param_groups, rates, strict=True):
                         group["lr"] = fitting.learning_rate * rate * factor
                     optimizer.zero_grad()
-                    torch.manual_seed(loader_seed + step * team.size + team.rank)  # for dropout, and for nothing else
-                    total = _add_gradients(loss, loaded, [len(part) / len(batches[step]) for part in mine[step]], precision)
+                    torch.manual_seed(
+                        loader_seed + step * team.size + team.rank
+                    )  # for dropout, and for nothing else
+                    total = _add_gradients(
+                        loss,
+                        loaded,
+                        [len(part) / len(batches[step]) for part in mine[step]],
+                        precision,
+                    )
                     total, ending = team.add_up(network, (total, len(told)))
                     where = f"epoch {progress.epoch + 1}, step {step + 1}"
                     if not math.isfinite(total):
-                        raise BadInput(f"the loss is {total} in {where}: learning_rate {fitting.learning_rate} is too high")
+                        raise BadInput(
+                            f"the loss is {total} in {where}: learning_rate "
+                            f"{fitting.learning_rate} is too high"
+                        )
                     optimizer.step()
-                    if odd := _not_finite(network):  # a gradient may be while the loss is still finite
-                        cure = f"lower learning_rate {fitting.learning_rate}" + " or fit without bfloat16" * fitting.bfloat16
+                    if odd := _not_finite(
+                        network
+                    ):  # a gradient may be while the loss is still finite
+                        cure = (
+                            f"lower learning_rate {fitting.learning_rate}"
+                            + " or fit without bfloat16" * fitting.bfloat16
+                        )
                         raise BadInput(f"{odd} is not finite after {where}: {cure}")
                     progress = progress._replace(steps=step + 1, loss=progress.loss + total)
-                    if checkpoints and team.leads and (ending or progress.steps == len(batches) or checkpoints.due()):
+                    if (
+                        checkpoints
+                        and team.leads
+                        and (ending or progress.steps == len(batches) or checkpoints.due())
+                    ):
                         done = progress.epoch * len(batches) + progress.steps
                         checkpoints.save(done, _state(network, optimizer, progress))
                     if ending:
@@ -190,16 +269,33 @@ def fit(
             torch.set_rng_state(planned)
             network.eval()
             if team.leads:
-                figures = {"loss": progress.loss / len(batches), **validate(), "seconds": time.monotonic() - began}
+                figures = {
+                    "loss": progress.loss / len(batches),
+                    **validate(),
+                    "seconds": time.monotonic() - began,
+                }
                 said = (f"{name} {value:.4g}" for name, value in figures.items())
-                print(f"epoch {progress.epoch + 1}/{fitting.epochs}", *said, file=sys.stderr, flush=True)
+                print(
+                    f"epoch {progress.epoch + 1}/{fitting.epochs}",
+                    *said,
+                    file=sys.stderr,
+                    flush=True,
+                )
             progress = _Progress(progress.epoch + 1, 0, 0.0, torch.get_rng_state())
 
 
 def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[str, Any]) -> None:
     """Write a network's numbers and the plain `settings` that rebuild it, aside, then rename."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    saved = {"kind": kind, "layout": LAYOUT, "made_by": MADE_BY, "settings": json.dumps(settings), "state": state}
+    state = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
+    saved = {
+        "kind": kind,
+        "layout": LAYOUT,
+        "made_by": MADE_BY,
+        "settings": json.dumps(settings),
+        "state": state,
+    }
     whole = io.BytesIO()  # torch's own writer does not say that a disk is full
     torch.save(saved, whole)
     with aside(path) as part:
@@ -207,19 +303,24 @@ def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[st
 
 
 def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read what `save_network` wrote: its settings and its numbers. Nothing is unpickled but tensors and plain containers.
+    """Read what `save_network` wrote: its settings and its numbers. Nothing is unpickled but
+    tensors and plain containers.
 
     Raises:
         BadInput: if the file is missing, damaged, is no such file or holds another kind of network.
     """
     saved = open_network(path, kind)
     if saved["kind"] != kind:
-        raise BadInput(f"{path}: found a {saved['kind']}; expected a {kind} that l2l wrote; run the stage that writes it")
+        raise BadInput(
+            f"{path}: found a {saved['kind']}; expected a {kind} that l2l wrote; run the stage "
+            "that writes it"
+        )
     return json.loads(saved["settings"]), saved["state"]
 
 
 def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
-    """Read a network of whatever kind: `kind`, `made_by`, `settings` as JSON, and `state`, each tensor by its name.
+    """Read a network of whatever kind: `kind`, `made_by`, `settings` as JSON, and `state`, each
+    tensor by its name.
 
     Raises:
         BadInput: if the file is missing, damaged or is no such file.
@@ -228,14 +329,25 @@ def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as parts:  # torch's reader does not compare checksums
             if damaged := parts.testzip():
-                raise BadInput(f"{path}: damaged (the checksum of {damaged} does not agree); {cure}")
+                raise BadInput(
+                    f"{path}: damaged (the checksum of {damaged} does not agree); {cure}"
+                )
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; {cure}") from None
-    except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        OSError,
+        ValueError,
+    ) as error:
         complaint = str(error).partition("\n")[0] or "it is empty"
         raise BadInput(f"{path}: not readable ({complaint}); {cure}") from None
-    found = (saved.get("layout"), "state" in saved) if isinstance(saved, dict) else type(saved).__name__
+    found = (
+        (saved.get("layout"), "state" in saved) if isinstance(saved, dict) else type(saved).__name__
+    )
     if found != (LAYOUT, True):
         raise BadInput(f"{path}: found {found}; {cure}")
     return saved

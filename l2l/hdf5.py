@@ -17,7 +17,10 @@ Reader = TypeVar("Reader")
 
 
 class _Disk(io.FileIO):
-    """A file whose first failed write is kept instead of raised: HDF5 crashes later on where it cannot close a file."""
+    """A file whose first failed write is kept instead of raised.
+
+    HDF5 crashes later on where it cannot close a file.
+    """
 
     failure: OSError | None = None
 
@@ -32,12 +35,20 @@ class _Disk(io.FileIO):
 
 
 @contextlib.contextmanager
-def write_hdf5(path: Path, kind: str, layout: int, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+def write_hdf5(
+    path: Path, kind: str, layout: int, attributes: Mapping[str, Any]
+) -> Iterator[h5py.File]:
     """Open a new HDF5 file aside; it becomes `path`, complete, when the block ends well."""
     with aside(path) as part, _on_disk(part) as disk, h5py.File(disk, "w", libver="v110") as file:
-        for name, value in {"kind": kind, "layout": layout, "made_by": MADE_BY, **attributes}.items():
+        for name, value in {
+            "kind": kind,
+            "layout": layout,
+            "made_by": MADE_BY,
+            **attributes,
+        }.items():
             plain = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
-            # text of a fixed length lies in the header, which has a checksum; h5py would put it on a heap, which has none
+            # text of a fixed length lies in the header, which has a checksum; h5py would put it on
+            # a heap, which has none
             file.attrs[name] = np.bytes_(plain.encode()) if isinstance(plain, str) else plain
         yield file
         file.attrs["complete"] = True
@@ -52,11 +63,21 @@ def _on_disk(path: Path) -> Iterator[_Disk]:
 
 
 def add_array(
-    group: h5py.Group, name: str, array: np.ndarray, axes: Sequence[str], unit: str = "", chunk_bytes: int = 1 << 20
+    group: h5py.Group,
+    name: str,
+    array: np.ndarray,
+    axes: Sequence[str],
+    unit: str = "",
+    chunk_bytes: int = 1 << 20,
 ) -> None:
-    """Store an array with the names of its axes and its unit, checksummed; `chunk_bytes` are read and checked at once."""
+    """Store an array with the names of its axes and its unit, checksummed.
+
+    `chunk_bytes` are read and checked at once.
+    """
     checked = {"fletcher32": True} if array.size else {}
-    dataset = group.create_dataset(name, data=array, chunks=_chunks(array, chunk_bytes) if array.size else None, **checked)
+    dataset = group.create_dataset(
+        name, data=array, chunks=_chunks(array, chunk_bytes) if array.size else None, **checked
+    )
     dataset.attrs["axes"] = " ".join(axes)
     if unit:
         dataset.attrs["unit"] = unit
@@ -64,7 +85,12 @@ def add_array(
 
 def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence[str]) -> None:
     """Store texts of any characters but NUL, checksummed."""
-    add_array(group, name, np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_), axes)
+    add_array(
+        group,
+        name,
+        np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_),
+        axes,
+    )
 
 
 def read_texts(group: h5py.Group, name: str) -> list[str]:
@@ -88,7 +114,8 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
     """Open an HDF5 store after checking that it is whole, of this kind and in this layout.
 
     Raises:
-        BadInput: naming the file and what it is instead; also where an array's checksum fails while it is read.
+        BadInput: naming the file and what it is instead; also where an array's checksum fails while
+            it is read.
     """
     try:
         file = h5py.File(path, "r")
@@ -103,7 +130,10 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
             except (KeyError, ValueError) as error:
                 raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
             if found != (kind, layout, True):
-                raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(kind, layout, True)}; {CURE}")
+                raise BadInput(
+                    f"{path}: found kind, layout, complete = {found}, expected "
+                    f"{(kind, layout, True)}; {CURE}"
+                )
             yield file
         except OSError as error:
             raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
@@ -116,7 +146,9 @@ def mark(file: h5py.File) -> tuple[str, int, bool]:
 
 
 @contextlib.contextmanager
-def read_store(path: Path, kind: str, layout: int, reader: Callable[[h5py.File], Reader]) -> Iterator[Reader]:
+def read_store(
+    path: Path, kind: str, layout: int, reader: Callable[[h5py.File], Reader]
+) -> Iterator[Reader]:
     """Open an HDF5 store as `read_hdf5` does, and give what `reader` makes of it.
 
     Raises:

@@ -1,4 +1,7 @@
-"""Look into an artifact of any stage: what it is, what made it, whether it is whole, and with `--check` whether all is sound."""
+"""Look into an artifact of any stage.
+
+What it is, what made it, whether it is whole, and with `--check` whether all is sound.
+"""
 
 import json
 import math
@@ -13,7 +16,12 @@ import h5py
 import zarr
 
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import CLIP_COLUMNS, PREDICTION_COLUMNS, SELECTION_COLUMNS, TABLE1_COLUMNS
+from l2l.evaluation.artifact import (
+    CLIP_COLUMNS,
+    PREDICTION_COLUMNS,
+    SELECTION_COLUMNS,
+    TABLE1_COLUMNS,
+)
 from l2l.features.artifact import read_features
 from l2l.fitting import open_network
 from l2l.hdf5 import mark
@@ -40,7 +48,8 @@ _NUMBERS |= {"probability", "step", "moment", "weight", "modality_score"}
 
 
 def inspect(store: Path, /, check: bool = False) -> int:
-    """Print what an artifact holds: an HDF5 file, a folder of features in Zarr, a network, a table or a report.
+    """Print what an artifact holds: an HDF5 file, a folder of features in Zarr, a network, a table
+    or a report.
 
     Args:
         store: the file or folder.
@@ -56,11 +65,19 @@ def inspect(store: Path, /, check: bool = False) -> int:
         raise BadInput(f"{store}: no such file or folder")
     store = store.parent if store.name == "zarr.json" else store
     looks = {".h5": _hdf5, ".pt": _network, ".tsv": _table, ".html": _report}
-    if store.is_dir() and not (store / "zarr.json").exists():  # it may be anything: nobody is told to delete it
-        raise BadInput(f"{store}: no features that are complete: a folder without zarr.json, which is written last")
+    if (
+        store.is_dir() and not (store / "zarr.json").exists()
+    ):  # it may be anything: nobody is told to delete it
+        raise BadInput(
+            f"{store}: no features that are complete: a folder without zarr.json, which is "
+            "written last"
+        )
     look = _features if store.is_dir() else looks.get(store.suffix)
     if look is None:
-        raise BadInput(f"{store}: expected an artifact of l2l: a folder of features, or a file named {', '.join(looks)}")
+        raise BadInput(
+            f"{store}: expected an artifact of l2l: a folder of features, or a file named "
+            f"{', '.join(looks)}"
+        )
     complete = True
     for line in look(store, check):
         print(line)
@@ -78,7 +95,11 @@ def _shown(videos: Sequence[tuple[str, int]], unit: str) -> Iterator[str]:
 def _settings(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in sorted(values.items()):
         text = value.decode() if isinstance(value, bytes) else value
-        text = text if isinstance(text, str) else json.dumps(text, default=lambda number: number.item())
+        text = (
+            text
+            if isinstance(text, str)
+            else json.dumps(text, default=lambda number: number.item())
+        )
         yield f"  {name}: {text if len(text) <= 160 else text[:157] + '...'}"
 
 
@@ -88,17 +109,27 @@ def _features(store: Path, check: bool) -> Iterator[str]:
         features.check()
     lengths = [(video, features.moments(video)) for video in features.videos]
     moments = sum(count for _, count in lengths)
-    yield f"{store}: features, complete, {len(lengths)} videos, {moments} moments, {len(features.classes)} classes"
+    yield (
+        f"{store}: features, complete, {len(lengths)} videos, {moments} moments, "
+        f"{len(features.classes)} classes"
+    )
     yield from _settings(features.provenance)
     try:
         root = zarr.open_group(store, mode="r")
         groups = [group for _, group in sorted(root.groups())] or [root]
-        arrays = [(group.name.strip("/") or ".", name, array) for group in groups for name, array in sorted(group.arrays())]
+        arrays = [
+            (group.name.strip("/") or ".", name, array)
+            for group in groups
+            for name, array in sorted(group.arrays())
+        ]
     except Exception as error:  # what is wrong with metadata, Zarr says in many ways
         raise BadInput(f"{store}: damaged ({' '.join(str(error).split())}); {CURE}") from None
     for place, name, array in arrays:
-        axes = ", ".join(name or "" for name in getattr(array.metadata, "dimension_names", None) or ())
-        yield f"  {place}/{name}  {array.shape} {array.dtype}  ({axes})  {array.attrs.get('unit', '')}"
+        axes = ", ".join(
+            name or "" for name in getattr(array.metadata, "dimension_names", None) or ()
+        )
+        unit = array.attrs.get("unit", "")
+        yield f"  {place}/{name}  {array.shape} {array.dtype}  ({axes})  {unit}"
     yield from _shown(lengths, "moments")
     if check:
         yield "every checksum agrees"
@@ -111,17 +142,23 @@ def _hdf5(store: Path, check: bool) -> Iterator[str]:
             yield f"{store}: {kind}, {'complete' if complete else 'NOT complete'}"
             yield from _settings(file.attrs)
             arrays: list[h5py.Dataset] = []
-            file.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
+            file.visititems(
+                lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
+            )
             for array in arrays:
                 axes, unit = array.attrs.get("axes", ""), array.attrs.get("unit", "")
                 yield f"  {array.name}  {array.shape} {array.dtype}  ({axes})  {unit}"
                 if check:
                     array[...]
     except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise BadInput(f"{store}: not a sound HDF5 file ({' '.join(str(error).split())}); {CURE}") from None
+        raise BadInput(
+            f"{store}: not a sound HDF5 file ({' '.join(str(error).split())}); {CURE}"
+        ) from None
     if complete and kind in _READERS:
         with _READERS[kind](store) as reader:  # refuses what it cannot make sense of
-            yield from _shown([(video, reader.moments(video)) for video in reader.videos], "moments")
+            yield from _shown(
+                [(video, reader.moments(video)) for video in reader.videos], "moments"
+            )
     if check:
         yield "every checksum agrees"
 
@@ -140,7 +177,11 @@ def _compared(store: Path, check: bool) -> Iterator[str]:
     """What is to be said of the checksum beside a text or table, which is compared at once."""
     if not check:
         return iter(())
-    told = "every checksum agrees" if agrees(store) else f"no {sum_of(store).name} beside it: from other hands, or an older l2l"
+    told = (
+        "every checksum agrees"
+        if agrees(store)
+        else f"no {sum_of(store).name} beside it: from other hands, or an older l2l"
+    )
     return iter((told,))
 
 
@@ -161,7 +202,9 @@ def _table(store: Path, check: bool) -> Iterator[str]:
         for number, row in enumerate(rows, start=1):
             for name in _NUMBERS & set(row):
                 if not _is_number(row[name]):
-                    raise BadInput(f"{store}: row {number}: {name} is {row[name]!r}, expected a number; {CURE}")
+                    raise BadInput(
+                        f"{store}: row {number}: {name} is {row[name]!r}, expected a number; {CURE}"
+                    )
         yield "every number is one"
     yield from compared
 
@@ -169,7 +212,10 @@ def _table(store: Path, check: bool) -> Iterator[str]:
 def _videos(store: Path) -> Iterator[str]:
     videos = read_videos(store)  # which refuses a row that is not one of a video
     yield f"{store}: table of videos, by list_videos or gather_states, complete, {len(videos)} rows"
-    for what, counts in (("split", Counter(v.split for v in videos)), ("status", Counter(v.status for v in videos))):
+    for what, counts in (
+        ("split", Counter(v.split for v in videos)),
+        ("status", Counter(v.status for v in videos)),
+    ):
         yield f"  {what}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     if len({video.video for video in videos}) < len(videos):
         raise BadInput(f"{store}: an id stands there twice; {CURE}")
@@ -189,5 +235,8 @@ def _report(store: Path, check: bool) -> Iterator[str]:
     if made_by is None:
         raise BadInput(f"{store}: no report that l2l wrote")
     yield f"{store}: report, {'complete' if text.rstrip().endswith('</html>') else 'NOT complete'}"
-    yield f"  made_by: {made_by[1]}; the page ends with the versions and the configuration it was made with"
+    yield (
+        f"  made_by: {made_by[1]}; the page ends with the versions and the configuration it was "
+        "made with"
+    )
     yield from compared

@@ -1,6 +1,8 @@
-"""What runs that were killed left in a working directory: locks, half-made artifacts, jobs that still run; and what mends it.
+"""What runs that were killed left in a working directory: locks, half-made artifacts, jobs that
+still run; and what mends it.
 
-Each look gives one line, and whether all is well. Processes are known by /proc: on systems without it none is seen.
+Each look gives one line, and whether all is well. Processes are known by /proc: on systems without
+it none is seen.
 """
 
 import base64
@@ -25,16 +27,25 @@ def _processes(here: Path) -> dict[int, str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.joinpath("cwd").readlink() == here:
-                found[int(process.name)] = process.joinpath("cmdline").read_text(errors="replace").replace("\0", " ")
+                found[int(process.name)] = (
+                    process.joinpath("cmdline").read_text(errors="replace").replace("\0", " ")
+                )
         except OSError:  # somebody else's, or it has ended
             continue
     return found
 
 
 def _snakemakes(here: Path) -> list[int]:
-    """The processes that are a Snakemake of this directory; one that is started inside a job is told not to lock."""
+    """The processes that are a Snakemake of this directory.
+
+    One that is started inside a job is told not to lock.
+    """
     commands = _processes(here).items()
-    return sorted(pid for pid, command in commands if "snakemake" in " ".join(command.split()[:3]) and "--nolock" not in command)
+    return sorted(
+        pid
+        for pid, command in commands
+        if "snakemake" in " ".join(command.split()[:3]) and "--nolock" not in command
+    )
 
 
 def _these(pids: list[int]) -> str:
@@ -42,7 +53,10 @@ def _these(pids: list[int]) -> str:
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below a folder where jobs may be at work: os.walk, unlike rglob, takes it that things come and go."""
+    """Everything below a folder where jobs may be at work.
+
+    Os.walk, unlike rglob, takes it that things come and go.
+    """
     for at, folders, files in os.walk(folder):
         for path in (Path(at, name) for name in (*folders, *files)):
             with contextlib.suppress(FileNotFoundError):
@@ -54,8 +68,16 @@ def locked(here: Path) -> tuple[str, bool]:
     if not any(here.glob(".snakemake/locks/*.lock")):
         return NOTHING
     if running := _snakemakes(here):
-        return f"by a Snakemake that runs, process {_these(running)}: wait for it, or stop it: kill -INT {_these(running)}", True
-    return "by a Snakemake that was killed, or runs on another machine; if on none: snakemake --unlock", False
+        return (
+            f"by a Snakemake that runs, process {_these(running)}: wait for it, or stop it: kill "
+            f"-INT {_these(running)}",
+            True,
+        )
+    return (
+        "by a Snakemake that was killed, or runs on another machine; if on none: snakemake "
+        "--unlock",
+        False,
+    )
 
 
 def incomplete(here: Path) -> tuple[str, bool]:
@@ -79,12 +101,27 @@ def incomplete(here: Path) -> tuple[str, bool]:
 
 def parts(here: Path) -> tuple[str, bool]:
     """What was written aside and never renamed."""
-    found = sorted(path for path, _ in _below(here / "results") if fnmatch.fnmatch(path.name, ".*.????????.part"))
+    found = sorted(
+        path
+        for path, _ in _below(here / "results")
+        if fnmatch.fnmatch(path.name, ".*.????????.part")
+    )
     if not found or _snakemakes(here):
         return NOTHING
-    mib = sum(state.st_size for part in found for state in (part.lstat(), *(inside for _, inside in _below(part)))) / 2**20
+    mib = (
+        sum(
+            state.st_size
+            for part in found
+            for state in (part.lstat(), *(inside for _, inside in _below(part)))
+        )
+        / 2**20
+    )
     name = found[0].relative_to(here)
-    return f"{len(found)} of killed jobs, {mib:.0f} MiB, such as {name}: find results -name '.*.part' -exec rm -r {{}} +", False
+    return (
+        f"{len(found)} of killed jobs, {mib:.0f} MiB, such as {name}: find results -name "
+        f"'.*.part' -exec rm -r {{}} +",
+        False,
+    )
 
 
 def orphans(here: Path) -> tuple[str, bool]:
@@ -92,14 +129,24 @@ def orphans(here: Path) -> tuple[str, bool]:
     if _snakemakes(here):
         return NOTHING
     if jobs := slurm_jobs(here):
-        return f"Slurm jobs of an earlier Snakemake, if none runs on another machine: scancel {' '.join(jobs)}", False
-    if alone := [pid for pid, command in _processes(here).items() if " -m l2l " in command and pid != os.getpid()]:
+        return (
+            "Slurm jobs of an earlier Snakemake, if none runs on another machine: scancel "
+            f"{' '.join(jobs)}",
+            False,
+        )
+    if alone := [
+        pid
+        for pid, command in _processes(here).items()
+        if " -m l2l " in command and pid != os.getpid()
+    ]:
         return f"processes that outlived their Snakemake: kill -9 {_these(alone)}", False
     return NOTHING
 
 
 def slurm_jobs(here: Path) -> list[str]:
-    """The jobs of this user that wait or run in Slurm with this working directory and a rule of Snakemake's as comment."""
+    """The jobs of this user that wait or run in Slurm with this working directory and a rule of
+    Snakemake's as comment.
+    """
     if shutil.which("squeue") is None:
         return []
     command = ["squeue", "--me", "--noheader", "--format=%i|%k|%Z"]
@@ -108,23 +155,41 @@ def slurm_jobs(here: Path) -> list[str]:
     except subprocess.TimeoutExpired:
         return []
     jobs = [line.split("|", 2) for line in said.stdout.splitlines()]
-    return [number for number, comment, folder in jobs if comment.startswith("rule_") and folder == str(here)]
+    return [
+        number
+        for number, comment, folder in jobs
+        if comment.startswith("rule_") and folder == str(here)
+    ]
 
 
 def abandoned_slurm_jobs(here: Path) -> str:
-    """A line against starting a Snakemake (which holds its lock already) beside Slurm jobs of a killed one; empty without any."""
+    """A line against starting a Snakemake (which holds its lock already) beside Slurm jobs of a
+    killed one; empty without any.
+    """
     jobs = slurm_jobs(here) if len(list(here.glob(".snakemake/locks/*.output.lock"))) < 2 else []
-    return f"Slurm jobs of a killed Snakemake would write over this one's results: scancel {' '.join(jobs)}" if jobs else ""
+    return (
+        "Slurm jobs of a killed Snakemake would write over this one's results: scancel "
+        f"{' '.join(jobs)}"
+        if jobs
+        else ""
+    )
 
 
 def dated_ahead(here: Path) -> tuple[str, bool]:
-    """Results dated in the future, as by a clock that was set back: to Snakemake they are for ever newer than what follows."""
+    """Results dated in the future, as by a clock that was set back.
+
+    To Snakemake they are for ever newer than what follows.
+    """
     latest = time.time() + SKEW_SECONDS
     ahead = [path for path, state in _below(here / "results") if state.st_mtime > latest]
     if not ahead:
         return NOTHING
     name = min(ahead).relative_to(here)
-    return f"{len(ahead)} of results, such as {name}: set the clock, then find results -newermt now -exec touch -h {{}} +", False
+    return (
+        f"{len(ahead)} of results, such as {name}: set the clock, then find results -newermt now "
+        f"-exec touch -h {{}} +",
+        False,
+    )
 
 
 LOOKS: dict[str, Callable[[Path], tuple[str, bool]]] = {

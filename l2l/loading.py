@@ -1,4 +1,6 @@
-"""What a training draws before each epoch, and how its batches are loaded, by this process or by several beside it."""
+"""What a training draws before each epoch, and how its batches are loaded, by this process or by
+several beside it.
+"""
 
 import atexit
 import multiprocessing
@@ -16,7 +18,10 @@ from l2l.errors import BadInput
 
 
 class Drawn(Dataset, ABC):
-    """A data set with chance in it: each epoch `draw` draws one number an entry; `dataset[i, number]` is the entry."""
+    """A data set with chance in it: each epoch `draw` draws one number an entry.
+
+    `dataset[i, number]` is the entry.
+    """
 
     @abstractmethod
     def draw(self, count: int) -> Tensor:
@@ -24,7 +29,10 @@ class Drawn(Dataset, ABC):
 
 
 class HalfMirrored(Drawn):
-    """A data set whose entries begin with a picture or clip (..., width, colour): mirrored left to right half of the time."""
+    """A data set whose entries begin with a picture or clip (..., width, colour).
+
+    Mirrored left to right half of the time.
+    """
 
     def __init__(self, whole: Dataset) -> None:
         self.whole = whole
@@ -45,8 +53,8 @@ def plan(dataset: Dataset, batch_size: int) -> tuple[list[list], int]:
     """Draw an epoch from torch's own generator.
 
     Returns:
-        Its batches of indices, or of indices with what a `Drawn` draws; a last batch of one is joined to the one before (batch
-        norm needs two). And a seed for the loader.
+        Its batches of indices, or of indices with what a `Drawn` draws; a last batch of one is
+        joined to the one before (batch norm needs two). And a seed for the loader.
     """
     count: int = len(dataset)  # type: ignore[arg-type]
     keys: list = torch.randperm(count).tolist()
@@ -61,26 +69,36 @@ def plan(dataset: Dataset, batch_size: int) -> tuple[list[list], int]:
 
 
 def parts(batch: list, count: int) -> list[list]:
-    """A batch in `count` parts, as even as can be; in fewer where one would be of a single entry."""
+    """A batch in `count` parts, as even as can be.
+
+    In fewer where one would be of a single entry.
+    """
     count = max(1, min(count, len(batch) // 2))
     return [batch[len(batch) * i // count : len(batch) * (i + 1) // count] for i in range(count)]
 
 
 def _left_to_the_training(_: int) -> None:
-    """A worker ends with the training, not at a signal to all of a job's processes: the training still has to finish a step."""
+    """A worker ends with the training, not at a signal to all of a job's processes.
+
+    The training still has to finish a step.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 @atexit.register
 def _end_what_is_left() -> None:
-    """Workers that an error has left: Python sends them SIGTERM when it ends, which they do not heed, and waits for them."""
+    """Workers that an error has left.
+
+    Python sends them SIGTERM when it ends, which they do not heed, and waits for them.
+    """
     for worker in multiprocessing.active_children():
         worker.kill()
 
 
 def loader(dataset: Dataset, workers: int, seed: int | None = None, **how: Any) -> DataLoader:
-    """A DataLoader with so many processes beside this one, forked, so that they share what is open and what is in memory.
+    """A DataLoader with so many processes beside this one, forked, so that they share what is open
+    and what is in memory.
 
     Without a seed it draws one from torch's own generator.
     """
@@ -95,7 +113,9 @@ def loader(dataset: Dataset, workers: int, seed: int | None = None, **how: Any) 
 
 
 def entries(load: DataLoader) -> Iterator[Any]:
-    """What a loader loads; bad input that a worker comes upon is told in its own line, without the worker's traceback."""
+    """What a loader loads; bad input that a worker comes upon is told in its own line, without the
+    worker's traceback.
+    """
     try:
         yield from load
     except BadInput as error:

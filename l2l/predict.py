@@ -32,25 +32,42 @@ def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
         json: print one JSON object a file instead of a line for people.
 
     Raises:
-        BadInput: if there is no such run, it is not done, or its student and skimmer do not belong together.
+        BadInput: if there is no such run, it is not done, or its student and skimmer do not belong
+            together.
 
     Returns:
         0 when every file was answered for, 1 when one could not be read.
     """
     if not run.is_dir():
-        raise BadInput(f"{run}: no such folder; expected a finished run's, such as results/demo, which `make demo` makes")
+        raise BadInput(
+            f"{run}: no such folder; expected a finished run's, such as results/demo, which `make "
+            "demo` makes"
+        )
     skimmer = load_skimmer(fitted := run / "skimmer" / "skimmer.pt")
-    student = load_student(maker := run / "student" / "finetuned" / f"{'-'.join(skimmer.network.modalities)}-distilled.pt")
+    student = load_student(
+        maker := run
+        / "student"
+        / "finetuned"
+        / f"{'-'.join(skimmer.network.modalities)}-distilled.pt"
+    )
     check_student(fitted, skimmer, maker, digest_of(student))
     prices = Prices(student, {"skimmer": skimmer})
-    answers = [_answer(path, facts, student, skimmer, prices) for path, facts in zip(video, probe_files(video), strict=True)]
+    answers = [
+        _answer(path, facts, student, skimmer, prices)
+        for path, facts in zip(video, probe_files(video), strict=True)
+    ]
     for answer in answers:
         print(json_text.dumps(answer) if json else _line(answer))
     return int(any("label" not in answer for answer in answers))
 
 
-def _answer(path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, prices: Prices) -> dict[str, Any]:
-    """What can be said of one file; without a label where it cannot be used, and then with the reason."""
+def _answer(
+    path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, prices: Prices
+) -> dict[str, Any]:
+    """What can be said of one file.
+
+    Without a label where it cannot be used, and then with the reason.
+    """
     answer: dict[str, Any] = {"video": str(path), "status": facts.status, "reason": facts.reason}
     if facts.status not in USABLE:
         return answer
@@ -74,13 +91,19 @@ def _answer(path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, 
         "gmacs": round(macs / 1e9, 6),
     }
     for i, modality in enumerate(skimmer.network.modalities):
-        chosen = [k for k in skimming.selected[0, :, i].tolist() if modality == "image" or read.has_sound[k]]
+        chosen = [
+            k
+            for k in skimming.selected[0, :, i].tolist()
+            if modality == "image" or read.has_sound[k]
+        ]
         answer[_DID[modality]] = [round(float(start_seconds(k)), 3) for k in chosen]
     return answer
 
 
 def _line(answer: dict[str, Any]) -> str:
-    name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in answer["video"])  # it may hold anything
+    name = "".join(
+        char if char.isprintable() else ascii(char)[1:-1] for char in answer["video"]
+    )  # it may hold anything
     if "label" not in answer:
         return f"{name}: {answer['status']}: {answer['reason']}"
     said = f"{name}: {answer['label']} ({answer['probability']:.2f})"

@@ -1,4 +1,6 @@
-"""Several processes that fit one network together, as torchrun starts them, and the device that each computes on."""
+"""Several processes that fit one network together, as torchrun starts them, and the device that
+each computes on.
+"""
 
 import contextlib
 import datetime
@@ -16,7 +18,9 @@ import torch.distributed as dist
 from torch import nn
 
 Value = TypeVar("Value")
-_PATIENCE = datetime.timedelta(days=1)  # the others wait while the first validates; torchrun ends all when one has died
+_PATIENCE = datetime.timedelta(
+    days=1
+)  # the others wait while the first validates; torchrun ends all when one has died
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,11 @@ class Team:
         return values[0]
 
     def add_up(self, network: nn.Module, numbers: Sequence[float]) -> list[float]:
-        """Sum the gradients and some numbers over the processes and average the statistics of batch norm, in one exchange.
+        """Sum the gradients and some numbers over the processes and average the statistics of batch
+        norm, in one exchange.
 
-        Afterwards all processes have the same bits. Processes do not overlap this with computing, which costs little while a
-        step is long beside sending the network once.
+        Afterwards all processes have the same bits. Processes do not overlap this with computing,
+        which costs little while a step is long beside sending the network once.
         """
         if self.size == 1:
             return list(numbers)
@@ -50,7 +55,9 @@ class Team:
         sums = [torch.zeros_like(p) if p.grad is None else p.grad for p in fitted]
         means = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
         told = torch.tensor(numbers, dtype=torch.float32, device=fitted[0].device)
-        flat = torch.cat([x.flatten() for x in (*sums, *(mean / self.size for mean in means), told)])
+        flat = torch.cat(
+            [x.flatten() for x in (*sums, *(mean / self.size for mean in means), told)]
+        )
         dist.all_reduce(flat)
         *parts, told = flat.split([x.numel() for x in (*sums, *means, told)])
         for parameter, total, part in zip(fitted, sums, parts, strict=False):
@@ -72,7 +79,9 @@ def joined() -> Iterator[Team]:
     if us.size == 1:
         yield us
         return
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE
+    )
     try:
         yield us
     finally:
@@ -80,12 +89,15 @@ def joined() -> Iterator[Team]:
 
 
 def own_threads(threads: int) -> int:
-    """Of the threads of a job, those of one of the processes that torchrun has started in it, at least one."""
+    """Of the threads of a job, those of one of the processes that torchrun has started in it, at
+    least one.
+    """
     return max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def claim_gpu(names: Sequence[str], folder: Path) -> int:
-    """Take the first GPU that no other job of ours has taken; where all are taken, one by this process's number.
+    """Take the first GPU that no other job of ours has taken; where all are taken, one by this
+    process's number.
 
     Args:
         names: of the GPUs that this process may use, the same for every job on this machine.
@@ -108,9 +120,11 @@ def claim_gpu(names: Sequence[str], folder: Path) -> int:
 
 @functools.cache
 def device() -> torch.device:
-    """Where this process computes: a GPU of its own among those it may see, by CUDA_VISIBLE_DEVICES; else the CPU.
+    """Where this process computes: a GPU of its own among those it may see, by
+    CUDA_VISIBLE_DEVICES; else the CPU.
 
-    Of torchrun's processes each takes the GPU of its number; other jobs on the machine take the first that is not taken.
+    Of torchrun's processes each takes the GPU of its number; other jobs on the machine take the
+    first that is not taken.
     """
     if not torch.cuda.is_available():
         return torch.device("cpu")

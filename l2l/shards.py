@@ -1,4 +1,7 @@
-"""A data set's stores, one a shard, opened together: each video is in one of them, and they hold what its table has."""
+"""A data set's stores, one a shard, opened together.
+
+Each video is in one of them, and they hold what its table has.
+"""
 
 import contextlib
 import resource
@@ -39,8 +42,12 @@ def read_shards(
         BadInput: if they hold another video, one of them twice, or lack one that is needed.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # some systems call the limit infinite and refuse it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand shards are more than most allow unasked
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # some systems call the limit infinite and refuse it
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (most, most)
+        )  # a thousand shards are more than most allow unasked
     with contextlib.ExitStack() as stack:
         held: dict[str, ShardReader] = {}
         for path in paths:
@@ -48,11 +55,15 @@ def read_shards(
             check_videos(path, set(reader.videos), set(videos) - held.keys(), whole=False)
             held |= dict.fromkeys(reader.videos, reader)
         if paths:
-            check_videos(paths[0].parent, held, held.keys() | (videos if needed is None else needed))
+            check_videos(
+                paths[0].parent, held, held.keys() | (videos if needed is None else needed)
+            )
         yield held
 
 
-def check_videos(store: Path, held: Collection[str], wanted: Collection[str], whole: bool = True) -> None:
+def check_videos(
+    store: Path, held: Collection[str], wanted: Collection[str], whole: bool = True
+) -> None:
     """Refuse a store that holds other videos than the table of its data set has.
 
     Args:
@@ -64,8 +75,12 @@ def check_videos(store: Path, held: Collection[str], wanted: Collection[str], wh
     Raises:
         BadInput: naming the first video that is one too many or missing.
     """
-    for what, ids in (("without", set(wanted) - set(held) if whole else ()), ("with", set(held) - set(wanted))):
+    for what, ids in (
+        ("without", set(wanted) - set(held) if whole else ()),
+        ("with", set(held) - set(wanted)),
+    ):
         if ids:
             raise BadInput(
-                f"{store}: made of another table of videos: {len(held)} videos, {what} {min(ids)!r}; run snakemake again"
+                f"{store}: made of another table of videos: {len(held)} videos, {what} "
+                f"{min(ids)!r}; run snakemake again"
             )

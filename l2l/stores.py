@@ -1,7 +1,8 @@
 """Stores on disk: written aside and renamed when whole, checked before they are believed.
 
-Every store says what it is (`kind`), in which layout (`layout`) and what made it (`made_by`); its arrays are checksummed.
-Texts and tables stay plain, so that anything reads them: theirs stands beside, in a file that ``sha256sum --check`` reads.
+Every store says what it is (`kind`), in which layout (`layout`) and what made it (`made_by`); its
+arrays are checksummed. Texts and tables stay plain, so that anything reads them: theirs stands
+beside, in a file that ``sha256sum --check`` reads.
 """
 
 import contextlib
@@ -26,13 +27,15 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that
 
 @contextlib.contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when the block ends well.
+    """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when
+    the block ends well.
 
-    A process killed inside the block leaves `path` as it was. What an error leaves aside is removed, and what killed writers of
-    the same `path` left: the last to begin has it.
+    A process killed inside the block leaves `path` as it was. What an error leaves aside is
+    removed, and what killed writers of the same `path` left: the last to begin has it.
 
     Raises:
-        BadInput: if the disk is full, the folder cannot be written to, or another has begun to write `path` since.
+        BadInput: if the disk is full, the folder cannot be written to, or another has begun to
+            write `path` since.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +59,8 @@ def aside(path: Path) -> Iterator[Path]:
         if not isinstance(error, FileNotFoundError) or folder.exists() or not path.parent.exists():
             raise
         raise BadInput(
-            f"{path}: another job has begun to write it since, and has it; let one Snakemake at a time make it"
+            f"{path}: another job has begun to write it since, and has it; let one Snakemake at a "
+            "time make it"
         ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -64,16 +68,24 @@ def aside(path: Path) -> Iterator[Path]:
 
 def _unwritable(path: Path, error: OSError) -> BadInput:
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return BadInput(f"{path}: cannot be written ({reason}); make room or give leave to write there, then run it again")
+    return BadInput(
+        f"{path}: cannot be written ({reason}); make room or give leave to write there, then run "
+        "it again"
+    )
 
 
 @contextlib.contextmanager
 def _summed(path: Path) -> Iterator[Path]:
-    """As `aside` for a file, with its checksum beside it: renamed first, so that no kill leaves a new file with an old one."""
+    """As `aside` for a file, with its checksum beside it.
+
+    Renamed first, so that no kill leaves a new file with an old one.
+    """
     with aside(path) as part:
         yield part
         with aside(sum_of(path)) as beside:
-            beside.write_text(f"{_digest(part)}  {path.name}\n", encoding="utf-8", errors="surrogateescape")
+            beside.write_text(
+                f"{_digest(part)}  {path.name}\n", encoding="utf-8", errors="surrogateescape"
+            )
 
 
 def sum_of(path: Path) -> Path:
@@ -100,7 +112,8 @@ def agrees(path: Path) -> bool:
         return False
     if beside.read_bytes()[:64] != _digest(path).encode():
         raise BadInput(
-            f"{path}: not as l2l wrote it (the checksum in {beside.name} is another); {CURE}, or, if you changed it and mean "
+            f"{path}: not as l2l wrote it (the checksum in {beside.name} is another); {CURE}, or, "
+            "if you changed it and mean "
             f"to keep that, delete {beside.name}"
         )
     return True
@@ -119,13 +132,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a tab-separated table with a header line, aside, then rename it; its checksum stands beside it.
+    """Write a tab-separated table with a header line, aside, then rename it; its checksum stands
+    beside it.
 
     Odd characters in a field are quoted.
     """
     returns = any("\r" in str(value) for row in rows for value in row.values())
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL  # csv leaves a lone carriage return bare
-    with _summed(path) as part, open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    quoting: Literal[0, 1] = (
+        csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    )  # csv leaves a lone carriage return bare
+    with (
+        _summed(path) as part,
+        open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)
         writer.writeheader()
         writer.writerows(rows)
@@ -143,15 +162,27 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             reader = csv.DictReader(file, delimiter="\t")
             found = reader.fieldnames or []
             if missing := [column for column in columns if column not in found]:
-                raise BadInput(f"{path}: no column {missing[0]!r}; expected a tab-separated table with {', '.join(columns)}")
+                raise BadInput(
+                    f"{path}: no column {missing[0]!r}; expected a tab-separated table with "
+                    f"{', '.join(columns)}"
+                )
             rows = list(reader)
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; expected a tab-separated table with {', '.join(columns)}") from None
+        raise BadInput(
+            f"{path}: no such file; expected a tab-separated table with {', '.join(columns)}"
+        ) from None
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a tab-separated table") from None
+        raise BadInput(
+            f"{path}: cannot be read ({error.strerror}); expected a tab-separated table"
+        ) from None
     except csv.Error as error:
         raise BadInput(f"{path}: not a tab-separated table ({error})") from None
     for number, row in enumerate(rows, start=1):
-        if None in row or None in row.values():  # cells past the last column; columns past the last cell
-            raise BadInput(f"{path}: row {number} has more or fewer cells than the {len(found)} columns; was it cut short?")
+        if (
+            None in row or None in row.values()
+        ):  # cells past the last column; columns past the last cell
+            raise BadInput(
+                f"{path}: row {number} has more or fewer cells than the {len(found)} columns; was "
+                "it cut short?"
+            )
     return rows

@@ -7,15 +7,29 @@ from pathlib import Path
 from l2l.stores import read_table, write_table
 
 
-def summarise_study(table1: list[Path], clips: list[Path], table1_summary: Path, clips_summary: Path) -> None:
-    """Write, for each method and each clip model, mean, standard deviation, least and most of each figure over the runs."""
+def summarise_study(
+    table1: list[Path], clips: list[Path], table1_summary: Path, clips_summary: Path
+) -> None:
+    """Write, for each method and each clip model, mean, standard deviation, least and most of each
+    figure over the runs.
+    """
     figures = ("top1", "map", "top5", "map_interpolated", "top1_all", "map_all")
     _summarise(table1, ("method",), figures, ("gmacs_per_video", "moments"), table1_summary)
-    _summarise(clips, ("model", "modalities", "distilled"), ("top1",), ("gmacs_per_clip",), clips_summary)
+    _summarise(
+        clips, ("model", "modalities", "distilled"), ("top1",), ("gmacs_per_clip",), clips_summary
+    )
 
 
-def _summarise(tables: list[Path], keys: Sequence[str], figures: Sequence[str], costs: Sequence[str], out: Path) -> None:
-    runs = [{tuple(row[key] for key in keys): row for row in read_table(path, (*keys, *figures, *costs))} for path in tables]
+def _summarise(
+    tables: list[Path], keys: Sequence[str], figures: Sequence[str], costs: Sequence[str], out: Path
+) -> None:
+    runs = [
+        {
+            tuple(row[key] for key in keys): row
+            for row in read_table(path, (*keys, *figures, *costs))
+        }
+        for path in tables
+    ]
     rows = []
     for key in runs[0]:
         row: dict[str, object] = dict(zip(keys, key, strict=True))
@@ -29,6 +43,8 @@ def _summarise(tables: list[Path], keys: Sequence[str], figures: Sequence[str], 
                 f"{figure}_min": f"{min(values):.2f}",
                 f"{figure}_max": f"{max(values):.2f}",
             }
-        row |= {cost: f"{statistics.mean(float(run[key][cost]) for run in runs):.6g}" for cost in costs}
+        row |= {
+            cost: f"{statistics.mean(float(run[key][cost]) for run in runs):.6g}" for cost in costs
+        }
         rows.append(row)
     write_table(out, list(rows[0]), rows)

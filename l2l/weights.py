@@ -1,4 +1,7 @@
-"""The numbers of published networks: torchvision's, by the name of their weights or from a file with such a state dict."""
+"""The numbers of published networks.
+
+Torchvision's, by the name of their weights or from a file with such a state dict.
+"""
 
 from collections.abc import Mapping
 
@@ -9,8 +12,11 @@ from torchvision.models import WeightsEnum
 from l2l.errors import BadInput
 
 
-def published_state(key: str, weights: str, named: type[WeightsEnum], network: str) -> dict[str, Tensor]:
-    """A state dict under torchvision's own names. Nothing is unpickled but tensors and plain containers.
+def published_state(
+    key: str, weights: str, named: type[WeightsEnum], network: str
+) -> dict[str, Tensor]:
+    """A state dict under torchvision's own names. Nothing is unpickled but tensors and plain
+    containers.
 
     Args:
         key: of the configuration, for errors.
@@ -19,7 +25,8 @@ def published_state(key: str, weights: str, named: type[WeightsEnum], network: s
         network: its name, for errors.
 
     Raises:
-        BadInput: if it is neither, cannot be had, is no state dict or holds numbers that are not finite.
+        BadInput: if it is neither, cannot be had, is no state dict or holds numbers that are not
+            finite.
     """
     if weights in named.__members__:
         return _downloaded(key, named[weights])
@@ -27,10 +34,16 @@ def published_state(key: str, weights: str, named: type[WeightsEnum], network: s
         state = torch.load(weights, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         known = ", ".join(weight.name for weight in named)
-        raise BadInput(f"{key}: {weights!r} is neither a file nor one of {known}, the weights of {network}") from None
+        raise BadInput(
+            f"{key}: {weights!r} is neither a file nor one of {known}, the weights of {network}"
+        ) from None
     except Exception as error:  # a damaged file may raise anything
-        raise BadInput(f"{weights}: not a state dict of {network} with only tensors in it ({_reason(error)})") from None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise BadInput(
+            f"{weights}: not a state dict of {network} with only tensors in it ({_reason(error)})"
+        ) from None
+    if not isinstance(state, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
+    ):
         raise BadInput(f"{weights}: not a state dict of {network}: expected tensors by name")
     check_numbers(weights, state)
     return state
@@ -40,11 +53,20 @@ def check_numbers(where: object, state: Mapping[str, Tensor]) -> None:
     """Refuse tensors whose numbers cannot be taken as they stand.
 
     Raises:
-        BadInput: naming the first that is sparse, quantized, complex or without content, or has numbers that are not finite.
+        BadInput: naming the first that is sparse, quantized, complex or without content, or has
+            numbers that are not finite.
     """
     for name, value in state.items():
-        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
-            raise BadInput(f"{where}: {name} is no plain tensor ({value.dtype}, {value.layout}, {value.device})")
+        if (
+            value.layout != torch.strided
+            or value.is_quantized
+            or value.is_complex()
+            or value.is_meta
+        ):
+            raise BadInput(
+                f"{where}: {name} is no plain tensor ({value.dtype}, {value.layout}, "
+                f"{value.device})"
+            )
         if value.is_floating_point() and not torch.isfinite(value.float()).all():
             raise BadInput(f"{where}: {name} holds numbers that are not finite")
 
@@ -53,7 +75,10 @@ def _downloaded(key: str, weights: WeightsEnum) -> dict[str, Tensor]:
     try:
         return dict(weights.get_state_dict(check_hash=True, progress=False, weights_only=True))
     except Exception as error:  # nothing to download from; a damaged file
-        raise BadInput(f"{key}: {weights} cannot be had ({_reason(error)}); fetch {weights.url} and give the file") from None
+        raise BadInput(
+            f"{key}: {weights} cannot be had ({_reason(error)}); fetch {weights.url} and give the "
+            "file"
+        ) from None
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], weights: str, name: str) -> None:

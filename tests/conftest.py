@@ -9,7 +9,8 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-# In tests, the axes that functions of the networks state are checked on every call; before anything of l2l is imported.
+# In tests, the axes that functions of the networks state are checked on every call; before anything
+# of l2l is imported.
 _CHECKED = (
     "l2l.mels.spectrogram",
     "l2l.teacher.network",
@@ -25,7 +26,8 @@ install_import_hook(list(_CHECKED), "beartype.beartype")
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-# A shell starts what it puts into the background with Ctrl-C ignored, and so would be every process of a test.
+# A shell starts what it puts into the background with Ctrl-C ignored, and so would be every process
+# of a test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -37,7 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def media() -> Path:
-    """The folder of real and damaged media; `L2L_MEDIA` names it where it does not stand beside the checkout."""
+    """The folder of real and damaged media.
+
+    `L2L_MEDIA` names it where it does not stand beside the checkout.
+    """
     beside = Path(__file__).parents[1] / ".." / "shared" / "media"
     folder = Path(os.environ.get("L2L_MEDIA", beside)).resolve()
     if not folder.is_dir():
@@ -57,7 +62,10 @@ def published() -> Path:
     beside = Path(__file__).parents[1] / ".." / "shared" / "annotations"
     folder = Path(os.environ.get("L2L_ANNOTATIONS", beside)).resolve()
     if not folder.is_dir():
-        pytest.skip(f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the folder that holds them")
+        pytest.skip(
+            f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the "
+            "folder that holds them"
+        )
     return folder
 
 

@@ -1,8 +1,9 @@
-"""A target data set made of numbers alone: videos whose moments are action, distraction or advert, and a student that knows
-the actions from single moments but has never seen an advert.
+"""A target data set made of numbers alone: videos whose moments are action, distraction or advert,
+and a student that knows the actions from single moments but has never seen an advert.
 
-An advert is another class truly shown, and marked in one channel of each feature; so whoever averages over all moments, or
-trusts the student's confidence, is led astray, and whoever learns from whole videos can tell.
+An advert is another class truly shown, and marked in one channel of each feature; so whoever
+averages over all moments, or trusts the student's confidence, is led astray, and whoever learns
+from whole videos can tell.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,9 @@ class World:
     features: Path
 
 
-def make_world(folder: Path, train: int = 96, val: int = 12, test: int = 48, seed: int = 0) -> World:
+def make_world(
+    folder: Path, train: int = 96, val: int = 12, test: int = 48, seed: int = 0
+) -> World:
     """Write the student, the table of videos and their features."""
     random = np.random.default_rng(seed)
     prototypes = {m: random.normal(size=(len(CLASSES), WIDTH)) for m in ("image", "audio")}
@@ -59,20 +62,36 @@ def make_world(folder: Path, train: int = 96, val: int = 12, test: int = 48, see
             name, label = f"{split}-{i:03d}", int(random.integers(len(CLASSES)))
             videos.append(Video(name, f"{name}.mp4", split, (CLASSES[label],)))
             rows.append((name, _video(prototypes, label, student, random)))
-    videos.append(Video("broken", "broken.mp4", "test", (CLASSES[0],), status="corrupt"))  # no features, as in a real run
+    videos.append(
+        Video("broken", "broken.mp4", "test", (CLASSES[0],), status="corrupt")
+    )  # no features, as in a real run
     write_videos(world.videos, videos)
     made_with = {"student": student.settings, "student_digest": digest_of(student)}
     for shard in range(2):
-        write_features(world.features / f"shard-{shard:03d}", rows[shard::2], CLASSES, "float32", 256, made_with)
+        write_features(
+            world.features / f"shard-{shard:03d}",
+            rows[shard::2],
+            CLASSES,
+            "float32",
+            256,
+            made_with,
+        )
     complete_root(world.features, [world.features / f"shard-{shard:03d}" for shard in range(2)])
     return world
 
 
-def _moments(prototypes: dict[str, np.ndarray], labels: np.ndarray, mark: np.ndarray, random: np.random.Generator) -> dict:
+def _moments(
+    prototypes: dict[str, np.ndarray],
+    labels: np.ndarray,
+    mark: np.ndarray,
+    random: np.random.Generator,
+) -> dict:
     """Features of moments: of a class, or of none for label -1; marked or not."""
     features = {}
     for modality, prototype in prototypes.items():
-        clean = np.where(labels[:, None] >= 0, prototype[labels], 0) + 0.4 * random.normal(size=(len(labels), WIDTH))
+        clean = np.where(labels[:, None] >= 0, prototype[labels], 0) + 0.4 * random.normal(
+            size=(len(labels), WIDTH)
+        )
         clean[:, -1] = mark + 0.1 * random.normal(size=len(labels))
         features[modality] = clean.astype(np.float32)
     return features
@@ -81,21 +100,37 @@ def _moments(prototypes: dict[str, np.ndarray], labels: np.ndarray, mark: np.nda
 def _student(path: Path, prototypes: dict[str, np.ndarray], random: np.random.Generator) -> Student:
     """A student whose Psi and classifier are fitted on single moments of actions."""
     torch.manual_seed(0)
-    student = Student(("image", "audio"), len(CLASSES), WIDTH, STUDENT.image_widths, STUDENT.audio_widths, STUDENT.blocks)
+    student = Student(
+        ("image", "audio"),
+        len(CLASSES),
+        WIDTH,
+        STUDENT.image_widths,
+        STUDENT.audio_widths,
+        STUDENT.blocks,
+    )
     labels = random.integers(len(CLASSES), size=240)
     seen = _moments(prototypes, labels, np.zeros(240), random)
     features, wanted = {m: torch.from_numpy(x) for m, x in seen.items()}, torch.from_numpy(labels)
-    optimizer = torch.optim.Adam([*student.fusion.parameters(), *student.classifier.parameters()], 0.01)
+    optimizer = torch.optim.Adam(
+        [*student.fusion.parameters(), *student.classifier.parameters()], 0.01
+    )
     for _ in range(100):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(student.classifier(student.fuse(features)), wanted).backward()
+        torch.nn.functional.cross_entropy(
+            student.classifier(student.fuse(features)), wanted
+        ).backward()
         optimizer.step()
     save_student(path, student, STUDENT, CLASSES, distilled=True, media=MEDIA, mels=config.Mels())
     return load_student(path)
 
 
-def _video(prototypes: dict[str, np.ndarray], label: int, student: Student, random: np.random.Generator) -> VideoFeatures:
-    """A video of 16 to 31 moments in eight spans: two of action, two of adverts, the rest distraction, in any order."""
+def _video(
+    prototypes: dict[str, np.ndarray], label: int, student: Student, random: np.random.Generator
+) -> VideoFeatures:
+    """A video of 16 to 31 moments in eight spans.
+
+    Two of action, two of adverts, the rest distraction, in any order.
+    """
     count = int(random.integers(16, 32))
     kind = random.permutation(8)[np.arange(count) * 8 // count]
     action, advert = kind < 2, (kind >= 2) & (kind < 4)

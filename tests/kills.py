@@ -1,9 +1,11 @@
-"""Kill a whole tiny run at seeded random moments, run it again until it is done, and compare with a run left alone.
+"""Kill a whole tiny run at seeded random moments, run it again until it is done, and compare with a
+run left alone.
 
     python tests/kills.py FOLDER --kills 100 [--seed 1] [TARGET ...]
 
-Three kinds of kill, all by SIGKILL: of one process of a job (the shell, l2l, a worker, ffmpeg), of Snakemake alone, of Snakemake
-and all its jobs. Snakemake is started again at once; a run that gets done is compared, cleared, and killed from the start.
+Three kinds of kill, all by SIGKILL: of one process of a job (the shell, l2l, a worker, ffmpeg), of
+    Snakemake alone, of Snakemake and all its jobs. Snakemake is started again at once; a run that
+    gets done is compared, cleared, and killed from the start.
 """
 
 import argparse
@@ -20,15 +22,29 @@ from pathlib import Path
 import torch
 from workflow_runs import kill_group, snakemake, start_snakemake, tiny_with
 
-VIDEOS = {"adapter": "demo", "role": "both", "kind": "untrimmed", "train": 16, "val": 2, "test": 4, "side_pixels": 32}
+VIDEOS = {
+    "adapter": "demo",
+    "role": "both",
+    "kind": "untrimmed",
+    "train": 16,
+    "val": 2,
+    "test": 4,
+    "side_pixels": 32,
+}
 SMALLEST = {"all": VIDEOS | {"min_seconds": 4, "max_seconds": 5, "shards": 2}}
 KINDS = ("job", "snakemake", "group")
 SHARE = 6
-"""The latest moment of a kill after a start, as a share of a whole run's time: each job gets done in less, so runs advance."""
+"""The latest moment of a kill after a start, as a share of a whole run's time.
+
+Each job gets done in less, so runs advance.
+"""
 
 
 def smallest(path: Path) -> Path:
-    """The configuration of the smallest whole run: the same few videos are distilled from and skimmed."""
+    """The configuration of the smallest whole run.
+
+    The same few videos are distilled from and skimmed.
+    """
     return tiny_with(path, SMALLEST, run="small")
 
 
@@ -45,8 +61,14 @@ def descendants(pid: int) -> list[int]:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What two finished runs do not have in common: files, bytes; of networks, settings and tensors."""
-    files = [{f.relative_to(top): f for f in top.rglob("*") if f.name != ".snakemake_timestamp"} for top in (one, other)]
+    """What two finished runs do not have in common: files, bytes.
+
+    Of networks, settings and tensors.
+    """
+    files = [
+        {f.relative_to(top): f for f in top.rglob("*") if f.name != ".snakemake_timestamp"}
+        for top in (one, other)
+    ]
     found = [f"{name}: in one only" for name in sorted(files[0].keys() ^ files[1].keys())]
     for name in sorted(files[0].keys() & files[1].keys()):
         if files[0][name].is_file() and not _same(files[0][name], files[1][name]):
@@ -59,7 +81,11 @@ def _same(one: Path, other: Path) -> bool:
         return one.read_bytes() == other.read_bytes()
     a, b = (torch.load(path, weights_only=True) for path in (one, other))
     states = a.pop("state"), b.pop("state")
-    return a == b and states[0].keys() == states[1].keys() and all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+    return (
+        a == b
+        and states[0].keys() == states[1].keys()
+        and all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+    )
 
 
 def _kill(process: subprocess.Popen[str], kind: str, rng: random.Random) -> bool:
@@ -78,11 +104,15 @@ def _kill(process: subprocess.Popen[str], kind: str, rng: random.Random) -> bool
     return True
 
 
-def survive(folder: Path, kills: int, seed: int, targets: Sequence[str] = ()) -> tuple[dict[str, int], list[str]]:
-    """Kill runs in `folder`, whole or up to some targets, until there were `kills`, then let the last be done.
+def survive(
+    folder: Path, kills: int, seed: int, targets: Sequence[str] = ()
+) -> tuple[dict[str, int], list[str]]:
+    """Kill runs in `folder`, whole or up to some targets, until there were `kills`, then let the
+    last be done.
 
     Returns:
-        how many kills of each kind, starts and finished runs there were; how those runs differ from one left alone.
+        how many kills of each kind, starts and finished runs there were; how those runs differ from
+        one left alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng, config, run = random.Random(seed), smallest(folder / "small.yaml"), folder / "run"
@@ -115,7 +145,9 @@ def survive(folder: Path, kills: int, seed: int, targets: Sequence[str] = ()) ->
         if process.returncode == -signal.SIGKILL:
             unlocked = snakemake(run, "--unlock", configfile=config)
             assert unlocked.returncode == 0, unlocked.stderr
-        assert _kills(counts) > before, f"a run that nobody killed failed: see {run / '.snakemake/log'}"
+        assert _kills(counts) > before, (
+            f"a run that nobody killed failed: see {run / '.snakemake/log'}"
+        )
 
 
 def _kills(counts: dict[str, int]) -> int:
@@ -123,7 +155,9 @@ def _kills(counts: dict[str, int]) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("targets", nargs="*")
     parser.add_argument("--kills", type=int, default=100)
@@ -131,6 +165,9 @@ if __name__ == "__main__":
     options = parser.parse_args()
     began = time.monotonic()
     counts, found = survive(options.folder.resolve(), options.kills, options.seed, options.targets)
-    print(", ".join(f"{count} {what}" for what, count in counts.items()), f"in {time.monotonic() - began:.0f} s")
+    print(
+        ", ".join(f"{count} {what}" for what, count in counts.items()),
+        f"in {time.monotonic() - began:.0f} s",
+    )
     print("\n".join(found) or "every artifact equals that of a run left alone")
     raise SystemExit(bool(found))

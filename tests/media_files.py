@@ -1,4 +1,6 @@
-"""Tiny videos for tests: pictures that carry their number, sound that tells its time, and a flash that comes with a beep."""
+"""Tiny videos for tests: pictures that carry their number, sound that tells its time, and a flash
+that comes with a beep.
+"""
 
 import subprocess
 from collections.abc import Sequence
@@ -13,7 +15,9 @@ from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import ffmpeg_program
 
-WHOLE = Media(resize_pixels=(64, 64), frame_pixels=64, jpeg_quality="lossless")  # nothing cropped, so that the strip is seen
+WHOLE = Media(
+    resize_pixels=(64, 64), frame_pixels=64, jpeg_quality="lossless"
+)  # nothing cropped, so that the strip is seen
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", "-pix_fmt", "yuv420p")
 BLOCKS = 16
 TONES = "0.5*sin(2*PI*(300+100*floor(t))*t)"  # during second k: 300 + 100 k Hz
@@ -22,11 +26,20 @@ TONES = "0.5*sin(2*PI*(300+100*floor(t))*t)"  # during second k: 300 + 100 k Hz
 def run(*arguments: str | Path, pictures: bytes | None = None) -> None:
     """Run ffmpeg; it must succeed."""
     argv = [ffmpeg_program(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments]
-    subprocess.run(argv, input=pictures, stdin=subprocess.DEVNULL if pictures is None else None, check=True, timeout=300)
+    subprocess.run(
+        argv,
+        input=pictures,
+        stdin=subprocess.DEVNULL if pictures is None else None,
+        check=True,
+        timeout=300,
+    )
 
 
 def numbered(count: int, side: int = 64) -> np.ndarray:
-    """Pictures whose upper half is a strip of 16 blocks, the lowest bit of their number first: uint8 (count, side, side, 3)."""
+    """Pictures whose upper half is a strip of 16 blocks, the lowest bit of their number first.
+
+    Uint8 (count, side, side, 3).
+    """
     bits = (np.arange(count)[:, None] >> np.arange(BLOCKS)) & 1
     strip = (np.repeat(bits, side // BLOCKS, axis=1) * 200 + 27).astype(np.uint8)
     pictures = np.full((count, side, side, 3), 100, np.uint8)
@@ -35,7 +48,9 @@ def numbered(count: int, side: int = 64) -> np.ndarray:
 
 
 def numbers(pictures: np.ndarray) -> list[int]:
-    """The numbers on pictures (pictures, side, side, 3), the strip being the upper eighth at least and the whole width."""
+    """The numbers on pictures (pictures, side, side, 3), the strip being the upper eighth at least
+    and the whole width.
+    """
     rows, block = pictures.shape[1] // 10, pictures.shape[2] / BLOCKS
     middles = [round((i + 0.5) * block) for i in range(BLOCKS)]
     lit = pictures[:, rows // 3 + 1 : rows, middles].astype(float).mean(axis=(1, 3)) > 128
@@ -54,13 +69,26 @@ def make_video(
     count = round(seconds * rate)
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x64", "-r", str(rate), "-i", "pipe:0"]
     heard = ["-f", "lavfi", "-i", f"aevalsrc={sound}:s=44100:d={seconds}"] if sound else []
-    argv = [ffmpeg_program(), "-hide_banner", "-loglevel", "error", "-y", *raw, *heard, *video, *extra, f"file:{path}"]
+    argv = [
+        ffmpeg_program(),
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-y",
+        *raw,
+        *heard,
+        *video,
+        *extra,
+        f"file:{path}",
+    ]
     subprocess.run(argv, input=numbered(count).tobytes(), check=True, timeout=300)
     return path
 
 
 def flash_and_beep(path: Path, at: float, seconds: float = 4.0, extra: Sequence[str] = ()) -> Path:
-    """A black, silent video but for a fifth of a second from `at`, when it is white and beeps at 1 kHz."""
+    """A black, silent video but for a fifth of a second from `at`, when it is white and beeps at 1
+    kHz.
+    """
     during = f"between(t,{at},{at + 0.2})"
     picture = f"color=black:s=64x64:r=30:d={seconds},drawbox=t=fill:c=white:enable='{during}'"
     beep = f"aevalsrc='0.8*sin(2*PI*1000*t)*{during}':s=44100:d={seconds}"
@@ -77,11 +105,16 @@ def listed(path: Path, video: str = "v", label: str = "a", split: str = "train")
 def decoded(path: Path, media: Media = WHOLE, pictures: str = "clips") -> Decoded:
     """A file decoded as the stage would."""
     video = listed(path)
-    return decode(path, media, video.video_stream, video.audio_stream, video.duration_seconds, pictures)  # type: ignore[arg-type]
+    return decode(
+        path, media, video.video_stream, video.audio_stream, video.duration_seconds, pictures
+    )  # type: ignore[arg-type]
 
 
 def tones(waveform: np.ndarray) -> list[int]:
-    """The strongest frequency in the middle of each whole second, to the nearest 10 Hz; 0 where it is silent."""
+    """The strongest frequency in the middle of each whole second, to the nearest 10 Hz.
+
+    0 where it is silent.
+    """
     found = []
     for second in range(len(waveform) // 16000):
         middle = waveform[second * 16000 + 1600 :][:12800].astype(float)

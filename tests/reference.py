@@ -1,7 +1,9 @@
-"""The public code's forward pass, said again: slow, literal, in float64, on raw tensors by the public code's names.
+"""The public code's forward pass, said again: slow, literal, in float64, on raw tensors by the
+public code's names.
 
-Written from a description of what it computes (which features, which mask, what is averaged), not from its text. With
-`accidents=False` each of its departures from the paper is put right, where it stands, so that both can be asked for.
+Written from a description of what it computes (which features, which mask, what is averaged), not
+from its text. With `accidents=False` each of its departures from the paper is put right, where it
+stands, so that both can be asked for.
 """
 
 import argparse
@@ -15,11 +17,16 @@ MASKED = -1e35
 FEWEST = 10
 
 
-# ---- checkpoints of its shape, in its order -----------------------------------------------------------------------------------
+# ---- checkpoints of its shape, in its order ------------------------------------------------------
 
 
-def two_modalities_state(classes=200, features=512, psi=1024, hidden=1024, key=512, query=1024, seed=0):
-    """A state dict with two modalities; numbers as after some training, so that attention is choosy."""
+def two_modalities_state(
+    classes=200, features=512, psi=1024, hidden=1024, key=512, query=1024, seed=0
+):
+    """A state dict with two modalities.
+
+    Numbers as after some training, so that attention is choosy.
+    """
     fused = 512 if features == 512 else features + 1
     shapes = {
         **linear("net_imageAudio.imageAudio_fc1", psi, 2 * features),
@@ -53,12 +60,18 @@ def linear(name, width_out, *width_in):
 
 
 def norm_shapes(name, width):
-    parts = {f"{name}.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
+    parts = {
+        f"{name}.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")
+    }
     return parts | {f"{name}.num_batches_tracked": ()}
 
 
 def query_shapes(name, hidden, query, key):
-    return linear(f"{name}.0", query, hidden) | norm_shapes(f"{name}.1", query) | linear(f"{name}.3", key, query)
+    return (
+        linear(f"{name}.0", query, hidden)
+        | norm_shapes(f"{name}.1", query)
+        | linear(f"{name}.3", key, query)
+    )
 
 
 def key_shapes(name, features, key):
@@ -68,7 +81,10 @@ def key_shapes(name, features, key):
 def lstm_shapes(features, hidden):
     shapes = {"rnn.bias_ih": (4 * hidden,), "rnn.bias_hh": (4 * hidden,)}
     for which, width in (("hh", hidden), ("ih", features)):
-        shapes |= {f"rnn.weight_{which}_g": (4 * hidden, 1), f"rnn.weight_{which}_v": (4 * hidden, width)}
+        shapes |= {
+            f"rnn.weight_{which}_g": (4 * hidden, 1),
+            f"rnn.weight_{which}_v": (4 * hidden, width),
+        }
     return shapes
 
 
@@ -101,13 +117,18 @@ def checkpoint(state, steps=10):
     return {
         "epoch": 24,
         "model": state,
-        "optimizer": {"state": momentum, "param_groups": [{"lr": 0.01, "nesterov": True, "params": [0]}]},
+        "optimizer": {
+            "state": momentum,
+            "param_groups": [{"lr": 0.01, "nesterov": True, "params": [0]}],
+        },
         "scheduler": {"milestones": [15, 20], "base_lrs": [0.01], "last_epoch": 975},
-        "namespace": argparse.Namespace(num_classes=200, episode_length=steps, milestones=[15, 20], logger=None, lr=0.01),
+        "namespace": argparse.Namespace(
+            num_classes=200, episode_length=steps, milestones=[15, 20], logger=None, lr=0.01
+        ),
     }
 
 
-# ---- pieces -------------------------------------------------------------------------------------------------------------------
+# ---- pieces --------------------------------------------------------------------------------------
 
 
 def layer(state, name, x):
@@ -117,11 +138,15 @@ def layer(state, name, x):
 
 def batch_norm(state, name, x):
     mean, variance = state[f"{name}.running_mean"].double(), state[f"{name}.running_var"].double()
-    return (x - mean) / torch.sqrt(variance + 1e-5) * state[f"{name}.weight"].double() + state[f"{name}.bias"].double()
+    return (x - mean) / torch.sqrt(variance + 1e-5) * state[f"{name}.weight"].double() + state[
+        f"{name}.bias"
+    ].double()
 
 
 def query_of(state, name, h):
-    return layer(state, f"{name}.3", torch.relu(batch_norm(state, f"{name}.1", layer(state, f"{name}.0", h))))
+    return layer(
+        state, f"{name}.3", torch.relu(batch_norm(state, f"{name}.1", layer(state, f"{name}.0", h)))
+    )
 
 
 def key_of(state, name, feature):
@@ -140,34 +165,52 @@ def lstm_weight(state, which):
 
 
 def lstm_step(weights, state, x, h, c):
-    gates = weights["ih"] @ x + state["rnn.bias_ih"].double() + weights["hh"] @ h + state["rnn.bias_hh"].double()
+    gates = (
+        weights["ih"] @ x
+        + state["rnn.bias_ih"].double()
+        + weights["hh"] @ h
+        + state["rnn.bias_hh"].double()
+    )
     i, f, g, o = gates.chunk(4)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
 def weights_over(query, keys, mask):
-    """Softmax over every position of the batch; a masked one has a score so low that it gets nothing, unless all have."""
+    """Softmax over every position of the batch.
+
+    A masked one has a score so low that it gets nothing, unless all have.
+    """
     scores = torch.stack([query @ key for key in keys]) / math.sqrt(len(query))
     return torch.softmax(scores * mask + (1 - mask) * MASKED, 0)
 
 
-# ---- from videos to a batch ---------------------------------------------------------------------------------------------------
+# ---- from videos to a batch ----------------------------------------------------------------------
 
 
 def filled(features, how):
-    """A short video with copies of its last moment, or of moments drawn by Python's generator; `how` holds their numbers."""
+    """A short video with copies of its last moment, or of moments drawn by Python's generator.
+
+    `how` holds their numbers.
+    """
     return torch.cat([features, features[how]]) if how else features
 
 
 def positions_to_copy(length, kind):
     missing = range(FEWEST - length)
-    return [length - 1 for _ in missing] if kind == "last" else [random.randint(0, length - 1) for _ in missing]
+    return (
+        [length - 1 for _ in missing]
+        if kind == "last"
+        else [random.randint(0, length - 1) for _ in missing]
+    )
 
 
 def batch_of(videos):
     longest = max(len(video) for video in videos)
-    batch, mask = torch.zeros(len(videos), longest, videos[0].shape[1], dtype=torch.double), torch.zeros(len(videos), longest)
+    batch, mask = (
+        torch.zeros(len(videos), longest, videos[0].shape[1], dtype=torch.double),
+        torch.zeros(len(videos), longest),
+    )
     for i, video in enumerate(videos):
         batch[i, : len(video)] = video
         mask[i, : len(video)] = 1
@@ -175,10 +218,16 @@ def batch_of(videos):
 
 
 def between(batch, mask, factor, accidents):
-    """Features of every factor-th position, interpolated to all; on half pixels over the padding, or on the true time axis."""
+    """Features of every factor-th position, interpolated to all.
+
+    On half pixels over the padding, or on the true time axis.
+    """
     if accidents:
         read = batch[:, ::factor].permute(0, 2, 1)
-        return F.interpolate(read, size=batch.shape[1], mode="linear").permute(0, 2, 1) * mask[..., None]
+        return (
+            F.interpolate(read, size=batch.shape[1], mode="linear").permute(0, 2, 1)
+            * mask[..., None]
+        )
     out = torch.zeros_like(batch)
     for i in range(len(batch)):
         length = int(mask[i].sum())
@@ -191,13 +240,16 @@ def between(batch, mask, factor, accidents):
 
 
 def mask_out(mask, index, valid, accidents):
-    """The mask less one position; used up, it stays so in the public code, and starts anew in ours."""
+    """The mask less one position.
+
+    Used up, it stays so in the public code, and starts anew in ours.
+    """
     mask = mask.clone()
     mask[index] = 0
     return valid.clone() if not accidents and mask.sum() == 0 else mask
 
 
-# ---- the two variants ---------------------------------------------------------------------------------------------------------
+# ---- the two variants ----------------------------------------------------------------------------
 
 
 def two_modalities(state, videos, steps, factor=1, hard=False, repeats=False, accidents=True):
@@ -216,7 +268,12 @@ def two_modalities(state, videos, steps, factor=1, hard=False, repeats=False, ac
         image_keys = [key_of(state, "image_key_conv1x1", x) for x in image_bank[i]]
         audio_keys = [key_of(state, "audio_key_conv1x1", x) for x in audio_bank[i]]
         image, audio = image_bank[i].sum(0) / mask[i].sum(), audio_bank[i].sum(0) / mask[i].sum()
-        image_mask, audio_mask, image_index, audio_index = mask[i].double(), mask[i].double(), None, None
+        image_mask, audio_mask, image_index, audio_index = (
+            mask[i].double(),
+            mask[i].double(),
+            None,
+            None,
+        )
         if accidents:
             image_index = audio_index = start_index[i]
         h = c = torch.zeros(state["rnn.weight_hh_v"].shape[1], dtype=torch.double)
@@ -227,15 +284,22 @@ def two_modalities(state, videos, steps, factor=1, hard=False, repeats=False, ac
                 audio_mask = mask_out(audio_mask, audio_index, mask[i].double(), accidents)
             z = psi_of(state, image, audio)
             h, c = lstm_step(weights, state, z, h, c)
-            image_weights = weights_over(query_of(state, "image_queryfeature_mlp", h), image_keys, image_mask)
-            audio_weights = weights_over(query_of(state, "audio_queryfeature_mlp", h), audio_keys, audio_mask)
+            image_weights = weights_over(
+                query_of(state, "image_queryfeature_mlp", h), image_keys, image_mask
+            )
+            audio_weights = weights_over(
+                query_of(state, "audio_queryfeature_mlp", h), audio_keys, audio_mask
+            )
             image_index, audio_index = image_weights.argmax(), audio_weights.argmax()
             a = torch.softmax(layer(state, "modality_attention", h), 0)
             image = a[0] * (image_weights @ image_bank[i]) + a[1] * (audio_weights @ image_bank[i])
             audio = a[0] * (image_weights @ audio_bank[i]) + a[1] * (audio_weights @ audio_bank[i])
             inputs.append(z)
             if hard:
-                image, audio = image_bank[i, image_index], audio_bank[i, image_index if accidents else audio_index]
+                image, audio = (
+                    image_bank[i, image_index],
+                    audio_bank[i, image_index if accidents else audio_index],
+                )
         logits.append(layer(state, "net_classifier.classifier", torch.stack(inputs).mean(0)))
     return torch.stack(logits)
 

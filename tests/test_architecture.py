@@ -1,4 +1,7 @@
-"""One spine, seen from every side: the same stages in the same order, which meet only where they mean to."""
+"""One spine, seen from every side.
+
+The same stages in the same order, which meet only where they mean to.
+"""
 
 import ast
 import re
@@ -11,11 +14,23 @@ from l2l.__main__ import STAGES, VERBS
 from l2l.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
-SPINE = ["videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report"]
+SPINE = [
+    "videos",
+    "manifest",
+    "media",
+    "mels",
+    "teacher",
+    "student",
+    "features",
+    "skimmer",
+    "evaluation",
+    "report",
+]
 RULES = [*SPINE, "study"]  # which runs the spine for several seeds
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
 ON_TOP = {"plan", "reference"}  # packages on top, for people
-# What a later stage may import of an earlier one, besides its artifact: a network that it runs again,
+# What a later stage may import of an earlier one, besides its artifact: a network that it runs
+# again,
 DOORS = {"artifact", "network"}
 # and what is done in two places but written once.
 SHARED = {
@@ -34,21 +49,35 @@ def text(path):
 
 
 def imports():
-    """Each (importing, imported) pair of modules below l2l, those hidden in functions and under TYPE_CHECKING too."""
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "l2l").rglob("*.py")}
+    """Each (importing, imported) pair of modules below l2l, those hidden in functions and under
+    TYPE_CHECKING too.
+    """
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (ROOT / "l2l").rglob("*.py")
+    }
     for module, path in modules.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{module}: imports are absolute"
+            assert not (isinstance(node, ast.ImportFrom) and node.level), (
+                f"{module}: imports are absolute"
+            )
             names = [node.module] if isinstance(node, ast.ImportFrom) else []
             if isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in modules else node.module for a in node.names]
+                names = [
+                    f"{node.module}.{a.name}"
+                    if f"{node.module}.{a.name}" in modules
+                    else node.module
+                    for a in node.names
+                ]
             elif isinstance(node, ast.Import):
                 names = [a.name for a in node.names]
             yield from ((module, name) for name in names if name and name.startswith("l2l."))
 
 
 def test_the_snakefile_includes_the_stages_in_the_order_they_run():
-    assert re.findall(r'^include: "workflow/rules/(\w+)\.smk"$', text("Snakefile"), re.MULTILINE) == ["common", *RULES]
+    assert re.findall(
+        r'^include: "workflow/rules/(\w+)\.smk"$', text("Snakefile"), re.MULTILINE
+    ) == ["common", *RULES]
     assert {path.stem for path in (ROOT / "workflow/rules").glob("*.smk")} == {"common", *RULES}
 
 
@@ -60,7 +89,10 @@ def test_the_configuration_has_a_section_a_stage_in_that_order():
 
 
 def test_a_stage_is_a_package_and_its_verbs_come_in_that_order():
-    assert {path.parent.name for path in (ROOT / "l2l").glob("*/__init__.py")} == {*PACKAGES, *ON_TOP}
+    assert {path.parent.name for path in (ROOT / "l2l").glob("*/__init__.py")} == {
+        *PACKAGES,
+        *ON_TOP,
+    }
     owners = [module.split(".")[1] for module in STAGES.values()]
     assert owners == sorted(owners, key=PACKAGES.index)
 
@@ -82,13 +114,17 @@ def test_a_stage_reads_another_through_its_artifact():
 
 def test_what_a_rule_runs_is_a_verb():
     for path in (ROOT / "workflow/rules").glob("*.smk"):
-        assert set(re.findall(r"-m l2l (\w+)", path.read_text(encoding="utf-8"))) <= set(VERBS), path.name
+        assert set(re.findall(r"-m l2l (\w+)", path.read_text(encoding="utf-8"))) <= set(VERBS), (
+            path.name
+        )
 
 
 def test_no_rule_puts_anything_into_snakemakes_own_report():
     """Which would show ids and titles as they are."""
     for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
-        assert not re.search(r"\breport\(|\bcaption\b|^report:", path.read_text("utf-8"), re.MULTILINE), path.name
+        assert not re.search(
+            r"\breport\(|\bcaption\b|^report:", path.read_text("utf-8"), re.MULTILINE
+        ), path.name
 
 
 def test_nothing_in_the_package_knows_of_snakemake():

@@ -15,8 +15,25 @@ from l2l.media.artifact import read_media
 from l2l.media.stage import decode_videos
 from l2l.stores import read_table
 
-COLUMNS = ("file", "state", "reason", "frames", "duration_seconds", "sound_seconds", "video_stream", "audio_stream")
-ODD_NAMES = ("a b.mp4", "-dash.mp4", "%03d.mp4", "$(id);'\".mp4", "c:d.mp4", "new\nline.mp4", "\udcff\x1b[31m.mp4")
+COLUMNS = (
+    "file",
+    "state",
+    "reason",
+    "frames",
+    "duration_seconds",
+    "sound_seconds",
+    "video_stream",
+    "audio_stream",
+)
+ODD_NAMES = (
+    "a b.mp4",
+    "-dash.mp4",
+    "%03d.mp4",
+    "$(id);'\".mp4",
+    "c:d.mp4",
+    "new\nline.mp4",
+    "\udcff\x1b[31m.mp4",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +59,21 @@ def folder(tmp_path_factory) -> Path:
 
 def checked(tmp_path: Path, *paths: Path) -> tuple[int, dict[str, dict[str, str]]]:
     status = main(["check", *map(str, paths), "--tsv", str(tmp_path / "out" / "check.tsv")])
-    return status, {Path(row["file"]).name: row for row in read_table(tmp_path / "out" / "check.tsv", COLUMNS)}
+    return status, {
+        Path(row["file"]).name: row for row in read_table(tmp_path / "out" / "check.tsv", COLUMNS)
+    }
 
 
 def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
     status, found = checked(tmp_path, folder)
     assert status == 1
     assert "1 files that are not named as videos are left out" in capsys.readouterr().err
-    dataset = FolderDataset(adapter="folder", role="source", shards=1, folder=folder.parent, test_fraction=0)
-    list_videos(tmp_path / "videos.tsv", tmp_path / "shards", dataset, Manifest(max_bad_fraction=1), seed=0)
+    dataset = FolderDataset(
+        adapter="folder", role="source", shards=1, folder=folder.parent, test_fraction=0
+    )
+    list_videos(
+        tmp_path / "videos.tsv", tmp_path / "shards", dataset, Manifest(max_bad_fraction=1), seed=0
+    )
     decode_videos(tmp_path / "shards/shard-000.tsv", tmp_path / "media.h5", Media(), "target")
     with read_media(tmp_path / "media.h5") as media:
         expected = {Path(video).name: media.states[video] for video in media.states}
@@ -66,18 +89,27 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
         "half.mp4": "truncated",
         "same.mp4": "duplicate",
         "empty.mp4": "corrupt",
-        "list.mp4": found["list.mp4"]["state"],  # which state that is, the tests of the manifest say
+        "list.mp4": found["list.mp4"][
+            "state"
+        ],  # which state that is, the tests of the manifest say
         "page.mp4": found["page.mp4"]["state"],
         "dangles.mp4": "missing",
         "loops.mp4": found["loops.mp4"]["state"],
     }
-    assert not {found[name]["state"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(USABLE)
+    assert not {found[name]["state"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(
+        USABLE
+    )
 
 
 def test_lengths_and_streams_are_told(folder, tmp_path, capsys):
     status, found = checked(tmp_path, folder / "good.mp4", folder / "deaf.mp4", folder / "half.mp4")
     good, deaf, half = (found[name] for name in ("good.mp4", "deaf.mp4", "half.mp4"))
-    assert (good["frames"], good["duration_seconds"], good["video_stream"], good["audio_stream"]) == ("60", "2.0", "0", "1")
+    assert (
+        good["frames"],
+        good["duration_seconds"],
+        good["video_stream"],
+        good["audio_stream"],
+    ) == ("60", "2.0", "0", "1")
     assert 1.9 < float(good["sound_seconds"]) <= 2.0
     assert (deaf["sound_seconds"], deaf["audio_stream"]) == ("0.0", "-1")
     assert (half["frames"], half["sound_seconds"]) == ("0", "0.0")
@@ -108,7 +140,9 @@ def test_odd_names_are_told_on_one_plain_line(folder, tmp_path, name, capsys, mo
     shutil.copy(folder / "good.mp4", tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert main(["check", f"./{name}", "--tsv", "out.tsv"]) == 0
-    assert [(row["file"], row["state"]) for row in read_table(Path("out.tsv"), COLUMNS)] == [(name, "ok")]
+    assert [(row["file"], row["state"]) for row in read_table(Path("out.tsv"), COLUMNS)] == [
+        (name, "ok")
+    ]
     (line, last) = capsys.readouterr().out.splitlines()
     assert line.isprintable()
     assert last == "1 of 1 files can be used"
@@ -121,14 +155,20 @@ def test_nothing_to_check_is_said(tmp_path, capsys):
 
 def test_a_table_that_cannot_be_written_is_told_in_one_line(folder, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert main(["check", str(folder / "good.mp4"), "--tsv", str(tmp_path / "file" / "out.tsv")]) == 1
+    assert (
+        main(["check", str(folder / "good.mp4"), "--tsv", str(tmp_path / "file" / "out.tsv")]) == 1
+    )
     (line,) = capsys.readouterr().err.splitlines()
     assert "out.tsv: cannot be written" in line
 
 
 @pytest.mark.slow
 def test_every_odd_file_ends_in_a_state(odd, tmp_path):
-    few = [path for path in sorted(odd.iterdir()) if path.suffix != ".tsv" and path.stat().st_size < 1 << 20]
+    few = [
+        path
+        for path in sorted(odd.iterdir())
+        if path.suffix != ".tsv" and path.stat().st_size < 1 << 20
+    ]
     _, found = checked(tmp_path, *few)
     assert found.keys() == {path.name for path in few}
     assert {row["state"] for row in found.values()} <= set(STATES)

@@ -13,19 +13,25 @@ from l2l.errors import BadInput
 
 
 def with_threads(train, threads):
-    return training_world.Training(train.function, {**train.options, "threads": threads}, train.artifact)
+    return training_world.Training(
+        train.function, {**train.options, "threads": threads}, train.artifact
+    )
 
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_training_killed_at_any_moment_goes_on_to_the_same_file(inputs, tmp_path, name):
-    """Killed again and again, with checkpoints after every step or only at epochs' ends, with data loaded here or elsewhere."""
+    """Killed again and again, with checkpoints after every step or only at epochs' ends, with data
+    loaded here or elsewhere.
+    """
     train = training(name, inputs, accumulate=2)
     whole = run(train, tmp_path / "whole.pt")
     assert whole.status == (0,), whole.said
     killed, resumed = tmp_path / "killed.pt", 0
     for i, at in enumerate(moments_of_death(name, whole.events, 3)):
         number = (signal.SIGKILL, signal.SIGTERM)[i % 2]
-        ended = run(with_threads(train, 1 + i % 2), killed, at, number, every_seconds=(0, 600)[i % 2])
+        ended = run(
+            with_threads(train, 1 + i % 2), killed, at, number, every_seconds=(0, 600)[i % 2]
+        )
         resumed += "going on from" in ended.said
         if ended.status == (0,):
             break  # so little was left
@@ -72,7 +78,11 @@ def test_the_last_two_are_kept_and_a_damaged_one_falls_back_to_the_one_before(tm
         files = sorted(kept.folder.iterdir())
         assert len(files) == 2
         assert kept.latest()["step"] == 11
-        for content in (files[1].read_bytes()[:-70], b"", files[1].read_bytes()[:-9] + b"x" + files[1].read_bytes()[-8:]):
+        for content in (
+            files[1].read_bytes()[:-70],
+            b"",
+            files[1].read_bytes()[:-9] + b"x" + files[1].read_bytes()[-8:],
+        ):
             files[1].write_bytes(content)
             assert kept.latest()["step"] == 10
             assert "000000000011.pt: damaged" in capsys.readouterr().err
@@ -86,7 +96,10 @@ def test_another_setting_or_a_changed_input_begins_anew_and_the_end_clears_all(t
     data.write_text("one")
 
     def latest(*settings, save=False):
-        with pytest.raises(KeyboardInterrupt), resumable(tmp_path / "x.pt", [data], settings) as kept:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            resumable(tmp_path / "x.pt", [data], settings) as kept,
+        ):
             found = kept.latest()
             if save:
                 kept.save(1, {"of": list(settings)})
@@ -107,7 +120,10 @@ def test_another_setting_or_a_changed_input_begins_anew_and_the_end_clears_all(t
 
 def test_what_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "x.pt.checkpoints").write_text("a file where the folder has to be")
-    with pytest.raises(BadInput, match=r"000000000001\.pt: cannot be written"), resumable(tmp_path / "x.pt", [], []) as kept:
+    with (
+        pytest.raises(BadInput, match=r"000000000001\.pt: cannot be written"),
+        resumable(tmp_path / "x.pt", [], []) as kept,
+    ):
         kept.save(1, {})
 
 

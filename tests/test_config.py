@@ -25,7 +25,9 @@ def changed(path: str, value: object) -> dict:
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"]), ids=lambda p: p.name
+    "path",
+    sorted([*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"]),
+    ids=lambda p: p.name,
 )
 def test_every_configuration_in_the_repository_is_valid(path):
     assert isinstance(read_config(path), Config)
@@ -38,23 +40,52 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ("medai", {}, "medai: no such key; allowed in the top level: run, seed, videos"),
         ("teacher.fit.epoch", 3, "teacher.fit.epoch: no such key; allowed in teacher.fit: epochs"),
         ("mels.bands", 0, "mels.bands: Input should be greater than or equal to 1 (found 0)"),
-        ("student.modalities", ["smell"], "student.modalities.0: Input should be 'image' or 'audio' (found 'smell')"),
-        ("student.modalities", ["audio", "image"], "modalities must be [image, audio], [image] or [audio]"),
-        ("student.modalities", ["image", "image"], "modalities must be [image, audio], [image] or [audio]"),
+        (
+            "student.modalities",
+            ["smell"],
+            "student.modalities.0: Input should be 'image' or 'audio' (found 'smell')",
+        ),
+        (
+            "student.modalities",
+            ["audio", "image"],
+            "modalities must be [image, audio], [image] or [audio]",
+        ),
+        (
+            "student.modalities",
+            ["image", "image"],
+            "modalities must be [image, audio], [image] or [audio]",
+        ),
         ("mels.floor", 1, "mels.floor: Input should be less than 1"),
         ("mels.fft_samples", 256, "fft_samples 256 must be even, at least window_samples 400"),
         ("mels.fft_samples", 401, "fft_samples 401 must be even"),
-        ("mels.fft_samples", 32000, "fft_samples 32000 must be even, at least window_samples 400, and below 32000"),
+        (
+            "mels.fft_samples",
+            32000,
+            "fft_samples 32000 must be even, at least window_samples 400, and below 32000",
+        ),
         ("media.clip_stride", 3, "must divide 16"),
         ("skimmer.fit.milestones", [90], "must rise and lie before epoch"),
-        ("videos.clips.role", "target", "videos: role source (or both): found none, expected one data set"),
-        ("videos.clips.adapter", "floder", "videos.clips.adapter: found 'floder', expected one of demo, folder, activitynet, "),
+        (
+            "videos.clips.role",
+            "target",
+            "videos: role source (or both): found none, expected one data set",
+        ),
+        (
+            "videos.clips.adapter",
+            "floder",
+            "videos.clips.adapter: found 'floder', expected one of demo, folder, activitynet, ",
+        ),
         (
             "videos.clips.trian",
             3,
-            "videos.clips.trian: no such key; allowed in videos.clips: role, shards, test_shards, adapter, ",
+            "videos.clips.trian: no such key; allowed in videos.clips: role, shards, test_shards, "
+            "adapter, ",
         ),
-        ("videos.clips.min_seconds", 0, "videos.clips.min_seconds: Input should be greater than or equal to 1.5 (found 0)"),
+        (
+            "videos.clips.min_seconds",
+            0,
+            "videos.clips.min_seconds: Input should be greater than or equal to 1.5 (found 0)",
+        ),
         (
             "skimmer.variants",
             {"own": {"a": 1}},
@@ -74,9 +105,21 @@ def test_a_wrong_key_or_value_is_told_in_one_line_that_names_it(path, value, tol
 
 
 def test_a_key_of_a_section_in_a_data_set_and_a_missing_adapter_are_named():
-    groups = {"adapter": "folder", "role": "both", "folder": "x", "shards": 1, "groups": {"table": "t.tsv", "colum": "c"}}
-    allowed = r"videos\.all\.groups\.colum: no such key; allowed in videos\.all\.groups: table, file_column, group_column$"
-    for videos, told in ((groups, allowed), ({"role": "both"}, r"videos\.all\.adapter: missing; expected one of demo, ")):
+    groups = {
+        "adapter": "folder",
+        "role": "both",
+        "folder": "x",
+        "shards": 1,
+        "groups": {"table": "t.tsv", "colum": "c"},
+    }
+    allowed = (
+        r"videos\.all\.groups\.colum: no such key; allowed in videos\.all\.groups: table, "
+        r"file_column, group_column$"
+    )
+    for videos, told in (
+        (groups, allowed),
+        ({"role": "both"}, r"videos\.all\.adapter: missing; expected one of demo, "),
+    ):
         with pytest.raises(BadInput, match=told):
             check_config(DEMO | {"videos": {"all": videos}}, "config.yaml")
 
@@ -88,7 +131,11 @@ def test_a_missing_section_is_named():
 
 
 def test_a_file_that_is_no_configuration_is_refused(tmp_path):
-    for text, told in (("- a\n- b\n", "expected sections"), ("a: [", "not YAML"), ("", "expected sections")):
+    for text, told in (
+        ("- a\n- b\n", "expected sections"),
+        ("a: [", "not YAML"),
+        ("", "expected sections"),
+    ):
         (tmp_path / "c.yaml").write_text(text)
         with pytest.raises(BadInput, match=told):
             read_config(tmp_path / "c.yaml")
@@ -107,15 +154,38 @@ def test_the_numbers_of_the_paper_stand_in_the_full_size_configurations(preset):
     assert (config.run, config.source, config.target) == (preset, "kinetics400", preset)
     assert (config.teacher.network, config.teacher.weights) == ("r2plus1d_18", "KINETICS400_V1")
     assert (config.student.image_start, config.student.stream_width) == ("none", None)
-    assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (112, 16, 2)
-    assert (config.mels.window_samples, config.mels.hop_samples, config.mels.bands) == (400, 160, 40)
+    assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (
+        112,
+        16,
+        2,
+    )
+    assert (config.mels.window_samples, config.mels.hop_samples, config.mels.bands) == (
+        400,
+        160,
+        40,
+    )
     distil = config.student.distil
-    assert (distil.epochs, distil.batch_size, distil.learning_rate, distil.milestones) == (60, 16, 0.001, (30, 50))
+    assert (distil.epochs, distil.batch_size, distil.learning_rate, distil.milestones) == (
+        60,
+        16,
+        0.001,
+        (30, 50),
+    )
     assert config.student.soft_weight == 100
     assert config.student.image_widths == config.student.audio_widths == (64, 128, 256, 512)
     skimmer = config.skimmer
-    assert (skimmer.hidden, skimmer.key, skimmer.query_hidden, skimmer.steps) == (1024, 512, 1024, 10)
+    assert (skimmer.hidden, skimmer.key, skimmer.query_hidden, skimmer.steps) == (
+        1024,
+        512,
+        1024,
+        10,
+    )
     fit = skimmer.fit
-    assert (fit.epochs, fit.batch_size, fit.learning_rate, fit.milestones) == (25, 256, 0.01, (15, 20))
+    assert (fit.epochs, fit.batch_size, fit.learning_rate, fit.milestones) == (
+        25,
+        256,
+        0.01,
+        (15, 20),
+    )
     assert (fit.momentum, fit.weight_decay) == (distil.momentum, distil.weight_decay) == (0.9, 1e-4)
     assert config.evaluation.sparse_factor == 5

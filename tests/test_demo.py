@@ -1,4 +1,7 @@
-"""The demo's world keeps its promise: one frame tells the object, the sound tells the motion, only both tell the class."""
+"""The demo's world keeps its promise.
+
+One frame tells the object, the sound tells the motion, only both tell the class.
+"""
 
 import av
 import numpy as np
@@ -19,7 +22,8 @@ motions = st.sampled_from(world.MOTIONS)
 @given(seeds, things)
 def test_the_first_picture_is_the_same_whatever_the_motion(seed, thing):
     firsts = [
-        world.paint(world.draw_scene(np.random.default_rng(seed), thing, motion, 32), np.zeros(1)) for motion in world.MOTIONS
+        world.paint(world.draw_scene(np.random.default_rng(seed), thing, motion, 32), np.zeros(1))
+        for motion in world.MOTIONS
     ]
     assert all((first == firsts[0]).all() for first in firsts)
 
@@ -38,8 +42,11 @@ def test_a_motion_moves_and_what_is_still_does_not(seed, thing, motion):
 def test_a_sound_does_not_depend_on_the_object(seed, motion):
     heard = []
     for thing in world.OBJECTS:
-        film = films.trimmed_clip(np.random.default_rng(seed), world.class_name(thing, motion), 1.5, 32)
-        # the scene and the sound draw from one generator, and a scene draws as much whatever the object
+        film = films.trimmed_clip(
+            np.random.default_rng(seed), world.class_name(thing, motion), 1.5, 32
+        )
+        # the scene and the sound draw from one generator, and a scene draws as much whatever the
+        # object
         heard.append(film.waveform)
     assert all((waveform == heard[0]).all() for waveform in heard)
 
@@ -81,8 +88,18 @@ def test_an_unknown_object_is_refused_by_name():
 
 
 def dataset(**changes: object) -> DemoDataset:
-    values = {"role": "target", "shards": 1, "adapter": "demo", "kind": "untrimmed", "train": 3, "val": 1, "test": 1}
-    return DemoDataset(**{**values, "min_seconds": 8, "max_seconds": 9, "side_pixels": 32, **changes})
+    values = {
+        "role": "target",
+        "shards": 1,
+        "adapter": "demo",
+        "kind": "untrimmed",
+        "train": 3,
+        "val": 1,
+        "test": 1,
+    }
+    return DemoDataset(
+        **{**values, "min_seconds": 8, "max_seconds": 9, "side_pixels": 32, **changes}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +128,8 @@ def test_the_same_seed_draws_the_same_bytes_on_one_core_and_on_two(drawn, tmp_pa
 
 def test_splits_are_drawn_apart_and_another_seed_draws_other_videos(drawn, tmp_path):
     draw_demo(tmp_path / "other", dataset(), 6)
-    of_seed_5, of_seed_6 = ({p.read_bytes() for p in folder.glob("*/*/*.mp4")} for folder in (drawn, tmp_path / "other"))
+    of_seed_5, of_seed_6 = (
+        {p.read_bytes() for p in folder.glob("*/*/*.mp4")} for folder in (drawn, tmp_path / "other")
+    )
     assert len(of_seed_5) == 5
     assert not of_seed_5 & of_seed_6

@@ -49,9 +49,12 @@ def test_a_tested_installation_is_well_and_shows_its_versions(capsys):
     assert told.endswith("all is well\n")
 
 
-def test_a_broken_torch_is_told_in_one_line_each_with_its_cure_and_the_rest_is_still_looked_at(broken):
+def test_a_broken_torch_is_told_in_one_line_each_with_its_cure_and_the_rest_is_still_looked_at(
+    broken,
+):
     found = broken(
-        torch="OSError('libcudart.so.13: cannot open shared object file: No such file or directory')",
+        torch="OSError('libcudart.so.13: cannot open shared object file: No such file or "
+        "directory')",
         torchvision="RuntimeError('operator torchvision::nms does not exist')",
         torchaudio="OSError('libtorchaudio.so: undefined symbol: _ZNK5torch8autograd4Node4nameEv')",
     )
@@ -67,9 +70,18 @@ def test_a_broken_torch_is_told_in_one_line_each_with_its_cure_and_the_rest_is_s
 @pytest.mark.parametrize(
     ("error", "cure"),
     [
-        (ImportError("libGL.so.1: cannot open shared object file: No such file or directory"), "libgl1"),
-        (ImportError("/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found"), "older than the package's build"),
-        (OSError("libsndfile.so.1: cannot open shared object file"), "library of the system is missing"),
+        (
+            ImportError("libGL.so.1: cannot open shared object file: No such file or directory"),
+            "libgl1",
+        ),
+        (
+            ImportError("/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found"),
+            "older than the package's build",
+        ),
+        (
+            OSError("libsndfile.so.1: cannot open shared object file"),
+            "library of the system is missing",
+        ),
         (ModuleNotFoundError("No module named 'sympy'"), "a package is missing"),
         (AttributeError("_ARRAY_API not found"), "another numpy"),
         (ZeroDivisionError("something never seen"), doctor.REINSTALL),
@@ -107,7 +119,9 @@ def test_an_ffmpeg_that_does_not_run_is_broken(monkeypatch, tmp_path):
 def test_a_gpu_is_named_and_one_that_does_not_answer_is_broken(monkeypatch):
     def zeros(count, device):
         if broken:
-            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+            raise RuntimeError(
+                "CUDA error: no kernel image is available for execution on the device"
+            )
 
     cuda = SimpleNamespace(
         is_available=lambda: True,
@@ -125,5 +139,7 @@ def test_a_gpu_is_named_and_one_that_does_not_answer_is_broken(monkeypatch):
 
 
 def test_the_doctor_looks_at_every_package_l2l_asks_for():
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "dependencies"
+    ]
     assert set(doctor.MODULES) == {line.split("==")[0] for line in asked}

@@ -22,7 +22,10 @@ def made_up(moments: int, modalities=("image", "audio"), seed: int = 0) -> Video
     rng = np.random.default_rng([seed, moments])
     half = lambda *shape: rng.normal(size=shape).astype(np.float16).astype(np.float32)  # noqa: E731
     return VideoFeatures(
-        {m: half(moments, 8) for m in modalities}, half(moments, 6), half(moments, len(CLASSES)), rng.random(moments) < 0.5
+        {m: half(moments, 8) for m in modalities},
+        half(moments, 6),
+        half(moments, len(CLASSES)),
+        rng.random(moments) < 0.5,
     )
 
 
@@ -31,7 +34,14 @@ def store(root, shards, modalities=("image", "audio")):
     names = []
     for i, rows in enumerate(shards):
         names.append(root / f"shard-{i:03d}")
-        write_features(names[-1], [(v, made_up(n, modalities)) for v, n in rows], CLASSES, "float16", 4, {"made": "here"})
+        write_features(
+            names[-1],
+            [(v, made_up(n, modalities)) for v, n in rows],
+            CLASSES,
+            "float16",
+            4,
+            {"made": "here"},
+        )
     complete_root(root, names)
     return root
 
@@ -95,7 +105,12 @@ def test_a_missing_chunk_is_an_error_and_never_zeros(tmp_path):
 
 
 def test_zeros_are_stored_as_zeros_and_not_as_missing_chunks(tmp_path):
-    silent = VideoFeatures({"audio": np.zeros((3, 4), "f4")}, np.zeros((3, 4), "f4"), np.zeros((3, 3), "f4"), np.zeros(3, bool))
+    silent = VideoFeatures(
+        {"audio": np.zeros((3, 4), "f4")},
+        np.zeros((3, 4), "f4"),
+        np.zeros((3, 3), "f4"),
+        np.zeros(3, bool),
+    )
     write_features(tmp_path / "set/shard-000", [("v", silent)], CLASSES, "float16", 4, {})
     complete_root(tmp_path / "set", [tmp_path / "set/shard-000"])
     assert (read_features(tmp_path / "set").load("v").fused == 0).all()
@@ -139,7 +154,10 @@ def test_features_are_those_of_the_student_whatever_the_batch(tmp_path):
     torch.manual_seed(0)
     student = Student(("image", "audio"), 3, 8, (4, 4, 8, 8), (4, 4, 8, 8), (1, 1, 1, 1)).eval()
     rng = np.random.default_rng(0)
-    frames, mels = rng.integers(0, 256, (7, 32, 32, 3)).astype(np.uint8), rng.normal(size=(7, 101, 40)).astype(np.float32)
+    frames, mels = (
+        rng.integers(0, 256, (7, 32, 32, 3)).astype(np.uint8),
+        rng.normal(size=(7, 101, 40)).astype(np.float32),
+    )
     has_sound = np.array([True] * 6 + [False])
     found = []
     for size in (2, 7):
@@ -147,7 +165,9 @@ def test_features_are_those_of_the_student_whatever_the_batch(tmp_path):
         found.append(look_and_listen(student, frames, mels, has_sound, torch.device("cpu")))
     with torch.no_grad():
         descriptor, scores = student(
-            frame_input(torch.from_numpy(frames)), mel_input(torch.from_numpy(mels), 1e-6), torch.from_numpy(has_sound)
+            frame_input(torch.from_numpy(frames)),
+            mel_input(torch.from_numpy(mels), 1e-6),
+            torch.from_numpy(has_sound),
         )
     for each in found:
         assert np.allclose(each.fused, descriptor, atol=1e-5)

@@ -75,7 +75,14 @@ def test_a_last_batch_of_one_is_joined_to_the_one_before():
         sizes.append(len(batch[0]))
         return network(batch[0]).sum()
 
-    fit(network, [{"params": network.parameters()}], TensorDataset(torch.zeros(9, 3)), loss, fitting(epochs=1), dict)
+    fit(
+        network,
+        [{"params": network.parameters()}],
+        TensorDataset(torch.zeros(9, 3)),
+        loss,
+        fitting(epochs=1),
+        dict,
+    )
     assert sizes == [4, 5]
 
 
@@ -88,7 +95,9 @@ def test_parts_are_the_batch_and_as_even_as_can_be_and_none_is_of_one(size, coun
 
 
 @given(st.integers(2, 60), st.integers(2, 9), st.integers(0, 99))
-def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(count, batch_size, seed):
+def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(
+    count, batch_size, seed
+):
     torch.manual_seed(seed)
     batches, _ = plan(HalfMirrored(range(count)), batch_size)
     torch.manual_seed(seed)
@@ -116,7 +125,9 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
 
     def train(name: str, at: int | None = None) -> list[torch.Tensor]:
         prepare(1)
-        network = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+        network = torch.nn.Sequential(
+            torch.nn.Linear(3, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1)
+        )
         x, seen = torch.arange(36.0).reshape(12, 3) / 36, [0]
 
         def loss(batch: list[torch.Tensor]) -> torch.Tensor:
@@ -128,7 +139,15 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
         with resumable(tmp_path / name, [], []) as checkpoints:
             checkpoints.due = lambda: True
             data = TensorDataset(x, x.sum(1, keepdim=True))
-            fit(network, [{"params": network.parameters()}], data, loss, fitting(), dict, checkpoints=checkpoints)
+            fit(
+                network,
+                [{"params": network.parameters()}],
+                data,
+                loss,
+                fitting(),
+                dict,
+                checkpoints=checkpoints,
+            )
         return list(network.parameters())
 
     whole = train("whole")
@@ -143,11 +162,14 @@ def test_bfloat16_changes_nothing_on_a_cpu():
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_a_network_computes_in_bfloat16_and_its_loss_in_float32_step_after_step(inputs, tmp_path, monkeypatch, name):
+def test_a_network_computes_in_bfloat16_and_its_loss_in_float32_step_after_step(
+    inputs, tmp_path, monkeypatch, name
+):
     """As on a GPU, but by the CPU's autocast in the place of CUDA's.
 
-    Without oneDNN: where a convolution's input is one pixel wide or a clip is short, as here, some of the gradients it gives to
-    weights in bfloat16 are what stood in memory before (torch 2.11, a CPU that computes bfloat16). PyTorch's own are right.
+    Without oneDNN: where a convolution's input is one pixel wide or a clip is short, as here, some
+        of the gradients it gives to weights in bfloat16 are what stood in memory before (torch
+        2.11, a CPU that computes bfloat16). PyTorch's own are right.
     """
     losses, was, autocast = [], torch.Tensor.backward, torch.autocast
 
@@ -156,7 +178,9 @@ def test_a_network_computes_in_bfloat16_and_its_loss_in_float32_step_after_step(
         was(value)
 
     monkeypatch.setattr(torch.Tensor, "backward", backward)
-    monkeypatch.setattr(torch, "autocast", lambda *_, enabled: autocast("cpu", torch.bfloat16, enabled=half))
+    monkeypatch.setattr(
+        torch, "autocast", lambda *_, enabled: autocast("cpu", torch.bfloat16, enabled=half)
+    )
     for half in (False, True):
         train = training(name, inputs, epochs=3, milestones=(), batch_size=12, bfloat16=half)
         with torch.backends.mkldnn.flags(enabled=False):
@@ -179,7 +203,15 @@ def test_bad_input_that_a_worker_comes_upon_is_told_in_its_own_line():
     network = torch.nn.Linear(3, 1)
     for workers in (0, 1):
         with pytest.raises(BadInput, match=r"^x\.h5: damaged; delete it$"):
-            fit(network, [{"params": network.parameters()}], Broken(torch.zeros(9, 3)), sum, fitting(), dict, workers=workers)
+            fit(
+                network,
+                [{"params": network.parameters()}],
+                Broken(torch.zeros(9, 3)),
+                sum,
+                fitting(),
+                dict,
+                workers=workers,
+            )
 
 
 def test_an_unexpected_error_ends_the_process_though_workers_are_loading():
@@ -191,7 +223,9 @@ network, data = torch.nn.Linear(3, 1), torch.utils.data.TensorDataset(torch.zero
 fitting = Fitting(epochs=1, batch_size=2, learning_rate=1)
 fit(network, [{"params": network.parameters()}], data, None, fitting, dict, workers=1)
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert ended.returncode == 1
     assert "'NoneType' object is not callable" in ended.stderr
 
@@ -202,7 +236,9 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason():
 
 
 def test_a_weight_that_is_not_finite_ends_the_training_before_it_is_kept(tmp_path):
-    """A gradient that is NaN while the loss is finite, as of a broken kernel, in the fifth step of three an epoch."""
+    """A gradient that is NaN while the loss is finite, as of a broken kernel, in the fifth step of
+    three an epoch.
+    """
     prepare(0, 1)
     network, taken = torch.nn.Linear(3, 1), []
     network.weight.register_hook(lambda grad: grad * (torch.nan if len(taken) == 5 else 1))
@@ -213,7 +249,9 @@ def test_a_weight_that_is_not_finite_ends_the_training_before_it_is_kept(tmp_pat
 
     kept = Checkpoints(tmp_path, [])
     data, groups = TensorDataset(torch.ones(12, 3)), [{"params": network.parameters()}]
-    with pytest.raises(BadInput, match=r"^weight is not finite after epoch 2, step 2: lower learning_rate 0\.1$"):
+    with pytest.raises(
+        BadInput, match=r"^weight is not finite after epoch 2, step 2: lower learning_rate 0\.1$"
+    ):
         fit(network, groups, data, loss, fitting(), dict, checkpoints=kept)
     found = kept.latest()
     assert found["progress"]["steps"] == 3
@@ -231,7 +269,9 @@ def test_a_statistic_that_is_not_finite_ends_the_training_too():
 
 def test_half_of_the_entries_are_mirrored_and_each_whole():
     prepare(0, 1)
-    clips = np.random.default_rng(0).integers(0, 256, (400, 2, 4, 5, 3), np.uint8)  # time, height, width, colour
+    clips = np.random.default_rng(0).integers(
+        0, 256, (400, 2, 4, 5, 3), np.uint8
+    )  # time, height, width, colour
     data = HalfMirrored([(clip, i) for i, clip in enumerate(clips)])
     drawn = data.draw(400).tolist()
     for i, mirror in enumerate(drawn):

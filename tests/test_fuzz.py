@@ -1,5 +1,5 @@
-"""Good files, damaged at random but seeded: every one ends in a state, the same in every run, none hangs or crashes, and what
-passes for what it is not shows no error to the strictest decoder."""
+"""Good files, damaged at random but seeded: every one ends in a state, the same in every run, none
+hangs or crashes, and what passes for what it is not shows no error to the strictest decoder."""
 
 import random
 import subprocess
@@ -22,8 +22,9 @@ MUTATIONS = 600
 SEED = 1
 LATE_FRAMES = 8  # a quarter of a second: as far as declared and decoded ends may differ
 SHARE_UNTOLD = 0.03
-"""Most codecs and time stamps have no checksum, so a flipped bit may be another picture or another time to them; and a
-stream spliced between two packets is one of variable rate. ffmpeg, told to stop at the first error, stops at none of these."""
+"""Most codecs and time stamps have no checksum, so a flipped bit may be another picture or another
+time to them; and a stream spliced between two packets is one of variable rate. ffmpeg, told to stop
+at the first error, stops at none of these."""
 STRICT = ("-xerror", "-err_detect", "crccheck+bitstream+buffer+explode")
 
 GOOD = {
@@ -89,7 +90,9 @@ KINDS = (flipped, scattered, cut, spliced, dropped, zeroed, stuffed)
 def good(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("good")
     return {
-        name: make_video(folder / name, seconds=1.6, rate=30, video=video, extra=("-fflags", "+bitexact"))
+        name: make_video(
+            folder / name, seconds=1.6, rate=30, video=video, extra=("-fflags", "+bitexact")
+        )
         for name, video in GOOD.items()
     }
 
@@ -109,19 +112,37 @@ def mutated(good: dict[str, Path], folder: Path) -> list[Case]:
 def result(case: Case, facts: Facts) -> Decoded | Facts:
     if facts.status not in USABLE:
         return facts
-    return decode(case.path, WHOLE, facts.video_stream, facts.audio_stream, facts.duration_seconds, "clips")
+    return decode(
+        case.path, WHOLE, facts.video_stream, facts.audio_stream, facts.duration_seconds, "clips"
+    )
 
 
 def shows_what_it_should(shown: Sequence[int], expected: Sequence[int]) -> bool:
-    """Whether each picture's number is that of its time, or one shortly before it, as where one picture got lost."""
+    """Whether each picture's number is that of its time, or one shortly before it, as where one
+    picture got lost.
+    """
     near = [abs(a - b) <= LATE_FRAMES for a, b in zip(shown, expected, strict=False)]
     return all(near) and list(shown) == sorted(shown) and len(shown) <= len(expected) + LATE_FRAMES
 
 
 def shows_no_error(path: Path, stream: int) -> bool:
     """Whether the strictest decode of the pictures says nothing."""
-    argv = [ffmpeg_program(), "-nostdin", "-hide_banner", "-loglevel", "error", *STRICT, "-i", f"file:{path}"]
-    ended = subprocess.run([*argv, "-map", f"0:{stream}", "-f", "null", "-"], capture_output=True, timeout=300, check=False)
+    argv = [
+        ffmpeg_program(),
+        "-nostdin",
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        *STRICT,
+        "-i",
+        f"file:{path}",
+    ]
+    ended = subprocess.run(
+        [*argv, "-map", f"0:{stream}", "-f", "null", "-"],
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
     return not ended.returncode and not ended.stderr
 
 
@@ -136,11 +157,22 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
         results = list(pool.map(result, cases, facts))
 
     states = Counter(each.status for each in results)
-    usable = [(c, each) for c, each in zip(cases, results, strict=True) if each.status in USABLE and isinstance(each, Decoded)]
-    strange = [(c, each) for c, each in usable if not shows_what_it_should(numbers(each.pictures), expected[c.good])]
+    usable = [
+        (c, each)
+        for c, each in zip(cases, results, strict=True)
+        if each.status in USABLE and isinstance(each, Decoded)
+    ]
+    strange = [
+        (c, each)
+        for c, each in usable
+        if not shows_what_it_should(numbers(each.pictures), expected[c.good])
+    ]
     with capsys.disabled():
         told = ", ".join(f"{count} {state}" for state, count in states.most_common())
-        print(f"\n{len(cases)} damaged files: {told}; {len(strange)} of {len(usable)} usable ones show other pictures")
+        print(
+            f"\n{len(cases)} damaged files: {told}; {len(strange)} of {len(usable)} usable ones "
+            "show other pictures"
+        )
     assert states.keys() <= set(STATES)
     for case, fact, before in list(zip(cases, facts, results, strict=True))[::10]:
         again = result(case, fact)
@@ -148,5 +180,9 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
     assert all(each.reason for each in results if each.status != "ok")
     assert all(each.pictures.shape[1:] == (64, 64, 3) for _, each in usable)
     stream_of = {case.path: fact.video_stream for case, fact in zip(cases, facts, strict=True)}
-    assert [c.path.name for c, _ in strange if c.kind == "cut" or not shows_no_error(c.path, stream_of[c.path])] == []
+    assert [
+        c.path.name
+        for c, _ in strange
+        if c.kind == "cut" or not shows_no_error(c.path, stream_of[c.path])
+    ] == []
     assert len(strange) <= SHARE_UNTOLD * len(usable)

@@ -1,4 +1,7 @@
-"""Files that mean harm or are merely strange: each ends in a clear state, told as `check` and the pipeline tell it."""
+"""Files that mean harm or are merely strange.
+
+Each ends in a clear state, told as `check` and the pipeline tell it.
+"""
 
 import os
 import shutil
@@ -85,12 +88,19 @@ def test_a_hundred_streams_are_looked_through(clip, tmp_path):
 
 
 def with_streams(clip: Path, path: Path, count: int) -> Path:
-    """The clip's sound again and again, until there are so many streams: its `trak` box copied under other numbers."""
+    """The clip's sound again and again, until there are so many streams.
+
+    Its `trak` box copied under other numbers.
+    """
     content = clip.read_bytes()
     boxes = dict(_boxes(content))
     start, end = boxes[b"moov"]
     assert end == len(content), "the index has to be last: nothing may move"
-    (sound,) = (content[a:b] for kind, (a, b) in _boxes(content, start + 8) if kind == b"trak" and b"soun" in content[a:b])
+    (sound,) = (
+        content[a:b]
+        for kind, (a, b) in _boxes(content, start + 8)
+        if kind == b"trak" and b"soun" in content[a:b]
+    )
     at = sound.index(b"tkhd") + 16
     copies = (sound[:at] + (100 + i).to_bytes(4, "big") + sound[at + 4 :] for i in range(count - 2))
     index = content[start + 8 :] + b"".join(copies)
@@ -114,11 +124,15 @@ def test_ten_thousand_streams_are_more_than_are_opened_and_two_hundred_are_not(c
     assert time.process_time() - began < 20
 
 
-def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_is_told(clip, tmp_path, capsys):
+def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_is_told(
+    clip, tmp_path, capsys
+):
     deep = tmp_path / "deep"
     deep.mkdir()
     at = os.open(deep, os.O_RDONLY)
-    for level in range(1300):  # 5200 characters; Python's own walk ends at 1000 folders, a path at 4096 characters
+    for level in range(
+        1300
+    ):  # 5200 characters; Python's own walk ends at 1000 folders, a path at 4096 characters
         if level in (500, 990, 1299):
             shutil.copyfile(clip, f"/dev/fd/{at}/{level}.mp4")
         os.mkdir("nnn", dir_fd=at)
@@ -128,7 +142,10 @@ def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_
     os.close(at)
     assert main(["check", str(deep), "--tsv", str(tmp_path / "out.tsv")]) == 1
     rows = read_table(tmp_path / "out.tsv", ("file", "state"))
-    assert {Path(row["file"]).name: row["state"] for row in rows} == {"990.mp4": "duplicate", "500.mp4": "ok"}
+    assert {Path(row["file"]).name: row["state"] for row in rows} == {
+        "990.mp4": "duplicate",
+        "500.mp4": "ok",
+    }
     (told,) = capsys.readouterr().err.splitlines()
     assert told.endswith("nnn: left out, for it cannot be read (File name too long)")
     assert len(told) < 500
@@ -167,10 +184,18 @@ def test_a_file_that_grows_after_it_was_listed_is_refused(clip, tmp_path):
         file.write(bytes(1000))
     decode_videos(tmp_path / "shard.tsv", tmp_path / "a.h5", WHOLE, "target")
     with read_media(tmp_path / "a.h5") as media:
-        assert media.states["v"] == ("refused", "it changed since it was listed, or while it was read")
+        assert media.states["v"] == (
+            "refused",
+            "it changed since it was listed, or while it was read",
+        )
     again = listed(growing)
     streams = again.video_stream, again.audio_stream
-    assert decode(growing, WHOLE, *streams, again.duration_seconds, "moments", again.fingerprint).status == "ok"
+    assert (
+        decode(
+            growing, WHOLE, *streams, again.duration_seconds, "moments", again.fingerprint
+        ).status
+        == "ok"
+    )
 
 
 def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, tmp_path):
@@ -207,7 +232,9 @@ def test_a_folder_of_many_files_is_walked_and_listed(tmp_path):
     for number in range(500):
         (folder / f"{number}.mp4").touch()
     dataset = FolderDataset(adapter="folder", role="source", shards=3, folder=tmp_path / "videos")
-    list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0)
+    list_videos(
+        tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0
+    )
     rows = read_videos(tmp_path / "o/videos.tsv")
     assert len(rows) == 500
     assert {(row.status, row.reason) for row in rows} == {("corrupt", "the file is empty")}
@@ -215,7 +242,10 @@ def test_a_folder_of_many_files_is_walked_and_listed(tmp_path):
 
 @pytest.mark.workflow
 def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_report(clip, tmp_path):
-    """It embeds what rules name in its scripts, as it is. What it needs beside comes with Snakemake, from no network."""
+    """It embeds what rules name in its scripts, as it is.
+
+    What it needs beside comes with Snakemake, from no network.
+    """
     listing = tmp_path / "<" / "script><img src=x onerror=alert(1)>" / "groups.tsv"
     listing.parent.mkdir(parents=True)
     table = "file\tgroup\n"
@@ -227,7 +257,9 @@ def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_rep
     listing.write_text(table, encoding="utf-8")
     videos = {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 1}
     videos["groups"] = {"table": str(listing), "file_column": "file", "group_column": "group"}
-    config = tiny_with(tmp_path / "c.yaml", {"all": videos}, "told", manifest={"max_bad_fraction": 1})
+    config = tiny_with(
+        tmp_path / "c.yaml", {"all": videos}, "told", manifest={"max_bad_fraction": 1}
+    )
     target = "results/told/manifest/all/videos.tsv"
     made = snakemake(tmp_path, target, configfile=config)
     assert made.returncode == 0, made.stderr[-3000:]
@@ -244,6 +276,10 @@ def test_ffmpeg_of_ours_opens_no_list_even_where_it_is_told_to(clip, tmp_path):
     """The program by itself would: what holds it back is our whitelist."""
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
     shutil.copy(clip, tmp_path / clip.name)
-    alone = subprocess.run([ffmpeg_program(), "-i", tmp_path / "list.mp4", "-f", "null", "-"], capture_output=True, check=False)
+    alone = subprocess.run(
+        [ffmpeg_program(), "-i", tmp_path / "list.mp4", "-f", "null", "-"],
+        capture_output=True,
+        check=False,
+    )
     assert alone.returncode == 0
     assert states(tmp_path / "list.mp4") == ["refused"]

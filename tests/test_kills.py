@@ -1,4 +1,7 @@
-"""Killed at any moment, started twice, files replaced, clocks wrong: a clear line, or the right result, and a rerun completes."""
+"""Killed at any moment, started twice, files replaced, clocks wrong.
+
+A clear line, or the right result, and a rerun completes.
+"""
 
 import os
 import shutil
@@ -43,8 +46,13 @@ def test_a_run_killed_at_random_moments_makes_what_one_left_alone_makes(tmp_path
 
 def test_a_process_ends_when_one_of_those_it_watches_does():
     watched = subprocess.Popen(["sleep", "600"])
-    script = f"import time; from l2l.orphans import end_with; end_with([{os.getpid()}, {watched.pid}]); time.sleep(600)"
-    watching = subprocess.Popen([sys.executable, "-c", script], env=environment(), stderr=subprocess.PIPE, text=True)
+    script = (
+        f"import time; from l2l.orphans import end_with; end_with([{os.getpid()}, "
+        f"{watched.pid}]); time.sleep(600)"
+    )
+    watching = subprocess.Popen(
+        [sys.executable, "-c", script], env=environment(), stderr=subprocess.PIPE, text=True
+    )
     with pytest.raises(subprocess.TimeoutExpired):
         watching.wait(1)
     watched.kill()  # and nobody takes note of it: it stays a zombie
@@ -59,13 +67,25 @@ def test_what_is_left_of_a_killed_job_may_end_its_step_but_not_go_on():
         "signal.signal(signal.SIGTERM, lambda *_: print('a checkpoint', flush=True))\n"
         "orphans.end_with([2**22 + 1])\nwhile True: time.sleep(0.1)"
     )
-    ended = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert (ended.stdout, ended.returncode) == ("a checkpoint\n", -signal.SIGKILL)
 
 
 def test_on_another_host_nothing_is_watched():
-    script = "import time; from l2l.orphans import end_with_job; end_with_job('elsewhere 999999 999998'); time.sleep(1)"
-    assert subprocess.run([sys.executable, "-c", script], env=environment(), check=False).returncode == 0
+    script = (
+        "import time; from l2l.orphans import end_with_job; end_with_job('elsewhere 999999 "
+        "999998'); time.sleep(1)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", script], env=environment(), check=False).returncode
+        == 0
+    )
 
 
 @pytest.mark.kills
@@ -83,7 +103,11 @@ def test_the_jobs_of_a_killed_snakemake_end_and_the_doctor_says_what_it_left(tmp
     process.kill()
     process.wait()
     assert ended_within(60, jobs)
-    assert well(tmp_path) == dict.fromkeys(LOOKS, True) | {"locked": False, "incomplete": False, "part files": False}
+    assert well(tmp_path) == dict.fromkeys(LOOKS, True) | {
+        "locked": False,
+        "incomplete": False,
+        "part files": False,
+    }
     assert "snakemake --unlock" in LOOKS["locked"](tmp_path)[0]
     assert f"1, such as {DRAWN}: the next run makes" in LOOKS["incomplete"](tmp_path)[0]
     assert "find results" in LOOKS["part files"](tmp_path)[0]
@@ -98,7 +122,10 @@ def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_
     config = smallest(tmp_path / "small.yaml")
     both = [start_snakemake(tmp_path, DRAWN, configfile=config) for _ in range(2)]
     assert sorted(process.wait() for process in both) == [0, 1]
-    told = "".join(log.read_text() for log in [*tmp_path.glob(".snakemake/log/*.log"), *tmp_path.glob("logs/**/*.log")])
+    told = "".join(
+        log.read_text()
+        for log in [*tmp_path.glob(".snakemake/log/*.log"), *tmp_path.glob("logs/**/*.log")]
+    )
     assert "Directory cannot be locked" in told or "another job has begun to write it" in told
     again = snakemake(tmp_path, DRAWN, configfile=config)
     assert "Nothing to be done" in again.stdout + again.stderr
@@ -111,7 +138,14 @@ def found(tmp_path):
     for split, seconds in (("train", 2), ("test", 3)):
         (tmp_path / "videos" / split / "class").mkdir(parents=True)
         make_video(tmp_path / "videos" / split / "class/a.mp4", seconds)
-    videos = {"all": {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 1}}
+    videos = {
+        "all": {
+            "adapter": "folder",
+            "role": "both",
+            "folder": str(tmp_path / "videos"),
+            "shards": 1,
+        }
+    }
     return tiny_with(tmp_path / "found.yaml", videos, run="found")
 
 
@@ -133,7 +167,9 @@ def test_a_video_replaced_while_it_is_worked_on_is_worked_on_again(found, tmp_pa
 
 @pytest.mark.kills
 @pytest.mark.workflow
-def test_a_clock_that_was_ahead_costs_work_but_no_result_and_the_doctor_sets_it_right(found, tmp_path):
+def test_a_clock_that_was_ahead_costs_work_but_no_result_and_the_doctor_sets_it_right(
+    found, tmp_path
+):
     run = tmp_path / "run"
     assert snakemake(run, MEDIA, configfile=found).returncode == 0
     shutil.copytree(run / "results", tmp_path / "before")

@@ -32,13 +32,19 @@ def test_the_cure_for_part_files_removes_them_and_nothing_else(tmp_path):
     (part.parent / "shard-000.h5").touch()
     told, well = leftovers.parts(tmp_path)
     assert not well
-    assert told.startswith("1 of killed jobs, 1 MiB, such as results/run/media/.shard-000.h5.abcdef_8.part: find")
-    subprocess.run(told.partition(": ")[2], shell=True, cwd=tmp_path, check=False, stderr=subprocess.DEVNULL)
+    assert told.startswith(
+        "1 of killed jobs, 1 MiB, such as results/run/media/.shard-000.h5.abcdef_8.part: find"
+    )
+    subprocess.run(
+        told.partition(": ")[2], shell=True, cwd=tmp_path, check=False, stderr=subprocess.DEVNULL
+    )
     assert [path.name for path in part.parent.iterdir()] == ["shard-000.h5"]
 
 
 def test_a_job_that_outlived_its_snakemake_is_named_with_the_command_that_ends_it(tmp_path):
-    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "-m", "l2l", "a_stage"], cwd=tmp_path)
+    job = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)", "-m", "l2l", "a_stage"], cwd=tmp_path
+    )
     try:
         told, well = leftovers.orphans(tmp_path)
         assert not well
@@ -54,7 +60,13 @@ def queue(tmp_path, monkeypatch):
     """A made-up squeue that tells of three jobs, one of which is a rule's in this directory."""
     program = tmp_path / "bin/squeue"
     program.parent.mkdir()
-    lines = f"11|rule_fit_teacher|{tmp_path}\\n12|(null)|{tmp_path}\\n13|rule_fit_teacher|{tmp_path}/other"
+    lines = "\\n".join(
+        [
+            f"11|rule_fit_teacher|{tmp_path}",
+            f"12|(null)|{tmp_path}",
+            f"13|rule_fit_teacher|{tmp_path}/other",
+        ]
+    )
     program.write_text(f"#!/bin/sh\nprintf '{lines}\\n'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
@@ -62,7 +74,10 @@ def queue(tmp_path, monkeypatch):
 
 
 def test_slurm_jobs_of_this_directory_are_abandoned_unless_another_snakemake_holds_a_lock(queue):
-    assert leftovers.orphans(queue) == ("Slurm jobs of an earlier Snakemake, if none runs on another machine: scancel 11", False)
+    assert leftovers.orphans(queue) == (
+        "Slurm jobs of an earlier Snakemake, if none runs on another machine: scancel 11",
+        False,
+    )
     assert leftovers.abandoned_slurm_jobs(queue).endswith("scancel 11")
     for number in range(2):
         (queue / ".snakemake/locks").mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,11 @@ grids = st.sampled_from([ClipGrid(16, 2), ClipGrid(8, 4), ClipGrid(3, 1), ClipGr
 
 def config(grid: ClipGrid = PAPER, quality: int | str = "lossless") -> Media:
     return Media(
-        resize_pixels=(SIDE, SIDE), frame_pixels=SIDE, clip_frames=grid.frames, clip_stride=grid.stride, jpeg_quality=quality
+        resize_pixels=(SIDE, SIDE),
+        frame_pixels=SIDE,
+        clip_frames=grid.frames,
+        clip_stride=grid.stride,
+        jpeg_quality=quality,
     )
 
 
@@ -30,7 +34,9 @@ def video(name: str) -> Video:
 
 
 def noise(frames: int, grid: ClipGrid = PAPER, step: int | None = None, seed: int = 0) -> Decoded:
-    """A video of noise: another picture for every frame of the 30 fps grid, and sound with a gap in its middle."""
+    """A video of noise: another picture for every frame of the 30 fps grid, and sound with a gap in
+    its middle.
+    """
     random = np.random.default_rng(seed)
     step = step or grid.stride
     sound = random.integers(-(1 << 15), 1 << 15, frames * 533).astype(np.int16)
@@ -49,23 +55,38 @@ def write(path: Path, videos: dict[str, Decoded | None], media: Media, clips_sto
     return path
 
 
-names = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), unique=True, max_size=4)
+names = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
+    unique=True,
+    max_size=4,
+)
 
 
 @settings(max_examples=40)
 @given(names, st.data(), grids, st.booleans())
 def test_what_is_written_is_what_is_read(tmp_path_factory, names, data, grid, clips_stored):
     lengths = {name: data.draw(st.none() | st.integers(1, 100)) for name in names}
-    videos = {name: None if n is None else noise(n, grid, seed=i) for i, (name, n) in enumerate(lengths.items())}
+    videos = {
+        name: None if n is None else noise(n, grid, seed=i)
+        for i, (name, n) in enumerate(lengths.items())
+    }
     path = write(tmp_path_factory.mktemp("media") / "a.h5", videos, config(grid), clips_stored)
     with read_media(path) as media:
         assert media.config == config(grid)
         assert (media.grid, media.clips_stored) == (grid, clips_stored)
         assert media.videos == tuple(name for name, decoded in videos.items() if decoded)
-        assert list(media.states.items()) == [(n, ("ok", "noise") if d else ("missing", "gone")) for n, d in videos.items()]
+        assert list(media.states.items()) == [
+            (n, ("ok", "noise") if d else ("missing", "gone")) for n, d in videos.items()
+        ]
         for name, decoded in videos.items():
             if decoded is None:
-                assert media.moments(name) == media.frames(name) == len(media.waveform(name)) == len(media.windows(name)) == 0
+                assert (
+                    media.moments(name)
+                    == media.frames(name)
+                    == len(media.waveform(name))
+                    == len(media.windows(name))
+                    == 0
+                )
                 continue
             assert media.moments(name) == decoded.moments == moment_count(decoded.frames, grid)
             assert media.frames(name) == decoded.frames
@@ -106,7 +127,12 @@ def test_pictures_that_are_not_those_of_the_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match="16 frames apart cannot be stored as clips"):
         write(tmp_path / "a.h5", {"v": noise(100, step=16)}, config(), clips_stored=True)
     with pytest.raises(ValueError, match="expected a side of 8 pixels"):
-        write(tmp_path / "a.h5", {"v": noise(100)}, Media(resize_pixels=(8, 8), frame_pixels=8), clips_stored=True)
+        write(
+            tmp_path / "a.h5",
+            {"v": noise(100)},
+            Media(resize_pixels=(8, 8), frame_pixels=8),
+            clips_stored=True,
+        )
     with pytest.raises(ValueError, match="frames apart"):
         noise(100, step=16).clip(0)
     assert list(tmp_path.iterdir()) == []
@@ -115,10 +141,14 @@ def test_pictures_that_are_not_those_of_the_file_are_refused(tmp_path):
 def test_jpeg_is_near_and_nearer_with_quality(tmp_path):
     ramp = np.linspace(30, 220, SIDE)
     decoded = noise(31)
-    decoded.pictures[:] = (ramp[:, None, None] * [1, 0.7, 0.4] + ramp[None, :, None] * [0, 0.3, 0.2]).astype(np.uint8)
+    decoded.pictures[:] = (
+        ramp[:, None, None] * [1, 0.7, 0.4] + ramp[None, :, None] * [0, 0.3, 0.2]
+    ).astype(np.uint8)
     errors, sizes = [], []
     for quality in (50, 90, 95):
-        path = write(tmp_path / f"{quality}.h5", {"v": decoded}, config(quality=quality), clips_stored=True)
+        path = write(
+            tmp_path / f"{quality}.h5", {"v": decoded}, config(quality=quality), clips_stored=True
+        )
         with read_media(path) as media:
             clip = media.clip("v", 0)
         assert clip.shape == (16, SIDE, SIDE, 3)
@@ -130,7 +160,10 @@ def test_jpeg_is_near_and_nearer_with_quality(tmp_path):
 
 def test_the_same_videos_give_the_same_bytes(tmp_path):
     videos = {"a": noise(40), "b": None, "c": noise(7)}
-    a, b = (write(tmp_path / name, videos, config(quality=90), True).read_bytes() for name in ("a.h5", "b.h5"))
+    a, b = (
+        write(tmp_path / name, videos, config(quality=90), True).read_bytes()
+        for name in ("a.h5", "b.h5")
+    )
     assert a == b
 
 
@@ -145,7 +178,9 @@ def test_what_is_gathered_in_memory_goes_to_disk_as_it_comes(tmp_path):
     with write_media(tmp_path / "a.h5", media, clips_stored=True) as writer:
         for i in range(6):
             writer.add(video(str(i)), Decoded("ok", "", 600, 2, pictures, np.zeros(0, np.int16)))
-            held = sum(flat._pending_bytes for flat in (writer._bytes, writer._samples, writer._offsets))
+            held = sum(
+                flat._pending_bytes for flat in (writer._bytes, writer._samples, writer._offsets)
+            )
             assert held < FLUSH_BYTES + pictures.nbytes
         assert writer._bytes.array.nbytes > 3 * pictures.nbytes
 
@@ -178,13 +213,15 @@ def test_a_damaged_file_is_an_error_that_names_it_never_other_pictures(tmp_path)
         pass
 
 
-# ---- sound of a moment -----------------------------------------------------------------------------------------------------
+# ---- sound of a moment ---------------------------------------------------------------------------
 
 
 def test_a_moment_has_sound_where_half_of_its_second_is_decoded():
     runs = np.array([[0, 8000], [20_000, 27_999]])
     starts = [start_sample(moment) for moment in range(4)]  # 0, 8533, 17067, 25600
-    inside = [sum(start <= i < start + 16_000 for a, b in runs for i in range(a, b)) for start in starts]
+    inside = [
+        sum(start <= i < start + 16_000 for a, b in runs for i in range(a, b)) for start in starts
+    ]
     assert inside == [8000, 4533, 7999, 2399]
     assert covered(runs, 4).tolist() == [True, False, False, False]
     assert covered(np.array([[20_000, 28_000]]), 4).tolist() == [False, False, True, False]

@@ -17,7 +17,10 @@ def noise(seed: int, moments: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(-20_000, 20_000, (moments, 16_000)).astype(np.int16)
 
 
-@pytest.mark.parametrize("mels", [PAPER, Mels(bands=64), Mels(fft_samples=512), Mels(window_samples=320, hop_samples=200)])
+@pytest.mark.parametrize(
+    "mels",
+    [PAPER, Mels(bands=64), Mels(fft_samples=512), Mels(window_samples=320, hop_samples=200)],
+)
 def test_mels_equal_those_of_librosa(mels):
     windows = noise(0, 2)
     for window, ours in zip(windows, log_mel(windows, mels), strict=True):
@@ -64,7 +67,10 @@ def test_a_moments_mel_does_not_depend_on_the_others_in_its_batch(moments, seed)
 def test_what_is_written_is_what_is_read(tmp_path_factory, lengths):
     path = tmp_path_factory.mktemp("mels") / "m.h5"
     rng = np.random.default_rng(0)
-    rows = {f"v {i}/ü": (rng.normal(size=(n, 101, 40)).astype(np.float16), rng.random(n) < 0.5) for i, n in enumerate(lengths)}
+    rows = {
+        f"v {i}/ü": (rng.normal(size=(n, 101, 40)).astype(np.float16), rng.random(n) < 0.5)
+        for i, n in enumerate(lengths)
+    }
     write_mels(path, rows, PAPER, (101, 40))
     with read_mels(path) as reader:
         assert reader.config == PAPER

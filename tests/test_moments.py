@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2l.moments import MOMENT_FRAMES, ClipGrid, moment_count, moments_inside, start_sample, start_seconds
+from l2l.moments import (
+    MOMENT_FRAMES,
+    ClipGrid,
+    moment_count,
+    moments_inside,
+    start_sample,
+    start_seconds,
+)
 
 grids = st.builds(ClipGrid, st.integers(1, 32), st.sampled_from([1, 2, 4, 8, 16]))
 
@@ -49,17 +56,29 @@ def test_the_first_samples_are_those_worked_out_by_hand():
     assert [start_sample(k) for k in range(4)] == [0, 8533, 17067, 25600]
 
 
-segments = st.lists(st.tuples(st.floats(0, 50), st.floats(0.01, 20)).map(lambda s: (s[0], s[0] + s[1])), min_size=1, max_size=4)
+segments = st.lists(
+    st.tuples(st.floats(0, 50), st.floats(0.01, 20)).map(lambda s: (s[0], s[0] + s[1])),
+    min_size=1,
+    max_size=4,
+)
 
 
 @given(segments, st.integers(1, 120))
-def test_moments_inside_are_whole_seconds_inside_or_the_one_nearest_to_a_short_segment(spans, count):
+def test_moments_inside_are_whole_seconds_inside_or_the_one_nearest_to_a_short_segment(
+    spans, count
+):
     chosen = moments_inside(spans, count)
     assert chosen == sorted(set(chosen))
     assert all(0 <= k < count for k in chosen)
     for start, end in spans:
-        whole = [k for k in range(count) if start <= start_seconds(k) and start_seconds(k) + 1 <= end]
+        whole = [
+            k for k in range(count) if start <= start_seconds(k) and start_seconds(k) + 1 <= end
+        ]
         assert set(whole) <= set(chosen)
         if not whole:
-            nearest = min(abs(float(start_seconds(k)) + 0.5 - (start + end) / 2) for k in range(count))
-            assert any(abs(float(start_seconds(k)) + 0.5 - (start + end) / 2) == nearest for k in chosen)
+            nearest = min(
+                abs(float(start_seconds(k)) + 0.5 - (start + end) / 2) for k in range(count)
+            )
+            assert any(
+                abs(float(start_seconds(k)) + 0.5 - (start + end) / 2) == nearest for k in chosen
+            )

@@ -20,14 +20,22 @@ from l2l.plan.stage import plan
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "workflow/configs/tiny.yaml"
 
-# What the default rates were set by; checked is that the counts they are multiplied with stay what they were.
+# What the default rates were set by; checked is that the counts they are multiplied with stay what
+# they were.
 DEMO = csv.DictReader(
-    (line for line in (ROOT / "tests/demo_seconds.tsv").read_text().splitlines() if not line.startswith("#")), delimiter="\t"
+    (
+        line
+        for line in (ROOT / "tests/demo_seconds.tsv").read_text().splitlines()
+        if not line.startswith("#")
+    ),
+    delimiter="\t",
 )
 
 
 def told(config, rates=None):
-    contents = {name: contents_of(name, each, config.seed, None, 0) for name, each in config.videos.items()}
+    contents = {
+        name: contents_of(name, each, config.seed, None, 0) for name, each in config.videos.items()
+    }
     return {row.stage: row for row in estimate(config, contents, rates or Rates())}
 
 
@@ -38,12 +46,18 @@ def test_the_demo_is_told_to_take_as_long_as_it_took():
     for stage, row in rows.items():
         assert row.jobs == int(took[stage]["jobs"]), stage
         seconds = row.cpu_seconds + row.network_seconds
-        assert seconds == pytest.approx(int(took[stage]["seconds"]), rel=0.3, abs=1), stage  # the log's clock has whole seconds
+        assert seconds == pytest.approx(int(took[stage]["seconds"]), rel=0.3, abs=1), (
+            stage
+        )  # the log's clock has whole seconds
 
 
 def test_a_variant_more_costs_a_fit_more():
     values = yaml.safe_load(TINY.read_text())
-    less = told(type(read_config(TINY)).model_validate(values | {"evaluation": values.get("evaluation", {}) | {"variants": []}}))
+    less = told(
+        type(read_config(TINY)).model_validate(
+            values | {"evaluation": values.get("evaluation", {}) | {"variants": []}}
+        )
+    )
     more = told(read_config(TINY))
     fits = len(read_config(TINY).compared)
     assert fits
@@ -59,7 +73,9 @@ def test_twice_the_videos_cost_twice_as_much_where_videos_are_what_costs():
         section |= {split: 2 * section[split] for split in ("train", "val", "test")}
     twice = told(type(read_config(TINY)).model_validate(values))
     for stage in ("videos", "media", "mels"):
-        assert twice[stage].size == pytest.approx(2 * once[stage].size, rel=0.2)  # what a shard costs by itself stays
+        assert twice[stage].size == pytest.approx(
+            2 * once[stage].size, rel=0.2
+        )  # what a shard costs by itself stays
     assert twice["teacher"].network_seconds == pytest.approx(2 * once["teacher"].network_seconds)
     assert [row.jobs for row in twice.values()] == [row.jobs for row in once.values()]
 
@@ -68,7 +84,19 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
     assert main(["plan", "--configfile", str(TINY)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if not line.split()[0].endswith(":")] == [
-        *("stage", "videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report"),
+        *(
+            "stage",
+            "videos",
+            "manifest",
+            "media",
+            "mels",
+            "teacher",
+            "student",
+            "features",
+            "skimmer",
+            "evaluation",
+            "report",
+        ),
         "all",
     ]
     assert "minutes a shard" in lines[0]
@@ -97,9 +125,17 @@ def test_a_plan_is_made_of_something(tmp_path):
             plan(TINY, **wrong)
     table = tmp_path / "t.csv"
     table.write_text("video,label\n")
-    dataset = {"adapter": "table", "role": "both", "shards": 1, "video_column": "video", "label_column": "label"}
+    dataset = {
+        "adapter": "table",
+        "role": "both",
+        "shards": 1,
+        "video_column": "video",
+        "label_column": "label",
+    }
     with pytest.raises(BadInput, match="no videos are listed"):
-        contents_of("found", TableDataset(folder=tmp_path, tables=[table], **dataset), 1, None, 640 * 360)
+        contents_of(
+            "found", TableDataset(folder=tmp_path, tables=[table], **dataset), 1, None, 640 * 360
+        )
 
 
 def test_rates_are_read_back_as_they_were_written_and_nothing_else_is(tmp_path):
@@ -114,7 +150,11 @@ def test_rates_are_read_back_as_they_were_written_and_nothing_else_is(tmp_path):
 def test_measuring_gives_a_rate_for_all_that_costs(media):
     example = sorted((media / "fight").rglob("*.mp4"))[0]
     rates = measured(read_config(TINY), example, 4)
-    assert all(value > 0 for name, value in rates.model_dump().items() if name not in ("gpu", "decode_pixel"))
+    assert all(
+        value > 0
+        for name, value in rates.model_dump().items()
+        if name not in ("gpu", "decode_pixel")
+    )
     assert 0 < rates.mel < 0.1
     assert rates.teacher_fit > rates.teacher_forward
 
@@ -140,4 +180,7 @@ def test_a_stage_takes_as_long_as_its_jobs_together_and_only_a_run_that_finished
     assert (unfinished.returncode, unfinished.stdout) == (1, "")
     assert "1 of its jobs did not" in unfinished.stderr
     log.write_text(LOG + "Finished jobid: 3 (Rule: list_videos_clips)\n")
-    assert "\nmanifest\t2\t13\n" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert (
+        "\nmanifest\t2\t13\n"
+        in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    )

@@ -1,4 +1,7 @@
-"""The full-size configurations: each plans the whole chain with nothing but its annotation files in place."""
+"""The full-size configurations.
+
+Each plans the whole chain with nothing but its annotation files in place.
+"""
 
 import shutil
 
@@ -11,10 +14,27 @@ from l2l.config import read_config
 pytestmark = pytest.mark.workflow
 
 CHAIN = {
-    *("decode_videos", "gather_states", "compute_mels", "load_teacher", "describe_clips", "distil_student", "finetune_student"),
-    *("extract_features", "complete_features", "fit_skimmer", "evaluate_videos", "evaluate_clips", "write_report"),
+    *(
+        "decode_videos",
+        "gather_states",
+        "compute_mels",
+        "load_teacher",
+        "describe_clips",
+        "distil_student",
+        "finetune_student",
+    ),
+    *(
+        "extract_features",
+        "complete_features",
+        "fit_skimmer",
+        "evaluate_videos",
+        "evaluate_clips",
+        "write_report",
+    ),
 }
-PUBLISHED = {  # by their names in the configurations; of what is not at hand, another list stands in: a dry run reads none
+# by their names in the configurations; of what is not at hand, another list stands in: a dry run
+# reads none
+PUBLISHED = {
     "activity_net.v1-3.min.json": "activitynet/anet_anno_action.json",
     "labels.txt": "sports1m/labels.txt",
     "train_partition.txt": "sports1m/labels.txt",
@@ -26,7 +46,9 @@ PUBLISHED = {  # by their names in the configurations; of what is not at hand, a
 
 
 @pytest.mark.parametrize("preset", ["activitynet", "mini_sports1m", "kinetics_sounds", "ucf101"])
-def test_a_full_size_configuration_plans_the_whole_chain_from_its_annotation_files_alone(preset, published, tmp_path):
+def test_a_full_size_configuration_plans_the_whole_chain_from_its_annotation_files_alone(
+    preset, published, tmp_path
+):
     file = ROOT / f"workflow/configs/{preset}.yaml"
     values = yaml.safe_load(file.read_text())
     for dataset in values["videos"].values():
@@ -37,7 +59,9 @@ def test_a_full_size_configuration_plans_the_whole_chain_from_its_annotation_fil
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(published / PUBLISHED[path.name], tmp_path / path)
     lists = {f"list_videos_{name}" for name in values["videos"]}
-    assert planned(snakemake(tmp_path, "--dry-run", configfile=tmp_path / "few.yaml")) >= CHAIN | lists
+    assert (
+        planned(snakemake(tmp_path, "--dry-run", configfile=tmp_path / "few.yaml")) >= CHAIN | lists
+    )
 
 
 def test_a_file_of_weights_that_is_not_there_is_named_before_anything_runs(tmp_path):

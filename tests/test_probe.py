@@ -54,7 +54,9 @@ def test_declared_facts_are_those_of_the_file(clip):
 
 
 def test_a_program_stream_declares_no_end(tmp_path):
-    """What the demuxer estimates for it ends half a second too early, and the whole file would count as damaged."""
+    """What the demuxer estimates for it ends half a second too early, and the whole file would
+    count as damaged.
+    """
     path = make_video(tmp_path / "v.mpg", rate=30, video=("-c:v", "mpeg2video", "-q:v", "2"))
     assert (facts_of(path).status, facts_of(path).duration_seconds) == ("ok", 0)
     assert (decoded(path).status, decoded(path).frames) == ("ok", 60)
@@ -64,7 +66,9 @@ def test_names_are_only_names(clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         shutil.copy(clip, Path("./", name))
-    assert [facts.status for facts in probe_files([Path(name) for name in NAMES])] == ["ok"] * len(NAMES)
+    assert [facts.status for facts in probe_files([Path(name) for name in NAMES])] == ["ok"] * len(
+        NAMES
+    )
     assert not Path("PWNED").exists()
 
 
@@ -99,7 +103,10 @@ def playlists(folder: Path, clip: Path) -> list[Path]:
     """Lists of other files, under the name of a video."""
     shutil.copy(clip, folder / "clip.mp4")
     hls = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n"
-    dash = '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><BaseURL>clip.mp4</BaseURL></Period></MPD>'
+    dash = (
+        '<?xml version="1.0"?><MPD '
+        'xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><BaseURL>clip.mp4</BaseURL></Period></MPD>'
+    )
     contents = {"hls": hls, "concat": "ffconcat version 1.0\nfile clip.mp4\n", "dash": dash}
     for name, content in contents.items():
         (folder / f"{name}.mp4").write_text(content)
@@ -129,7 +136,19 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
         "probe._serve()\n"
     )
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", bad_child))
-    found = list(probe_files([clip, tmp_path / "hang.mp4", clip, tmp_path / "crash.mp4", tmp_path / "exit.mp4", clip], 10.0))
+    found = list(
+        probe_files(
+            [
+                clip,
+                tmp_path / "hang.mp4",
+                clip,
+                tmp_path / "crash.mp4",
+                tmp_path / "exit.mp4",
+                clip,
+            ],
+            10.0,
+        )
+    )
     assert [facts.status for facts in found] == ["ok", "refused", "ok", "refused", "refused", "ok"]
     assert "within 10 s" in found[1].reason
     assert "SIGSEGV" in found[3].reason
@@ -140,9 +159,15 @@ def test_a_process_that_somebody_kills_says_nothing_of_the_file(clip, monkeypatc
     monkeypatch.setattr(
         probe,
         "CHILD",
-        (sys.executable, "-c", "import os, signal; print(flush=True); input(); os.kill(os.getpid(), signal.SIGKILL)"),
+        (
+            sys.executable,
+            "-c",
+            "import os, signal; print(flush=True); input(); os.kill(os.getpid(), signal.SIGKILL)",
+        ),
     )
-    with pytest.raises(BadInput, match=r"clip.mp4: the process that opens it was killed: .* run again"):
+    with pytest.raises(
+        BadInput, match=r"clip.mp4: the process that opens it was killed: .* run again"
+    ):
         list(probe_files([clip]))
 
 
@@ -186,7 +211,16 @@ def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):
         "-frames:v:1",
         "1",
     ]
-    run("-f", "lavfi", "-i", large, *cover, "-disposition:v:1", "attached_pic", tmp_path / "cover.mp4")
+    run(
+        "-f",
+        "lavfi",
+        "-i",
+        large,
+        *cover,
+        "-disposition:v:1",
+        "attached_pic",
+        tmp_path / "cover.mp4",
+    )
     facts = facts_of(tmp_path / "cover.mp4")
     assert (facts.video_stream, facts.width, facts.audio_stream) == (0, 64, -1)
 
@@ -201,7 +235,9 @@ def test_pictures_end_where_they_end_though_sound_goes_on(tmp_path):
 def test_where_only_the_whole_is_timed_the_packets_tell(tmp_path):
     sources = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=5"]
     run(*sources, "-write_crc32", "0", tmp_path / "a.mkv")
-    whole = (tmp_path / "a.mkv").read_bytes().replace(b"DURATION", b"duration")  # the durations of its streams
+    whole = (
+        (tmp_path / "a.mkv").read_bytes().replace(b"DURATION", b"duration")
+    )  # the durations of its streams
     (tmp_path / "bare.mkv").write_bytes(whole)
     assert facts_of(tmp_path / "bare.mkv").duration_seconds == pytest.approx(2.0, abs=0.06)
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
@@ -212,7 +248,18 @@ def test_where_only_the_whole_is_timed_the_packets_tell(tmp_path):
 @pytest.mark.parametrize("name", ["a.mkv", "silent.mkv", "a.ts", "a.flv", "a.wmv"])
 def test_time_that_does_not_begin_at_nought_is_no_damage(tmp_path, name):
     sound = [] if name == "silent.mkv" else ["-f", "lavfi", "-i", "sine=r=44100:d=4"]
-    run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=4", *sound, "-g", "5", "-output_ts_offset", "50", tmp_path / name)
+    run(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=64x48:r=25:d=4",
+        *sound,
+        "-g",
+        "5",
+        "-output_ts_offset",
+        "50",
+        tmp_path / name,
+    )
     assert facts_of(tmp_path / name).duration_seconds == pytest.approx(4.0, abs=0.06)
     if name.endswith(".mkv"):
         cut = tmp_path / f"cut_{name}"
@@ -230,7 +277,15 @@ def test_late_sound_makes_no_file_longer_than_it_is(tmp_path):
 @pytest.mark.parametrize("tag", ["00:09:00.000000000", "about two seconds", "2.0", "::"])
 @pytest.mark.parametrize("name", ["a.ogv", "a.nut"])
 def test_the_duration_is_no_comment_that_somebody_wrote(tmp_path, name, tag):
-    run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-metadata:s:v", f"DURATION={tag}", tmp_path / name)
+    run(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=64x48:r=25:d=2",
+        "-metadata:s:v",
+        f"DURATION={tag}",
+        tmp_path / name,
+    )
     facts = facts_of(tmp_path / name)
     assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(2.0, abs=0.06))
 
@@ -256,18 +311,27 @@ def test_a_late_start_is_told(tmp_path):
 
 def test_high_dynamic_range_is_told(odd):
     assert (
-        facts_of(odd / "41_hdr10_hevc.mp4").reason == "its pictures are HDR (PQ); they are shown as stored, without tone mapping"
+        facts_of(odd / "41_hdr10_hevc.mp4").reason
+        == "its pictures are HDR (PQ); they are shown as stored, without tone mapping"
     )
     assert facts_of(odd / "01_ref_25fps.mp4").reason == ""
 
 
-# ---- the stage -----------------------------------------------------------------------------------------------------------
+# ---- the stage -----------------------------------------------------------------------------------
 
 
 def stage(tmp_path: Path, shards: int = 4) -> dict[str, bytes]:
     """List the videos below `tmp_path`/videos; the bytes of every table."""
-    dataset = FolderDataset(adapter="folder", role="source", shards=shards, folder=tmp_path / "videos")
-    list_videos(tmp_path / "o/videos.tsv", tmp_path / "o/shards", dataset, Manifest(max_bad_fraction=0.6), seed=0)
+    dataset = FolderDataset(
+        adapter="folder", role="source", shards=shards, folder=tmp_path / "videos"
+    )
+    list_videos(
+        tmp_path / "o/videos.tsv",
+        tmp_path / "o/shards",
+        dataset,
+        Manifest(max_bad_fraction=0.6),
+        seed=0,
+    )
     return {path.name: path.read_bytes() for path in sorted((tmp_path / "o").rglob("*.tsv"))}
 
 
@@ -275,9 +339,18 @@ def test_a_replaced_file_changes_its_row_and_one_more_video_changes_one_shard(cl
     for split in ("train", "test"):
         for i in range(4):
             (tmp_path / f"videos/{split}/a").mkdir(parents=True, exist_ok=True)
-            (tmp_path / f"videos/{split}/a/{i}.mp4").write_bytes(clip.read_bytes() + f"{split}{i}".encode())
+            (tmp_path / f"videos/{split}/a/{i}.mp4").write_bytes(
+                clip.read_bytes() + f"{split}{i}".encode()
+            )
     before = stage(tmp_path)
-    assert list(before) == ["shard-000.tsv", "shard-001.tsv", "shard-002.tsv", "shard-003.tsv", "test-000.tsv", "videos.tsv"]
+    assert list(before) == [
+        "shard-000.tsv",
+        "shard-001.tsv",
+        "shard-002.tsv",
+        "shard-003.tsv",
+        "test-000.tsv",
+        "videos.tsv",
+    ]
     assert stage(tmp_path) == before
     replaced = tmp_path / "videos/test/a/1.mp4"
     replaced.write_bytes(clip.read_bytes() + b"TEST1")  # as long as it was
@@ -313,5 +386,11 @@ def test_the_same_bytes_twice_count_once_and_bad_files_do_not_stop_the_others(cl
     (folder / "5.mp4").write_bytes(clip.read_bytes()[:middle])
     stage(tmp_path)
     found = {v.path.name: (v.status, v.reason) for v in read_videos(tmp_path / "o/videos.tsv")}
-    assert [status for status, _ in found.values()] == ["ok", "duplicate", "ok", "missing", "truncated"]
+    assert [status for status, _ in found.values()] == [
+        "ok",
+        "duplicate",
+        "ok",
+        "missing",
+        "truncated",
+    ]
     assert found["2.mp4"][1] == "the same bytes as train/a/1.mp4"

@@ -18,7 +18,9 @@ from l2l.processes import Team, claim_gpu, device, own_threads
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_two_processes_fit_as_one_that_takes_its_batches_in_two_parts(inputs, tmp_path, name):
-    """Weights to the bit. The running statistics of batch norm move once a step here and twice there."""
+    """Weights to the bit. The running statistics of batch norm move once a step here and twice
+    there.
+    """
     both = run(training(name, inputs, flip=True), tmp_path / "both.pt", processes=2)
     assert both.status == (0, 0), both.said
     assert both.said.count("epoch 1/3") == 1  # only the first speaks
@@ -32,11 +34,16 @@ def test_two_processes_fit_as_one_that_takes_its_batches_in_two_parts(inputs, tm
 
 
 def test_processes_add_up_their_gradients_and_average_their_batch_statistics(monkeypatch):
-    networks = [torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)) for _ in range(2)]
+    networks = [
+        torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)) for _ in range(2)
+    ]
     for network in networks:
         network(torch.randn(5, 3)).square().sum().backward()
     networks[1][0].bias.grad = None  # as where a process has no part of a small batch
-    gradients = [[p.grad.clone() if p.grad is not None else 0 for p in network.parameters()] for network in networks]
+    gradients = [
+        [p.grad.clone() if p.grad is not None else 0 for p in network.parameters()]
+        for network in networks
+    ]
     means = [network[1].running_mean.clone() for network in networks]
     sent = []
     monkeypatch.setattr(processes.dist, "all_reduce", lambda flat: sent.append(flat.clone()))
@@ -67,10 +74,20 @@ def test_processes_of_which_one_is_killed_go_on_together_to_the_same_file(inputs
 def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
     train = training("skimmer", inputs, epochs=1, milestones=())
     assert run(train, tmp_path / "here.pt", processes=2).status == (0, 0)
-    options = {**train.options, "config": as_json(train.options["config"]), "skimmer": tmp_path / "there.pt", "threads": 2}
+    options = {
+        **train.options,
+        "config": as_json(train.options["config"]),
+        "skimmer": tmp_path / "there.pt",
+        "threads": 2,
+    }
     told = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    ended = subprocess.run([*torchrun, "-m", "l2l", "fit_skimmer", *told], capture_output=True, text=True, env=environment())
+    ended = subprocess.run(
+        [*torchrun, "-m", "l2l", "fit_skimmer", *told],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     assert ended.returncode == 0, ended.stderr
     assert same(tmp_path / "there.pt", tmp_path / "here.pt")
 
@@ -79,20 +96,31 @@ def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
 def test_a_rule_starts_its_training_by_torchrun_where_it_is_given_several_processes(tmp_path):
     several = ["fit_teacher:processes=4", "fit_skimmer:processes=2", "fit_skimmer:nodes=3"]
     told = snakemake(tmp_path, "--dry-run", "--printshellcmds", "--set-resources", *several).stdout
-    assert "python -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l fit_teacher" in told
-    assert "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -m torch.distributed.run --nproc-per-node=2 --nnodes=3" in told
-    assert set(re.findall(r"SLURM_\w+", told)) == {"SLURM_JOB_ID"}, "the executor takes all others out of the environment"
+    assert (
+        "python -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l fit_teacher" in told
+    )
+    assert (
+        "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -m torch.distributed.run "
+        "--nproc-per-node=2 --nnodes=3" in told
+    )
+    assert set(re.findall(r"SLURM_\w+", told)) == {"SLURM_JOB_ID"}, (
+        "the executor takes all others out of the environment"
+    )
     assert "        python -m l2l distil_student" in told
 
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused(inputs, tmp_path):
-    refused = run(training("skimmer", inputs, batch_size=6, accumulate=2), tmp_path / "s.pt", processes=2)
+    refused = run(
+        training("skimmer", inputs, batch_size=6, accumulate=2), tmp_path / "s.pt", processes=2
+    )
     assert "batch_size 6: expected two entries" in refused.said
-    with pytest.raises(ValueError, match="batch_size 6 is less than two entries in each of 4 parts"):
+    with pytest.raises(
+        ValueError, match="batch_size 6 is less than two entries in each of 4 parts"
+    ):
         Fitting(epochs=1, batch_size=6, learning_rate=1, accumulate=4)
 
 
-# ---- GPUs ------------------------------------------------------------------------------------------------------------------
+# ---- GPUs ----------------------------------------------------------------------------------------
 
 
 def test_jobs_on_one_machine_take_a_gpu_each_and_a_dead_one_gives_its_own_back(tmp_path):
@@ -101,7 +129,9 @@ def test_jobs_on_one_machine_take_a_gpu_each_and_a_dead_one_gives_its_own_back(t
         os._exit(claim_gpu(["0", "GPU-a/b", "2"], tmp_path))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert [claim_gpu(["0", "GPU-a/b", "2"], tmp_path) for _ in range(3)] == [0, 1, 2]
-    assert claim_gpu(["5", "2"], tmp_path) == 0  # another choice of GPUs, told by CUDA_VISIBLE_DEVICES
+    assert (
+        claim_gpu(["5", "2"], tmp_path) == 0
+    )  # another choice of GPUs, told by CUDA_VISIBLE_DEVICES
     assert claim_gpu(["0", "2"], tmp_path) == os.getpid() % 2
 
 

@@ -18,9 +18,15 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_every_file_and_folder_the_readme_names_is_there():
-    named = set(re.findall(r"`((?:workflow|l2l|slurm|tests|benchmarks)/[\w./-]*|config\.yaml|\.ci/run)`", README))
+    named = set(
+        re.findall(
+            r"`((?:workflow|l2l|slurm|tests|benchmarks)/[\w./-]*|config\.yaml|\.ci/run)`", README
+        )
+    )
     assert len(named) >= 5
-    assert [name for name in named if not (ROOT / name).exists() and not name.startswith("results")] == []
+    assert [
+        name for name in named if not (ROOT / name).exists() and not name.startswith("results")
+    ] == []
 
 
 def test_every_verb_the_readme_names_is_one():
@@ -30,8 +36,19 @@ def test_every_verb_the_readme_names_is_one():
 
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"python -m l2l (\w+)", README))))
 def test_the_options_the_readme_shows_are_those_of_the_verb(verb):
-    told = subprocess.run([sys.executable, "-m", "l2l", verb, "--help"], capture_output=True, text=True, cwd=ROOT, check=True)
-    shown = {option for line in README.splitlines() if f"l2l {verb}" in line for option in re.findall(r"--[a-z-]+", line)}
+    told = subprocess.run(
+        [sys.executable, "-m", "l2l", verb, "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    shown = {
+        option
+        for line in README.splitlines()
+        if f"l2l {verb}" in line
+        for option in re.findall(r"--[a-z-]+", line)
+    }
     assert shown <= set(re.findall(r"--[a-z-]+", told.stdout))
 
 
@@ -46,15 +63,23 @@ def test_every_key_of_every_adapter_is_explained():
     general, *parts = DATASETS.split("\n## ")
     sections = {name: part for part in parts for name in part.partition("\n")[0].split(", ")}
     for adapter, dataset in BY_ADAPTER.items():
-        told = set(re.findall(r"`(\w+)`", sections[adapter])) | set(re.findall(r"^\| `(\w+)` \|", general, re.MULTILINE))
+        told = set(re.findall(r"`(\w+)`", sections[adapter])) | set(
+            re.findall(r"^\| `(\w+)` \|", general, re.MULTILINE)
+        )
         assert set(dataset.model_fields) - {"adapter"} <= told, adapter
-        shown = re.findall(r"^ +(\w+):", "\n".join(re.findall(r"```yaml\n(.*?)```", sections[adapter], re.DOTALL)), re.MULTILINE)
+        shown = re.findall(
+            r"^ +(\w+):",
+            "\n".join(re.findall(r"```yaml\n(.*?)```", sections[adapter], re.DOTALL)),
+            re.MULTILINE,
+        )
         assert set(shown) <= {*dataset.model_fields}, adapter
 
 
 def test_every_state_of_a_video_is_explained():
     table = DATASETS.partition("\n## States\n")[2]
-    assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))) == set(STATES)
+    assert set(
+        re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
+    ) == set(STATES)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])

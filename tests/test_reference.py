@@ -1,4 +1,7 @@
-"""Parity with the public code: its checkpoints, its features, its scores, and the paper's where they differ."""
+"""Parity with the public code.
+
+Its checkpoints, its features, its scores, and the paper's where they differ.
+"""
 
 import argparse
 import collections
@@ -23,7 +26,14 @@ from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.reference import stage
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
-from l2l.reference.lists import Listed, class_indices, feature_paths, load_features, read_list, video_id
+from l2l.reference.lists import (
+    Listed,
+    class_indices,
+    feature_paths,
+    load_features,
+    read_list,
+    video_id,
+)
 from l2l.reference.preset import (
     PAPER,
     SINGLE_MODALITY,
@@ -55,14 +65,19 @@ def small(variant, seed=0):
 
 def made_up(lengths, channels=6, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return [{m: torch.randn(n, channels, generator=generator) for m in ("image", "audio")} for n in lengths]
+    return [
+        {m: torch.randn(n, channels, generator=generator) for m in ("image", "audio")}
+        for n in lengths
+    ]
 
 
 def ours(network, videos, steps, preset, seed=0, **how):
     torch.manual_seed(seed)
     videos = [{m: video[m] for m in network.modalities} for video in videos]
     with torch.inference_mode():
-        return skim_videos(network, videos, steps, reference=preset, filler=random.Random(seed), **how).double()
+        return skim_videos(
+            network, videos, steps, reference=preset, filler=random.Random(seed), **how
+        ).double()
 
 
 def theirs(variant, state, videos, steps, seed=0, **how):
@@ -70,7 +85,9 @@ def theirs(variant, state, videos, steps, seed=0, **how):
     random.seed(seed)
     if variant == "single":
         return reference.single_modality(state, [video["image"] for video in videos], steps, **how)
-    return reference.two_modalities(state, [(video["image"], video["audio"]) for video in videos], steps, **how)
+    return reference.two_modalities(
+        state, [(video["image"], video["audio"]) for video in videos], steps, **how
+    )
 
 
 def preset_of(variant, accidents):
@@ -83,7 +100,7 @@ def assert_same(found, expected, within=1e-5):
     torch.testing.assert_close(found, expected, rtol=0, atol=within)
 
 
-# ---- scores equal the public code's -----------------------------------------------------------------------------------------
+# ---- scores equal the public code's --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steps", range(1, 11))
@@ -105,7 +122,9 @@ def test_sparse_and_hard_scores_are_the_public_codes(variant, accidents, factor,
     network, state = small(variant, seed=factor)
     videos = made_up(LENGTHS, seed=factor)
     found = ours(network, videos, 7, preset_of(variant, accidents), factor=factor, hard=hard)
-    assert_same(found, theirs(variant, state, videos, 7, factor=factor, hard=hard, accidents=accidents))
+    assert_same(
+        found, theirs(variant, state, videos, 7, factor=factor, hard=hard, accidents=accidents)
+    )
 
 
 @pytest.mark.parametrize("variant", ["two", "single"])
@@ -129,8 +148,8 @@ def test_scores_of_videos_shorter_than_the_steps_are_the_public_codes(variant, a
 @settings(max_examples=40)
 def test_any_scores_are_the_public_codes(variant, lengths, steps, factor, switches, seed):
     hard, repeats, accidents = switches
-    # the public code fills videos below ten moments with copies; which of them is struck, the last bit decides, and where values
-    # are interpolated and keys are not, that changes the scores
+    # the public code fills videos below ten moments with copies; which of them is struck, the last
+    # bit decides, and where values are interpolated and keys are not, that changes the scores
     assume(variant == "two" or factor == 1 or min(lengths) >= 10)
     network, state = small(variant, seed)
     videos = made_up(lengths, seed=seed)
@@ -151,7 +170,10 @@ def test_full_size_scores_are_the_public_codes(full, variant, accidents):
 @pytest.fixture(scope="module")
 def full():
     states = {"two": reference.two_modalities_state(), "single": reference.single_modality_state()}
-    return {variant: (skimmer_of("full.pth", state, "image")[0], state) for variant, state in states.items()}
+    return {
+        variant: (skimmer_of("full.pth", state, "image")[0], state)
+        for variant, state in states.items()
+    }
 
 
 def test_a_checkpoint_has_the_public_codes_parameters(full):
@@ -160,7 +182,7 @@ def test_a_checkpoint_has_the_public_codes_parameters(full):
     assert sum(p.numel() for p in single.values()) == 15_840_656
 
 
-# ---- the paper's scores keep the law that the public code breaks --------------------------------------------------------------
+# ---- the paper's scores keep the law that the public code breaks ---------------------------------
 
 
 @given(
@@ -172,7 +194,9 @@ def test_a_checkpoint_has_the_public_codes_parameters(full):
     seed=st.integers(0, 999),
 )
 @settings(max_examples=40)
-def test_a_videos_scores_are_those_it_gets_alone_however_it_is_skimmed(variant, lengths, steps, factor, switches, seed):
+def test_a_videos_scores_are_those_it_gets_alone_however_it_is_skimmed(
+    variant, lengths, steps, factor, switches, seed
+):
     network, _ = small(variant, seed)
     videos = made_up(lengths, seed=seed)
     how = {"factor": factor, "hard": switches[0], "repeats": switches[1]}
@@ -185,10 +209,12 @@ def test_the_default_is_the_network_called_as_it_is_in_the_chain():
     network, _ = small("two")
     features, present = pad_videos(made_up(LENGTHS))
     with torch.inference_mode():
-        assert torch.equal(network(features, present, 6).logits, ours(network, made_up(LENGTHS), 6, PAPER).float())
+        assert torch.equal(
+            network(features, present, 6).logits, ours(network, made_up(LENGTHS), 6, PAPER).float()
+        )
 
 
-# ---- each accident by itself -------------------------------------------------------------------------------------------------
+# ---- each accident by itself ---------------------------------------------------------------------
 
 SWITCHES = [field.name for field in dataclasses.fields(Reference)]
 
@@ -206,7 +232,9 @@ def test_nothing_is_switched_on_by_default():
 def test_every_switch_changes_scores(name):
     network, _ = small("two")
     videos, how = made_up([4, 13, 18]), {"factor": 3, "hard": True}
-    assert (ours(network, videos, 8, switched(name), **how) - ours(network, videos, 8, PAPER, **how)).abs().max() > 1e-4
+    assert (
+        ours(network, videos, 8, switched(name), **how) - ours(network, videos, 8, PAPER, **how)
+    ).abs().max() > 1e-4
 
 
 def test_the_random_moment_is_drawn_by_torchs_generator_and_masked_in_both_modalities():
@@ -215,15 +243,22 @@ def test_the_random_moment_is_drawn_by_torchs_generator_and_masked_in_both_modal
     first, again, other = (ours(network, videos, 2, preset, seed) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert_same(ours(network, videos, 5, preset, 0, repeats=True), ours(network, videos, 5, PAPER, repeats=True))
-    assert_same(ours(network, videos, 1, preset, 0), ours(network, videos, 1, PAPER))  # one step asks nothing
+    assert_same(
+        ours(network, videos, 5, preset, 0, repeats=True),
+        ours(network, videos, 5, PAPER, repeats=True),
+    )
+    assert_same(
+        ours(network, videos, 1, preset, 0), ours(network, videos, 1, PAPER)
+    )  # one step asks nothing
 
 
 def test_half_pixels_shift_a_ramp_by_half_a_stride():
     ramp = torch.arange(40.0)[None, :, None]
     shifted = on_half_pixels(ramp, 5)[0, :, 0]
     inside = slice(5, 33)
-    torch.testing.assert_close(shifted[inside], ramp[0, inside, 0] - 2)  # a feature of time t stands at t + 2
+    torch.testing.assert_close(
+        shifted[inside], ramp[0, inside, 0] - 2
+    )  # a feature of time t stands at t + 2
     torch.testing.assert_close(on_half_pixels(ramp, 1), ramp)
 
 
@@ -247,16 +282,29 @@ def test_short_videos_are_filled_to_ten_moments_and_others_left():
         assert len(drawn[m]) == 10
 
 
-# ---- checkpoints -------------------------------------------------------------------------------------------------------------
+# ---- checkpoints ---------------------------------------------------------------------------------
 
 
 def modern(state):
     """Weight norm's names since torch 2.0."""
     parts = {"g": "original0", "v": "original1"}
-    return {f"rnn.parametrizations.{n[4:-2]}.{parts[n[-1]]}" if n.startswith("rnn.weight_") else n: x for n, x in state.items()}
+    return {
+        f"rnn.parametrizations.{n[4:-2]}.{parts[n[-1]]}" if n.startswith("rnn.weight_") else n: x
+        for n, x in state.items()
+    }
 
 
-@pytest.mark.parametrize("form", ["checkpoint", "state", "parallel", "modern", "before torch 1.6", "before batches were counted"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "checkpoint",
+        "state",
+        "parallel",
+        "modern",
+        "before torch 1.6",
+        "before batches were counted",
+    ],
+)
 @pytest.mark.parametrize("variant", ["two", "single"])
 def test_checkpoints_of_every_form_are_the_same_network(tmp_path, variant, form):
     network, state = small(variant)
@@ -266,14 +314,22 @@ def test_checkpoints_of_every_form_are_the_same_network(tmp_path, variant, form)
         "parallel": {f"module.{name}": value for name, value in state.items()},
         "modern": {"model": modern(state)},
         "before torch 1.6": reference.checkpoint(state),
-        "before batches were counted": {name: x for name, x in state.items() if not name.endswith("num_batches_tracked")},
+        "before batches were counted": {
+            name: x for name, x in state.items() if not name.endswith("num_batches_tracked")
+        },
     }[form]
-    torch.save(saved, tmp_path / "ref.pth", _use_new_zipfile_serialization=form != "before torch 1.6")
+    torch.save(
+        saved, tmp_path / "ref.pth", _use_new_zipfile_serialization=form != "before torch 1.6"
+    )
     import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt")
     back = load_skimmer(tmp_path / "ours.pt")
     videos = made_up(LENGTHS)
     assert torch.equal(ours(back.network, videos, 6, PAPER), ours(network, videos, 6, PAPER))
-    assert (back.model, back.class_names, back.network.training) == ("skimmer", tuple("01234"), False)
+    assert (back.model, back.class_names, back.network.training) == (
+        "skimmer",
+        tuple("01234"),
+        False,
+    )
     assert back.steps == (7 if form == "checkpoint" else 10)
 
 
@@ -281,10 +337,14 @@ def test_weight_norm_is_torchs_own(tmp_path):
     cell = torch.nn.utils.parametrizations.weight_norm(torch.nn.LSTMCell(6, 9), "weight_hh")
     cell = torch.nn.utils.parametrizations.weight_norm(cell, "weight_ih")
     state = reference.single_modality_state(**SMALL)
-    state |= {f"rnn.{name}": value.detach() for name, value in cell.state_dict().items() if "bias" in name}
+    state |= {
+        f"rnn.{name}": value.detach() for name, value in cell.state_dict().items() if "bias" in name
+    }
     for which in ("hh", "ih"):
         for number, part in ((0, "g"), (1, "v")):
-            state[f"rnn.weight_{which}_{part}"] = cell.state_dict()[f"parametrizations.weight_{which}.original{number}"]
+            state[f"rnn.weight_{which}_{part}"] = cell.state_dict()[
+                f"parametrizations.weight_{which}.original{number}"
+            ]
     network, *_ = skimmer_of(tmp_path, state, "image")
     torch.testing.assert_close(network.rnn.weight_hh, cell.weight_hh)
     torch.testing.assert_close(network.rnn.weight_ih, cell.weight_ih)
@@ -294,7 +354,12 @@ def test_weight_norm_is_torchs_own(tmp_path):
 def test_the_single_modality_may_have_any_width(tmp_path, width):
     state = reference.single_modality_state(classes=3, features=width, hidden=16, key=8, query=8)
     network, widths, sizes = skimmer_of(tmp_path, state, "audio")
-    assert (widths, network.modalities, sizes.hidden, sizes.key) == ({"audio": width}, ("audio",), 16, 8)
+    assert (widths, network.modalities, sizes.hidden, sizes.key) == (
+        {"audio": width},
+        ("audio",),
+        16,
+        8,
+    )
 
 
 HEAD = ("net_imageAudio.", "net_classifier.")
@@ -303,12 +368,16 @@ HEAD = ("net_imageAudio.", "net_classifier.")
 @pytest.mark.parametrize("names", ["whole", "bare", "with streams"])
 def test_the_image_audio_network_alone_becomes_a_head(tmp_path, names):
     state = {name: x for name, x in small("two")[1].items() if name.startswith(HEAD)}
-    saved = state | ({"net_image.conv1.weight": torch.zeros(2, 3)} if names == "with streams" else {})
+    saved = state | (
+        {"net_image.conv1.weight": torch.zeros(2, 3)} if names == "with streams" else {}
+    )
     if names == "bare":
         saved = {name.partition(".")[2]: x for name, x in state.items()}
     torch.save(saved, tmp_path / "net.pth")
     (tmp_path / "names.txt").write_text("run\njump\nswim\n\nsing\nclimb a tree\n", encoding="utf-8")
-    import_checkpoint(tmp_path / "net.pth", tmp_path / "head.pt", class_names=tmp_path / "names.txt")
+    import_checkpoint(
+        tmp_path / "net.pth", tmp_path / "head.pt", class_names=tmp_path / "names.txt"
+    )
     head = load_start(tmp_path / "head.pt")
     assert head.class_names == ("run", "jump", "swim", "sing", "climb a tree")
     assert torch.equal(head.fusion.fc1.weight, state["net_imageAudio.imageAudio_fc1.weight"])
@@ -327,7 +396,10 @@ def test_a_checkpoint_that_would_run_something_is_refused_and_runs_nothing(tmp_p
     for number, old in enumerate((False, True)):
         held = reference.checkpoint(small("two")[1]) | {"scheduler": Trap(tmp_path / "sprung")}
         torch.save(held, tmp_path / f"{number}.pth", _use_new_zipfile_serialization=not old)
-        with pytest.raises(BadInput, match=r"\.pth: refused: it holds more than tensors and plain containers .*mkdir") as told:
+        with pytest.raises(
+            BadInput,
+            match=r"\.pth: refused: it holds more than tensors and plain containers .*mkdir",
+        ) as told:
             import_checkpoint(tmp_path / f"{number}.pth", tmp_path / "ours.pt")
         assert "\n" not in str(told.value)
     assert not (tmp_path / "sprung").exists()
@@ -335,7 +407,9 @@ def test_a_checkpoint_that_would_run_something_is_refused_and_runs_nothing(tmp_p
 
 
 def test_a_namespace_that_holds_a_trap_is_refused(tmp_path):
-    held = reference.checkpoint(small("two")[1]) | {"namespace": argparse.Namespace(logger=Trap(tmp_path / "sprung"))}
+    held = reference.checkpoint(small("two")[1]) | {
+        "namespace": argparse.Namespace(logger=Trap(tmp_path / "sprung"))
+    }
     torch.save(held, tmp_path / "ref.pth")
     with pytest.raises(BadInput, match="refused"):
         read_checkpoint(tmp_path / "ref.pth")
@@ -353,13 +427,17 @@ def test_no_more_is_trusted_after_a_checkpoint_is_read(tmp_path):
 def broken(kind):
     state = small("two")[1]
     return {
-        "lacks a query": {name: x for name, x in state.items() if name != "audio_queryfeature_mlp.3.bias"},
+        "lacks a query": {
+            name: x for name, x in state.items() if name != "audio_queryfeature_mlp.3.bias"
+        },
         "lacks magnitudes": {name: x for name, x in state.items() if name != "rnn.weight_ih_g"},
         "a key of another width": state | {"audio_key_conv1x1.0.bias": torch.zeros(9)},
         "a stranger": state | {"decoder.weight": torch.zeros(3)},
         "not finite": state | {"modality_attention.bias": torch.tensor([0.0, float("nan")])},
-        "too large": state | {"modality_attention.bias": torch.tensor([0.0, 1e300], dtype=torch.double)},
-        "no direction": state | {"rnn.weight_ih_v": state["rnn.weight_ih_v"] * (torch.arange(36) != 3)[:, None]},
+        "too large": state
+        | {"modality_attention.bias": torch.tensor([0.0, 1e300], dtype=torch.double)},
+        "no direction": state
+        | {"rnn.weight_ih_v": state["rnn.weight_ih_v"] * (torch.arange(36) != 3)[:, None]},
         "without content": state | {"modality_attention.bias": torch.zeros(2, device="meta")},
         "complex": state | {"modality_attention.bias": torch.zeros(2, dtype=torch.complex64)},
         "no classes": state | {"net_classifier.classifier.weight": torch.zeros(0, 7)},
@@ -421,7 +499,9 @@ def test_a_damaged_checkpoint_and_a_missing_one_are_told(tmp_path):
 def test_a_class_named_as_the_column_of_ids_is_refused_before_it_hides_them(tmp_path):
     torch.save(small("two")[1], tmp_path / "ref.pth")
     (tmp_path / "names.txt").write_text("a\nb\nvideo\nc\nd\n", encoding="utf-8")
-    import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt", class_names=tmp_path / "names.txt")
+    import_checkpoint(
+        tmp_path / "ref.pth", tmp_path / "ours.pt", class_names=tmp_path / "names.txt"
+    )
     release = Release(tmp_path / "v", (3,))
     import_features(release.text(), tmp_path / "store")
     with pytest.raises(BadInput, match="a class is named video"):
@@ -432,10 +512,12 @@ def test_class_names_must_be_as_many_as_the_classes(tmp_path):
     torch.save(small("two")[1], tmp_path / "ref.pth")
     (tmp_path / "names.txt").write_text("run\njump\nrun\n", encoding="utf-8")
     with pytest.raises(BadInput, match="2 different names in 3 lines, expected 5"):
-        import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt", class_names=tmp_path / "names.txt")
+        import_checkpoint(
+            tmp_path / "ref.pth", tmp_path / "ours.pt", class_names=tmp_path / "names.txt"
+        )
 
 
-# ---- lists and features ------------------------------------------------------------------------------------------------------
+# ---- lists and features --------------------------------------------------------------------------
 
 
 class Release:
@@ -447,7 +529,10 @@ class Release:
         for i, length in enumerate(lengths):
             name = f"{folder.name}_{i}"
             kinds = ("imageAudio_features", "image_features", "audio_features")
-            self.videos[name] = {kind: self.random.normal(size=(length, channels)).astype(np.float32) for kind in kinds}
+            self.videos[name] = {
+                kind: self.random.normal(size=(length, channels)).astype(np.float32)
+                for kind in kinds
+            }
             for kind, features in self.videos[name].items():
                 (folder / kind).mkdir(exist_ok=True, parents=True)
                 np.save(folder / kind / f"{name}.npy", features)
@@ -461,7 +546,10 @@ class Release:
 
     def text(self, names=None):
         path = self.folder / "list.txt"
-        lines = (f"{p} {names[label] if names else label}\n" for p, label in zip(self.paths, self.labels, strict=True))
+        lines = (
+            f"{p} {names[label] if names else label}\n"
+            for p, label in zip(self.paths, self.labels, strict=True)
+        )
         path.write_text("".join(lines), encoding="utf-8")
         return path
 
@@ -480,9 +568,15 @@ def test_lists_are_read_from_pickles_of_every_protocol_and_from_text(release, pr
 
 def test_a_path_may_have_spaces_and_a_label_may_be_a_name(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_text("my videos/imageAudio_features/a b.npy  Archery\n\nimageAudio_features/c.npy Diving\r\n", encoding="utf-8")
+    path.write_text(
+        "my videos/imageAudio_features/a b.npy  Archery\n\nimageAudio_features/c.npy Diving\r\n",
+        encoding="utf-8",
+    )
     lines = read_list(path)
-    assert lines == [Listed("my videos/imageAudio_features/a b.npy", "Archery"), Listed("imageAudio_features/c.npy", "Diving")]
+    assert lines == [
+        Listed("my videos/imageAudio_features/a b.npy", "Archery"),
+        Listed("imageAudio_features/c.npy", "Diving"),
+    ]
     assert class_indices(path, lines, None) == (("Archery", "Diving"), [0, 1])
     assert class_indices(path, lines, ["Diving", "Dancing", "Archery"])[1] == [2, 0]
     with pytest.raises(BadInput, match="'Diving', not one of the 1 classes"):
@@ -491,7 +585,9 @@ def test_a_path_may_have_spaces_and_a_label_may_be_a_name(tmp_path):
         class_indices(path, [*lines, Listed("x", 3)], None)
 
 
-@pytest.mark.parametrize("held", ["a numpy number", "an array", "a class", "a function call", "an ordered dict"])
+@pytest.mark.parametrize(
+    "held", ["a numpy number", "an array", "a class", "a function call", "an ordered dict"]
+)
 def test_a_list_that_names_anything_is_refused_and_nothing_runs(tmp_path, held):
     label = {
         "a numpy number": np.int64(3),
@@ -501,7 +597,9 @@ def test_a_list_that_names_anything_is_refused_and_nothing_runs(tmp_path, held):
         "an ordered dict": collections.OrderedDict(a=1),
     }[held]
     (tmp_path / "list.pkl").write_bytes(pickle.dumps((["imageAudio_features/a.npy"], [label])))
-    with pytest.raises(BadInput, match=r"list\.pkl: refused \(it names .*lists, tuples, strings and numbers only"):
+    with pytest.raises(
+        BadInput, match=r"list\.pkl: refused \(it names .*lists, tuples, strings and numbers only"
+    ):
         read_list(tmp_path / "list.pkl")
     assert not (tmp_path / "sprung").exists()
 
@@ -547,7 +645,8 @@ def test_features_come_back_as_they_were_published(release, tmp_path):
         assert read.has_sound.all()
     rows = read_videos(tmp_path / "store.videos.tsv")
     assert [(row.video, row.label, row.split, row.usable) for row in rows] == [
-        (name, str(label), "test", True) for name, label in zip(release.videos, release.labels, strict=True)
+        (name, str(label), "test", True)
+        for name, label in zip(release.videos, release.labels, strict=True)
     ]
 
 
@@ -573,7 +672,11 @@ def test_many_videos_are_spread_over_shards(tmp_path, monkeypatch):
     monkeypatch.setattr("l2l.reference.stage.SHARD_VIDEOS", 2)
     release = Release(tmp_path / "v", (2, 3, 4, 5, 6))
     import_features(release.text(), tmp_path / "store")
-    assert sorted(path.name for path in (tmp_path / "store").glob("test-*")) == ["test-000", "test-001", "test-002"]
+    assert sorted(path.name for path in (tmp_path / "store").glob("test-*")) == [
+        "test-000",
+        "test-001",
+        "test-002",
+    ]
     bank = read_features(tmp_path / "store")
     assert [bank.moments(name) for name in bank.videos] == [2, 3, 4, 5, 6]
 
@@ -614,16 +717,38 @@ def test_a_moment_without_sound_is_one_whose_audio_feature_is_zero(release, tmp_
             lambda path: np.save(path, np.zeros((6, 512), np.float32)),
             "6 moments, but .*imageAudio_features.* has 5",
         ),
-        ("image_features", lambda path: np.save(path, np.zeros(512, np.float32)), r"found float32 \(512,\)"),
-        ("image_features", lambda path: np.save(path, np.zeros((0, 512), np.float32)), r"found float32 \(0, 512\)"),
-        ("image_features", lambda path: np.save(path, np.zeros((5, 512), int)), r"found int64 \(5, 512\)"),
-        ("image_features", lambda path: np.save(path, np.array([[Trap("x")]], object)), "not a readable .npy file"),
+        (
+            "image_features",
+            lambda path: np.save(path, np.zeros(512, np.float32)),
+            r"found float32 \(512,\)",
+        ),
+        (
+            "image_features",
+            lambda path: np.save(path, np.zeros((0, 512), np.float32)),
+            r"found float32 \(0, 512\)",
+        ),
+        (
+            "image_features",
+            lambda path: np.save(path, np.zeros((5, 512), int)),
+            r"found int64 \(5, 512\)",
+        ),
+        (
+            "image_features",
+            lambda path: np.save(path, np.array([[Trap("x")]], object)),
+            "not a readable .npy file",
+        ),
         ("audio_features", lambda path: np.save(path, np.full((5, 512), np.inf)), "not finite"),
         ("audio_features", lambda path: path.write_bytes(b""), "not a readable .npy file"),
-        ("audio_features", lambda path: path.write_bytes(path.read_bytes()[:999]), "not a readable .npy file"),
+        (
+            "audio_features",
+            lambda path: path.write_bytes(path.read_bytes()[:999]),
+            "not a readable .npy file",
+        ),
     ],
 )
-def test_a_spoilt_file_is_named_and_the_store_is_not_marked_as_whole(release, tmp_path, kind, spoil, told):
+def test_a_spoilt_file_is_named_and_the_store_is_not_marked_as_whole(
+    release, tmp_path, kind, spoil, told
+):
     path = release.folder / kind / "v_1.npy"
     spoil(path)
     with pytest.raises(BadInput, match=f"^{path}: .*{told}"):
@@ -661,18 +786,24 @@ def test_an_import_that_was_broken_off_is_done_again_and_no_class_is_lost(tmp_pa
     import_features(val.text(["bee", "cat", "cat"]), store, split="val")
     bank = read_features(store)
     assert bank.classes == ("ant", "bee", "cat")
-    assert list(bank.videos) == [video.video for video in read_videos(tmp_path / "store.videos.tsv")]
+    assert list(bank.videos) == [
+        video.video for video in read_videos(tmp_path / "store.videos.tsv")
+    ]
     assert len(bank.videos) == 8
 
 
 def test_more_than_a_thousand_shards_are_all_in_the_store(tmp_path):
-    shards = [tmp_path / f"{split}-{number:03d}" for split in ("train", "val") for number in (0, 7, 999, 1000, 10000)]
+    shards = [
+        tmp_path / f"{split}-{number:03d}"
+        for split in ("train", "val")
+        for number in (0, 7, 999, 1000, 10000)
+    ]
     for shard in reversed(shards):
         shard.mkdir()
     assert stage._shards(tmp_path) == shards
 
 
-# ---- from the release to scores, and to a fit --------------------------------------------------------------------------------
+# ---- from the release to scores, and to a fit ----------------------------------------------------
 
 
 def table(path):
@@ -685,19 +816,39 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize("preset", ["paper", "reference"])
-def test_a_user_of_the_release_gets_the_public_codes_scores_from_the_command_line(full, release, tmp_path, preset):
+def test_a_user_of_the_release_gets_the_public_codes_scores_from_the_command_line(
+    full, release, tmp_path, preset
+):
     state = full["two"][1]
     torch.save(reference.checkpoint(state), tmp_path / "ref.pth")
     run("import_checkpoint", tmp_path / "ref.pth", tmp_path / "ours.pt")
-    run("import_features", release.pickled(), tmp_path / "store", "--checkpoint", tmp_path / "ours.pt")
-    files = ("--checkpoint", tmp_path / "ours.pt", "--features", tmp_path / "store", "--scores", tmp_path / "scores.tsv")
+    run(
+        "import_features",
+        release.pickled(),
+        tmp_path / "store",
+        "--checkpoint",
+        tmp_path / "ours.pt",
+    )
+    files = (
+        "--checkpoint",
+        tmp_path / "ours.pt",
+        "--features",
+        tmp_path / "store",
+        "--scores",
+        tmp_path / "scores.tsv",
+    )
     run("score", *files, "--preset", preset, "--seed", 3, "--factor", 2)
     header, *rows = table(tmp_path / "scores.tsv")
     assert header == ["video", *map(str, range(200))]
     assert [row[0] for row in rows] == list(release.videos)
-    videos = [{m: torch.from_numpy(video[f"{m}_features"]) for m in ("image", "audio")} for video in release.videos.values()]
+    videos = [
+        {m: torch.from_numpy(video[f"{m}_features"]) for m in ("image", "audio")}
+        for video in release.videos.values()
+    ]
     found = torch.tensor([[float(x) for x in row[1:]] for row in rows], dtype=torch.double)
-    assert_same(found, theirs("two", state, videos, 10, 3, factor=2, accidents=preset == "reference"))
+    assert_same(
+        found, theirs("two", state, videos, 10, 3, factor=2, accidents=preset == "reference")
+    )
     exact = ours(full["two"][0], videos, 10, preset_of("two", preset == "reference"), 3, factor=2)
     assert torch.equal(found.float(), exact.float())  # no digit of float32 is lost
 
@@ -709,10 +860,25 @@ def test_a_user_of_the_single_modality_gets_the_public_codes_scores(release, tmp
     import_features(release.pickled(), tmp_path / "store", only="audio_features")
     assert read_features(tmp_path / "store").modalities == ("image",)
     for preset in ("paper", "reference"):
-        score(tmp_path / "ours.pt", tmp_path / "store", tmp_path / "scores.tsv", preset=preset, hard=True, seed=1)
-        found = torch.tensor([[float(x) for x in row[1:]] for row in table(tmp_path / "scores.tsv")[1:]], dtype=torch.double)
-        videos = [{"image": torch.from_numpy(video["audio_features"])} for video in release.videos.values()]
-        assert_same(found, theirs("single", state, videos, 4, 1, hard=True, accidents=preset == "reference"))
+        score(
+            tmp_path / "ours.pt",
+            tmp_path / "store",
+            tmp_path / "scores.tsv",
+            preset=preset,
+            hard=True,
+            seed=1,
+        )
+        found = torch.tensor(
+            [[float(x) for x in row[1:]] for row in table(tmp_path / "scores.tsv")[1:]],
+            dtype=torch.double,
+        )
+        videos = [
+            {"image": torch.from_numpy(video["audio_features"])}
+            for video in release.videos.values()
+        ]
+        assert_same(
+            found, theirs("single", state, videos, 4, 1, hard=True, accidents=preset == "reference")
+        )
 
 
 def test_the_size_of_a_batch_changes_no_score_of_the_paper(full, release, tmp_path):
@@ -721,9 +887,21 @@ def test_the_size_of_a_batch_changes_no_score_of_the_paper(full, release, tmp_pa
     import_features(release.pickled(), tmp_path / "store")
     found = []
     for size in (1, 3, 64):
-        score(tmp_path / "ours.pt", tmp_path / "store", tmp_path / "scores.tsv", factor=3, batch_videos=size)
-        found.append(torch.tensor([[float(x) for x in row[1:]] for row in table(tmp_path / "scores.tsv")[1:]]))
-    for other in found[1:]:  # products of matrices of other sizes round otherwise, in the last of float32's digits
+        score(
+            tmp_path / "ours.pt",
+            tmp_path / "store",
+            tmp_path / "scores.tsv",
+            factor=3,
+            batch_videos=size,
+        )
+        found.append(
+            torch.tensor(
+                [[float(x) for x in row[1:]] for row in table(tmp_path / "scores.tsv")[1:]]
+            )
+        )
+    for other in found[
+        1:
+    ]:  # products of matrices of other sizes round otherwise, in the last of float32's digits
         torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-6)
 
 
@@ -735,7 +913,10 @@ def test_scores_of_moments_are_the_published_classifiers(full, release, tmp_path
     bank = read_features(tmp_path / "store")
     assert bank.classes == tuple(map(str, range(200)))
     read = bank.load("v_2")
-    expected = read.fused @ state["net_classifier.classifier.weight"].numpy().T + state["net_classifier.classifier.bias"].numpy()
+    expected = (
+        read.fused @ state["net_classifier.classifier.weight"].numpy().T
+        + state["net_classifier.classifier.bias"].numpy()
+    )
     np.testing.assert_allclose(read.scores, expected, atol=1e-4)
 
 
@@ -743,14 +924,30 @@ def test_a_skimmer_is_fitted_on_the_release_without_touching_video(full, release
     head = {name: x for name, x in full["two"][1].items() if name.startswith(HEAD)}
     torch.save(head, tmp_path / "net.pth")
     import_checkpoint(tmp_path / "net.pth", tmp_path / "head.pt")
-    import_features(release.pickled(), tmp_path / "store", split="train", checkpoint=tmp_path / "head.pt")
+    import_features(
+        release.pickled(), tmp_path / "store", split="train", checkpoint=tmp_path / "head.pt"
+    )
     recipe = config.Skimmer(
-        hidden=16, key=8, query_hidden=8, steps=3, fit=config.Fitting(epochs=1, batch_size=4, learning_rate=0.01)
+        hidden=16,
+        key=8,
+        query_hidden=8,
+        steps=3,
+        fit=config.Fitting(epochs=1, batch_size=4, learning_rate=0.01),
     )
     store = tmp_path / "store"
-    fit_skimmer(tmp_path / "head.pt", tmp_path / "store.videos.tsv", store, tmp_path / "fitted.pt", recipe, "skimmer", seed=0)
+    fit_skimmer(
+        tmp_path / "head.pt",
+        tmp_path / "store.videos.tsv",
+        store,
+        tmp_path / "fitted.pt",
+        recipe,
+        "skimmer",
+        seed=0,
+    )
     fitted = load_skimmer(tmp_path / "fitted.pt")
-    assert torch.equal(fitted.network.fusion.fc1.weight, head["net_imageAudio.imageAudio_fc1.weight"])
+    assert torch.equal(
+        fitted.network.fusion.fc1.weight, head["net_imageAudio.imageAudio_fc1.weight"]
+    )
     score(tmp_path / "fitted.pt", store, tmp_path / "scores.tsv")
     assert len(table(tmp_path / "scores.tsv")) == 5
 
@@ -773,7 +970,10 @@ def test_what_cannot_be_scored_is_told(release, tmp_path, options, told):
 
 
 def test_a_head_is_no_skimmer(tmp_path):
-    torch.save({name: x for name, x in small("two")[1].items() if name.startswith(HEAD)}, tmp_path / "net.pth")
+    torch.save(
+        {name: x for name, x in small("two")[1].items() if name.startswith(HEAD)},
+        tmp_path / "net.pth",
+    )
     import_checkpoint(tmp_path / "net.pth", tmp_path / "head.pt")
     with pytest.raises(BadInput, match="expected a skimmer that l2l wrote"):
         load_skimmer(tmp_path / "head.pt")
@@ -788,7 +988,10 @@ def test_a_head_needs_both_of_its_parts(tmp_path):
 
 
 def test_what_is_imported_can_be_looked_into(release, tmp_path, capsys, recwarn):
-    torch.save({name: x for name, x in small("two")[1].items() if name.startswith(HEAD)}, tmp_path / "net.pth")
+    torch.save(
+        {name: x for name, x in small("two")[1].items() if name.startswith(HEAD)},
+        tmp_path / "net.pth",
+    )
     import_checkpoint(tmp_path / "net.pth", tmp_path / "head.pt")
     import_features(release.pickled(), tmp_path / "store")
     run("inspect", tmp_path / "head.pt")

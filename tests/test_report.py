@@ -37,10 +37,19 @@ def table1(**top1: float) -> list[dict[str, str]]:
     ]
 
 
-def clips(teacher=95.0, both=90.0, undistilled=50.0, image=25.0, audio=24.0) -> list[dict[str, str]]:
-    rows = [("teacher", "", "", teacher), ("student", "image-audio", "yes", both), ("student", "image-audio", "no", undistilled)]
+def clips(
+    teacher=95.0, both=90.0, undistilled=50.0, image=25.0, audio=24.0
+) -> list[dict[str, str]]:
+    rows = [
+        ("teacher", "", "", teacher),
+        ("student", "image-audio", "yes", both),
+        ("student", "image-audio", "no", undistilled),
+    ]
     rows += [("student", "image", "yes", image), ("student", "audio", "yes", audio)]
-    return [{"model": m, "modalities": k, "distilled": d, "top1": f"{t:.2f}", "gmacs_per_clip": "1"} for m, k, d, t in rows]
+    return [
+        {"model": m, "modalities": k, "distilled": d, "top1": f"{t:.2f}", "gmacs_per_clip": "1"}
+        for m, k, d, t in rows
+    ]
 
 
 def broken(table, clip_rows) -> list[str]:
@@ -58,7 +67,11 @@ def test_a_run_that_keeps_every_promise_is_said_to():
         (table1(ours_dense=80, ours_sparse=79), clips(both=86), "within 8 points of the teacher"),
         (table1(ours_dense=80, ours_sparse=79), clips(image=66), "25 points above the image"),
         (table1(ours_dense=80, ours_sparse=79), clips(audio=66), "25 points above the sound"),
-        (table1(ours_dense=80, ours_sparse=79), clips(undistilled=91), "above the one that was not distilled"),
+        (
+            table1(ours_dense=80, ours_sparse=79),
+            clips(undistilled=91),
+            "above the one that was not distilled",
+        ),
         (table1(ours_dense=80, ours_sparse=79, dense=76), clips(), "5 points above dense"),
         (table1(ours_dense=80, ours_sparse=79, scsampler=76), clips(), "5 points above scsampler"),
         (table1(ours_dense=80, ours_sparse=77), clips(), "sparse is within 2 points"),
@@ -96,7 +109,11 @@ def test_the_plot_of_clips_names_the_teacher_and_every_student():
 
 
 def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
-    rows = [{"factor": str(f), "steps": str(k), "top1": f"{f + k}"} for f in range(1, 21) for k in range(1, 5)]
+    rows = [
+        {"factor": str(f), "steps": str(k), "top1": f"{f + k}"}
+        for f in range(1, 21)
+        for k in range(1, 5)
+    ]
     plot = tradeoff_plot(rows)
     assert re.findall(r">(\d+ steps?|factor \d+)<", plot) == [
         *("1 step", "2 steps", "3 steps", "4 steps"),
@@ -106,8 +123,18 @@ def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
 
 
 def test_published_points_stand_in_a_panel_of_their_own_unless_the_run_is_of_the_same_data_set():
-    point = {"index_features": "", "recognition_features": "r", "factor": "", "steps": "", "map": "70", "gmacs_per_video": "9"}
-    rows = [point | {"method": "uniform", "quoted": "no"}, point | {"method": "Ada<b>", "quoted": "yes"}]
+    point = {
+        "index_features": "",
+        "recognition_features": "r",
+        "factor": "",
+        "steps": "",
+        "map": "70",
+        "gmacs_per_video": "9",
+    }
+    rows = [
+        point | {"method": "uniform", "quoted": "no"},
+        point | {"method": "Ada<b>", "quoted": "yes"},
+    ]
     apart, together = frontier_plot(rows, together=False), frontier_plot(rows, together=True)
     assert "published, on ActivityNet: not comparable" in apart
     assert "not comparable" not in together

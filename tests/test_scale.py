@@ -34,7 +34,7 @@ def folder_of(root: Path, shards: int = 3) -> FolderDataset:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twelve files with a name and no sense, told apart by their bytes, in a folder for each split."""
+    """Twelve files that hold no video and differ by their bytes, in one folder per split."""
     for i in range(12):
         path = tmp_path / "videos" / ("train", "val", "test")[i % 3] / "ab"[i % 2] / f"{i}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,9 @@ def test_one_more_fewer_or_other_file_changes_the_state_of_its_shard_alone(folde
 def test_a_shard_follows_the_files_that_its_own_may_be_copies_of(folder):
     dataset = folder_of(folder, shards=1)
     before = dataset_state(dataset, 1)
-    shutil.copy(folder / "val/b/1.mp4", folder / "test/a/copy.mp4")  # listed before val/b/1.mp4, which is now the duplicate
+    shutil.copy(
+        folder / "val/b/1.mp4", folder / "test/a/copy.mp4"
+    )  # listed before val/b/1.mp4, which is now the duplicate
     assert changed_shards(before, dataset_state(dataset, 1)) == {"shard-000", "test-000"}
 
 
@@ -74,7 +76,9 @@ def test_a_folder_that_cannot_be_listed_has_a_state_all_the_same(tmp_path):
     before = dataset_state(folder_of(tmp_path / "nowhere"), 1)
     (tmp_path / "nowhere/a").mkdir(parents=True)
     (tmp_path / "nowhere/a/1.mp4").touch()
-    assert changed_shards(before, dataset_state(folder_of(tmp_path / "nowhere"), 1)) == set(before.shards)
+    assert changed_shards(before, dataset_state(folder_of(tmp_path / "nowhere"), 1)) == set(
+        before.shards
+    )
 
 
 def test_a_state_stays_what_it_was_so_that_an_update_of_l2l_redoes_nothing(tmp_path, monkeypatch):
@@ -93,19 +97,39 @@ def plainly_split(groups, fractions, seed):
     """`split_groups` as its docstring tells it, without a thought of time."""
     members = {group: Counter(classes) for group, classes in groups.items()}
     total = sum(members.values(), Counter())
-    missed = {split: {label: fraction * total[label] for label in total} for split, fraction in fractions.items() if fraction}
-    drawn = {group: hashlib.blake2b(f"{seed} {group}".encode(), digest_size=8).digest() for group in groups}
+    missed = {
+        split: {label: fraction * total[label] for label in total}
+        for split, fraction in fractions.items()
+        if fraction
+    }
+    drawn = {
+        group: hashlib.blake2b(f"{seed} {group}".encode(), digest_size=8).digest()
+        for group in groups
+    }
     chosen = {}
     for group in sorted(members, key=lambda g: (-members[g].total(), drawn[g])):
-        chosen[group] = max(missed, key=lambda split: sum(n * missed[split][label] for label, n in members[group].items()))
+        chosen[group] = max(
+            missed,
+            key=lambda split: sum(n * missed[split][label] for label, n in members[group].items()),
+        )
         for label, n in members[group].items():
             missed[chosen[group]][label] -= n
     return chosen
 
 
 @given(
-    st.dictionaries(st.integers(0, 99).map(str), st.lists(st.sampled_from("abc"), min_size=1, max_size=4), max_size=30),
-    st.sampled_from([{"train": 0.9, "val": 0.1}, {"train": 0.7, "val": 0.1, "test": 0.2}, {"train": 0.8, "val": 0, "test": 0.2}]),
+    st.dictionaries(
+        st.integers(0, 99).map(str),
+        st.lists(st.sampled_from("abc"), min_size=1, max_size=4),
+        max_size=30,
+    ),
+    st.sampled_from(
+        [
+            {"train": 0.9, "val": 0.1},
+            {"train": 0.7, "val": 0.1, "test": 0.2},
+            {"train": 0.8, "val": 0, "test": 0.2},
+        ]
+    ),
     st.integers(0, 3),
 )
 def test_a_million_videos_are_split_as_a_few_are(groups, fractions, seed):
@@ -116,14 +140,22 @@ def test_each_run_of_a_study_lists_its_videos_with_its_own_seed(tmp_path):
     config = tiny_with(tmp_path / "c.yaml", study={"seeds": [1, 7]}, evaluation={"variants": []})
     plan = snakemake(tmp_path, "study", "--dry-run", "--printshellcmds", configfile=config)
     lists = {rule for rule in planned(plan) if rule.startswith("list_videos")}
-    assert {rule for rule in lists if rule.endswith("_seed7")} == {f"{rule}_seed7" for rule in lists if "_seed" not in rule}
+    assert {rule for rule in lists if rule.endswith("_seed7")} == {
+        f"{rule}_seed7" for rule in lists if "_seed" not in rule
+    }
     told = r"--videos results/tiny-seed7/manifest/\w+/videos.tsv .*?--seed 7 2>logs/tiny-seed7/"
     assert re.search(told, plan.stdout, re.DOTALL)
 
 
 def test_a_numbered_span_means_the_files_that_a_shell_would_make_of_it(tmp_path):
-    spans = [f"{tmp_path}/shard-{{008..011}}.h5", f"{tmp_path}/test-{{000..000}}", f"{tmp_path}/{{a}}.mp4"]
-    shell = subprocess.run(["bash", "-c", f"echo {' '.join(spans)}"], capture_output=True, text=True, check=True).stdout.split()
+    spans = [
+        f"{tmp_path}/shard-{{008..011}}.h5",
+        f"{tmp_path}/test-{{000..000}}",
+        f"{tmp_path}/{{a}}.mp4",
+    ]
+    shell = subprocess.run(
+        ["bash", "-c", f"echo {' '.join(spans)}"], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert [str(path) for path in numbered([Path(span) for span in spans])] == shell
     assert len(shell) == 6
 
@@ -156,12 +188,27 @@ def test_more_shards_can_be_open_at_once_than_a_process_may_open_files_unasked(t
 @pytest.mark.long
 @pytest.mark.workflow
 def test_one_more_test_video_redoes_one_shard_and_the_aggregates_and_fits_nothing(tmp_path):
-    sizes = {"shards": 1, "train": 6, "val": 2, "test": 3, "min_seconds": 1.9, "max_seconds": 2.1, "side_pixels": 32}
+    sizes = {
+        "shards": 1,
+        "train": 6,
+        "val": 2,
+        "test": 3,
+        "min_seconds": 1.9,
+        "max_seconds": 2.1,
+        "side_pixels": 32,
+    }
     drawn = DemoDataset(adapter="demo", role="both", kind="clips", **sizes)
     draw_demo(tmp_path / "videos", drawn, 1)
     added = sorted((tmp_path / "videos/test").glob("*/*.mp4"))[-1]
     added.rename(tmp_path / "added.mp4")
-    videos = {"found": {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 2}}
+    videos = {
+        "found": {
+            "adapter": "folder",
+            "role": "both",
+            "folder": str(tmp_path / "videos"),
+            "shards": 2,
+        }
+    }
     config = tiny_with(tmp_path / "c.yaml", videos, run="found")
     wanted = ("results/found/features/found/zarr.json", "results/found/skimmer/skimmer.pt")
     first = snakemake(tmp_path, *wanted, configfile=config)

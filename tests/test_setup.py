@@ -28,29 +28,48 @@ def pins():
 
 def dry(target):
     """What make would run on a machine where nothing is installed; nothing runs."""
-    made = subprocess.run(["make", "-n", "-W", "pyproject.toml", target], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    made = subprocess.run(
+        ["make", "-n", "-W", "pyproject.toml", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert made.returncode == 0, made.stderr
     return made.stdout
 
 
 def test_every_constraint_is_one_exact_version_and_names_no_host():
     lines = [line for line in text("constraints.txt").splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*", line) for line in lines), lines
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*", line) for line in lines), (
+        lines
+    )
     assert [line.split("==")[0] for line in lines] == sorted(pins())
 
 
-@pytest.mark.parametrize("path", ["constraints.txt", "environment.yml", "pyproject.toml", "Makefile", ".ci/run"])
+@pytest.mark.parametrize(
+    "path", ["constraints.txt", "environment.yml", "pyproject.toml", "Makefile", ".ci/run"]
+)
 def test_what_installs_names_no_host_and_no_index(path):
-    assert not re.search(r"://|pypi|anaconda\.|--(extra-|default-)?index|find-links", text(path), re.IGNORECASE)
+    assert not re.search(
+        r"://|pypi|anaconda\.|--(extra-|default-)?index|find-links", text(path), re.IGNORECASE
+    )
 
 
 def test_torch_torchvision_and_torchaudio_are_the_last_matching_set_of_all_three():
-    assert [pins()[name] for name in ("torch", "torchvision", "torchaudio")] == ["2.11.0", "0.26.0", "2.11.0"]
+    assert [pins()[name] for name in ("torch", "torchvision", "torchaudio")] == [
+        "2.11.0",
+        "0.26.0",
+        "2.11.0",
+    ]
 
 
 def test_every_requirement_is_pinned():
     project = tomllib.loads(text("pyproject.toml"))["project"]
-    asked = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    asked = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     names = {canonical(re.match(r"[\w.-]+", line)[0]) for line in asked} - {"l2l"}
     assert names <= set(pins())
     assert all(line.split("==")[1] == pins()[line.split("==")[0]] for line in asked if "==" in line)
@@ -60,7 +79,10 @@ def test_everything_installed_beside_l2l_is_pinned_to_what_is_installed():
     if not (ROOT / ".venv" / "installed").exists():
         pytest.skip("only .venv is held to the pins: this Python may hold anything")
     packages = [str(path) for path in (ROOT / ".venv").glob("lib/python*/site-packages")]
-    found = {canonical(d.metadata["Name"]): d.version for d in importlib.metadata.distributions(path=packages)}
+    found = {
+        canonical(d.metadata["Name"]): d.version
+        for d in importlib.metadata.distributions(path=packages)
+    }
     assert "torch" in found
     for name in ("l2l", "pip"):
         found.pop(name, None)
@@ -102,20 +124,29 @@ def test_the_first_screen_of_the_readme_has_the_two_commands():
 def test_every_make_target_that_a_document_names_exists():
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     for path in ["README.md", "environment.yml", "workflow/profiles/slurm/config.yaml", ".ci/run"]:
-        assert set(re.findall(r"(?:`|^\s*\$?\s*)make ([a-z]+)", text(path), re.MULTILINE)) <= targets, path
+        assert (
+            set(re.findall(r"(?:`|^\s*\$?\s*)make ([a-z]+)", text(path), re.MULTILINE)) <= targets
+        ), path
 
 
 def test_an_old_python_is_refused_in_one_line(tmp_path):
     old = tmp_path / "python3"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n', encoding="utf-8")
+    old.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n', encoding="utf-8"
+    )
     old.chmod(0o755)
     fresh = tmp_path / "clone"
     fresh.mkdir()
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (fresh / name).write_text(text(name), encoding="utf-8")
-    made = subprocess.run(["make", "demo", f"PYTHON={old}"], cwd=fresh, capture_output=True, text=True, timeout=300)
+    made = subprocess.run(
+        ["make", "demo", f"PYTHON={old}"], cwd=fresh, capture_output=True, text=True, timeout=300
+    )
     assert made.returncode != 0
-    assert made.stderr.splitlines()[0] == f"l2l needs Python 3.11 or newer; {old} is Python 3.9.2: make PYTHON=python3.12 ..."
+    assert (
+        made.stderr.splitlines()[0]
+        == f"l2l needs Python 3.11 or newer; {old} is Python 3.9.2: make PYTHON=python3.12 ..."
+    )
 
 
 def test_snakemake_finds_the_slurm_profile_by_its_name_from_the_root():
@@ -125,21 +156,42 @@ def test_snakemake_finds_the_slurm_profile_by_its_name_from_the_root():
     assert profile["retries"] == 2
     # Snakemake lets the default profile go before any other: it must leave machines alone.
     assert set(yaml.safe_load(text("workflow/profiles/default/config.yaml"))).isdisjoint(
-        {"cores", "jobs", "executor", "default-resources", "set-resources", "retries", "latency-wait"}
+        {
+            "cores",
+            "jobs",
+            "executor",
+            "default-resources",
+            "set-resources",
+            "retries",
+            "latency-wait",
+        }
     )
 
 
 @pytest.mark.workflow
 def test_a_dry_run_with_the_slurm_profile_reaches_every_rule():
     pytest.importorskip("snakemake_executor_plugin_slurm")
-    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "workflow/configs/tiny.yaml", "--dry-run"]
-    ran = subprocess.run([*command, "--forceall", "--nolock"], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--profile",
+        "slurm",
+        "--configfile",
+        "workflow/configs/tiny.yaml",
+        "--dry-run",
+    ]
+    ran = subprocess.run(
+        [*command, "--forceall", "--nolock"], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
     assert ran.returncode == 0, ran.stderr
     assert "write_report" in ran.stdout + ran.stderr
 
 
 def test_the_rules_that_the_slurm_profile_gives_as_examples_exist():
-    rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    rules = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")
+    )
     examples = re.findall(r"^#   (\w+):", text("slurm/config.yaml"), re.MULTILINE)
     assert "fit_skimmer" in examples
     assert set(examples) <= set(re.findall(r"^\s*rule (\w+):", rules, re.MULTILINE))

@@ -33,17 +33,29 @@ from l2l.student.artifact import load_student
 
 WIDTHS = {"image": 6, "audio": 5}
 ALL_WIDTHS = {**WIDTHS, "fused": 8, "teacher": 4}
-SMALL = {"classes": 4, "fusion_hidden": 11, "descriptor_width": 8, "hidden": 9, "key": 7, "query_hidden": 10}
+SMALL = {
+    "classes": 4,
+    "fusion_hidden": 11,
+    "descriptor_width": 8,
+    "hidden": 9,
+    "key": 7,
+    "query_hidden": 10,
+}
 MODALITIES = (("image", "audio"), ("image",), ("audio",))
 
 
 def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The network in evaluation mode, with batch norms as after some training and weights that make attention choosy."""
+    """The network in evaluation mode, with batch norms as after some training and weights that make
+    attention choosy.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm1d):
-                for value, low, high in ((module.running_mean, -0.5, 0.5), (module.running_var, 0.5, 2.0)):
+                for value, low, high in (
+                    (module.running_mean, -0.5, 0.5),
+                    (module.running_var, 0.5, 2.0),
+                ):
                     value.uniform_(low, high, generator=generator)
                 module.weight.uniform_(0.5, 2.0, generator=generator)
                 module.bias.uniform_(-0.5, 0.5, generator=generator)
@@ -57,7 +69,8 @@ def small_skimmer(modalities=("image", "audio"), seed: int = 0) -> Skimmer:
     return shaken(Skimmer({m: WIDTHS[m] for m in modalities}, **SMALL), seed)
 
 
-VARIANTS = {  # what is classified, through Psi where it is both modalities; by what it is found, where by others
+# what is classified, through Psi where it is both modalities; by what it is found, where by others
+VARIANTS = {
     "visual_indexing": (("image", "audio"), ("image",)),
     "single_query": (("fused",), ()),
     "image": (("image",), ()),
@@ -70,7 +83,11 @@ VARIANTS = {  # what is classified, through Psi where it is both modalities; by 
 def small_variant(name: str, seed: int = 0) -> Skimmer:
     """A skimmer that reads as one of the variants does; one feature is read as it is."""
     recognition, indexing = ({m: ALL_WIDTHS[m] for m in names} for names in VARIANTS[name])
-    psi = {} if len(recognition) > 1 else {"fusion_hidden": 0, "descriptor_width": sum(recognition.values())}
+    psi = (
+        {}
+        if len(recognition) > 1
+        else {"fusion_hidden": 0, "descriptor_width": sum(recognition.values())}
+    )
     torch.manual_seed(seed)
     return shaken(Skimmer(recognition, **{**SMALL, **psi}, indexing=indexing), seed)
 
@@ -82,25 +99,36 @@ def small_network(kind: str):
     return shaken(non_recurrent(WIDTHS, 4, 11, 8, 7, 10))
 
 
-def logits_of(network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS) -> Tensor:
-    return network(features, present, steps).logits if isinstance(network, Skimmer) else network(features, present)
+def logits_of(
+    network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS
+) -> Tensor:
+    return (
+        network(features, present, steps).logits
+        if isinstance(network, Skimmer)
+        else network(features, present)
+    )
 
 
-def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS) -> Tensor:
+def scores_of(
+    network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS
+) -> Tensor:
     with torch.no_grad():
         return logits_of(network, features, present, steps)
 
 
 def made_up(lengths, seed: int = 0, widths=WIDTHS) -> list[dict[str, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
-    return [{m: torch.randn(n, width, generator=generator) for m, width in widths.items()} for n in lengths]
+    return [
+        {m: torch.randn(n, width, generator=generator) for m, width in widths.items()}
+        for n in lengths
+    ]
 
 
 def only(video: dict[str, Tensor], modalities) -> dict[str, Tensor]:
     return {m: video[m] for m in modalities}
 
 
-# ---- laws -------------------------------------------------------------------------------------------------------------------
+# ---- laws ----------------------------------------------------------------------------------------
 
 lengths = st.lists(st.integers(1, 14), min_size=1, max_size=5)
 
@@ -113,7 +141,9 @@ def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, see
     videos = [only(v, modalities) for v in made_up(lengths, seed)]
     together = scores_of(network, *pad_videos(videos), steps)
     for row, video in zip(together, videos, strict=True):
-        torch.testing.assert_close(row, scores_of(network, *pad_videos([video]), steps)[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            row, scores_of(network, *pad_videos([video]), steps)[0], rtol=0, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
@@ -123,13 +153,17 @@ def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, se
     network, videos = small_network(kind), made_up(lengths, seed)
     together = scores_of(network, *pad_videos(videos))
     for row, video in zip(together, videos, strict=True):
-        torch.testing.assert_close(row, scores_of(network, *pad_videos([video]))[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            row, scores_of(network, *pad_videos([video]))[0], rtol=0, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("kind", ["skimmer", "lstm", "non_recurrent"])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("padding", [0.0, 1e30, math.nan, math.inf])
-def test_what_stands_in_absent_moments_and_how_many_they_are_changes_no_score(kind, training, padding):
+def test_what_stands_in_absent_moments_and_how_many_they_are_changes_no_score(
+    kind, training, padding
+):
     """In training too: batch statistics are of present moments."""
     network = (small_skimmer() if kind == "skimmer" else small_network(kind)).train(training)
     features, present = pad_videos(made_up([3, 7, 5]))
@@ -156,7 +190,9 @@ def test_no_moment_is_selected_twice_by_a_modality_while_others_remain(length, s
     skimming = small_skimmer(seed=seed)(*pad_videos(made_up([length, 13], seed)), steps)
     for modality in range(2):
         chosen = skimming.selected[0, :, modality].tolist()
-        for begin in range(0, len(chosen), length):  # after `length` looks all moments are used up and the mask starts anew
+        for begin in range(
+            0, len(chosen), length
+        ):  # after `length` looks all moments are used up and the mask starts anew
             assert len(set(chosen[begin : begin + length])) == len(chosen[begin : begin + length])
 
 
@@ -187,14 +223,21 @@ def test_one_step_is_the_classifier_on_the_fused_mean_features():
     network = small_skimmer()
     features, present = pad_videos(made_up([3, 8]))
     mean = torch.cat([mean_over_present(features[m], present) for m in WIDTHS], 1)
-    torch.testing.assert_close(network(features, present, 1).logits, network.classifier(network.fusion(mean)))
+    torch.testing.assert_close(
+        network(features, present, 1).logits, network.classifier(network.fusion(mean))
+    )
 
 
 def test_the_order_of_moments_changes_nothing_but_the_numbers_of_the_selected():
-    """Attention knows no time: a video played in another order gets the same scores, and selects the same moments."""
+    """Attention knows no time: a video played in another order gets the same scores, and selects
+    the same moments.
+    """
     network, (video,) = small_skimmer(), made_up([11])
     order = torch.randperm(11, generator=torch.Generator().manual_seed(1))
-    first, other = network(*pad_videos([video]), 6), network(*pad_videos([{m: x[order] for m, x in video.items()}]), 6)
+    first, other = (
+        network(*pad_videos([video]), 6),
+        network(*pad_videos([{m: x[order] for m, x in video.items()}]), 6),
+    )
     torch.testing.assert_close(first.logits, other.logits, rtol=0, atol=1e-5)
     assert torch.equal(order[other.selected], first.selected)
 
@@ -202,10 +245,12 @@ def test_the_order_of_moments_changes_nothing_but_the_numbers_of_the_selected():
 def test_with_one_modality_there_are_no_modality_scores_to_learn():
     network = small_skimmer(("audio",))
     assert not [name for name, _ in network.named_parameters() if "modality" in name]
-    assert (network(*pad_videos([only(v, ("audio",)) for v in made_up([5])]), 4).modality_scores == 1).all()
+    assert (
+        network(*pad_videos([only(v, ("audio",)) for v in made_up([5])]), 4).modality_scores == 1
+    ).all()
 
 
-# ---- variants ---------------------------------------------------------------------------------------------------------------
+# ---- variants ------------------------------------------------------------------------------------
 
 MANNERS = {"weighed": AS_THE_PAPER, "answers": WEIGHED_ANSWERS, "selected": SELECTED_ANSWERS}
 
@@ -218,7 +263,9 @@ MANNERS = {"weighed": AS_THE_PAPER, "answers": WEIGHED_ANSWERS, "selected": SELE
     manner=st.sampled_from([*MANNERS.values()]),
 )
 @settings(max_examples=25)
-def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(variant, lengths, steps, seed, manner):
+def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(
+    variant, lengths, steps, seed, manner
+):
     network, videos = small_variant(variant, seed), made_up(lengths, seed, ALL_WIDTHS)
     with torch.no_grad():
         together = network(*pad_videos(videos), steps, manner).logits
@@ -262,12 +309,18 @@ def test_a_single_query_has_one_key_a_moment_and_no_modality_scores():
 def test_every_parameter_of_a_variant_gets_a_gradient(variant):
     network = small_variant(variant).train()
     batch = pad_videos(made_up([5, 9, 12], widths=ALL_WIDTHS))
-    torch.nn.functional.cross_entropy(network(*batch, 4, WEIGHED_ANSWERS).logits, torch.tensor([0, 1, 2])).backward()
-    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    torch.nn.functional.cross_entropy(
+        network(*batch, 4, WEIGHED_ANSWERS).logits, torch.tensor([0, 1, 2])
+    ).backward()
+    dead = [
+        name
+        for name, p in network.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert all(name.endswith((".0.bias", ".linear.bias")) for name in dead)
 
 
-# ---- sparse indexing --------------------------------------------------------------------------------------------------------
+# ---- sparse indexing -----------------------------------------------------------------------------
 
 counts, factors = st.integers(1, 60), st.integers(1, 20)
 
@@ -279,7 +332,9 @@ def test_reading_every_moment_leaves_features_as_they_are(count):
 
 
 @given(count=counts, factor=factors)
-def test_a_moment_that_was_read_keeps_its_feature_and_the_last_one_read_holds_to_the_end(count, factor):
+def test_a_moment_that_was_read_keeps_its_feature_and_the_last_one_read_holds_to_the_end(
+    count, factor
+):
     features, reads = torch.randn(count, 3), moments_read(count, factor)
     filled = interpolate(features[reads], factor, count)
     assert filled.shape == features.shape
@@ -308,17 +363,21 @@ def test_interpolation_refuses_another_number_of_moments():
         interpolate(torch.zeros(3, 4), 5, 10)
 
 
-# ---- parity with the definition ---------------------------------------------------------------------------------------------
+# ---- parity with the definition ------------------------------------------------------------------
 
 
 def linear(layer: torch.nn.Linear, x: np.ndarray) -> np.ndarray:
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-    return np.array([sum(weight[o, i] * x[i] for i in range(len(x))) + bias[o] for o in range(len(bias))])
+    return np.array(
+        [sum(weight[o, i] * x[i] for i in range(len(x))) + bias[o] for o in range(len(bias))]
+    )
 
 
 def norm(layer: torch.nn.BatchNorm1d, x: np.ndarray) -> np.ndarray:
     mean, variance = layer.running_mean.numpy(), layer.running_var.numpy()
-    return (x - mean) / np.sqrt(variance + layer.eps) * layer.weight.detach().numpy() + layer.bias.detach().numpy()
+    return (x - mean) / np.sqrt(
+        variance + layer.eps
+    ) * layer.weight.detach().numpy() + layer.bias.detach().numpy()
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -335,7 +394,9 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def lstm_by_hand(cell: torch.nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lstm_by_hand(
+    cell: torch.nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     gates = cell.weight_ih.detach().numpy() @ x + cell.bias_ih.detach().numpy()
     gates = gates + cell.weight_hh.detach().numpy() @ h + cell.bias_hh.detach().numpy()
     i, f, g, o = np.split(gates, 4)  # torch's order
@@ -346,12 +407,17 @@ def lstm_by_hand(cell: torch.nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.nd
 def skim_by_hand(
     network: Skimmer, video: dict[str, np.ndarray], steps: int, how: str = "weighed"
 ) -> tuple[np.ndarray, list[list[int]], list]:
-    """The paper's equations for one video, a loop at a time: logits, selected moments, weights of each look.
+    """The paper's equations for one video, a loop at a time: logits, selected moments, weights of
+    each look.
 
-    `how` is `weighed` (eq. 9), `unaggregated` (G.3), `answers` (T queries, each answered by weighted means), or `selected` (each
-    by the features of one moment).
+    `how` is `weighed` (eq. 9), `unaggregated` (G.3), `answers` (T queries, each answered by
+    weighted means), or `selected` (each by the features of one moment).
     """
-    asking, classified_names, count = network.modalities, list(network.widths), len(next(iter(video.values())))
+    asking, classified_names, count = (
+        network.modalities,
+        list(network.widths),
+        len(next(iter(video.values()))),
+    )
 
     def psi(seen: dict[str, np.ndarray]) -> np.ndarray:
         joined = np.concatenate([seen[m] for m in classified_names])
@@ -362,7 +428,10 @@ def skim_by_hand(
     def lstm_reads(seen: dict[str, np.ndarray]) -> np.ndarray:
         return np.concatenate([seen[m] for m in asking]) if network.indexing else psi(seen)
 
-    keys = {m: [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in video[m]] for m in asking}
+    keys = {
+        m: [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in video[m]]
+        for m in asking
+    }
     mean = {m: sum(x) / count for m, x in video.items()}
     h = c = np.zeros(network.rnn.hidden_size)
     used: dict[str, set[int]] = {m: set() for m in asking}
@@ -377,10 +446,21 @@ def skim_by_hand(
             query = linear(second, relu(norm(batch_norm, linear(first, h))))
             if len(used[m]) == count:
                 used[m] = set()
-            scores = {k: float(query @ keys[m][k]) / math.sqrt(len(query)) for k in range(count) if k not in used[m]}
+            scores = {
+                k: float(query @ keys[m][k]) / math.sqrt(len(query))
+                for k in range(count)
+                if k not in used[m]
+            }
             weights[m] = softmax(scores)
-        trust = [1.0] if len(asking) == 1 else list(softmax(dict(enumerate(linear(network.modality_attention, h)))).values())
-        joint = [sum(trust[i] * weights[m].get(k, 0.0) for i, m in enumerate(asking)) for k in range(count)]
+        trust = (
+            [1.0]
+            if len(asking) == 1
+            else list(softmax(dict(enumerate(linear(network.modality_attention, h)))).values())
+        )
+        joint = [
+            sum(trust[i] * weights[m].get(k, 0.0) for i, m in enumerate(asking))
+            for k in range(count)
+        ]
         weighed = {name: sum(joint[k] * x[k] for k in range(count)) for name, x in video.items()}
         chosen = {m: max(weights[m], key=lambda k, w=weights[m]: w[k]) for m in asking}
         best = max(range(count), key=lambda k, w=joint: w[k])
@@ -403,10 +483,16 @@ def assert_by_hand(network: Skimmer, video: dict[str, Tensor], steps: int, how: 
     bank = {m: x.double() for m, x in video.items()}
     manner = {**MANNERS, "unaggregated": UNAGGREGATED}[how]
     skimming = network.double()(*pad_videos([bank]), steps, manner)
-    logits, selected, weights = skim_by_hand(network, {m: x.numpy() for m, x in bank.items()}, steps, how)
+    logits, selected, weights = skim_by_hand(
+        network, {m: x.numpy() for m, x in bank.items()}, steps, how
+    )
     np.testing.assert_allclose(skimming.logits[0].detach().numpy(), logits, rtol=0, atol=1e-10)
     assert skimming.selected[0].tolist() == selected
-    np.testing.assert_allclose(skimming.weights[0].numpy(), np.array(weights).reshape(skimming.weights[0].shape), atol=1e-10)
+    np.testing.assert_allclose(
+        skimming.weights[0].numpy(),
+        np.array(weights).reshape(skimming.weights[0].shape),
+        atol=1e-10,
+    )
 
 
 @pytest.mark.parametrize("how", ["weighed", "unaggregated"])
@@ -436,7 +522,9 @@ def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
     (video,) = made_up([6])
     video = {m: x.double() for m, x in video.items()}
     cell = torch.nn.LSTMCell(8, 9).double()
-    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in network.rnn.state_dict().items()})
+    cell.load_state_dict(
+        {name.removesuffix("_l0"): value for name, value in network.rnn.state_dict().items()}
+    )
     h = c = np.zeros(9)
     outputs = []
     for k in range(6):
@@ -445,7 +533,9 @@ def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
         h, c = lstm_by_hand(cell, z, h, c)
         outputs.append(h)
     expected = linear(network.classifier, sum(outputs) / 6)
-    np.testing.assert_allclose(scores_of(network, *pad_videos([video]))[0].numpy(), expected, atol=1e-10)
+    np.testing.assert_allclose(
+        scores_of(network, *pad_videos([video]))[0].numpy(), expected, atol=1e-10
+    )
 
 
 def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_state():
@@ -454,7 +544,10 @@ def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_sta
     bank = {m: x.double().numpy() for m, x in video.items()}
 
     def psi(seen):
-        return linear(network.fusion.fc2, relu(linear(network.fusion.fc1, np.concatenate([seen[m] for m in WIDTHS]))))
+        return linear(
+            network.fusion.fc2,
+            relu(linear(network.fusion.fc1, np.concatenate([seen[m] for m in WIDTHS]))),
+        )
 
     mean = psi({m: x.mean(0) for m, x in bank.items()})
     trust = softmax(dict(enumerate(linear(network.modality_attention, mean))))
@@ -462,7 +555,9 @@ def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_sta
     for i, m in enumerate(WIDTHS):
         first, batch_norm, _, second = network.queries[m]
         query = linear(second, relu(norm(batch_norm, linear(first, mean))))
-        keys = [relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in bank[m]]
+        keys = [
+            relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in bank[m]
+        ]
         weights = softmax({k: float(query @ key) / math.sqrt(7) for k, key in enumerate(keys)})
         joint += trust[i] * np.array([weights[k] for k in range(6)])
     expected = linear(network.classifier, (mean + psi({m: joint @ x for m, x in bank.items()})) / 2)
@@ -470,14 +565,21 @@ def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_sta
     np.testing.assert_allclose(scores_of(network, *batch)[0].numpy(), expected, atol=1e-10)
 
 
-# ---- known answers and gradients --------------------------------------------------------------------------------------------
+# ---- known answers and gradients -----------------------------------------------------------------
 
 
 def test_the_full_size_skimmer_has_the_references_parameters_less_two_things():
-    """The public code has 11,872,146 with 200 classes: a step classifier that nothing trains, and weight norm's magnitudes."""
+    """The public code has 11,872,146 with 200 classes.
+
+    A step classifier that nothing trains, and weight norm's magnitudes.
+    """
     network = Skimmer({"image": 512, "audio": 512}, 200)
     step_classifier, magnitudes = 200 * 1024 + 200, 2 * 4096
-    assert sum(p.numel() for p in network.parameters()) == 11_872_146 - step_classifier - magnitudes == 11_658_954
+    assert (
+        sum(p.numel() for p in network.parameters())
+        == 11_872_146 - step_classifier - magnitudes
+        == 11_658_954
+    )
 
 
 @pytest.mark.parametrize("modalities", MODALITIES)
@@ -485,21 +587,35 @@ def test_every_parameter_gets_a_gradient(modalities):
     """Modality attention too, which the public code leaves as it was drawn."""
     network = small_skimmer(modalities).train()
     batch = [only(v, modalities) for v in made_up([5, 9, 12])]
-    torch.nn.functional.cross_entropy(network(*pad_videos(batch), 4).logits, torch.tensor([0, 1, 2])).backward()
-    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert set(dead) <= {f"queries.{m}.0.bias" for m in modalities} | {f"keys.{m}.linear.bias" for m in modalities}
+    torch.nn.functional.cross_entropy(
+        network(*pad_videos(batch), 4).logits, torch.tensor([0, 1, 2])
+    ).backward()
+    dead = [
+        name
+        for name, p in network.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
+    assert set(dead) <= {f"queries.{m}.0.bias" for m in modalities} | {
+        f"keys.{m}.linear.bias" for m in modalities
+    }
     # a bias before batch norm has no effect in training
 
 
 @pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
 def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
     network = small_network(kind).train()
-    torch.nn.functional.cross_entropy(logits_of(network, *pad_videos(made_up([5, 9, 12]))), torch.tensor([0, 1, 2])).backward()
-    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    torch.nn.functional.cross_entropy(
+        logits_of(network, *pad_videos(made_up([5, 9, 12]))), torch.tensor([0, 1, 2])
+    ).backward()
+    dead = [
+        name
+        for name, p in network.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert all(name.endswith((".0.bias", ".linear.bias")) for name in dead)
 
 
-# ---- on disk and as a stage -------------------------------------------------------------------------------------------------
+# ---- on disk and as a stage ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model", ["skimmer", "lstm", "non_recurrent"])
@@ -509,8 +625,16 @@ def test_what_is_written_is_what_is_read(tmp_path, model):
     fitted = FittedSkimmer(network, model, ("a", "b", "c"), feature_world.SKIMMER.steps)
     save_skimmer(tmp_path / "skimmer.pt", fitted, widths, feature_world.SKIMMER)
     back = load_skimmer(tmp_path / "skimmer.pt")
-    assert (back.model, back.class_names, back.steps, back.network.training) == (model, ("a", "b", "c"), 6, False)
-    features, present = {m: torch.randn(2, 7, w) for m, w in widths.items()}, torch.ones(2, 7, dtype=torch.bool)
+    assert (back.model, back.class_names, back.steps, back.network.training) == (
+        model,
+        ("a", "b", "c"),
+        6,
+        False,
+    )
+    features, present = (
+        {m: torch.randn(2, 7, w) for m, w in widths.items()},
+        torch.ones(2, 7, dtype=torch.bool),
+    )
     assert torch.equal(back.scores(features, present), fitted.scores(features, present))
 
 
@@ -526,14 +650,21 @@ def world(tmp_path_factory) -> feature_world.World:
 
 
 def test_the_skimmer_starts_as_the_student_on_mean_features(world):
-    """Psi and classifier are the student's, so one step gives the student's scores of the mean features."""
+    """Psi and classifier are the student's, so one step gives the student's scores of the mean
+    features.
+    """
     student = load_student(world.student)
     network = build("skimmer", {"image": 16, "audio": 16}, 6, 32, 16, feature_world.SKIMMER)
     fitted = FittedSkimmer(network.eval(), "skimmer", feature_world.CLASSES, 1)
     groups = start_from_student(fitted, student, feature_world.SKIMMER)
-    read = {m: torch.from_numpy(x)[None] for m, x in read_features(world.features).load("test-000").features.items()}
+    read = {
+        m: torch.from_numpy(x)[None]
+        for m, x in read_features(world.features).load("test-000").features.items()
+    }
     expected = student.classifier(student.fuse({m: x.mean(1) for m, x in read.items()}))
-    torch.testing.assert_close(fitted.scores(read, torch.ones(1, read["image"].shape[1], dtype=torch.bool)), expected)
+    torch.testing.assert_close(
+        fitted.scores(read, torch.ones(1, read["image"].shape[1], dtype=torch.bool)), expected
+    )
     fitted_now = {id(p) for group in groups for p in group["params"]}
     left_out = [name for name, p in network.named_parameters() if id(p) not in fitted_now]
     assert all(name.startswith("fusion.") for name in left_out)
@@ -544,14 +675,18 @@ def test_the_skimmer_starts_as_the_student_on_mean_features(world):
 @pytest.fixture(scope="module")
 def fitted(world, tmp_path_factory) -> FittedSkimmer:
     path = tmp_path_factory.mktemp("fitted") / "skimmer.pt"
-    fit_skimmer(world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", seed=0)
+    fit_skimmer(
+        world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", seed=0
+    )
     return load_skimmer(path)
 
 
 def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(world, fitted):
     bank = read_features(world.features)
     test = [video for video in read_videos(world.videos) if video.split == "test" and video.usable]
-    features, present, labels = collate(list(Examples(FeatureCache(bank, ("image", "audio"), 0, {}), test)))
+    features, present, labels = collate(
+        list(Examples(FeatureCache(bank, ("image", "audio"), 0, {}), test))
+    )
     with torch.no_grad():
         ours = (fitted.scores(features, present).argmax(1) == labels).double().mean()
     moments = [torch.from_numpy(bank.load(video.video).scores).softmax(1).mean(0) for video in test]
@@ -571,8 +706,12 @@ def test_fitting_twice_gives_the_same_file(world, tmp_path):
     two_epochs = feature_world.SKIMMER.fit.model_copy(update={"epochs": 2, "milestones": ()})
     brief = feature_world.SKIMMER.model_copy(update={"fit": two_epochs})
     for name in ("one.pt", "two.pt"):
-        fit_skimmer(world.student, world.videos, world.features, tmp_path / name, brief, "skimmer", seed=3)
-    one, two = (torch.load(tmp_path / name, weights_only=True)["state"] for name in ("one.pt", "two.pt"))
+        fit_skimmer(
+            world.student, world.videos, world.features, tmp_path / name, brief, "skimmer", seed=3
+        )
+    one, two = (
+        torch.load(tmp_path / name, weights_only=True)["state"] for name in ("one.pt", "two.pt")
+    )
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -581,7 +720,15 @@ def test_fitting_twice_gives_the_same_file(world, tmp_path):
 def test_without_two_training_videos_there_is_nothing_to_fit(tmp_path, train):
     world = feature_world.make_world(tmp_path, train, 2, 2)
     with pytest.raises(BadInput, match=f"{train} usable training videos, expected at least 2"):
-        fit_skimmer(world.student, world.videos, world.features, tmp_path / "x.pt", feature_world.SKIMMER, "skimmer", seed=0)
+        fit_skimmer(
+            world.student,
+            world.videos,
+            world.features,
+            tmp_path / "x.pt",
+            feature_world.SKIMMER,
+            "skimmer",
+            seed=0,
+        )
     assert not Path(tmp_path / "x.pt").exists()
 
 

@@ -90,7 +90,10 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path):
 @pytest.mark.parametrize(("kind", "layout"), [("other", 1), ("thing", 2)])
 def test_a_store_of_another_kind_or_layout_is_refused_by_name(tmp_path, kind, layout):
     write(tmp_path / "a.h5", np.arange(3))
-    with pytest.raises(BadInput, match=r"a\.h5: found kind, layout, complete"), read_hdf5(tmp_path / "a.h5", kind, layout):
+    with (
+        pytest.raises(BadInput, match=r"a\.h5: found kind, layout, complete"),
+        read_hdf5(tmp_path / "a.h5", kind, layout),
+    ):
         pass
 
 
@@ -117,7 +120,10 @@ def test_a_file_cut_in_half_is_refused(tmp_path):
     write(tmp_path / "a.h5", np.arange(50_000))
     whole = (tmp_path / "a.h5").read_bytes()
     (tmp_path / "a.h5").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadInput, match="not a readable HDF5 file"), read_hdf5(tmp_path / "a.h5", "thing", 1):
+    with (
+        pytest.raises(BadInput, match="not a readable HDF5 file"),
+        read_hdf5(tmp_path / "a.h5", "thing", 1),
+    ):
         pass
 
 

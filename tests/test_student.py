@@ -10,7 +10,14 @@ from torchvision.models import ResNet18_Weights, resnet18
 from l2l.config import Fitting, Media, Mels
 from l2l.config import Student as StudentConfig
 from l2l.errors import BadInput
-from l2l.student.artifact import build_student, load_student, media_of, mels_of, save_student, start_image_stream
+from l2l.student.artifact import (
+    build_student,
+    load_student,
+    media_of,
+    mels_of,
+    save_student,
+    start_image_stream,
+)
 from l2l.student.loss import distillation_loss
 from l2l.student.network import AudioStream, Student, Trunk, frame_input, mel_input
 
@@ -25,7 +32,10 @@ def small(modalities=("image", "audio"), **changes) -> Student:
 
 def moments(count=3):
     generator = torch.Generator().manual_seed(1)
-    frames, mels = torch.randn(count, 3, 32, 32, generator=generator), torch.randn(count, 101, 40, generator=generator)
+    frames, mels = (
+        torch.randn(count, 3, 32, 32, generator=generator),
+        torch.randn(count, 101, 40, generator=generator),
+    )
     return frames, mels, torch.tensor([True] * count)
 
 
@@ -57,13 +67,19 @@ def test_time_is_pooled_and_bands_are_summed_by_learned_weights():
         weight, bias = stream.band_sum.weight.detach().numpy().ravel(), stream.band_sum.bias.item()
         for m in range(2):
             for c in range(8):
-                by_time = [sum(maps[m, c, t, b] * weight[b] for b in range(len(weight))) + bias for t in range(maps.shape[2])]
+                by_time = [
+                    sum(maps[m, c, t, b] * weight[b] for b in range(len(weight))) + bias
+                    for t in range(maps.shape[2])
+                ]
                 assert ours[m, c] == pytest.approx(pool(by_time), abs=1e-5)
 
 
 @pytest.mark.parametrize(
     ("stream_width", "psi"),
-    [(None, 1024 * 1024 + 1024 + 1024 * 512 + 512), (256, 512 * 512 + 512 + 512 * 512 + 512)],  # public code; supplement
+    [
+        (None, 1024 * 1024 + 1024 + 1024 * 512 + 512),
+        (256, 512 * 512 + 512 + 512 * 512 + 512),
+    ],  # public code; supplement
 )
 def test_psi_has_the_sizes_of_the_public_code_and_of_the_supplement(stream_width, psi):
     with torch.device("meta"):
@@ -85,7 +101,9 @@ def test_a_stream_of_a_width_of_its_own_is_the_trunks_feature_through_a_linear_l
     features, narrowed = wide.features(*moments()), narrow.features(*moments())
     for stream in ("image", "audio"):
         layer = getattr(narrow, stream).narrow
-        assert torch.allclose(narrowed[stream], features[stream] @ layer.weight.T + layer.bias, atol=1e-6)
+        assert torch.allclose(
+            narrowed[stream], features[stream] @ layer.weight.T + layer.bias, atol=1e-6
+        )
     assert (narrow.features(*moments()[:2], torch.zeros(3, dtype=torch.bool))["audio"] == 0).all()
 
 
@@ -105,7 +123,9 @@ def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_dra
     ours, before, given = started.state_dict(), drawn.state_dict(), theirs.state_dict()
     for name, value in ours.items():
         trunk = name.startswith("image.trunk.")
-        assert torch.equal(value, given[name.removeprefix("image.trunk.")] if trunk else before[name]), name
+        assert torch.equal(
+            value, given[name.removeprefix("image.trunk.")] if trunk else before[name]
+        ), name
     assert not torch.equal(ours["image.trunk.conv1.weight"], before["image.trunk.conv1.weight"])
     deaf = build_student(config, ("audio",), 3, 512, 40)
     start_image_stream(deaf, "nowhere.pth")  # nothing to start: not read
@@ -115,7 +135,9 @@ def test_imagenets_weights_by_name_are_torchvisions_download(tmp_path, monkeypat
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     theirs = resnet18(weights=None).state_dict()
-    torch.save(theirs, tmp_path / "hub/checkpoints" / ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2])
+    torch.save(
+        theirs, tmp_path / "hub/checkpoints" / ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    )
     student = build_student(config_from("IMAGENET1K_V1"), ("image",), 3, 512, 40)
     start_image_stream(student, "IMAGENET1K_V1")
     assert torch.equal(student.image.trunk.layer4[1].conv2.weight, theirs["layer4.1.conv2.weight"])
@@ -129,7 +151,10 @@ def test_a_trunk_that_is_no_resnet_18_and_numbers_that_are_none_are_refused(tmp_
         start_image_stream(small(), str(tmp_path / "good.pth"))
     with pytest.raises(BadInput, match=r"bad\.pth: bn1\.weight holds numbers that are not finite"):
         start_image_stream(small(), str(tmp_path / "bad.pth"))
-    with pytest.raises(BadInput, match=r"student\.image_start: 'imagenet' is neither a file nor one of IMAGENET1K_V1"):
+    with pytest.raises(
+        BadInput,
+        match=r"student\.image_start: 'imagenet' is neither a file nor one of IMAGENET1K_V1",
+    ):
         start_image_stream(small(), "imagenet")
 
 
@@ -145,7 +170,11 @@ def test_psi_and_the_classifier_follow_the_formula():
         inner = np.maximum(fc1.weight.detach().numpy() @ both[m] + fc1.bias.detach().numpy(), 0)
         z = fc2.weight.detach().numpy() @ inner + fc2.bias.detach().numpy()
         assert np.allclose(descriptor[m], z, atol=1e-5)
-        assert np.allclose(scores[m], classifier.weight.detach().numpy() @ z + classifier.bias.detach().numpy(), atol=1e-5)
+        assert np.allclose(
+            scores[m],
+            classifier.weight.detach().numpy() @ z + classifier.bias.detach().numpy(),
+            atol=1e-5,
+        )
 
 
 def test_without_sound_the_audio_feature_is_zero_and_what_the_mel_holds_is_not_heard():
@@ -164,7 +193,10 @@ def test_a_student_of_one_modality_does_not_look_at_the_other(modality):
     frames, mels, has_sound = moments()
     other = {"image": (frames, mels + 1), "audio": (frames + 1, mels)}[modality]
     assert torch.equal(student(frames, mels, has_sound)[1], student(*other, has_sound)[1])
-    assert not any(name.startswith({"image": "audio", "audio": "image"}[modality]) for name, _ in student.named_parameters())
+    assert not any(
+        name.startswith({"image": "audio", "audio": "image"}[modality])
+        for name, _ in student.named_parameters()
+    )
 
 
 def test_the_distillation_loss_is_that_of_the_paper():
@@ -175,7 +207,9 @@ def test_the_distillation_loss_is_that_of_the_paper():
     for m in range(4):
         q = np.exp(st[m]) / np.exp(st[m]).sum()
         log_p = s[m] - math.log(np.exp(s[m]).sum())
-        total += sum(abs(z[m, d] - zt[m, d]) for d in range(6)) - 100 * sum(q[c] * log_p[c] for c in range(3))
+        total += sum(abs(z[m, d] - zt[m, d]) for d in range(6)) - 100 * sum(
+            q[c] * log_p[c] for c in range(3)
+        )
     assert loss.item() == pytest.approx(total / 4)
 
 
@@ -186,7 +220,9 @@ def test_frames_are_prepared_as_imagenets_weights_say():
 
 
 def test_silence_enters_as_zero_and_unit_power_as_one():
-    assert mel_input(torch.tensor([[[math.log(1e-6), 0.0]]]), 1e-6).flatten().tolist() == pytest.approx([0, 1])
+    assert mel_input(
+        torch.tensor([[[math.log(1e-6), 0.0]]]), 1e-6
+    ).flatten().tolist() == pytest.approx([0, 1])
 
 
 def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):

@@ -13,7 +13,13 @@ from l2l.config import Fitting, Media, Teacher
 from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
 from l2l.manifest.artifact import read_videos, write_videos
-from l2l.teacher.artifact import Described, load_teacher_network, read_descriptors, save_teacher, write_descriptors
+from l2l.teacher.artifact import (
+    Described,
+    load_teacher_network,
+    read_descriptors,
+    save_teacher,
+    write_descriptors,
+)
 from l2l.teacher.network import R2Plus1D, as_input, build_teacher, our_names
 from l2l.teacher.stage import describe_clips, load_teacher
 
@@ -27,7 +33,8 @@ MEDIA = {
     "swin3d_t": LARGE,
 }
 WIDTHS = {"s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768}  # of the descriptor; the others' is 512
-# Small clips, (time, side): MViT's position is learned for one size; S3D pools windows of 2 x 7 x 7, of which these hold two.
+# Small clips, (time, side): MViT's position is learned for one size; S3D pools windows of 2 x 7 x
+# 7, of which these hold two.
 SMALL = {"s3d": (24, 209), "mvit_v2_s": (16, 224)}
 
 
@@ -40,7 +47,9 @@ def torchvisions():
 def test_at_torchvisions_sizes_it_has_torchvisions_parameters(torchvisions):
     ours = R2Plus1D(400)
     assert sum(p.numel() for p in ours.parameters()) == 31_505_325
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in torchvisions.state_dict().items()}
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {
+        k: v.shape for k, v in torchvisions.state_dict().items()
+    }
 
 
 def test_with_torchvisions_weights_it_gives_torchvisions_numbers(torchvisions):
@@ -68,7 +77,9 @@ def test_a_teacher_survives_the_disk(tmp_path):
 
 def test_a_local_file_of_torchvisions_weights_becomes_the_teacher(tmp_path, torchvisions):
     torch.save(torchvisions.state_dict(), tmp_path / "r2plus1d_18.pth")
-    load_teacher(tmp_path / "teacher.pt", Teacher(weights=str(tmp_path / "r2plus1d_18.pth")), Media())
+    load_teacher(
+        tmp_path / "teacher.pt", Teacher(weights=str(tmp_path / "r2plus1d_18.pth")), Media()
+    )
     teacher, settings = load_teacher_network(tmp_path / "teacher.pt")
     assert settings["class_names"] == R2Plus1D_18_Weights.KINETICS400_V1.meta["categories"]
     assert torch.equal(teacher.fc.weight, torchvisions.fc.weight)
@@ -81,13 +92,20 @@ def test_each_network_has_torchvisions_parameters_and_costs_what_torchvision_say
     with torch.device("meta"):  # shapes without numbers
         teacher = build_teacher(network, 400, (64, 128, 256, 512), (2, 2, 2, 2)).eval()
         clip = torch.zeros(1, 3, 16, side, side)
-        assert teacher.describe(clip).shape == (1, teacher.descriptor_width) == (1, WIDTHS.get(network, 512))
+        assert (
+            teacher.describe(clip).shape
+            == (1, teacher.descriptor_width)
+            == (1, WIDTHS.get(network, 512))
+        )
         gmacs = count_macs(lambda: teacher(clip)) / 1e9
     assert sum(p.numel() for p in teacher.parameters()) == published.meta["num_params"]
     assert gmacs == pytest.approx(published.meta["_ops"], abs=6e-4)
 
 
-@pytest.mark.parametrize("network", ["r3d_18", "mc3_18", "s3d", pytest.param("mvit_v2_s", marks=pytest.mark.slow), "swin3d_t"])
+@pytest.mark.parametrize(
+    "network",
+    ["r3d_18", "mc3_18", "s3d", pytest.param("mvit_v2_s", marks=pytest.mark.slow), "swin3d_t"],
+)
 def test_the_last_layer_of_the_descriptor_is_torchvisions_own_answer(network):
     torch.manual_seed(0)
     theirs = get_model(network, weights=None, num_classes=5).eval()
@@ -96,7 +114,9 @@ def test_the_last_layer_of_the_descriptor_is_torchvisions_own_answer(network):
     time, side = SMALL.get(network, (4, 32))
     clip = torch.randn(1, 3, time, side, side)
     with torch.inference_mode():
-        assert torch.allclose(teacher.fc(teacher.describe(clip)), theirs(clip), rtol=1e-4, atol=1e-5)
+        assert torch.allclose(
+            teacher.fc(teacher.describe(clip)), theirs(clip), rtol=1e-4, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("network", ["mc3_18", "s3d"])
@@ -105,7 +125,9 @@ def test_a_local_file_becomes_a_teacher_of_any_network_and_keeps_its_numbers(tmp
     theirs = get_model(network, weights=None, num_classes=7)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
     media = Media(**MEDIA[network])
-    load_teacher(tmp_path / "t.pt", Teacher(network=network, weights=str(tmp_path / "w.pth")), media)
+    load_teacher(
+        tmp_path / "t.pt", Teacher(network=network, weights=str(tmp_path / "w.pth")), media
+    )
     teacher, settings = load_teacher_network(tmp_path / "t.pt")
     assert settings["class_names"] == [f"class {i}" for i in range(7)]
     assert (settings["network"], settings["frame_pixels"]) == (network, media.frame_pixels)
@@ -121,31 +143,53 @@ def test_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch, torchv
     load_teacher(tmp_path / "t.pt", Teacher(), Media())
     assert torch.equal(load_teacher_network(tmp_path / "t.pt")[0].fc.weight, torchvisions.fc.weight)
     file.write_bytes(b"cut short")
-    with pytest.raises(BadInput, match=r"cannot be had .*; fetch https://.*r2plus1d_18-91a641e6.pth and give the file"):
+    with pytest.raises(
+        BadInput,
+        match=r"cannot be had .*; fetch https://.*r2plus1d_18-91a641e6.pth and give the file",
+    ):
         load_teacher(tmp_path / "t.pt", Teacher(), Media())
 
 
 @pytest.mark.parametrize("network", MEDIA)
-def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loaded(tmp_path, network):
+def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loaded(
+    tmp_path, network
+):
     for wrong, told in (
-        ({"resize_pixels": (224, 300), "frame_pixels": 224}, f"as the weights of {network} were made with; found"),
+        (
+            {"resize_pixels": (224, 300), "frame_pixels": 224},
+            f"as the weights of {network} were made with; found",
+        ),
         (MEDIA[network] | {"clip_frames": 8}, r"clip_frames must be 16.*; found 8"),
         (MEDIA[network] | {"clip_frames": 129}, r"clip_frames must be 16.*; found 129"),
-        (MEDIA[network] | {"clip_stride": 8}, r"clip_stride must be [24], .* of clips of (15|7\.5) pictures a second; found 8"),
+        (
+            MEDIA[network] | {"clip_stride": 8},
+            r"clip_stride must be [24], .* of clips of (15|7\.5) pictures a second; found 8",
+        ),
     ):
         with pytest.raises(BadInput, match=told):
-            load_teacher(tmp_path / "t.pt", Teacher(network=network, weights="nowhere.pth"), Media(**wrong))
+            load_teacher(
+                tmp_path / "t.pt", Teacher(network=network, weights="nowhere.pth"), Media(**wrong)
+            )
 
 
 @pytest.mark.parametrize("network", ["mc3_18", "r3d_18"])
-def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(inputs, tmp_path, network):
+def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(
+    inputs, tmp_path, network
+):
     train = training("teacher", inputs, epochs=2, milestones=())
     config = Teacher(network=network, weights="train", fit=train.options["config"].fit)
     train.function(**train.options | {"config": config}, teacher=tmp_path / "t.pt")
     _, settings = load_teacher_network(tmp_path / "t.pt")
     assert (settings["network"], settings["class_names"]) == (network, ["a", "b"])
-    describe_row = {"media": inputs["media"][0], "teacher": tmp_path / "t.pt", "descriptors": tmp_path / "d.h5"}
-    write_videos(tmp_path / "shard.tsv", [v for i, v in enumerate(read_videos(inputs["videos"])) if i % 2 == 0])
+    describe_row = {
+        "media": inputs["media"][0],
+        "teacher": tmp_path / "t.pt",
+        "descriptors": tmp_path / "d.h5",
+    }
+    write_videos(
+        tmp_path / "shard.tsv",
+        [v for i, v in enumerate(read_videos(inputs["videos"])) if i % 2 == 0],
+    )
     describe_clips(tmp_path / "shard.tsv", **describe_row, part="all", config=config)
     with read_descriptors(tmp_path / "d.h5") as reader:
         described = reader.described("v0")
@@ -154,10 +198,14 @@ def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(i
 
 
 @pytest.mark.parametrize("network", ["s3d", "mvit_v2_s"])
-def test_clips_that_a_network_cannot_take_are_refused_before_it_is_trained(inputs, tmp_path, network):
+def test_clips_that_a_network_cannot_take_are_refused_before_it_is_trained(
+    inputs, tmp_path, network
+):
     train = training("teacher", inputs)
     config = Teacher(network=network, weights="train", fit=train.options["config"].fit)
-    with pytest.raises(BadInput, match=f"found clips of 4 pictures of 16 x 16 pixels: {network} does not take them"):
+    with pytest.raises(
+        BadInput, match=f"found clips of 4 pictures of 16 x 16 pixels: {network} does not take them"
+    ):
         train.function(**train.options | {"config": config}, teacher=tmp_path / "t.pt")
 
 
@@ -170,7 +218,9 @@ def test_pictures_are_prepared_as_each_networks_weights_say(network):
 
 
 def test_media_of_another_size_than_the_weights_were_made_with_are_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"resize_pixels and frame_pixels must be \(\(128, 171\), 112\)"):
+    with pytest.raises(
+        BadInput, match=r"resize_pixels and frame_pixels must be \(\(128, 171\), 112\)"
+    ):
         load_teacher(tmp_path / "t.pt", Teacher(), Media(resize_pixels=(64, 64), frame_pixels=56))
 
 
@@ -179,7 +229,9 @@ class Evil:
         return (print, ("unpickled",))
 
 
-@pytest.mark.parametrize("content", [{"x": Evil()}, {"fc.weight": torch.zeros(2, 512)}, [1, 2], b"no torch file"])
+@pytest.mark.parametrize(
+    "content", [{"x": Evil()}, {"fc.weight": torch.zeros(2, 512)}, [1, 2], b"no torch file"]
+)
 def test_weights_that_are_no_state_dict_are_refused_and_never_unpickled(tmp_path, content, capsys):
     path = tmp_path / "w.pth"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
@@ -190,7 +242,9 @@ def test_weights_that_are_no_state_dict_are_refused_and_never_unpickled(tmp_path
 
 def test_weights_that_are_nowhere_are_told_with_what_is_known(tmp_path):
     with pytest.raises(
-        BadInput, match=r"teacher\.weights: 'KINETICS500' is neither a file nor one of KINETICS400_V1, the weights of r2"
+        BadInput,
+        match=r"teacher\.weights: 'KINETICS500' is neither a file nor one of KINETICS400_V1, the "
+        "weights of r2",
     ):
         load_teacher(tmp_path / "t.pt", Teacher(weights="KINETICS500"), Media())
 
@@ -218,7 +272,11 @@ def test_descriptors_written_are_those_read(tmp_path):
     teacher = R2Plus1D(3, (4, 4, 8, 8), (1, 1, 1, 1))
     rng = np.random.default_rng(0)
     rows = {
-        f"v{i}": Described(np.arange(n, dtype=np.int32) * 2, rng.random((n, 8)).astype("f2"), rng.random((n, 3)).astype("f2"))
+        f"v{i}": Described(
+            np.arange(n, dtype=np.int32) * 2,
+            rng.random((n, 8)).astype("f2"),
+            rng.random((n, 3)).astype("f2"),
+        )
         for i, n in enumerate((3, 0, 2))
     }
     write_descriptors(tmp_path / "d.h5", rows, teacher, ["a", "b", "c"])

@@ -1,4 +1,7 @@
-"""What is on disk is believed only where it is whole: flipped bytes, full and read-only disks, stores of another table."""
+"""What is on disk is believed only where it is whole.
+
+Flipped bytes, full and read-only disks, stores of another table.
+"""
 
 import os
 import random
@@ -50,9 +53,14 @@ PICTURES = RNG.integers(0, 256, (3, 32, 32, 3), np.uint8)
 SOUND = RNG.integers(-9999, 9999, 30_000, np.int16)
 MEL, HEARD = RNG.normal(size=(3, 101, 40)).astype(np.float16), np.array([True, False, True])
 FEATURES = VideoFeatures(
-    {"image": np.full((3, 8), 0.5, "f4")}, RNG.normal(size=(3, 6)).astype("f2").astype("f4"), np.ones((3, 2), "f4"), HEARD
+    {"image": np.full((3, 8), 0.5, "f4")},
+    RNG.normal(size=(3, 6)).astype("f2").astype("f4"),
+    np.ones((3, 2), "f4"),
+    HEARD,
 )
-DESCRIBED = Described(np.arange(3, dtype=np.int32), RNG.normal(size=(3, 4)).astype("f2"), np.ones((3, 2), "f2"))
+DESCRIBED = Described(
+    np.arange(3, dtype=np.int32), RNG.normal(size=(3, 4)).astype("f2"), np.ones((3, 2), "f2")
+)
 
 
 def write_a_media(path: Path) -> None:
@@ -76,21 +84,42 @@ def write_some_mels(path: Path) -> None:
 
 def read_some_mels(path: Path) -> list:
     with read_mels(path) as mels:
-        return [mels.config, mels.videos, *(mels.mels(v) for v in mels.videos), *(mels.has_sound(v) for v in mels.videos)]
+        return [
+            mels.config,
+            mels.videos,
+            *(mels.mels(v) for v in mels.videos),
+            *(mels.has_sound(v) for v in mels.videos),
+        ]
 
 
 def write_some_descriptors(path: Path) -> None:
-    write_descriptors(path, {video.video: DESCRIBED for video in VIDEOS}, R2Plus1D(2, (2, 2, 2, 4), (1, 1, 1, 1)), ["a", "b"])
+    write_descriptors(
+        path,
+        {video.video: DESCRIBED for video in VIDEOS},
+        R2Plus1D(2, (2, 2, 2, 4), (1, 1, 1, 1)),
+        ["a", "b"],
+    )
 
 
 def read_some_descriptors(path: Path) -> list:
     with read_descriptors(path) as shard:
         parts = [shard.described(video) for video in shard.videos]
-        return [shard.class_names, shard.videos, *(x for p in parts for x in (p.moments, p.descriptors, p.scores))]
+        return [
+            shard.class_names,
+            shard.videos,
+            *(x for p in parts for x in (p.moments, p.descriptors, p.scores)),
+        ]
 
 
 def write_some_features(path: Path) -> None:
-    write_features(path / "shard-000", [(video.video, FEATURES) for video in VIDEOS], ("a", "b"), "float16", 4, {"made": "here"})
+    write_features(
+        path / "shard-000",
+        [(video.video, FEATURES) for video in VIDEOS],
+        ("a", "b"),
+        "float16",
+        4,
+        {"made": "here"},
+    )
     complete_root(path, [path / "shard-000"])
 
 
@@ -123,7 +152,8 @@ STORES: dict[str, tuple[Callable[[Path], None], Callable[[Path], list]]] = {
 def same(one: list, other: list) -> bool:
     pairs = zip(one, other, strict=True)
     return len(one) == len(other) and all(
-        np.array_equal(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a == b for a, b in pairs
+        np.array_equal(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a == b
+        for a, b in pairs
     )
 
 
@@ -132,13 +162,17 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path, name):
     write, read = STORES[name]
     write(tmp_path / name)
     whole = read(tmp_path / name)
-    files = sorted(path for path in [tmp_path / name, *(tmp_path / name).rglob("*")] if path.is_file())
+    files = sorted(
+        path for path in [tmp_path / name, *(tmp_path / name).rglob("*")] if path.is_file()
+    )
     draw, told = random.Random(0), []
     for _ in range(150):
         path = draw.choice(files)
         content = path.read_bytes()
         at = draw.randrange(len(content))
-        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << draw.randrange(8)]) + content[at + 1 :])
+        path.write_bytes(
+            content[:at] + bytes([content[at] ^ 1 << draw.randrange(8)]) + content[at + 1 :]
+        )
         try:
             assert same(read(tmp_path / name), whole), (path.name, at)
         except BadInput as error:
@@ -150,7 +184,11 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path, name):
 
 def test_a_flipped_letter_of_an_id_or_a_setting_is_noticed(tmp_path):
     """Text on a heap would have no checksum."""
-    for name, word in (("mels.h5", b"test/a/one"), ("descriptors.h5", b"test/a/one"), ("media.h5", b"jpeg_quality")):
+    for name, word in (
+        ("mels.h5", b"test/a/one"),
+        ("descriptors.h5", b"test/a/one"),
+        ("media.h5", b"jpeg_quality"),
+    ):
         STORES[name][0](tmp_path / name)
         content = (tmp_path / name).read_bytes()
         assert content.count(word) == 1
@@ -159,7 +197,7 @@ def test_a_flipped_letter_of_an_id_or_a_setting_is_noticed(tmp_path):
             STORES[name][1](tmp_path / name)
 
 
-# ---- stores and tables that do not belong together -------------------------------------------------------------------------
+# ---- stores and tables that do not belong together -----------------------------------------------
 
 
 def test_a_shard_of_other_videos_than_the_tables_is_refused(tmp_path):
@@ -167,10 +205,19 @@ def test_a_shard_of_other_videos_than_the_tables_is_refused(tmp_path):
     ids = {video.video for video in VIDEOS}
     with read_shards([tmp_path / "mels.h5"], read_mels, ids) as shards:
         assert set(shards) == ids
-    for wanted, told in ((ids | {"x"}, "2 videos, without 'x'"), (ids - {"test/a/one.mp4"}, "with 'test/a/one.mp4'")):
-        with pytest.raises(BadInput, match=told), read_shards([tmp_path / "mels.h5"], read_mels, wanted):
+    for wanted, told in (
+        (ids | {"x"}, "2 videos, without 'x'"),
+        (ids - {"test/a/one.mp4"}, "with 'test/a/one.mp4'"),
+    ):
+        with (
+            pytest.raises(BadInput, match=told),
+            read_shards([tmp_path / "mels.h5"], read_mels, wanted),
+        ):
             pass
-    with pytest.raises(BadInput, match="with"), read_shards([tmp_path / "mels.h5"] * 2, read_mels, ids):
+    with (
+        pytest.raises(BadInput, match="with"),
+        read_shards([tmp_path / "mels.h5"] * 2, read_mels, ids),
+    ):
         pass  # a video in two shards
     check_videos(tmp_path, ids, ids)
 
@@ -186,10 +233,16 @@ def test_features_of_two_students_do_not_become_one_set(tmp_path):
     write(2, student="s", student_digest="1")
     complete_root(tmp_path, shards)
     assert read_features(tmp_path).provenance == {"student": "s", "student_digest": "1"}
-    for other in ({"student": "s", "student_digest": "2"}, {"student": "t", "student_digest": "1"}, {}):
+    for other in (
+        {"student": "s", "student_digest": "2"},
+        {"student": "t", "student_digest": "1"},
+        {},
+    ):
         write(2, **other)
         for use in (lambda: complete_root(tmp_path, shards), lambda: read_features(tmp_path)):
-            with pytest.raises(BadInput, match=r"shard-002: made with another student than .*shard-000"):
+            with pytest.raises(
+                BadInput, match=r"shard-002: made with another student than .*shard-000"
+            ):
                 use()
 
 
@@ -209,10 +262,14 @@ def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path
     }
     for stage, options in others.items():
         needed = [p.name for p in signature(stage).parameters.values() if p.default is p.empty]
-        with pytest.raises(BadInput, match=r"features: made with another student than .*other\.pt") as told:
+        with pytest.raises(
+            BadInput, match=r"features: made with another student than .*other\.pt"
+        ) as told:
             stage(**dict.fromkeys(needed, Path("nowhere")) | options | given)
         assert "\n" not in str(told.value)
-    read_features(world.features).check_student(world.student, digest_of(load_student(world.student)))
+    read_features(world.features).check_student(
+        world.student, digest_of(load_student(world.student))
+    )
     write_some_features(tmp_path / "imported")  # whose maker is not known
     read_features(tmp_path / "imported").check_student(tmp_path / "other.pt", digest_of(student))
 
@@ -224,11 +281,16 @@ def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_
     for file in (path, student):
         file.parent.mkdir(parents=True)
     shutil.copy(world.student, student)
-    fit_skimmer(world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", 0)
+    fit_skimmer(
+        world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", 0
+    )
     fitted = load_skimmer(path)
     assert fitted.student_digest == bank.student_digest == digest_of(load_student(student))
     uses = {
-        world.features: (lambda: load_fitted(path, bank), lambda: score(path, world.features, tmp_path / "scores.tsv")),
+        world.features: (
+            lambda: load_fitted(path, bank),
+            lambda: score(path, world.features, tmp_path / "scores.tsv"),
+        ),
         student: (lambda: predict([], run=run),),
     }
     for digest in (fitted.student_digest, "", "0123456789abcdef"):
@@ -237,15 +299,21 @@ def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_
         for other, users in uses.items():
             told = f"skimmer.pt: fitted for another student than that of {re.escape(str(other))}"
             for use in users:
-                with pytest.raises(BadInput, match=told) if digest.startswith("0123") else nullcontext():
+                with (
+                    pytest.raises(BadInput, match=told)
+                    if digest.startswith("0123")
+                    else nullcontext()
+                ):
                     use()
 
 
-# ---- inspect ---------------------------------------------------------------------------------------------------------------
+# ---- inspect -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_inspect_tells_what_a_store_is_and_what_made_it_and_compares_every_checksum(tmp_path, name, capsys):
+def test_inspect_tells_what_a_store_is_and_what_made_it_and_compares_every_checksum(
+    tmp_path, name, capsys
+):
     STORES[name][0](tmp_path / name)
     assert inspect(tmp_path / name, check=True) == 0
     said = capsys.readouterr().out
@@ -270,7 +338,9 @@ def test_inspect_refuses_features_of_which_zarr_cannot_read_an_array(tmp_path, c
 
 def test_inspect_tells_nobody_to_delete_a_folder_that_is_no_store(tmp_path):
     (tmp_path / "precious.mp4").touch()
-    with pytest.raises(BadInput, match=r"a folder without zarr\.json, which is written last") as caught:
+    with pytest.raises(
+        BadInput, match=r"a folder without zarr\.json, which is written last"
+    ) as caught:
         inspect(tmp_path)
     assert "delete" not in str(caught.value)
 
@@ -305,9 +375,13 @@ def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
 
 PLAIN: dict[str, Callable[[Path], None]] = {
     "videos.tsv": lambda path: write_videos(path, VIDEOS),
-    "table1.tsv": lambda path: write_table(path, TABLE1_COLUMNS, [dict.fromkeys(TABLE1_COLUMNS, "1.5")]),
+    "table1.tsv": lambda path: write_table(
+        path, TABLE1_COLUMNS, [dict.fromkeys(TABLE1_COLUMNS, "1.5")]
+    ),
     "empty.tsv": lambda path: write_table(path, CLIP_COLUMNS, []),
-    "report.html": lambda path: write_text(path, '<html><meta name="generator" content="l2l 9">Ü</html>\n'),
+    "report.html": lambda path: write_text(
+        path, '<html><meta name="generator" content="l2l 9">Ü</html>\n'
+    ),
 }
 
 
@@ -323,7 +397,10 @@ def test_any_flipped_byte_of_a_table_or_page_is_told_with_its_cure(tmp_path, nam
         assert main(["inspect", str(path), "--check"]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert f"{name}: not as l2l wrote it" in line
-        assert line.endswith(f"run snakemake again, or, if you changed it and mean to keep that, delete {name}.sha256")
+        assert line.endswith(
+            "run snakemake again, or, if you changed it and mean to keep that, delete "
+            f"{name}.sha256"
+        )
     sum_of(path).unlink()
     path.write_bytes(whole)
     assert inspect(path, check=True) == 0
@@ -351,7 +428,7 @@ def test_a_table_cut_short_is_refused(tmp_path):
         read_videos(tmp_path / "videos.tsv")
 
 
-# ---- disks -----------------------------------------------------------------------------------------------------------------
+# ---- disks ---------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -359,12 +436,18 @@ def mounted(at: Path, size: str) -> Iterator[Path]:
     """A disk of this size."""
     at.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "l2l-test", str(at)]
-    if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if (
+        os.geteuid() != 0
+        or not shutil.which("mount")
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
         pytest.skip("a small disk can only be mounted by root, where the system lets it")
     try:
         yield at
     finally:
-        subprocess.run(["umount", "--lazy", str(at)], check=True)  # where a test failed, something may still run there
+        subprocess.run(
+            ["umount", "--lazy", str(at)], check=True
+        )  # where a test failed, something may still run there
 
 
 @pytest.fixture
@@ -388,7 +471,9 @@ WRITERS = {name: write for name, (write, _) in STORES.items()} | {"videos.tsv": 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_is_told_in_a_line_and_the_rerun_completes(disk, name):
     remount(disk, "size=4k" if name in ("features", "descriptors.h5") else "size=16k")
-    with pytest.raises(BadInput, match=rf"{name}.*: cannot be written \(No space left on device\)") as told:
+    with pytest.raises(
+        BadInput, match=rf"{name}.*: cannot be written \(No space left on device\)"
+    ) as told:
         WRITERS[name](disk / name)
     assert "\n" not in str(told.value)
     assert [path for path in disk.rglob("*") if path.is_file()] == []
@@ -410,7 +495,9 @@ def test_a_read_only_folder_is_told_in_a_line_and_the_rerun_completes(disk, name
 def test_what_the_system_refuses_is_one_line_of_the_command(tmp_path, capsys):
     write_videos(tmp_path / "videos.tsv", VIDEOS)
     (tmp_path / "file").touch()
-    assert main(["check", str(tmp_path / "videos.tsv"), "--tsv", str(tmp_path / "file/out.tsv")]) == 1
+    assert (
+        main(["check", str(tmp_path / "videos.tsv"), "--tsv", str(tmp_path / "file/out.tsv")]) == 1
+    )
     said = capsys.readouterr().err.splitlines()
     assert said[-1].startswith("l2l check: ")
     assert "file/out.tsv: cannot be written (" in said[-1]
@@ -421,16 +508,29 @@ FULL, CLOSED = "No space left on device", "Read-only file system"
 
 
 def files_below(folder: Path) -> int:
-    """How many files there are by now; folders may come and go meanwhile, which os.walk, unlike rglob, takes as it comes."""
+    """How many files there are by now.
+
+    Folders may come and go meanwhile, which os.walk, unlike rglob, takes as it comes.
+    """
     return sum(len(files) for _, _, files in os.walk(folder))
 
 
 def shut(at: Path, how: str) -> None:
     """Leave no room on a disk, or no leave to write to it, once nothing is open there."""
     while True:
-        used = subprocess.run(["du", "--summarize", "--block-size=4096", str(at)], capture_output=True, text=True, check=False)
+        used = subprocess.run(
+            ["du", "--summarize", "--block-size=4096", str(at)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         told = f"nr_blocks={used.stdout.split()[0]}" if how == FULL else "ro"
-        if subprocess.run(["mount", "-o", f"remount,{told}", str(at)], capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run(
+                ["mount", "-o", f"remount,{told}", str(at)], capture_output=True, check=False
+            ).returncode
+            == 0
+        ):
             return
 
 
@@ -444,7 +544,9 @@ def test_a_run_whose_disk_fills_or_turns_read_only_says_where_and_a_rerun_comple
             how = (FULL, CLOSED)[number % 2]
             with open(tmp_path / "said", "w+", encoding="utf-8") as said:
                 argv = snakemake_argv(run, configfile=config)
-                process = subprocess.Popen(argv, stdout=said, stderr=subprocess.STDOUT, env=environment())
+                process = subprocess.Popen(
+                    argv, stdout=said, stderr=subprocess.STDOUT, env=environment()
+                )
                 while files and process.poll() is None and files_below(results) < files:
                     time.sleep(0.02)
                 if files and process.poll() is None:
@@ -452,22 +554,36 @@ def test_a_run_whose_disk_fills_or_turns_read_only_says_where_and_a_rerun_comple
                 if how == CLOSED and process.wait():
                     again = snakemake(run, configfile=config)
                     assert again.returncode == 1
-                    assert re.search(f"{results}: cannot be written; give leave|Write-protected output files", again.stderr)
+                    assert re.search(
+                        f"{results}: cannot be written; give leave|Write-protected output files",
+                        again.stderr,
+                    )
                     assert "Traceback" not in again.stderr
                 status = process.wait()
                 said.seek(0)
                 lines = said.read().splitlines()
             subprocess.run(["mount", "-o", "remount,rw,nr_blocks=16384", str(results)], check=True)
-            if status == 0:  # the last run; or one to whose rest the room of what was made anew was enough
+            if (
+                status == 0
+            ):  # the last run; or one to whose rest the room of what was made anew was enough
                 break
             assert status == 1, (files, lines[-40:])
             told = [line for line in lines if how in line]
             assert told, (files, lines[-40:])
-            ours = [line for line in told if not line.startswith("OSError: ")]  # which Snakemake may meet before any job does
+            ours = [
+                line for line in told if not line.startswith("OSError: ")
+            ]  # which Snakemake may meet before any job does
             assert all("results/small/" in line for line in ours), (files, told)
-            assert not any("/l2l/" in line for line in lines if line.startswith('  File "')), (files, lines)
+            assert not any("/l2l/" in line for line in lines if line.startswith('  File "')), (
+                files,
+                lines,
+            )
         assert number >= 2, "closed at least twice"
-        artifacts = [path for path in results.rglob("*") if path.suffix in (".tsv", ".h5", ".pt", ".html")]
+        artifacts = [
+            path for path in results.rglob("*") if path.suffix in (".tsv", ".h5", ".pt", ".html")
+        ]
         assert len(artifacts) > 40
-        assert [inspect(path, check=True) for path in (*artifacts, results / "small/features/all")] == [0] * (len(artifacts) + 1)
+        assert [
+            inspect(path, check=True) for path in (*artifacts, results / "small/features/all")
+        ] == [0] * (len(artifacts) + 1)
         assert not list(results.rglob("*.part"))

@@ -1,4 +1,7 @@
-"""The skimmer's variants as a run has them: fitted, kept, started from the student, priced, and side by side in two tables."""
+"""The skimmer's variants as a run has them.
+
+Fitted, kept, started from the student, priced, and side by side in two tables.
+"""
 
 import json
 from pathlib import Path
@@ -25,11 +28,20 @@ from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, named_features
 from l2l.skimmer.stage import fit_skimmer, start_from_student
 from l2l.stores import read_table
 from l2l.student.artifact import load_student
-from l2l.teacher.artifact import Described, load_teacher_network, read_descriptors, save_teacher, write_descriptors
+from l2l.teacher.artifact import (
+    Described,
+    load_teacher_network,
+    read_descriptors,
+    save_teacher,
+    write_descriptors,
+)
 from l2l.teacher.network import R2Plus1D
 
 BRIEF = feature_world.SKIMMER.model_copy(
-    update={"fit": config.Fitting(epochs=1, batch_size=8, learning_rate=0.05), "read_factors": (1, 5)}
+    update={
+        "fit": config.Fitting(epochs=1, batch_size=8, learning_rate=0.05),
+        "read_factors": (1, 5),
+    }
 )
 FITTED = ("skimmer", "visual_indexing", "single_query", "image_then_fused", "fused_then_teacher")
 
@@ -48,7 +60,9 @@ def described(world, tmp_path_factory) -> dict:
     rows = {}
     for video in bank.videos:
         count = bank.moments(video)
-        rows[video] = Described(np.arange(count), random.normal(size=(count, 4)), np.zeros((count, 3)))
+        rows[video] = Described(
+            np.arange(count), random.normal(size=(count, 4)), np.zeros((count, 3))
+        )
     write_descriptors(folder / "shard.h5", rows, teacher, ["a", "b", "c"])
     return {"teacher": folder / "teacher.pt", "descriptors": [folder / "shard.h5"]}
 
@@ -62,7 +76,17 @@ def files(world, described, tmp_path_factory) -> dict[str, Path]:
 
 
 def fit(world, path: Path, variant: Variant, descriptors=None) -> None:
-    fit_skimmer(world.student, world.videos, world.features, path, BRIEF, "skimmer", 0, variant=variant, descriptors=descriptors)
+    fit_skimmer(
+        world.student,
+        world.videos,
+        world.features,
+        path,
+        BRIEF,
+        "skimmer",
+        0,
+        variant=variant,
+        descriptors=descriptors,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +102,23 @@ def asked(world, described, skimmer: FittedSkimmer, video: str, unaggregated: bo
         read = named_features(video, bank.load(video), names, shards)
     count = len(next(iter(read.values())))
     with torch.no_grad():
-        return skimmer.skim({m: x[None] for m, x in read.items()}, torch.ones(1, count, dtype=torch.bool), unaggregated)
+        return skimmer.skim(
+            {m: x[None] for m, x in read.items()},
+            torch.ones(1, count, dtype=torch.bool),
+            unaggregated,
+        )
 
 
-# ---- fitted -----------------------------------------------------------------------------------------------------------------
+# ---- fitted --------------------------------------------------------------------------------------
 
 
 def test_a_file_tells_what_its_skimmer_reads(fitted):
     for name, skimmer in fitted.items():
         assert skimmer.variant == VARIANTS.get(name, Variant())
-    read = {name: (tuple(skimmer.network.widths), skimmer.network.modalities) for name, skimmer in fitted.items()}
+    read = {
+        name: (tuple(skimmer.network.widths), skimmer.network.modalities)
+        for name, skimmer in fitted.items()
+    }
     assert read == {
         "skimmer": (("image", "audio"), ("image", "audio")),
         "visual_indexing": (("image", "audio"), ("image",)),
@@ -97,10 +128,14 @@ def test_a_file_tells_what_its_skimmer_reads(fitted):
     }
 
 
-def test_a_file_of_before_there_were_variants_gives_the_same_scores(world, described, files, fitted, tmp_path):
+def test_a_file_of_before_there_were_variants_gives_the_same_scores(
+    world, described, files, fitted, tmp_path
+):
     saved = torch.load(files["skimmer"], weights_only=True)
     settings = json.loads(saved["settings"])
-    saved["settings"] = json.dumps({k: v for k, v in settings.items() if k not in ("variant", "indexing")})
+    saved["settings"] = json.dumps(
+        {k: v for k, v in settings.items() if k not in ("variant", "indexing")}
+    )
     torch.save(saved, tmp_path / "old.pt")
     old = load_skimmer(tmp_path / "old.pt")
     new = asked(world, described, fitted["skimmer"], "test-000").logits
@@ -108,11 +143,17 @@ def test_a_file_of_before_there_were_variants_gives_the_same_scores(world, descr
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_a_variant_starts_from_the_students_classifier_where_it_reads_the_students_descriptor(world, files, name):
+def test_a_variant_starts_from_the_students_classifier_where_it_reads_the_students_descriptor(
+    world, files, name
+):
     student, skimmer = load_student(world.student), load_skimmer(files[name])
     before = skimmer.network.classifier.weight.clone()
     groups = start_from_student(skimmer, student, feature_world.SKIMMER)
-    (rate,) = (g["rate"] for g in groups if any(p is skimmer.network.classifier.weight for p in g["params"]))
+    (rate,) = (
+        g["rate"]
+        for g in groups
+        if any(p is skimmer.network.classifier.weight for p in g["params"])
+    )
     if name == "fused_then_teacher":
         assert rate == 1
         assert torch.equal(skimmer.network.classifier.weight, before)
@@ -124,7 +165,10 @@ def test_a_variant_starts_from_the_students_classifier_where_it_reads_the_studen
 def test_selected_features_are_weighed_in_training_and_picked_after(world, described, files):
     skimmer = load_skimmer(files["image_then_fused"])
     read = read_features(world.features).load("test-000")
-    batch = {"image": torch.from_numpy(read.features["image"])[None], "fused": torch.from_numpy(read.fused)[None]}
+    batch = {
+        "image": torch.from_numpy(read.features["image"])[None],
+        "fused": torch.from_numpy(read.fused)[None],
+    }
     present = torch.ones(1, len(read), dtype=torch.bool)
     for module in skimmer.network.modules():
         module.training = module is skimmer.network  # batch norms as in evaluation
@@ -138,16 +182,29 @@ def test_selected_features_are_weighed_in_training_and_picked_after(world, descr
 def test_a_variant_of_a_baseline_is_refused(world, tmp_path):
     with pytest.raises(BadInput, match="--variant: found for lstm, expected for a skimmer alone"):
         fit_skimmer(
-            world.student, world.videos, world.features, tmp_path / "x.pt", BRIEF, "lstm", 0, variant=VARIANTS["single_query"]
+            world.student,
+            world.videos,
+            world.features,
+            tmp_path / "x.pt",
+            BRIEF,
+            "lstm",
+            0,
+            variant=VARIANTS["single_query"],
         )
 
 
 def test_a_moment_that_the_teacher_did_not_describe_stops_with_the_cure(world, described, tmp_path):
-    with read_shards(described["descriptors"], read_descriptors, read_features(world.features).videos) as shards:
+    with read_shards(
+        described["descriptors"], read_descriptors, read_features(world.features).videos
+    ) as shards:
         rows = {video: shards[video].described(video) for video in shards}
     some = {v: Described(d.moments[:3], d.descriptors[:3], d.scores[:3]) for v, d in rows.items()}
-    write_descriptors(tmp_path / "some.h5", some, load_teacher_network(described["teacher"])[0], ["a", "b", "c"])
-    with pytest.raises(BadInput, match=r"described 3 of the \d+ moments of video .*evaluation\.variants"):
+    write_descriptors(
+        tmp_path / "some.h5", some, load_teacher_network(described["teacher"])[0], ["a", "b", "c"]
+    )
+    with pytest.raises(
+        BadInput, match=r"described 3 of the \d+ moments of video .*evaluation\.variants"
+    ):
         fit(world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"], [tmp_path / "some.h5"])
     with pytest.raises(BadInput, match="the teacher's descriptors have no video"):
         fit(world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"])
@@ -158,7 +215,10 @@ def scored(world, path: Path, out: Path, **how) -> torch.Tensor:
     score(path, world.features, out, **how)
     rows = {row["video"]: row for row in read_table(out, ("video", *feature_world.CLASSES))}
     return torch.tensor(
-        [[float(rows[video][c]) for c in feature_world.CLASSES] for video in read_features(world.features).videos]
+        [
+            [float(rows[video][c]) for c in feature_world.CLASSES]
+            for video in read_features(world.features).videos
+        ]
     )
 
 
@@ -166,15 +226,24 @@ STORED = tuple(name for name in FITTED if name != "fused_then_teacher")
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_scoring_a_store_gives_what_each_variant_says_of_a_video(world, described, files, fitted, tmp_path, name):
+def test_scoring_a_store_gives_what_each_variant_says_of_a_video(
+    world, described, files, fitted, tmp_path, name
+):
     found = scored(world, files[name], tmp_path / "scores.tsv")
-    said = [asked(world, described, fitted[name], video).logits[0] for video in read_features(world.features).videos]
+    said = [
+        asked(world, described, fitted[name], video).logits[0]
+        for video in read_features(world.features).videos
+    ]
     torch.testing.assert_close(found, torch.stack(said), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", STORED)
-@pytest.mark.parametrize("how", [{"hard": True}, {"steps": 3}, {"factor": 4}, {"hard": True, "factor": 2, "steps": 5}])
-def test_a_variant_is_scored_in_other_steps_sparsely_and_hard_and_in_any_batch(world, files, tmp_path, name, how):
+@pytest.mark.parametrize(
+    "how", [{"hard": True}, {"steps": 3}, {"factor": 4}, {"hard": True, "factor": 2, "steps": 5}]
+)
+def test_a_variant_is_scored_in_other_steps_sparsely_and_hard_and_in_any_batch(
+    world, files, tmp_path, name, how
+):
     plain, found = (scored(world, files[name], tmp_path / "s.tsv", **each) for each in ({}, how))
     assert not torch.allclose(plain, found, atol=1e-4)
     alone = scored(world, files[name], tmp_path / "s.tsv", batch_videos=1, **how)
@@ -183,14 +252,18 @@ def test_a_variant_is_scored_in_other_steps_sparsely_and_hard_and_in_any_batch(w
 
 def test_what_a_store_cannot_be_scored_by_is_told_in_one_line(world, files, tmp_path):
     with pytest.raises(
-        BadInput, match=r"found image and audio and fused features, expected teacher too, as .*fused_then_teacher"
+        BadInput,
+        match=r"found image and audio and fused features, expected teacher too, as "
+        ".*fused_then_teacher",
     ):
         score(files["fused_then_teacher"], world.features, tmp_path / "scores.tsv")
-    with pytest.raises(BadInput, match="which the public code has not; leave out --preset reference"):
+    with pytest.raises(
+        BadInput, match="which the public code has not; leave out --preset reference"
+    ):
         score(files["visual_indexing"], world.features, tmp_path / "scores.tsv", preset="reference")
 
 
-# ---- priced -----------------------------------------------------------------------------------------------------------------
+# ---- priced --------------------------------------------------------------------------------------
 
 
 def test_a_moments_features_cost_what_each_stream_costs_once(world, fitted, described):
@@ -200,14 +273,20 @@ def test_a_moments_features_cost_what_each_stream_costs_once(world, fitted, desc
     assert image > 0
     assert moment_macs(student, ["image", "audio"]) == image + audio == prices.features_macs
     psi = 32 * 32 + 32 * 16
-    assert moment_macs(student, ["fused"]) == moment_macs(student, ["fused", "image"]) == image + audio + psi
+    assert (
+        moment_macs(student, ["fused"])
+        == moment_macs(student, ["fused", "image"])
+        == image + audio + psi
+    )
     clip_macs = descriptor_macs(described["teacher"])
     network = load_teacher_network(described["teacher"])[0]
     assert clip_macs == count_macs(lambda: network.describe(torch.zeros(1, 3, 4, 32, 32)))
     assert moment_macs(student, ["image", "teacher"], clip_macs) == image + clip_macs
 
 
-def test_an_answer_costs_the_indexing_of_all_moments_the_recognition_of_those_read_and_the_call(world, described, fitted):
+def test_an_answer_costs_the_indexing_of_all_moments_the_recognition_of_those_read_and_the_call(
+    world, described, fitted
+):
     student, clip_macs = load_student(world.student), descriptor_macs(described["teacher"])
     image, audio = moment_macs(student, ["image"]), moment_macs(student, ["audio"])
     fused = moment_macs(student, ["fused"])
@@ -226,17 +305,25 @@ def test_an_answer_costs_the_indexing_of_all_moments_the_recognition_of_those_re
         costs = Costs(student, fitted[name], False, clip_macs)
         widths = fitted[name].network.widths | (fitted[name].network.indexing or {})
         zeros = {m: torch.zeros(1, count, w) for m, w in widths.items()}
-        called = count_macs(lambda f=fitted[name], z=zeros, n=count: f.skim(z, torch.ones(1, n, dtype=torch.bool)))
-        assert costs.of(skimming) == (count * index + looked * further + called, count * index, looked)
+        called = count_macs(
+            lambda f=fitted[name], z=zeros, n=count: f.skim(z, torch.ones(1, n, dtype=torch.bool))
+        )
+        assert costs.of(skimming) == (
+            count * index + looked * further + called,
+            count * index,
+            looked,
+        )
 
 
-# ---- side by side -----------------------------------------------------------------------------------------------------------
+# ---- side by side --------------------------------------------------------------------------------
 
 
 def compare(world, described, skimmers: list[Path], folder: Path) -> tuple[list[dict], list[dict]]:
     tables = {"ablations": folder / "ablations.tsv", "recognition": folder / "recognition.tsv"}
     evaluate_variants(world.student, skimmers, world.videos, world.features, **tables, **described)
-    return read_table(tables["ablations"], ABLATION_COLUMNS), read_table(tables["recognition"], RECOGNITION_COLUMNS)
+    return read_table(tables["ablations"], ABLATION_COLUMNS), read_table(
+        tables["recognition"], RECOGNITION_COLUMNS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +331,9 @@ def compared(world, described, files, tmp_path_factory) -> tuple[list[dict], lis
     return compare(world, described, list(files.values()), tmp_path_factory.mktemp("compared"))
 
 
-def test_each_ablation_has_its_lines_with_the_papers_numbers_beside_ours(world, described, fitted, compared):
+def test_each_ablation_has_its_lines_with_the_papers_numbers_beside_ours(
+    world, described, fitted, compared
+):
     rows, _ = compared
     assert [(row["ablation"][:3], row["variant"], row["model"]) for row in rows] == [
         ("G.1", "visual", "visual_indexing"),
@@ -255,12 +344,26 @@ def test_each_ablation_has_its_lines_with_the_papers_numbers_beside_ours(world, 
         ("G.3", "aggregated", "single_query"),
     ]
     quoted = [(row["quoted_activitynet_top1"], row["quoted_mini_sports1m_top1"]) for row in rows]
-    assert quoted == [("70.0", "39.2"), ("71.1", "39.9"), ("70.5", "38.9"), ("71.1", "39.9"), ("70.1", "38.4"), ("70.5", "38.9")]
+    assert quoted == [
+        ("70.0", "39.2"),
+        ("71.1", "39.9"),
+        ("70.5", "38.9"),
+        ("71.1", "39.9"),
+        ("70.1", "38.4"),
+        ("70.5", "38.9"),
+    ]
     assert all("supplement" in row["quoted_source"] for row in rows)
     videos = [v for v in read_videos(world.videos) if v.split == "test" and v.usable]
     for row, line in zip(rows, LINES, strict=True):
-        said = [asked(world, described, fitted[line.way.model], v.video, line.way.unaggregated).logits.argmax() for v in videos]
-        right = np.mean([feature_world.CLASSES[int(i)] == v.label for i, v in zip(said, videos, strict=True)])
+        said = [
+            asked(
+                world, described, fitted[line.way.model], v.video, line.way.unaggregated
+            ).logits.argmax()
+            for v in videos
+        ]
+        right = np.mean(
+            [feature_world.CLASSES[int(i)] == v.label for i, v in zip(said, videos, strict=True)]
+        )
         assert float(row["top1"]) == pytest.approx(100 * right, abs=0.005)
 
 
@@ -275,15 +378,25 @@ def test_table_2_has_a_row_a_skimmer_and_marks_what_is_quoted(compared):
         ("fused_then_teacher", "teacher", "fused", "selected"),
     ]
     student = "image-audio student, distilled"
-    assert [row["features_of"] for row in ours] == [student] * 4 + [f"{student}; teacher r2plus1d_18"]
-    assert all(row["dataset"] == "features" and row["source"] == "this run" for row in ours)  # the folder's name
-    assert all(float(row["gmacs_per_video"]) > float(row["index_gmacs_per_video"]) > 0 for row in ours)
+    assert [row["features_of"] for row in ours] == [student] * 4 + [
+        f"{student}; teacher r2plus1d_18"
+    ]
+    assert all(
+        row["dataset"] == "features" and row["source"] == "this run" for row in ours
+    )  # the folder's name
+    assert all(
+        float(row["gmacs_per_video"]) > float(row["index_gmacs_per_video"]) > 0 for row in ours
+    )
     quoted = [row for row in rows if row["quoted"] == "yes"]
-    assert [(row["dataset"], row["map"], row["top1"]) for row in quoted] == [("ActivityNet", "89.90", "")]
+    assert [(row["dataset"], row["map"], row["top1"]) for row in quoted] == [
+        ("ActivityNet", "89.90", "")
+    ]
     assert all(row["source"] for row in quoted)
 
 
-def test_what_was_not_fitted_is_empty_and_the_papers_numbers_stay(world, described, files, tmp_path):
+def test_what_was_not_fitted_is_empty_and_the_papers_numbers_stay(
+    world, described, files, tmp_path
+):
     rows, table2 = compare(world, {}, [files["skimmer"]], tmp_path)
     empty = [row["variant"] for row in rows if all(row[column] == "" for column in FOUND_COLUMNS)]
     assert empty == ["visual", "single", "unaggregated", "aggregated"]
@@ -317,7 +430,7 @@ def test_a_skimmer_under_anothers_name_is_refused(world, described, files, tmp_p
         compare(world, described, [tmp_path / "visual_indexing.pt"], tmp_path)
 
 
-# ---- named in the configuration ---------------------------------------------------------------------------------------------
+# ---- named in the configuration ------------------------------------------------------------------
 
 
 def sections(**changed) -> dict:
@@ -329,7 +442,11 @@ def sections(**changed) -> dict:
         "student": {"distil": fitting, "finetune": fitting},
         "skimmer": {"fit": fitting},
     }
-    return {name: {**base.get(name, {}), **changed.get(name, {})} for name in {**base, **changed} if name != "run"} | {"run": "r"}
+    return {
+        name: {**base.get(name, {}), **changed.get(name, {})}
+        for name in {**base, **changed}
+        if name != "run"
+    } | {"run": "r"}
 
 
 def test_two_variants_are_compared_unless_told_otherwise_and_none_of_a_single_modality():
@@ -340,20 +457,30 @@ def test_two_variants_are_compared_unless_told_otherwise_and_none_of_a_single_mo
 
 def test_variants_of_ones_own_are_named_in_the_skimmers_section():
     own = {"heard": {"indexing": ["audio"], "recognition": ["fused"], "selected": True}}
-    known = check_config(sections(skimmer={"variants": own}, evaluation={"variants": ["heard"]}), "c")
-    assert known.skimmer.all_variants["heard"] == Variant(indexing=("audio",), recognition=("fused",), selected=True)
+    known = check_config(
+        sections(skimmer={"variants": own}, evaluation={"variants": ["heard"]}), "c"
+    )
+    assert known.skimmer.all_variants["heard"] == Variant(
+        indexing=("audio",), recognition=("fused",), selected=True
+    )
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"evaluation": {"variants": ["visual"]}}, "evaluation.variants: no visual; expected some of visual_indexing, "),
+        (
+            {"evaluation": {"variants": ["visual"]}},
+            "evaluation.variants: no visual; expected some of visual_indexing, ",
+        ),
         (
             {"evaluation": {"variants": ["image", "audio"]}, "student": {"modalities": ["image"]}},
             "evaluation.variants: audio reads audio features, which the student has not",
         ),
         ({"skimmer": {"variants": {"lstm": {}}}}, "lstm is one of l2l's own"),
-        ({"skimmer": {"variants": {"x": {"recognition": ["smell"]}}}}, "skimmer.variants.x.recognition"),
+        (
+            {"skimmer": {"variants": {"x": {"recognition": ["smell"]}}}},
+            "skimmer.variants.x.recognition",
+        ),
     ],
 )
 def test_a_variant_that_cannot_be_is_told(changed, told):

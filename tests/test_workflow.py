@@ -1,4 +1,7 @@
-"""Whole runs of the real workflow on tiny videos: from nothing to a report, again, changed, killed."""
+"""Whole runs of the real workflow on tiny videos.
+
+From nothing to a report, again, changed, killed.
+"""
 
 import json
 import os
@@ -16,7 +19,12 @@ from workflow_runs import ROOT, TINY, environment, planned, snakemake, snakemake
 
 from l2l.__main__ import main
 from l2l.config import read_config
-from l2l.evaluation.artifact import ABLATION_COLUMNS, CLIP_COLUMNS, RECOGNITION_COLUMNS, TABLE1_COLUMNS
+from l2l.evaluation.artifact import (
+    ABLATION_COLUMNS,
+    CLIP_COLUMNS,
+    RECOGNITION_COLUMNS,
+    TABLE1_COLUMNS,
+)
 from l2l.features.artifact import read_features
 from l2l.inspect import inspect
 from l2l.manifest.artifact import read_videos
@@ -30,8 +38,21 @@ from l2l.student.artifact import digest_of, load_student
 
 pytestmark = pytest.mark.workflow
 
-AFTER_MELS = {"distil_student", "finetune_student", "evaluate_clips", "evaluate_audio", "extract_features", "complete_features"}
-VIDEO_LEVEL = {"fit_skimmer", "evaluate_videos", "evaluate_tradeoff", "evaluate_variants", "write_report"}
+AFTER_MELS = {
+    "distil_student",
+    "finetune_student",
+    "evaluate_clips",
+    "evaluate_audio",
+    "extract_features",
+    "complete_features",
+}
+VIDEO_LEVEL = {
+    "fit_skimmer",
+    "evaluate_videos",
+    "evaluate_tradeoff",
+    "evaluate_variants",
+    "write_report",
+}
 TEACHING = {"fit_teacher", "describe_clips"}
 
 
@@ -48,10 +69,23 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
     results = run / "results/tiny"
     table1 = read_table(results / "evaluation/table1.tsv", TABLE1_COLUMNS)
     assert [row["method"] for row in table1] == [
-        *("random", "uniform", "front", "center", "end", "scsampler", "dense", "lstm", "non_recurrent", "ours_sparse"),
+        *(
+            "random",
+            "uniform",
+            "front",
+            "center",
+            "end",
+            "scsampler",
+            "dense",
+            "lstm",
+            "non_recurrent",
+            "ours_sparse",
+        ),
         "ours_dense",
     ]
-    assert all(0 <= float(row["top1"]) <= 100 and float(row["gmacs_per_video"]) > 0 for row in table1)
+    assert all(
+        0 <= float(row["top1"]) <= 100 and float(row["gmacs_per_video"]) > 0 for row in table1
+    )
     clips = read_table(results / "evaluation/clips.tsv", CLIP_COLUMNS)
     assert [(row["model"], row["modalities"], row["distilled"]) for row in clips] == [
         ("teacher", "", ""),
@@ -61,13 +95,18 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
     assert len(ablations) == 6
     assert all(0 <= float(row["top1"]) <= 100 for row in ablations)
     recognition = read_table(results / "evaluation/recognition.tsv", RECOGNITION_COLUMNS)
-    assert [row["model"] for row in recognition] == ["skimmer", "visual_indexing", "single_query", ""]
+    assert [row["model"] for row in recognition] == [
+        "skimmer",
+        "visual_indexing",
+        "single_query",
+        "",
+    ]
     for name in ("classes", "tradeoff", "frontier", "audio_helps"):
         assert read_table(results / f"evaluation/{name}.tsv", ()), name
     page = (results / "report.html").read_text()
-    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
-        "http://creativecommons.org", ""
-    ), "the page has to stand alone"
+    assert "http://" not in page.replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", ""), "the page has to stand alone"
     assert page.count("data:image/jpeg;base64,") >= 2 * 3 * 2
     for name in ("Table 1", "Table 2", "Figure 5", "Figures 6 and 11", "Figure 7", "G.1 to G.3"):
         assert f"({name})</h2>" in page
@@ -86,7 +125,9 @@ def test_no_moment_is_lost_between_the_stages(run):
     assert sorted(features.videos) == sorted(video.video for video in videos)
     for video in videos:
         frames = int(video.duration_seconds * 30 + 1e-6)
-        assert abs(features.moments(video.video) - ((frames - 25) // 16 + 1)) <= 1  # 4 pictures, every 8th: 25 frames
+        assert (
+            abs(features.moments(video.video) - ((frames - 25) // 16 + 1)) <= 1
+        )  # 4 pictures, every 8th: 25 frames
 
 
 def test_the_features_open_with_plain_zarr(run):
@@ -106,13 +147,19 @@ def test_a_second_run_has_nothing_to_do_and_says_so(run):
     [
         ("mels", {"floor": 1e-5}, {"compute_mels"} | AFTER_MELS | VIDEO_LEVEL),
         ("teacher", {"batch_clips": 8}, TEACHING | (AFTER_MELS) | VIDEO_LEVEL),
-        ("features", {"chunk_moments": 64}, {"extract_features", "complete_features"} | VIDEO_LEVEL),
+        (
+            "features",
+            {"chunk_moments": 64},
+            {"extract_features", "complete_features"} | VIDEO_LEVEL,
+        ),
         ("skimmer", {"steps": 3}, VIDEO_LEVEL),
         ("evaluation", {"moments": 3}, {"evaluate_videos", "evaluate_tradeoff", "write_report"}),
         ("report", {"film_strips": 1}, {"write_report"}),
     ],
 )
-def test_a_changed_section_reruns_its_stage_and_what_follows_and_nothing_else(run, tmp_path, section, change, reruns):
+def test_a_changed_section_reruns_its_stage_and_what_follows_and_nothing_else(
+    run, tmp_path, section, change, reruns
+):
     changed = tiny_with(tmp_path / "changed.yaml", **{section: change})
     # the report shows the whole configuration, so it follows every change
     assert planned(snakemake(run, "--dry-run", configfile=changed)) == reruns
@@ -123,27 +170,55 @@ def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_ta
     changed = tiny_with(tmp_path / "changed.yaml", evaluation={"variants": ["fused_then_teacher"]})
     plan = snakemake(run, "--dry-run", "--printshellcmds", configfile=changed)
     assert planned(plan) == {"describe_clips", "evaluate_clips"} | VIDEO_LEVEL
-    assert plan.stdout.count("--part all") == 3  # the target's shards, two to fit on and one to test; the source's stay
-    assert """--variant '{"indexing": ["fused"], "recognition": ["teacher"], "selected": true}' --descriptors """ in plan.stdout
+    assert (
+        plan.stdout.count("--part all") == 3
+    )  # the target's shards, two to fit on and one to test; the source's stay
+    variant = '{"indexing": ["fused"], "recognition": ["teacher"], "selected": true}'
+    assert f"--variant '{variant}' --descriptors " in plan.stdout
     assert planned(snakemake(run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {"fit_skimmer"}
 
 
 def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_allowed(tmp_path):
-    stopped = snakemake(tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40}))
+    stopped = snakemake(
+        tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40})
+    )
     assert stopped.returncode != 0
-    told = "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, bands, floor"
+    told = (
+        "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, "
+        "bands, floor"
+    )
     assert told in stopped.stdout + stopped.stderr
     assert "Job stats" not in stopped.stdout + stopped.stderr
 
 
 def test_a_folder_of_videos_that_is_not_there_is_told_by_the_dry_run(tmp_path):
-    videos = {"all": {"adapter": "folder", "role": "both", "folder": str(tmp_path / "nowhere"), "shards": 1}}
-    dry = snakemake(tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos))
-    assert f"videos.all: {tmp_path}/nowhere: No such file or directory; expected folders train, val, " in dry.stdout + dry.stderr
-    videos = {"all": videos["all"] | {"adapter": "table", "tables": ["t.csv"], "video_column": "v", "label_column": "c"}}
+    videos = {
+        "all": {
+            "adapter": "folder",
+            "role": "both",
+            "folder": str(tmp_path / "nowhere"),
+            "shards": 1,
+        }
+    }
+    dry = snakemake(
+        tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
+    )
+    assert (
+        f"videos.all: {tmp_path}/nowhere: No such file or directory; expected folders train, val, "
+        in dry.stdout + dry.stderr
+    )
+    videos = {
+        "all": videos["all"]
+        | {"adapter": "table", "tables": ["t.csv"], "video_column": "v", "label_column": "c"}
+    }
     (tmp_path / "t.csv").write_text("v,c\n1,a\n2,b\n3,a\n")
-    dry = snakemake(tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos))
-    assert f"videos.all: {tmp_path}/nowhere: none of the 3 videos that are listed is there" in dry.stdout + dry.stderr
+    dry = snakemake(
+        tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
+    )
+    assert (
+        f"videos.all: {tmp_path}/nowhere: none of the 3 videos that are listed is there"
+        in dry.stdout + dry.stderr
+    )
 
 
 @pytest.mark.long
@@ -153,7 +228,9 @@ def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_two(run, tmp_path
     for file in sorted((tmp_path / "results").rglob("*")):
         other = run / file.relative_to(tmp_path)
         if file.is_file() and ".snakemake" not in file.name and file.suffix != ".sha256":
-            text = file.read_bytes().replace(bytes(tmp_path), bytes(run))  # tables name the videos' files
+            text = file.read_bytes().replace(
+                bytes(tmp_path), bytes(run)
+            )  # tables name the videos' files
             assert text == other.read_bytes(), file
             compared += 1
     assert compared > 60
@@ -174,13 +251,18 @@ def test_predict_answers_for_single_files_and_tells_what_it_cannot_read(run, tmp
 
 
 def test_predict_says_what_the_evaluation_said(run, capsys):
-    rows = read_table(run / "results/tiny/evaluation/predictions.tsv", ("video", "method", "predicted", "probability"))
+    rows = read_table(
+        run / "results/tiny/evaluation/predictions.tsv",
+        ("video", "method", "predicted", "probability"),
+    )
     said = {row["video"]: row for row in rows if row["method"] == "ours_dense"}
     video, row = sorted(said.items())[0]
     predict([run / "results/tiny/videos/untrimmed" / video], run=run / "results/tiny", json=True)
     answer = json.loads(capsys.readouterr().out)
     assert answer["label"] == row["predicted"]
-    assert answer["probability"] == pytest.approx(float(row["probability"]), abs=2e-3)  # the store holds half precision
+    assert answer["probability"] == pytest.approx(
+        float(row["probability"]), abs=2e-3
+    )  # the store holds half precision
 
 
 def test_every_real_clip_is_answered_for_or_refused_with_a_reason(run, media, capsys):
@@ -202,17 +284,26 @@ def test_inspect_lists_the_videos_of_a_store_and_whether_it_is_complete(run, cap
 
 
 def weak_spot(file):
-    """Where a byte counts in a file: of an HDF5 file or a network in the numbers, for between them there is room."""
+    """Where a byte counts in a file.
+
+    Of an HDF5 file or a network in the numbers, for between them there is room.
+    """
     if file.suffix == ".h5":
         with h5py.File(file, "r") as store:
             arrays = []
-            store.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) and item.size else None)
+            store.visititems(
+                lambda _, item: (
+                    arrays.append(item) if isinstance(item, h5py.Dataset) and item.size else None
+                )
+            )
             return arrays[-1].id.get_chunk_info(0).byte_offset
     content = file.read_bytes()
     if file.suffix == ".pt":
         with zipfile.ZipFile(file) as parts:
             at = max(parts.infolist(), key=lambda part: part.file_size).header_offset
-        return at + 30 + sum(int.from_bytes(content[at + i : at + i + 2], "little") for i in (26, 28))
+        return (
+            at + 30 + sum(int.from_bytes(content[at + i : at + i + 2], "little") for i in (26, 28))
+        )
     return len(content) // 2
 
 
@@ -224,7 +315,12 @@ def test_a_flipped_byte_in_any_artifact_of_a_run_is_told_by_its_name(run, tmp_pa
         ".mp4",  # drawn; the manifest has its fingerprint
     }
     store = results / "features/untrimmed"
-    for artifact in [store, *sorted(each for each in results.rglob("*.*") if each.suffix in (".tsv", ".h5", ".pt", ".html"))]:
+    for artifact in [
+        store,
+        *sorted(
+            each for each in results.rglob("*.*") if each.suffix in (".tsv", ".h5", ".pt", ".html")
+        ),
+    ]:
         assert inspect(artifact, check=True) == 0
         assert "every checksum agrees" in capsys.readouterr().out
     looked_at = 0
@@ -250,44 +346,75 @@ def test_features_tell_which_student_made_them(run):
     assert features.provenance["student_digest"] == digests["image-audio-distilled"]
 
 
-HOSTILE = "c;d<script>alert(1)<"  # a folder's name, and so a class's; with a file's after it a whole element
+# a folder's name, and so a class's; with a file's after it a whole element
+HOSTILE = "c;d<script>alert(1)<"
 
 
 @pytest.fixture(scope="module")
 def damaged(run, tmp_path_factory):
-    """A folder of videos as people have them: some good, some broken, some soundless, with odd names."""
+    """A folder of videos as people have them.
+
+    Some good, some broken, some soundless, with odd names.
+    """
     folder = tmp_path_factory.mktemp("damaged")
     good = sorted((run / "results/tiny/videos/untrimmed").glob("*/*/*.mp4"))
     for split, chosen in (("train", good[:4]), ("val", good[4:6]), ("test", good[6:9])):
         for i, file in enumerate(chosen):
             place = folder / "videos" / split / ("a b" if i % 2 else HOSTILE)
             place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, place / (f"it's $(odd) %03d {i}.mp4" if i else 'script>"><img src=x onerror=alert(2)>.mp4'))
+            shutil.copy(
+                file,
+                place
+                / (
+                    f"it's $(odd) %03d {i}.mp4"
+                    if i
+                    else 'script>"><img src=x onerror=alert(2)>.mp4'
+                ),
+            )
     test = folder / "videos/test/a b"
     whole = good[9].read_bytes()
     (test / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (test / "empty.mp4").write_bytes(b"")
     (test / "page.mp4").write_text("<html>not found</html>")
     (test / "gone.mp4").symlink_to(folder / "nowhere.mp4")
-    silent = ffmpeg.input(str(good[10])).output(str(test / "-soundless.mp4"), an=None, vcodec="copy")
+    silent = ffmpeg.input(str(good[10])).output(
+        str(test / "-soundless.mp4"), an=None, vcodec="copy"
+    )
     ffmpeg.run(silent, cmd=str(ffmpeg_program()), quiet=True)
     return folder
 
 
 def config_of(folder, path, run, max_bad_fraction):
     """A configuration that distils from the folder's videos and skims the same."""
-    videos = {"found": {"adapter": "folder", "role": "both", "folder": str(folder / "videos"), "shards": 1}}
+    videos = {
+        "found": {
+            "adapter": "folder",
+            "role": "both",
+            "folder": str(folder / "videos"),
+            "shards": 1,
+        }
+    }
     report = {"title": "</title></script><script>alert(3)</script>"}
     return tiny_with(
-        path, videos, run, manifest={"max_bad_fraction": max_bad_fraction}, evaluation={"variants": []}, report=report
+        path,
+        videos,
+        run,
+        manifest={"max_bad_fraction": max_bad_fraction},
+        evaluation={"variants": []},
+        report=report,
     )
 
 
-def test_broken_files_never_stop_the_others_and_are_told_in_the_table_and_the_report(damaged, tmp_path):
+def test_broken_files_never_stop_the_others_and_are_told_in_the_table_and_the_report(
+    damaged, tmp_path
+):
     config = config_of(damaged, tmp_path / "c.yaml", "damaged", 0.5)
     finished = snakemake(tmp_path, configfile=config)
     assert finished.returncode == 0, finished.stderr[-3000:]
-    states = {v.video: (v.status, v.reason) for v in read_videos(tmp_path / "results/damaged/media/found/videos.tsv")}
+    states = {
+        v.video: (v.status, v.reason)
+        for v in read_videos(tmp_path / "results/damaged/media/found/videos.tsv")
+    }
     assert {video: status for video, (status, _) in states.items() if status != "ok"} == {
         "test/a b/cut.mp4": "truncated",
         "test/a b/empty.mp4": "corrupt",
@@ -319,22 +446,44 @@ def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tm
 
 def test_a_plan_tells_jobs_files_and_bytes_of_every_stage_before_the_run(run, tmp_path):
     config = read_config(TINY)
-    told = estimate(config, {name: contents_of(name, each, 1, None, 0) for name, each in config.videos.items()}, Rates())
+    told = estimate(
+        config,
+        {name: contents_of(name, each, 1, None, 0) for name, each in config.videos.items()},
+        Rates(),
+    )
     dry = snakemake(tmp_path, "--dry-run")
     jobs = int(re.search(r"^total +(\d+)$", dry.stdout, re.MULTILINE)[1])
     assert sum(row.jobs for row in told) == pytest.approx(jobs - 1, rel=0.3)  # without `all`
     for row in told:
-        place = run / "results/tiny" / row.stage if row.stage != "report" else run / "results/tiny/report.html"
+        place = (
+            run / "results/tiny" / row.stage
+            if row.stage != "report"
+            else run / "results/tiny/report.html"
+        )
         files = [file for file in [place, sum_of(place), *place.rglob("*")] if file.is_file()]
         assert row.files == pytest.approx(len(files), rel=0.3), row.stage
-        assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), row.stage
+        assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), (
+            row.stage
+        )
 
 
 @pytest.mark.parametrize("profile", ["slurm", "profiles/local", "profiles/ci"])
 def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
-    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--directory", str(tmp_path), "--configfile", str(TINY)]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--profile",
+        profile,
+        "--directory",
+        str(tmp_path),
+        "--configfile",
+        str(TINY),
+    ]
     command.append("--dry-run")
-    told = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900)
+    told = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900
+    )
     assert planned(told) > VIDEO_LEVEL
     assert f"{profile} and workflow specific profile profiles/default" in told.stderr
 
@@ -342,18 +491,28 @@ def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
 @pytest.mark.parametrize(
     ("sinfo", "asked"),
     [
-        ("echo '(null) 1-00:00:00 4000+'; echo 'gpu:2 2:00:00 2000'", {"runtime=1440", "gpu=1", "mem_mb=4000"}),
+        (
+            "echo '(null) 1-00:00:00 4000+'; echo 'gpu:2 2:00:00 2000'",
+            {"runtime=1440", "gpu=1", "mem_mb=4000"},
+        ),
         ("echo '(null) 90:30 64000'", {"runtime=90", "gpu=0", "mem_mb=8000"}),
-        ("echo 'gpu:2 infinite 64000'; echo '(null) 90:30 64000'", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
+        (
+            "echo 'gpu:2 infinite 64000'; echo '(null) 90:30 64000'",
+            {"runtime=2880", "gpu=1", "mem_mb=8000"},
+        ),
         ("exit 1", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
     ],
 )
-def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_have(sinfo, asked, tmp_path, monkeypatch):
+def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_have(
+    sinfo, asked, tmp_path, monkeypatch
+):
     (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{sinfo}\n")
     (tmp_path / "sinfo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     told = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
-    resources = told.partition("rule fit_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
+    resources = (
+        told.partition("rule fit_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
+    )
     assert asked <= set(resources.split(", ")), resources
 
 
@@ -362,9 +521,17 @@ def test_without_the_slurm_plugin_nothing_is_missed(tmp_path):
     script = f"""
 import pkgutil
 every = pkgutil.iter_modules
-pkgutil.iter_modules = lambda *folders: (module for module in every(*folders) if "slurm" not in module.name)
+pkgutil.iter_modules = lambda *folders: (
+    module for module in every(*folders) if "slurm" not in module.name
+)
 from snakemake.cli import main
 main({argv!r})
 """
-    told = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=900)
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     assert planned(told) > VIDEO_LEVEL

@@ -1,4 +1,6 @@
-"""Small inputs for every training, and the real stage functions run on them in processes of their own, killed on the way."""
+"""Small inputs for every training, and the real stage functions run on them in processes of their
+own, killed on the way.
+"""
 
 import multiprocessing
 import os
@@ -30,22 +32,48 @@ from l2l.teacher.stage import fit_teacher
 
 TRAININGS = ("teacher", "distilled student", "fine-tuned student", "skimmer")
 SIDE, DESCRIPTOR = 16, 8
-MEDIA = Media(resize_pixels=(SIDE, SIDE), frame_pixels=SIDE, clip_frames=4, clip_stride=8, jpeg_quality="lossless")
-WIDTHS = {"image_widths": (4, 4, 4, 8), "audio_widths": (4, 4, 4, 8), "blocks": (1, 1, 1, 1), "audio_stem_stride": 2}
-# Each process with torch imported and nothing else done: what forks from it is as good as new, in a tenth of a second.
+MEDIA = Media(
+    resize_pixels=(SIDE, SIDE),
+    frame_pixels=SIDE,
+    clip_frames=4,
+    clip_stride=8,
+    jpeg_quality="lossless",
+)
+WIDTHS = {
+    "image_widths": (4, 4, 4, 8),
+    "audio_widths": (4, 4, 4, 8),
+    "blocks": (1, 1, 1, 1),
+    "audio_stem_stride": 2,
+}
+# Each process with torch imported and nothing else done: what forks from it is as good as new, in a
+# tenth of a second.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([f"l2l.{stage}.stage" for stage in ("teacher", "student", "skimmer")])
+_CONTEXT.set_forkserver_preload(
+    [f"l2l.{stage}.stage" for stage in ("teacher", "student", "skimmer")]
+)
 
 
 def fitting(**changes: Any) -> Fitting:
-    return Fitting(**{"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "milestones": (2,), **changes})
+    return Fitting(
+        **{"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "milestones": (2,), **changes}
+    )
 
 
 def make_world(folder: Path) -> dict[str, Any]:
-    """Eight videos to train on and two to validate, of noise, in two shards; where every input lies, by its option."""
+    """Eight videos to train on and two to validate, of noise, in two shards.
+
+    Where every input lies, by its option.
+    """
     rng = np.random.default_rng(0)
-    world: dict[str, Any] = {"videos": folder / "videos.tsv", "media": [], "mels": [], "descriptors": []}
-    rows = [Video(f"v{i}", f"v{i}.mp4", "val" if i > 7 else "train", ("ab"[i % 2],)) for i in range(10)]
+    world: dict[str, Any] = {
+        "videos": folder / "videos.tsv",
+        "media": [],
+        "mels": [],
+        "descriptors": [],
+    }
+    rows = [
+        Video(f"v{i}", f"v{i}.mp4", "val" if i > 7 else "train", ("ab"[i % 2],)) for i in range(10)
+    ]
     write_videos(world["videos"], rows)
     for shard in range(2):
         here = rows[shard::2]
@@ -58,10 +86,17 @@ def make_world(folder: Path) -> dict[str, Any]:
                 decoded = Decoded("ok", "", 60, 8, pictures, np.zeros(0, np.int16), grid=MEDIA.grid)
                 writer.add(row, decoded)
                 moments[row.video] = decoded.moments
-        mels = {v: (rng.normal(size=(n, 101, 40)).astype("f4"), np.ones(n, bool)) for v, n in moments.items()}
+        mels = {
+            v: (rng.normal(size=(n, 101, 40)).astype("f4"), np.ones(n, bool))
+            for v, n in moments.items()
+        }
         write_mels(world["mels"][-1], mels, Mels(), (101, 40))
         said = {
-            v: Described(np.arange(n, dtype="i4"), rng.random((n, DESCRIPTOR)).astype("f2"), rng.random((n, 2)).astype("f2"))
+            v: Described(
+                np.arange(n, dtype="i4"),
+                rng.random((n, DESCRIPTOR)).astype("f2"),
+                rng.random((n, 2)).astype("f2"),
+            )
             for v, n in moments.items()
         }
         teacher = R2Plus1D(2, (4, 4, 4, DESCRIPTOR), (1, 1, 1, 1))
@@ -93,12 +128,23 @@ def training(name: str, world: dict[str, Any], **changes: Any) -> Training:
     if name == "fine-tuned student":
         return Training(finetune_student, heard, "student")
     skimmed = world["skimmed"]
-    config = feature_world.SKIMMER.model_copy(update={"fit": fit, "read_factors": (1, 3), "cache_bytes": 20_000})
+    config = feature_world.SKIMMER.model_copy(
+        update={"fit": fit, "read_factors": (1, 3), "cache_bytes": 20_000}
+    )
     inputs = {"student": skimmed.student, "videos": skimmed.videos, "features": skimmed.features}
-    return Training(fit_skimmer, {**inputs, "config": config, "model": "skimmer", "seed": 4}, "skimmer")
+    return Training(
+        fit_skimmer, {**inputs, "config": config, "model": "skimmer", "seed": 4}, "skimmer"
+    )
 
 
-def _run(train: Training, out: Path, environment: dict[str, str], at: int, number: int, every_seconds: float) -> None:
+def _run(
+    train: Training,
+    out: Path,
+    environment: dict[str, str],
+    at: int,
+    number: int,
+    every_seconds: float,
+) -> None:
     os.environ.update(environment)
     checkpoints.EVERY_SECONDS = every_seconds
     rank = environment.get("RANK", 0)
@@ -121,7 +167,9 @@ def _run(train: Training, out: Path, environment: dict[str, str], at: int, numbe
 
 @dataclass(frozen=True)
 class Run:
-    """How a run ended: exit status of each process, what they said, how many calls and returns of Python the last made."""
+    """How a run ended: exit status of each process, what they said, how many calls and returns of
+    Python the last made.
+    """
 
     status: tuple[int | None, ...]
     said: str
@@ -136,28 +184,47 @@ def run(
     processes: int = 1,
     every_seconds: float = 600,
 ) -> Run:
-    """Run a training in `processes`, as torchrun starts them; the last gets a signal at its `at`-th call or return of Python."""
+    """Run a training in `processes`, as torchrun starts them.
+
+    The last gets a signal at its `at`-th call or return of Python.
+    """
     environments: list[dict[str, str]] = [{}]
     if processes > 1:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(processes)}
+            meeting = {
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(free.getsockname()[1]),
+                "WORLD_SIZE": str(processes),
+            }
         environments = [{**meeting, "RANK": str(i), "LOCAL_RANK": str(i)} for i in range(processes)]
     started = []
     for i, environment in enumerate(environments):
         moment = at if i == processes - 1 else 0
-        started.append(_CONTEXT.Process(target=_run, args=(train, out, environment, moment, number, every_seconds)))
+        started.append(
+            _CONTEXT.Process(
+                target=_run, args=(train, out, environment, moment, number, every_seconds)
+            )
+        )
         started[-1].start()
     while any(process.is_alive() for process in started):
-        connection.wait([process.sentinel for process in started if process.is_alive()], timeout=600)
-        if any(process.exitcode for process in started):  # as torchrun does: one has died, so the others end
+        connection.wait(
+            [process.sentinel for process in started if process.is_alive()], timeout=600
+        )
+        if any(
+            process.exitcode for process in started
+        ):  # as torchrun does: one has died, so the others end
             for process in started:
                 process.join(10)
                 process.kill()
                 process.join()
     said = "".join(Path(f"{out}.{i}.log").read_text(encoding="utf-8") for i in range(processes))
     ended = all(process.exitcode == 0 for process in started)
-    return Run(tuple(p.exitcode for p in started), said, int(Path(f"{out}.{processes - 1}.events").read_text()) if ended else 0)
+    return Run(
+        tuple(p.exitcode for p in started),
+        said,
+        int(Path(f"{out}.{processes - 1}.events").read_text()) if ended else 0,
+    )
 
 
 def moments_of_death(name: str, events: int, count: int) -> list[int]:

@@ -15,27 +15,47 @@ TINY = ROOT / "workflow/configs/tiny.yaml"
 
 def environment() -> dict[str, str]:
     """This interpreter first on PATH, this checkout importable, one OpenMP thread."""
-    paths = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    paths = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
     return {**os.environ, **paths, "OMP_NUM_THREADS": "1"}
 
 
-def snakemake_argv(folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2) -> list[str]:
+def snakemake_argv(
+    folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2
+) -> list[str]:
     """The command that runs the workflow with `folder` as its working directory."""
-    fixed = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--configfile", str(configfile)]
+    fixed = [
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--configfile",
+        str(configfile),
+    ]
     return [sys.executable, "-m", "snakemake", *fixed, "--cores", str(cores), *arguments]
 
 
-def snakemake(folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2) -> subprocess.CompletedProcess[str]:
+def snakemake(
+    folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2
+) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores)
-    return subprocess.run(argv, capture_output=True, text=True, env=environment(), check=False, timeout=900)
+    return subprocess.run(
+        argv, capture_output=True, text=True, env=environment(), check=False, timeout=900
+    )
 
 
-def start_snakemake(folder: Path, *arguments: str, configfile: Path = TINY) -> subprocess.Popen[str]:
+def start_snakemake(
+    folder: Path, *arguments: str, configfile: Path = TINY
+) -> subprocess.Popen[str]:
     """Start it in a process group of its own, to be killed as one."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile)
     out = subprocess.DEVNULL
-    return subprocess.Popen(argv, stdout=out, stderr=out, text=True, env=environment(), start_new_session=True)
+    return subprocess.Popen(
+        argv, stdout=out, stderr=out, text=True, env=environment(), start_new_session=True
+    )
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
@@ -52,7 +72,9 @@ def planned(dry_run: subprocess.CompletedProcess[str]) -> set[str]:
 
 
 def tiny_with(path: Path, videos: dict | None = None, run: str = "tiny", **sections: dict) -> Path:
-    """The tiny configuration with other videos, another run's name, or some keys of sections changed, written to `path`."""
+    """The tiny configuration with other videos, another run's name, or some keys of sections
+    changed, written to `path`.
+    """
     values = yaml.safe_load(TINY.read_text())
     values |= {"run": run, "videos": videos or values["videos"]}
     for name, section in sections.items():

@@ -1,8 +1,10 @@
-"""The demo's films: trimmed clips of one action, and untrimmed videos where the action is a quarter and the rest distracts.
+"""The demo's films: trimmed clips of one action, and untrimmed videos where the action is a quarter
+and the rest distracts.
 
-An untrimmed video is a row of scenes. *Action*: the labelled class, once or twice. *Advert*: one other class, truly
-performed, inside a picture frame and over a jingle. *Distraction*: wrong objects that stand still, sounds of motions that
-happen off screen, babble, black. Who judges a moment by itself takes an advert for the real thing.
+An untrimmed video is a row of scenes. *Action*: the labelled class, once or twice. *Advert*: one
+    other class, truly performed, inside a picture frame and over a jingle. *Distraction*: wrong
+    objects that stand still, sounds of motions that happen off screen, babble, black. Who judges a
+    moment by itself takes an advert for the real thing.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,9 @@ FRAME_RATE = 15  # of the drawn files
 
 @dataclass(frozen=True)
 class Film:
-    """A drawn video: pictures (frames, side, side, 3) uint8 at 15 fps, waveform (samples,) float64, its actions in seconds."""
+    """A drawn video: pictures (frames, side, side, 3) uint8 at 15 fps, waveform (samples,) float64,
+    its actions in seconds.
+    """
 
     pictures: np.ndarray
     waveform: np.ndarray
@@ -28,14 +32,20 @@ def _seconds(frames: int) -> np.ndarray:
     return np.arange(frames) / FRAME_RATE
 
 
-def _action(rng: np.random.Generator, name: str, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+def _action(
+    rng: np.random.Generator, name: str, frames: int, side: int
+) -> tuple[np.ndarray, np.ndarray]:
     """A class performed: what is seen and heard of it."""
     thing, motion = name.split("_")
     scene = world.draw_scene(rng, thing, motion, side)  # type: ignore[arg-type]
-    return world.paint(scene, _seconds(frames)), sounds.motion_sound(rng, motion, frames / FRAME_RATE)
+    return world.paint(scene, _seconds(frames)), sounds.motion_sound(
+        rng, motion, frames / FRAME_RATE
+    )
 
 
-def _advert(rng: np.random.Generator, name: str, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+def _advert(
+    rng: np.random.Generator, name: str, frames: int, side: int
+) -> tuple[np.ndarray, np.ndarray]:
     pictures, waveform = _action(rng, name, frames, side)
     framed = world.frame_like_an_advert(pictures, rng.uniform(0.7, 1.0, 3))
     return framed, waveform + sounds.jingle(rng, frames / FRAME_RATE)
@@ -45,8 +55,13 @@ def _another(rng: np.random.Generator, names: Sequence[str], name: str) -> str:
     return str(rng.choice([other for other in names if other != name]))
 
 
-def _distraction(rng: np.random.Generator, name: str, frames: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """A scene that shows no class: a wrong object that stands still, or black; with a wrong sound, babble or only the room."""
+def _distraction(
+    rng: np.random.Generator, name: str, frames: int, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A scene that shows no class: a wrong object that stands still, or black.
+
+    With a wrong sound, babble or only the room.
+    """
     seconds = frames / FRAME_RATE
     thing, motion = name.split("_")
     if rng.random() < 0.2:
@@ -77,7 +92,10 @@ def untrimmed_video(rng: np.random.Generator, name: str, seconds: float, side: i
     """A video whose label is the class of its action, which fills about a quarter of it."""
     frames = round(seconds * FRAME_RATE)
     rival = _another(rng, world.CLASSES, name)
-    action_frames, advert_frames = round(frames * rng.uniform(0.22, 0.28)), round(frames * rng.uniform(0.18, 0.28))
+    action_frames, advert_frames = (
+        round(frames * rng.uniform(0.22, 0.28)),
+        round(frames * rng.uniform(0.18, 0.28)),
+    )
     rest = frames - action_frames - advert_frames
     scenes = [("action", n) for n in _cut(rng, action_frames, int(rng.integers(1, 3)))]
     scenes += [("advert", n) for n in _cut(rng, advert_frames, int(rng.integers(1, 3)))]

@@ -1,7 +1,8 @@
-"""What is heard in the demo's world: one sound for each motion, none for an object, and noises that mean nothing.
+"""What is heard in the demo's world: one sound for each motion, none for an object, and noises that
+mean nothing.
 
-Every sound is mono float64 at `RATE_HZ`, about as loud as the others, with its own pitch, pace and colour drawn at random:
-sound tells the motion and nothing about the object.
+Every sound is mono float64 at `RATE_HZ`, about as loud as the others, with its own pitch, pace and
+colour drawn at random: sound tells the motion and nothing about the object.
 """
 
 import numpy as np
@@ -24,7 +25,9 @@ def _bouncing(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
     """Thumps: a low, quickly fading tone at each landing."""
     period = 1 / rng.uniform(1.6, 2.4)
     since_landing = (times + rng.uniform(0, period)) % period
-    return 3 * np.exp(-since_landing * 14) * np.sin(2 * np.pi * rng.uniform(90, 140) * since_landing)
+    return (
+        3 * np.exp(-since_landing * 14) * np.sin(2 * np.pi * rng.uniform(90, 140) * since_landing)
+    )
 
 
 def _sliding(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
@@ -35,7 +38,9 @@ def _sliding(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
 
 def _spinning(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
     """A whirr: a buzzing tone whose pitch goes round."""
-    pitch = rng.uniform(320, 480) * (1 + 0.12 * np.sin(2 * np.pi * rng.uniform(1.6, 2.4) * times + rng.uniform(0, 6.28)))
+    pitch = rng.uniform(320, 480) * (
+        1 + 0.12 * np.sin(2 * np.pi * rng.uniform(1.6, 2.4) * times + rng.uniform(0, 6.28))
+    )
     phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
     return 0.9 * (np.sin(phase) + 0.6 * np.sin(2 * phase) + 0.4 * np.sin(3 * phase))
 
@@ -46,7 +51,12 @@ def _pulsing(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
     return 1.6 * beat * np.sin(2 * np.pi * rng.uniform(1400, 2000) * times)
 
 
-_OF_MOTION = {"bouncing": _bouncing, "sliding": _sliding, "spinning": _spinning, "pulsing": _pulsing}
+_OF_MOTION = {
+    "bouncing": _bouncing,
+    "sliding": _sliding,
+    "spinning": _spinning,
+    "pulsing": _pulsing,
+}
 
 
 def motion_sound(rng: np.random.Generator, motion: str, seconds: float) -> np.ndarray:
@@ -62,11 +72,16 @@ def room(rng: np.random.Generator, seconds: float) -> np.ndarray:
 
 
 def babble(rng: np.random.Generator, seconds: float) -> np.ndarray:
-    """Many voices at once: gliding tones in the range of speech that come and go: (samples,) float64."""
+    """Many voices at once: gliding tones in the range of speech that come and go.
+
+    (samples,) float64.
+    """
     times = _times(seconds)
     voices = np.zeros_like(times)
     for _ in range(6):
-        pitch = rng.uniform(110, 260) * (1 + 0.15 * np.sin(2 * np.pi * rng.uniform(0.5, 2) * times + rng.uniform(0, 6.28)))
+        pitch = rng.uniform(110, 260) * (
+            1 + 0.15 * np.sin(2 * np.pi * rng.uniform(0.5, 2) * times + rng.uniform(0, 6.28))
+        )
         phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
         formant = 1 + np.sin(2 * np.pi * rng.uniform(2, 5) * times + rng.uniform(0, 6.28))
         voices += formant * (np.sin(phase) + 0.7 * np.sin(rng.integers(3, 8) * phase))
@@ -74,7 +89,10 @@ def babble(rng: np.random.Generator, seconds: float) -> np.ndarray:
 
 
 def jingle(rng: np.random.Generator, seconds: float) -> np.ndarray:
-    """A cheerful run of notes on a music box, higher than any other sound here: (samples,) float64."""
+    """A cheerful run of notes on a music box, higher than any other sound here.
+
+    (samples,) float64.
+    """
     times = _times(seconds)
     notes = rng.choice([2093, 2637, 3136, 3520, 4186], size=8)
     pitch = notes[(times * 6).astype(int) % 8]

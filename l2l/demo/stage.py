@@ -20,7 +20,9 @@ def write_film(path: Path, film: films.Film) -> None:
     side = film.pictures.shape[1]
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         seen = container.add_stream(
-            "libx264", rate=films.FRAME_RATE, options={"preset": "ultrafast", "crf": "18", "threads": "1"}
+            "libx264",
+            rate=films.FRAME_RATE,
+            options={"preset": "ultrafast", "crf": "18", "threads": "1"},
         )
         seen.width, seen.height, seen.pix_fmt = side, side, "yuv420p"
         heard = container.add_stream("aac", rate=sounds.RATE_HZ, layout="mono")
@@ -28,38 +30,57 @@ def write_film(path: Path, film: films.Film) -> None:
         for picture in film.pictures:
             container.mux(seen.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(seen.encode())
-        sound = av.AudioFrame.from_ndarray(np.clip(film.waveform, -1, 1).astype(np.float32)[None], format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.clip(film.waveform, -1, 1).astype(np.float32)[None], format="fltp", layout="mono"
+        )
         sound.sample_rate = sounds.RATE_HZ
         container.mux(heard.encode(sound))
         container.mux(heard.encode())
 
 
 def _seed(seed: int, *names: object) -> int:
-    """A seed of its own for each video of each split of each data set, so that no two share a draw."""
-    return int.from_bytes(hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest(), "little")
+    """A seed of its own for each video of each split of each data set.
+
+    So no two share a draw.
+    """
+    return int.from_bytes(
+        hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest(), "little"
+    )
 
 
-def _draw_one(folder: Path, file: str, name: str, dataset: DemoDataset, seed: int) -> list[dict[str, object]]:
+def _draw_one(
+    folder: Path, file: str, name: str, dataset: DemoDataset, seed: int
+) -> list[dict[str, object]]:
     rng = np.random.default_rng(_seed(seed, dataset.kind, file))
     draw = films.trimmed_clip if dataset.kind == "clips" else films.untrimmed_video
-    film = draw(rng, name, rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels)
+    film = draw(
+        rng, name, rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels
+    )
     write_film(folder / file, film)
     return [
-        {"file": file, "start_seconds": f"{start:.6f}", "end_seconds": f"{end:.6f}", "label": name} for start, end in film.actions
+        {"file": file, "start_seconds": f"{start:.6f}", "end_seconds": f"{end:.6f}", "label": name}
+        for start, end in film.actions
     ]
 
 
 def draw_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -> None:
-    """Draw a demo data set: `videos`/<split>/<class>/<number>.mp4 and the times of its actions in `videos`/segments.tsv.
+    """Draw a demo data set: `videos`/<split>/<class>/<number>.mp4 and the times of its actions in
+    `videos`/segments.tsv.
 
     Classes take turns, so each split has as many videos of one as of another, give or take one.
     """
     files = [
-        (f"{split}/{world.CLASSES[i % len(world.CLASSES)]}/{i:04d}.mp4", world.CLASSES[i % len(world.CLASSES)])
+        (
+            f"{split}/{world.CLASSES[i % len(world.CLASSES)]}/{i:04d}.mp4",
+            world.CLASSES[i % len(world.CLASSES)],
+        )
         for split, count in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test))
         for i in range(count)
     ]
-    with aside(videos) as part, ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool:
+    with (
+        aside(videos) as part,
+        ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool,
+    ):
         drawn = [pool.submit(_draw_one, part, file, name, dataset, seed) for file, name in files]
         rows = [row for future in drawn for row in future.result()]
         write_table(part / "segments.tsv", ("file", "start_seconds", "end_seconds", "label"), rows)

@@ -1,8 +1,10 @@
-"""What is seen in the demo's world: four objects, four motions, and everything that distracts from them.
+"""What is seen in the demo's world: four objects, four motions, and everything that distracts from
+them.
 
-A picture is drawn from eight numbers of pose. Every pose has an offset and a swing in each of its four degrees of freedom
-(across, up, angle, size); a motion lets the phase of *one* of them run and leaves the others where they are. So the first
-picture has exactly the same law whatever the motion: one frame tells the object and nothing about the motion.
+A picture is drawn from eight numbers of pose. Every pose has an offset and a swing in each of its
+four degrees of freedom (across, up, angle, size); a motion lets the phase of *one* of them run and
+leaves the others where they are. So the first picture has exactly the same law whatever the motion:
+one frame tells the object and nothing about the motion.
 """
 
 from dataclasses import dataclass
@@ -29,7 +31,10 @@ CLASSES = tuple(class_name(thing, motion) for thing in OBJECTS for motion in MOT
 
 @dataclass(frozen=True)
 class Scene:
-    """One drawn scene: an object in front of a background; lengths are fractions of the picture's side."""
+    """One drawn scene: an object in front of a background.
+
+    Lengths are fractions of the picture's side.
+    """
 
     thing: str
     motion: Motion
@@ -51,7 +56,9 @@ def _rgb(hue: float, saturation: float, value: float) -> np.ndarray:
 
 def _background(rng: np.random.Generator, side: int) -> np.ndarray:
     """A soft gradient between two dull colours with coarse blotches: (side, side, 3) in [0, 1]."""
-    corners = np.stack([_rgb(rng.random(), 0.45 * rng.random(), rng.uniform(0.1, 0.75)) for _ in range(2)])
+    corners = np.stack(
+        [_rgb(rng.random(), 0.45 * rng.random(), rng.uniform(0.1, 0.75)) for _ in range(2)]
+    )
     direction = rng.uniform(0, 2 * np.pi)
     down, across = np.mgrid[0:side, 0:side] / side - 0.5
     mix = np.clip(0.5 + across * np.cos(direction) + down * np.sin(direction), 0, 1)[..., None]
@@ -60,9 +67,14 @@ def _background(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def draw_scene(rng: np.random.Generator, thing: str, motion: Motion, side: int) -> Scene:
-    """Draw a scene at random; the draw does not depend on `motion`, so neither does the first picture."""
+    """Draw a scene at random; the draw does not depend on `motion`, so neither does the first
+    picture.
+    """
     if thing not in OBJECTS or (motion != "still" and motion not in MOTIONS):
-        raise ValueError(f"unknown scene {thing!r} {motion!r}: objects are {OBJECTS}, motions {MOTIONS} or 'still'")
+        raise ValueError(
+            f"unknown scene {thing!r} {motion!r}: objects are {OBJECTS}, motions {MOTIONS} or "
+            "'still'"
+        )
     return Scene(
         thing=thing,
         motion=motion,
@@ -72,7 +84,11 @@ def draw_scene(rng: np.random.Generator, thing: str, motion: Motion, side: int) 
         angle=rng.uniform(0, 2 * np.pi),
         size=rng.uniform(0.19, 0.24),
         turns_per_second=rng.uniform(0.8, 1.25),
-        colour=_rgb((_HUES[thing] + rng.normal(0, 0.045)) % 1, rng.uniform(0.55, 0.95), rng.uniform(0.6, 1.0)),
+        colour=_rgb(
+            (_HUES[thing] + rng.normal(0, 0.045)) % 1,
+            rng.uniform(0.55, 0.95),
+            rng.uniform(0.6, 1.0),
+        ),
         background=_background(rng, side),
     )
 
@@ -85,7 +101,9 @@ def _distance(thing: str, across: np.ndarray, down: np.ndarray) -> np.ndarray:
         return np.maximum(np.abs(across) * 0.866 + down * 0.5, -down) - 0.55
     if thing == "cross":
         across, down = np.abs(across), np.abs(down)
-        return np.minimum(np.maximum(across - 1.05, down - 0.34), np.maximum(down - 1.05, across - 0.34))
+        return np.minimum(
+            np.maximum(across - 1.05, down - 0.34), np.maximum(down - 1.05, across - 0.34)
+        )
     if thing == "moon":
         return np.maximum(np.hypot(across, down) - 1, 0.85 - np.hypot(across - 0.55, down))
     raise ValueError(f"unknown object {thing!r}: expected one of {OBJECTS}")
@@ -115,13 +133,17 @@ def paint(scene: Scene, seconds: np.ndarray) -> np.ndarray:
     size = (scene.size * (1 + offset[:, 3]))[:, None, None]
     turned_across = (across * np.cos(angle) + down * np.sin(angle)) / size
     turned_down = (down * np.cos(angle) - across * np.sin(angle)) / size
-    inside = np.clip(0.5 - _distance(scene.thing, turned_across, turned_down) * size * side, 0, 1)[..., None]
+    inside = np.clip(0.5 - _distance(scene.thing, turned_across, turned_down) * size * side, 0, 1)[
+        ..., None
+    ]
     pictures = scene.background * (1 - inside) + scene.colour * inside
     return (pictures * 255 + 0.5).astype(np.uint8)
 
 
 def frame_like_an_advert(pictures: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Put pictures (frames, side, side, 3) inside a broad picture frame of one colour, as adverts and intros are."""
+    """Put pictures (frames, side, side, 3) inside a broad picture frame of one colour, as adverts
+    and intros are.
+    """
     side = pictures.shape[1]
     border = max(2, round(side * 0.16))
     framed = np.empty_like(pictures)

@@ -1,4 +1,7 @@
-"""The supplement's ablations (G.1 to G.3): what was found here, and beside it what the paper prints."""
+"""The supplement's ablations (G.1 to G.3).
+
+What was found here, and beside it what the paper prints.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -30,13 +33,17 @@ LINES = (
 
 
 def ablation_rows(found: Mapping[Way, Found]) -> list[dict[str, str]]:
-    """A row a line; its figures are empty where the run has not fitted that skimmer, or has not both modalities."""
+    """A row a line; its figures are empty where the run has not fitted that skimmer, or has not
+    both modalities.
+    """
     return [
         {
             "ablation": line.ablation,
             "variant": line.variant,
             "model": line.way.model,
-            **(found[line.way].figures() if line.way in found else dict.fromkeys(FOUND_COLUMNS, "")),
+            **(
+                found[line.way].figures() if line.way in found else dict.fromkeys(FOUND_COLUMNS, "")
+            ),
             "quoted_activitynet_top1": f"{line.activitynet:.1f}",
             "quoted_mini_sports1m_top1": f"{line.mini_sports1m:.1f}",
             "quoted_source": SOURCE,

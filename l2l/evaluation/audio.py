@@ -1,4 +1,6 @@
-"""Where sound helps: clips by how much nearer the image-audio descriptor comes to the teacher's than the image descriptor."""
+"""Where sound helps: clips by how much nearer the image-audio descriptor comes to the teacher's
+than the image descriptor.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +18,8 @@ from l2l.teacher.artifact import DescriptorReader
 
 
 def distances(
-    descriptors: Float[np.ndarray, "clips descriptor"], teachers: Float[np.ndarray, "clips descriptor"]
+    descriptors: Float[np.ndarray, "clips descriptor"],
+    teachers: Float[np.ndarray, "clips descriptor"],
 ) -> Float[np.ndarray, " clips"]:
     """L1, the sum over a descriptor's numbers: what distillation makes small (paper, eq. 1)."""
     return np.abs(descriptors - teachers).sum(1)
@@ -47,8 +50,13 @@ def audio_rows(
         device: where the students are.
     """
     teachers, _ = described_moments(examples, shards)
-    seen, heard = (distances(student_answers(s, examples, media, mels, device)[0], teachers) for s in (image, image_audio))
-    has_sound = {video: mels[video].has_sound(video) for video in {example.video for example in examples}}
+    seen, heard = (
+        distances(student_answers(s, examples, media, mels, device)[0], teachers)
+        for s in (image, image_audio)
+    )
+    has_sound = {
+        video: mels[video].has_sound(video) for video in {example.video for example in examples}
+    }
     return [
         {
             "video": examples[i].video,

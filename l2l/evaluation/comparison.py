@@ -26,15 +26,19 @@ def evaluate_variants(
     descriptors: list[Path] | None = None,
     threads: int = 1,
 ) -> None:
-    """Ask the skimmer and its variants about each usable test video of the target, all of its moments read.
+    """Ask the skimmer and its variants about each usable test video of the target, all of its
+    moments read.
 
     Args:
         student: the one the features were made with.
-        skimmers: fitted; a file's name says which it is, and the paper's names have to hold the paper's variants.
+        skimmers: fitted; a file's name says which it is, and the paper's names have to hold the
+            paper's variants.
         videos: the target's videos, as decoded.
         features: root of the target's features in Zarr.
-        ablations: written: a row a line of the supplement's G.1 to G.3, what the paper prints beside it.
-        recognition: written: a row a skimmer by its recognition and indexing features, then the published ones.
+        ablations: written: a row a line of the supplement's G.1 to G.3, what the paper prints
+            beside it.
+        recognition: written: a row a skimmer by its recognition and indexing features, then the
+            published ones.
         teacher: what a skimmer's `teacher` features cost is counted on; needed only by such.
         descriptors: what the teacher says of the target's moments, all shards; needed only by such.
         threads: of torch.
@@ -42,14 +46,27 @@ def evaluate_variants(
     prepare(0, threads)
     origin, bank = load_maker(student, features)
     known = {"skimmer": Variant(), **VARIANTS}
-    fitted = {path.stem: load_fitted(path, bank, "skimmer", known.get(path.stem)) for path in skimmers}
+    fitted = {
+        path.stem: load_fitted(path, bank, "skimmer", known.get(path.stem)) for path in skimmers
+    }
     test, truth = test_videos(videos, bank)
     names = [video.video for video in test]
     clip_macs = descriptor_macs(teacher) if teacher else 0
     both = len(origin.modalities) == 2  # the ablations are of nothing less
-    ways = dict.fromkeys([*map(Way, fitted), *(line.way for line in LINES if both and line.way.model in fitted)])
+    ways = dict.fromkeys(
+        [*map(Way, fitted), *(line.way for line in LINES if both and line.way.model in fitted)]
+    )
     with read_shards(descriptors or [], read_descriptors, bank.videos) as described:
-        found = {way: ask(way, fitted[way.model], names, truth.labels, bank, origin, described, clip_macs) for way in ways}
+        found = {
+            way: ask(
+                way, fitted[way.model], names, truth.labels, bank, origin, described, clip_macs
+            )
+            for way in ways
+        }
     write_table(ablations, ABLATION_COLUMNS, ablation_rows(found if both else {}))
     made_by = load_teacher_network(teacher)[0].network if teacher else ""
-    write_table(recognition, RECOGNITION_COLUMNS, recognition_rows(features.name, fitted, found, origin, made_by))
+    write_table(
+        recognition,
+        RECOGNITION_COLUMNS,
+        recognition_rows(features.name, fitted, found, origin, made_by),
+    )

@@ -1,7 +1,7 @@
 """What a call costs: multiply-accumulates, counted on the calls really made and never typed in.
 
-The literature's "GFLOPs" are multiply-accumulates; PyTorch's counter counts two operations for each. As there, matrix products
-and convolutions count; sums, activations and norms do not.
+The literature's "GFLOPs" are multiply-accumulates; PyTorch's counter counts two operations for
+each. As there, matrix products and convolutions count; sums, activations and norms do not.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -22,13 +22,20 @@ from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import load_teacher_network
 
 
-def _lstm_flops(x: torch.Size, to_input: torch.Size, to_hidden: torch.Size, *_: Any, **__: Any) -> int:
-    """Of one LSTM layer over (time, videos, channel); oneDNN does it in one operation that PyTorch's counter does not know."""
+def _lstm_flops(
+    x: torch.Size, to_input: torch.Size, to_hidden: torch.Size, *_: Any, **__: Any
+) -> int:
+    """Of one LSTM layer over (time, videos, channel).
+
+    OneDNN does it in one operation that PyTorch's counter does not know.
+    """
     return 2 * x[0] * x[1] * (to_input.numel() + to_hidden.numel())
 
 
 def count_macs(call: Callable[[], object]) -> int:
-    """Multiply-accumulates of the matrix products, convolutions and LSTM layers that a call on the CPU does."""
+    """Multiply-accumulates of the matrix products, convolutions and LSTM layers that a call on the
+    CPU does.
+    """
     known = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
     with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping=known) as counter:
         call()
@@ -36,19 +43,23 @@ def count_macs(call: Callable[[], object]) -> int:
 
 
 def example_moment(student: Student) -> tuple[Tensor, Tensor, Tensor]:
-    """A frame, a mel and whether it has sound, of the sizes a student takes: a batch of one moment of zeros."""
+    """A frame, a mel and whether it has sound, of the sizes a student takes.
+
+    A batch of one moment of zeros.
+    """
     pixels = student.settings["frame_pixels"]
     mel = torch.zeros(1, *mel_shape(mels_of(student.settings)))
     return torch.zeros(1, 3, pixels, pixels), mel, torch.ones(1, dtype=torch.bool)
 
 
 def pair_macs(student: Student) -> int:
-    """Multiply-accumulates of a student on one moment, from its frame and mel to its class scores."""
+    """Multiply-accumulates of a student on a moment, from its frame and mel to its class scores."""
     return count_macs(lambda: student(*example_moment(student)))
 
 
 def moment_macs(student: Student, names: Collection[FeatureName], clip_macs: int = 0) -> int:
-    """Multiply-accumulates of one moment's features of these names, from its frame and its mel; each stream is called once.
+    """Multiply-accumulates of one moment's features of these names, from its frame and its mel;
+    each stream is called once.
 
     Args:
         student: that makes them, on the CPU.
@@ -57,7 +68,10 @@ def moment_macs(student: Student, names: Collection[FeatureName], clip_macs: int
     """
     frame, mel, _ = example_moment(student)
     needed = {*student.modalities} if "fused" in names else {*names} & {*student.modalities}
-    calls: dict[Modality, Callable[[], Tensor]] = {"image": lambda: student.image(frame), "audio": lambda: student.audio(mel)}
+    calls: dict[Modality, Callable[[], Tensor]] = {
+        "image": lambda: student.image(frame),
+        "audio": lambda: student.audio(mel),
+    }
     streams = sum(count_macs(calls[m]) for m in calls if m in needed)
     joined = torch.zeros(1, student.fusion.fc1.in_features)
     psi = count_macs(lambda: student.fusion(joined)) if "fused" in names else 0
@@ -67,14 +81,18 @@ def moment_macs(student: Student, names: Collection[FeatureName], clip_macs: int
 def descriptor_macs(teacher: Path) -> int:
     """Multiply-accumulates of a teacher's descriptor of one clip."""
     network, settings = load_teacher_network(teacher)
-    clip = torch.zeros(1, 3, settings["clip_frames"], settings["frame_pixels"], settings["frame_pixels"])
+    clip = torch.zeros(
+        1, 3, settings["clip_frames"], settings["frame_pixels"], settings["frame_pixels"]
+    )
     return count_macs(lambda: network.describe(clip))
 
 
 class Prices:
-    """What each part of recognising a video costs, counted once on zeros of the real sizes, on the CPU.
+    """What each part of recognising a video costs, counted once on zeros of the real sizes, on the
+    CPU.
 
-    A moment costs the same with and without sound: the student computes both streams of every moment.
+    A moment costs the same with and without sound: the student computes both streams of every
+        moment.
 
     Attributes:
         features_macs: of the image and the audio feature of one moment.
@@ -91,7 +109,11 @@ class Prices:
         self.network_macs = lru_cache(maxsize=None)(self._network_macs)
 
     def _network_macs(self, model: Model, moments: int, steps: int | None = None) -> int:
-        """Of one fitted network on the features of a whole video of so many moments, Psi included; in all steps or in fewer."""
-        features: dict[FeatureName, Tensor] = {m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()}
+        """Of one fitted network on the features of a whole video of so many moments, Psi included;
+        in all steps or in fewer.
+        """
+        features: dict[FeatureName, Tensor] = {
+            m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()
+        }
         fitted = replace(self._fitted[model], steps=steps or self._fitted[model].steps)
         return count_macs(lambda: fitted.scores(features, torch.ones(1, moments, dtype=torch.bool)))

@@ -1,6 +1,8 @@
-"""Mean average precision against the cost of a video (paper, Fig. 7): a run's own points, and published ones beside them.
+"""Mean average precision against the cost of a video (paper, Fig. 7): a run's own points, and
+published ones beside them.
 
-Published points are of ActivityNet and stand in `published.tsv` with their source; they say nothing of another data set.
+Published points are of ActivityNet and stand in `published.tsv` with their source; they say nothing
+of another data set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,9 @@ EARLY_STEPS = (1, 3)  # beside all steps
 Rows = Sequence[Mapping[str, str]]
 
 
-def frontier_rows(table1: Rows, tradeoff: Rows, features: str, dataset: str) -> list[dict[str, str]]:
+def frontier_rows(
+    table1: Rows, tradeoff: Rows, features: str, dataset: str
+) -> list[dict[str, str]]:
     """The run's points, then the published ones.
 
     Args:
@@ -27,20 +31,44 @@ def frontier_rows(table1: Rows, tradeoff: Rows, features: str, dataset: str) -> 
     """
     most = max(int(row["steps"]) for row in tradeoff)
     ours = [
-        {"method": "ours", "index_features": features, "factor": row["factor"], "steps": row["steps"], **_point(row)}
+        {
+            "method": "ours",
+            "index_features": features,
+            "factor": row["factor"],
+            "steps": row["steps"],
+            **_point(row),
+        }
         for steps in sorted({*EARLY_STEPS, most})
         for row in tradeoff
         if int(row["steps"]) == steps and int(row["factor"]) in FACTORS
     ]
-    indexed = {"uniform": "", "dense": "", "scsampler": features}  # nothing is looked at to choose uniform moments
+    indexed = {
+        "uniform": "",
+        "dense": "",
+        "scsampler": features,
+    }  # nothing is looked at to choose uniform moments
     others = [
-        {"method": row["method"], "index_features": indexed[row["method"]], "factor": "", "steps": "", **_point(row)}
+        {
+            "method": row["method"],
+            "index_features": indexed[row["method"]],
+            "factor": "",
+            "steps": "",
+            **_point(row),
+        }
         for row in table1
         if row["method"] in indexed
     ]
-    here = {"dataset": dataset, "recognition_features": features, "quoted": "no", "source": "this run"}
+    here = {
+        "dataset": dataset,
+        "recognition_features": features,
+        "quoted": "no",
+        "source": "this run",
+    }
     quoted = {"factor": "", "steps": "", "quoted": "yes"}
-    return [*(row | here for row in ours + others), *(row | quoted for row in read_table(PUBLISHED, PUBLISHED_COLUMNS))]
+    return [
+        *(row | here for row in ours + others),
+        *(row | quoted for row in read_table(PUBLISHED, PUBLISHED_COLUMNS)),
+    ]
 
 
 def _point(row: Mapping[str, str]) -> dict[str, str]:

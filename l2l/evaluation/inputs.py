@@ -1,4 +1,7 @@
-"""What the evaluations of whole videos read, checked: fitted networks, and the test videos with what they show."""
+"""What the evaluations of whole videos read, checked.
+
+Fitted networks, and the test videos with what they show.
+"""
 
 from pathlib import Path
 
@@ -26,8 +29,11 @@ def load_maker(student: Path, features: Path) -> tuple[Student, Features]:
     return origin, bank
 
 
-def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: Variant | None = PLAIN) -> FittedSkimmer:
-    """A fitted network of this name and this variant (None: of any), of the classes that the features are of.
+def load_fitted(
+    path: Path, bank: Features, model: Model = "skimmer", variant: Variant | None = PLAIN
+) -> FittedSkimmer:
+    """A fitted network of this name and this variant (None: of any), of the classes that the
+    features are of.
 
     Raises:
         BadInput: if the file holds another, or one that was fitted for another student's features.
@@ -36,9 +42,14 @@ def load_fitted(path: Path, bank: Features, model: Model = "skimmer", variant: V
     if fitted.model != model:
         raise BadInput(f"{path}: found {fitted.model}, expected {model}")
     if variant is not None and fitted.variant != variant:
-        raise BadInput(f"{path}: found a skimmer that reads {fitted.variant!r}, expected {variant!r}; run snakemake again")
+        raise BadInput(
+            f"{path}: found a skimmer that reads {fitted.variant!r}, expected {variant!r}; run "
+            "snakemake again"
+        )
     if fitted.class_names != bank.classes:
-        raise BadInput(f"{path}: fitted on other classes than those of {bank.root}; run snakemake again")
+        raise BadInput(
+            f"{path}: fitted on other classes than those of {bank.root}; run snakemake again"
+        )
     check_student(path, fitted, bank.root, bank.student_digest)
     return fitted
 
@@ -47,7 +58,8 @@ def test_videos(path: Path, bank: Features) -> tuple[list[Video], Truth]:
     """The usable test videos of a data set, and what its test videos show.
 
     Raises:
-        BadInput: if there are none, the features are of other videos, or they do not know a video's class.
+        BadInput: if there are none, the features are of other videos, or they do not know a video's
+            class.
     """
     listed = read_videos(path)
     test = [video for video in listed if video.split == "test"]
@@ -59,9 +71,14 @@ def test_videos(path: Path, bank: Features) -> tuple[list[Video], Truth]:
     for video in test:
         if unknown := set(video.labels) - set(number):
             known = ", ".join(bank.classes)
-            raise BadInput(f"{bank.root}: video {video.video!r} is of class {min(unknown)!r}, expected one of {known}")
+            raise BadInput(
+                f"{bank.root}: video {video.video!r} is of class {min(unknown)!r}, expected one "
+                f"of {known}"
+            )
     shown = np.zeros((len(usable), len(number)), bool)
     for i, video in enumerate(usable):
         shown[i, [number[label] for label in video.labels]] = True
-    first, lost = ([number[v.label] for v in test if v.usable == wanted] for wanted in (True, False))
+    first, lost = (
+        [number[v.label] for v in test if v.usable == wanted] for wanted in (True, False)
+    )
     return usable, Truth(np.array(first, np.int64), shown, np.array(lost, np.int64))

@@ -1,4 +1,7 @@
-"""How far figures of a test set might lie from those of other videos alike: bootstrap over videos (Efron, percentile)."""
+"""How far figures of a test set might lie from those of other videos alike.
+
+Bootstrap over videos (Efron, percentile).
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,29 +13,40 @@ PERCENTILES = (2.5, 97.5)  # of a 95 % interval
 
 
 def resamples(videos: int, seed: int) -> Int[np.ndarray, "resamples videos"]:
-    """How many times each video is in each resample: as many as there are, drawn with repeats; the same for every method."""
+    """How many times each video is in each resample: as many as there are, drawn with repeats.
+
+    The same for every method.
+    """
     return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), RESAMPLES)
 
 
 def interval(figures: Float[np.ndarray, " resamples"], figure: float) -> tuple[float, float]:
-    """Both ends of the 95 % interval of a figure, a share from 0 to 1, from what it is in each resample.
+    """Both ends of the 95 % interval of a figure, a share from 0 to 1, from what it is in each
+    resample.
 
-    The copies of a video in a resample share one rank, which raises average precision, by points where a class has few videos;
-    so the resamples are first moved until their mean is the figure. For top-1 that is next to nothing. Ends stay between 0 and 1.
+    The copies of a video in a resample share one rank, which raises average precision, by points
+    where a class has few videos; so the resamples are first moved until their mean is the figure.
+    For top-1 that is next to nothing. Ends stay between 0 and 1.
     """
     low, high = np.clip(np.percentile(figures - figures.mean() + figure, PERCENTILES), 0, 1)
     return float(low), float(high)
 
 
 def resampled_shares(
-    counts: Int[np.ndarray, "resamples videos"], right: Float[np.ndarray, " videos"], of: Float[np.ndarray, " videos"]
+    counts: Int[np.ndarray, "resamples videos"],
+    right: Float[np.ndarray, " videos"],
+    of: Float[np.ndarray, " videos"],
 ) -> Float[np.ndarray, " resamples"]:
-    """In each resample, how much of what is asked of the videos (`of`) is answered rightly (`right`)."""
+    """In each resample, how much of what is asked of the videos (`of`) is answered rightly
+    (`right`).
+    """
     return counts @ right / (counts @ of)
 
 
 def resampled_average_precisions(
-    counts: Int[np.ndarray, "resamples videos"], scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]
+    counts: Int[np.ndarray, "resamples videos"],
+    scores: Float[np.ndarray, " videos"],
+    positive: Bool[np.ndarray, " videos"],
 ) -> Float[np.ndarray, " resamples"]:
     """`average_precision` of each resample; NaN in one without a positive."""
     order, taken, hits = gains(scores, positive)
@@ -50,5 +64,8 @@ def resampled_mean_average_precisions(
     labels: Int[np.ndarray, " videos"],
 ) -> Float[np.ndarray, " resamples"]:
     """`mean_average_precision` of each resample: over the classes that have a video in it."""
-    by_class = [resampled_average_precisions(counts, probabilities[:, c], labels == c) for c in np.unique(labels)]
+    by_class = [
+        resampled_average_precisions(counts, probabilities[:, c], labels == c)
+        for c in np.unique(labels)
+    ]
     return np.nanmean(by_class, 0)

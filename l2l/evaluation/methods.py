@@ -1,7 +1,9 @@
-"""Every method of the paper's Table 1: what each says of a video, how many of its moments it reads, what that costs.
+"""Every method of the paper's Table 1: what each says of a video, how many of its moments it reads,
+what that costs.
 
-Random, uniform, front, center and end read a fixed number of moments, SCSampler and dense all of them; each of these averages
-the student's class probabilities. The fitted networks read features, of all moments or, sparse, of one in so many.
+Random, uniform, front, center and end read a fixed number of moments, SCSampler and dense all of
+them; each of these averages the student's class probabilities. The fitted networks read features,
+of all moments or, sparse, of one in so many.
 """
 
 import zlib
@@ -30,13 +32,15 @@ METHODS = (
 class Answer:
     """What a method says of a video."""
 
-    probabilities: Float[np.ndarray, "draws classes"]  # one row, or one for each draw of a random choice
+    probabilities: Float[
+        np.ndarray, "draws classes"
+    ]  # one row, or one for each draw of a random choice
     moments: int  # whose features are computed
     macs: int  # multiply-accumulates: all
     index_macs: int = 0  # of those, what is computed of the moments to find out where to look
 
 
-# ---- which moments, of `count`, a method that picks looks at; a shorter video gives all of its moments, once -----------------
+# ---- which moments, of `count`, a method that picks looks at; a shorter video gives all of its mom
 
 
 def uniform(count: int, moments: int) -> list[int]:
@@ -61,43 +65,69 @@ def end(count: int, moments: int) -> list[int]:
     return list(range(count - min(count, moments), count))
 
 
-PICKS: Mapping[str, Callable[[int, int], list[int]]] = {"uniform": uniform, "front": front, "center": center, "end": end}
+PICKS: Mapping[str, Callable[[int, int], list[int]]] = {
+    "uniform": uniform,
+    "front": front,
+    "center": center,
+    "end": end,
+}
 
 
 def random_draws(count: int, moments: int, draws: int, video: str, seed: int) -> list[list[int]]:
-    """Several random choices without repeats; a video's choices do not depend on which other videos there are."""
+    """Several random choices without repeats.
+
+    A video's choices do not depend on which other videos there are.
+    """
     generator = np.random.default_rng([seed, zlib.crc32(video.encode("utf-8", "surrogatepass"))])
     return [sorted(generator.permutation(count)[:moments].tolist()) for _ in range(draws)]
 
 
 def most_confident(probabilities: Float[np.ndarray, "moments classes"], moments: int) -> list[int]:
-    """SCSampler with the image-audio classifier: the moments with the largest probability of any class; of equals the first."""
+    """SCSampler with the image-audio classifier.
+
+    The moments with the largest probability of any class; of equals the first.
+    """
     return sorted(np.argsort(-probabilities.max(1), kind="stable")[:moments].tolist())
 
 
-# ---- the methods ------------------------------------------------------------------------------------------------------------
+# ---- the methods ---------------------------------------------------------------------------------
 
 
-def class_probabilities(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, "rows classes"]:
+def class_probabilities(
+    scores: Float[np.ndarray, "rows classes"],
+) -> Float[np.ndarray, "rows classes"]:
     """Softmax of each row, in float64."""
     return torch.from_numpy(scores).double().softmax(1).numpy()
 
 
 def features_of(read: VideoFeatures, factor: int = 1) -> dict[str, Tensor]:
-    """A video's features as a batch of one; with a factor above 1, read of one moment in so many and interpolated between."""
+    """A video's features as a batch of one.
+
+    With a factor above 1, read of one moment in so many and interpolated between.
+    """
     bank = {m: read_sparsely(torch.from_numpy(x), factor) for m, x in read.features.items()}
     return {m: x[None] for m, x in bank.items()}
 
 
 def skim(fitted: FittedSkimmer, read: VideoFeatures, factor: int = 1) -> Skimming:
-    """Everything the skimmer says of one video: scores, moments selected, weights (a batch of one)."""
+    """Everything the skimmer says of one video.
+
+    Scores, moments selected, weights (a batch of one).
+    """
     assert isinstance(fitted.network, Skimmer)
     with torch.inference_mode():
-        return fitted.network(features_of(read, factor), torch.ones(1, len(read), dtype=torch.bool), fitted.steps)
+        return fitted.network(
+            features_of(read, factor), torch.ones(1, len(read), dtype=torch.bool), fitted.steps
+        )
 
 
 def answers(
-    video: str, read: VideoFeatures, fitted: Mapping[Model, FittedSkimmer], prices: Prices, config: Evaluation, seed: int
+    video: str,
+    read: VideoFeatures,
+    fitted: Mapping[Model, FittedSkimmer],
+    prices: Prices,
+    config: Evaluation,
+    seed: int,
 ) -> dict[str, Answer]:
     """What every method says of one video, by name, in the order of Table 1.
 
@@ -114,8 +144,15 @@ def answers(
     pair = prices.features_macs + prices.scores_macs
     draws = random_draws(count, config.moments, config.random_draws, video, seed)
     found = {
-        "random": Answer(np.stack([by_moment[d].mean(0) for d in draws]), len(draws[0]), len(draws[0]) * pair),
-        "scsampler": Answer(_mean(by_moment, most_confident(by_moment, config.moments)), count, count * pair, count * pair),
+        "random": Answer(
+            np.stack([by_moment[d].mean(0) for d in draws]), len(draws[0]), len(draws[0]) * pair
+        ),
+        "scsampler": Answer(
+            _mean(by_moment, most_confident(by_moment, config.moments)),
+            count,
+            count * pair,
+            count * pair,
+        ),
         "dense": Answer(_mean(by_moment, list(range(count))), count, count * pair),
     }
     for method, pick in PICKS.items():
@@ -131,15 +168,24 @@ def answers(
     return {method: found[method] for method in METHODS}
 
 
-def _mean(by_moment: Float[np.ndarray, "moments classes"], picked: list[int]) -> Float[np.ndarray, "1 classes"]:
+def _mean(
+    by_moment: Float[np.ndarray, "moments classes"], picked: list[int]
+) -> Float[np.ndarray, "1 classes"]:
     return by_moment[picked].mean(0, keepdims=True)
 
 
 def _network_answer(
-    model: Model, factor: int, read: VideoFeatures, fitted: Mapping[Model, FittedSkimmer], prices: Prices
+    model: Model,
+    factor: int,
+    read: VideoFeatures,
+    fitted: Mapping[Model, FittedSkimmer],
+    prices: Prices,
 ) -> Answer:
     with torch.inference_mode():
-        scores = fitted[model].scores(features_of(read, factor), torch.ones(1, len(read), dtype=torch.bool))  # type: ignore[arg-type]
+        scores = fitted[model].scores(
+            features_of(read, factor),  # type: ignore[arg-type]
+            torch.ones(1, len(read), dtype=torch.bool),
+        )
     moments = len(moments_read(len(read), factor))
     features_macs = moments * prices.features_macs
     return Answer(

@@ -1,4 +1,7 @@
-"""Table 2: recognition features by indexing features; what was found here, and the published points that are known."""
+"""Table 2: recognition features by indexing features.
+
+What was found here, and the published points that are known.
+"""
 
 from collections.abc import Collection, Mapping
 
@@ -21,14 +24,21 @@ QUOTED = (
 
 
 def makers(names: Collection[FeatureName], student: Student, teacher: str) -> str:
-    """The networks that made features of these names; image and audio are the one student's streams, whatever else it has."""
+    """The networks that made features of these names.
+
+    Image and audio are the one student's streams, whatever else it has.
+    """
     how = "distilled" if student.settings["distilled"] else "undistilled"
     ours = [f"{'-'.join(student.modalities)} student, {how}"] if {*names} - {"teacher"} else []
     return "; ".join([*ours, *([f"teacher {teacher}"] if "teacher" in names else [])])
 
 
 def recognition_rows(
-    dataset: str, fitted: Mapping[str, FittedSkimmer], found: Mapping[Way, Found], student: Student, teacher: str
+    dataset: str,
+    fitted: Mapping[str, FittedSkimmer],
+    found: Mapping[Way, Found],
+    student: Student,
+    teacher: str,
 ) -> list[dict[str, str]]:
     """A row a skimmer, then the quoted ones, marked so; what is not known is empty.
 
@@ -49,7 +59,12 @@ def recognition_rows(
             "recognition": "-".join(skimmer.network.widths),
             "indexing": "-".join(skimmer.network.modalities),
             "read": "selected" if skimmer.variant.selected else "weighed",
-            "features_of": makers({*skimmer.network.widths, *skimmer.network.modalities}, student, teacher),
+            "features_of": makers(
+                {*skimmer.network.widths, *skimmer.network.modalities}, student, teacher
+            ),
         }
         rows.append(names | found[Way(model)].figures() | {"source": "this run"})
-    return [*rows, *({**dict.fromkeys(RECOGNITION_COLUMNS, ""), "quoted": "yes", **row} for row in QUOTED)]
+    return [
+        *rows,
+        *({**dict.fromkeys(RECOGNITION_COLUMNS, ""), "quoted": "yes", **row} for row in QUOTED),
+    ]

@@ -1,4 +1,7 @@
-"""From what methods say of the test videos to their rows in the tables: accuracies in percent, costs in 10^9."""
+"""From what methods say of the test videos to their rows in the tables.
+
+Accuracies in percent, costs in 10^9.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +37,11 @@ def draws_of(found: Sequence[Answer]) -> Draws:
     return np.stack([answer.probabilities for answer in found], 1)
 
 
-def table1_row(method: str, found: Sequence[Answer], truth: Truth, counts: Int[np.ndarray, "resamples videos"]) -> dict[str, str]:
-    """A method's row; where it draws at random, the mean of the draws' metrics, not the metric of their mean.
+def table1_row(
+    method: str, found: Sequence[Answer], truth: Truth, counts: Int[np.ndarray, "resamples videos"]
+) -> dict[str, str]:
+    """A method's row; where it draws at random, the mean of the draws' metrics, not the metric of
+    their mean.
 
     Args:
         method: its name.
@@ -57,13 +63,17 @@ def table1_row(method: str, found: Sequence[Answer], truth: Truth, counts: Int[n
         "top1": accuracy,
         "map": precision,
         "top5": fmean([top_k(draw, labels, 5) for draw in draws]),
-        "map_interpolated": fmean([interpolated_mean_average_precision(draw, truth.shown) for draw in draws]),
+        "map_interpolated": fmean(
+            [interpolated_mean_average_precision(draw, truth.shown) for draw in draws]
+        ),
         "top1_low": low,
         "top1_high": high,
         "map_low": map_low,
         "map_high": map_high,
         "top1_all": accuracy * len(labels) / len(everyone),
-        "map_all": fmean([mean_average_precision(np.vstack([draw, unanswered]), everyone) for draw in draws]),
+        "map_all": fmean(
+            [mean_average_precision(np.vstack([draw, unanswered]), everyone) for draw in draws]
+        ),
     }
     return {
         "method": method,
@@ -76,8 +86,11 @@ def table1_row(method: str, found: Sequence[Answer], truth: Truth, counts: Int[n
     }
 
 
-def class_rows(ours: Draws, uniform: Draws, labels: Int[np.ndarray, " videos"], classes: Sequence[str]) -> list[dict[str, str]]:
-    """A row for each class that has a usable test video, by how much more of its videos ours gets right than uniform does.
+def class_rows(
+    ours: Draws, uniform: Draws, labels: Int[np.ndarray, " videos"], classes: Sequence[str]
+) -> list[dict[str, str]]:
+    """A row for each class that has a usable test video, by how much more of its videos ours gets
+    right than uniform does.
 
     Of equal gains in accuracy the larger gain in average precision comes first.
     """
@@ -86,10 +99,21 @@ def class_rows(ours: Draws, uniform: Draws, labels: Int[np.ndarray, " videos"], 
     for c in np.unique(labels):
         of_class = labels == c
         top = [float(np.mean(draws[:, of_class].argmax(2) == c)) for draws in (ours, uniform)]
-        ap = [float(np.mean([average_precision(draw[:, c], of_class) for draw in draws])) for draws in (ours, uniform)]
+        ap = [
+            float(np.mean([average_precision(draw[:, c], of_class) for draw in draws]))
+            for draws in (ours, uniform)
+        ]
         figures = [f"{100 * x:.2f}" for x in (*top, top[0] - top[1], *ap, ap[0] - ap[1])]
-        rows.append({"class": classes[c], "videos": str(of_class.sum()), **dict(zip(names, figures, strict=True))})
-    return sorted(rows, key=lambda row: (-float(row["gain_top1"]), -float(row["gain_ap"]), row["class"]))
+        rows.append(
+            {
+                "class": classes[c],
+                "videos": str(of_class.sum()),
+                **dict(zip(names, figures, strict=True)),
+            }
+        )
+    return sorted(
+        rows, key=lambda row: (-float(row["gain_top1"]), -float(row["gain_ap"]), row["class"])
+    )
 
 
 def clip_row(
@@ -111,11 +135,14 @@ def clip_row(
         scores: of each clip.
         labels: what each shows.
         macs: multiply-accumulates a clip.
-        of_video: the number of each clip's video. The bootstrap draws videos: clips of one are alike.
+        of_video: the number of each clip's video. The bootstrap draws videos: clips of one are
+            alike.
         counts: how many times each video is in each resample.
     """
     accuracy, right = top1(scores, labels), np.bincount(of_video, scores.argmax(1) == labels)
-    low, high = interval(resampled_shares(counts, right, np.bincount(of_video).astype(float)), accuracy)
+    low, high = interval(
+        resampled_shares(counts, right, np.bincount(of_video).astype(float)), accuracy
+    )
     return {
         "model": model,
         "modalities": modalities,

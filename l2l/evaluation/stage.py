@@ -66,11 +66,13 @@ def evaluate_videos(
         non_recurrent: the fitted non-recurrent baseline.
         videos: the target's videos, as decoded.
         features: root of the target's features in Zarr.
-        table: written: a row a method. `top1` and `map` in percent, means over videos of multiply-accumulates (10^9), of moments
-            whose features are computed, and of multiply-accumulates spent on features (for SCSampler: scores) of the moments
-            that are read to find out where to look; then what `TABLE1_COLUMNS` says.
+        table: written: a row a method. `top1` and `map` in percent, means over videos of
+            multiply-accumulates (10^9), of moments whose features are computed, and of
+            multiply-accumulates spent on features (for SCSampler: scores) of the moments that are
+            read to find out where to look; then what `TABLE1_COLUMNS` says.
         classes: written: a row a class, ours dense beside uniform.
-        predictions: written: a row a video and method, with the most probable class; of random its first draw.
+        predictions: written: a row a video and method, with the most probable class; of random its
+            first draw.
         selections: written: what the skimmer, reading densely, selected in each step for the next.
         config: moments looked at, sparse factor, random draws.
         seed: of the random choice and of the bootstrap.
@@ -92,14 +94,20 @@ def evaluate_videos(
         looks += selection_rows(video.video, fitted["skimmer"], skim(fitted["skimmer"], read))
 
     counts = resamples(len(test), seed)
-    write_table(table, TABLE1_COLUMNS, [table1_row(method, found[method], truth, counts) for method in METHODS])
+    write_table(
+        table,
+        TABLE1_COLUMNS,
+        [table1_row(method, found[method], truth, counts) for method in METHODS],
+    )
     ours, uniform = draws_of(found["ours_dense"]), draws_of(found["uniform"])
     write_table(classes, CLASS_COLUMNS, class_rows(ours, uniform, truth.labels, bank.classes))
     write_table(predictions, PREDICTION_COLUMNS, prediction_rows(test, found, bank.classes))
     write_table(selections, SELECTION_COLUMNS, looks)
 
 
-def prediction_rows(videos: list[Video], found: Mapping[str, list[Answer]], classes: tuple[str, ...]) -> list[dict[str, str]]:
+def prediction_rows(
+    videos: list[Video], found: Mapping[str, list[Answer]], classes: tuple[str, ...]
+) -> list[dict[str, str]]:
     """The most probable class of each video by each method."""
     rows = []
     for i, video in enumerate(videos):
@@ -118,8 +126,12 @@ def prediction_rows(videos: list[Video], found: Mapping[str, list[Answer]], clas
     return rows
 
 
-def selection_rows(video: str, fitted: FittedSkimmer, skimming: Skimming) -> list[dict[str, object]]:
-    """For each step and modality the moment selected, its weight, and how much that modality's choice counts."""
+def selection_rows(
+    video: str, fitted: FittedSkimmer, skimming: Skimming
+) -> list[dict[str, object]]:
+    """For each step and modality the moment selected, its weight, and how much that modality's
+    choice counts.
+    """
     return [
         {
             "video": video,
@@ -146,7 +158,8 @@ def evaluate_tradeoff(
     frontier: Path,
     threads: int = 1,
 ) -> None:
-    """Ask the skimmer about each usable test video at every factor and after every step, and set the costs beside others'.
+    """Ask the skimmer about each usable test video at every factor and after every step, and set
+    the costs beside others'.
 
     Args:
         student: the one the features were made with.
@@ -156,16 +169,25 @@ def evaluate_tradeoff(
         table1: what `evaluate_videos` wrote of the same videos.
         dataset: the target's name.
         tradeoff: written: a row for each factor and number of steps (paper, Figs. 6 and 11).
-        frontier: written: mean average precision and cost of this run's systems, then of published ones (paper, Fig. 7).
+        frontier: written: mean average precision and cost of this run's systems, then of published
+            ones (paper, Fig. 7).
         threads: of torch.
     """
     prepare(0, threads)
     origin, bank = load_maker(student, features)
     fitted = load_fitted(skimmer, bank)
     test, truth = test_videos(videos, bank)
-    rows = tradeoff_rows(fitted, bank, [video.video for video in test], truth.labels, Prices(origin, {"skimmer": fitted}))
+    rows = tradeoff_rows(
+        fitted,
+        bank,
+        [video.video for video in test],
+        truth.labels,
+        Prices(origin, {"skimmer": fitted}),
+    )
     write_table(tradeoff, TRADEOFF_COLUMNS, rows)
-    points = frontier_rows(read_table(table1, TABLE1_COLUMNS), rows, "-".join(origin.modalities), dataset)
+    points = frontier_rows(
+        read_table(table1, TABLE1_COLUMNS), rows, "-".join(origin.modalities), dataset
+    )
     write_table(frontier, FRONTIER_COLUMNS, points)
 
 
@@ -180,10 +202,12 @@ def evaluate_clips(
     seed: int,
     threads: int = 1,
 ) -> None:
-    """Score the teacher and each student on the labelled moments of the target's usable test videos.
+    """Score the teacher and each student on the labelled moments of the target's usable test
+    videos.
 
-    The teacher answers with its own classifier where that knows every class of the target by name, and then only of these;
-    else with a linear classifier fitted here on its descriptors of the target's labelled training moments.
+    The teacher answers with its own classifier where that knows every class of the target by name,
+    and then only of these; else with a linear classifier fitted here on its descriptors of the
+    target's labelled training moments.
 
     Args:
         teacher: the teacher.
@@ -192,8 +216,9 @@ def evaluate_clips(
         videos: the target's videos, as decoded.
         media: the target's media, all shards.
         mels: the target's mels, all shards.
-        table: written: a row for the teacher, then a row a student; `top1` in percent of moments, and multiply-accumulates
-            (10^9) of one clip, or of the frame and the second of sound that stand for it; then what `CLIP_COLUMNS` says.
+        table: written: a row for the teacher, then a row a student; `top1` in percent of moments,
+            and multiply-accumulates (10^9) of one clip, or of the frame and the second of sound
+            that stand for it; then what `CLIP_COLUMNS` says.
         seed: of the bootstrap.
         threads: of torch.
     """
@@ -207,7 +232,9 @@ def evaluate_clips(
         read_shards(descriptors, read_descriptors, ids) as d,
     ):
         counts = {video: shard.moments(video) for video, shard in m.items()}
-        train, test = (labelled_moments(listed, counts, classes, split) for split in ("train", "test"))
+        train, test = (
+            labelled_moments(listed, counts, classes, split) for split in ("train", "test")
+        )
         if not test:
             raise BadInput(f"{videos}: no labelled moments of usable test videos to score clips on")
         labels = np.array([example.label for example in test])
@@ -218,18 +245,32 @@ def evaluate_clips(
         for path in students:
             student = load_student(path)
             if student.class_names != tuple(classes):
-                raise BadInput(f"{path}: fine-tuned on other classes than those of {videos}; run snakemake again")
+                raise BadInput(
+                    f"{path}: fine-tuned on other classes than those of {videos}; run snakemake "
+                    "again"
+                )
             macs = pair_macs(student)
             scores = student_scores(student.to(device), test, m, s, device)
-            modalities, distilled = "-".join(student.modalities), "yes" if student.settings["distilled"] else "no"
-            rows.append(clip_row("student", modalities, distilled, scores, labels, macs, of_video, drawn))
+            modalities, distilled = (
+                "-".join(student.modalities),
+                "yes" if student.settings["distilled"] else "no",
+            )
+            rows.append(
+                clip_row("student", modalities, distilled, scores, labels, macs, of_video, drawn)
+            )
     write_table(table, CLIP_COLUMNS, rows)
 
 
 def teacher_answers(
-    path: Path, train: Sequence[Example], test: Sequence[Example], classes: Sequence[str], shards: Mapping[str, DescriptorReader]
+    path: Path,
+    train: Sequence[Example],
+    test: Sequence[Example],
+    classes: Sequence[str],
+    shards: Mapping[str, DescriptorReader],
 ) -> tuple[Float[np.ndarray, "clips classes"], int]:
-    """The teacher's scores of the test moments for the target's classes, and its multiply-accumulates a clip."""
+    """The teacher's scores of the test moments for the target's classes, and its
+    multiply-accumulates a clip.
+    """
     network, settings = load_teacher_network(path)
     side = settings["frame_pixels"]
     clip = torch.zeros(1, 3, settings["clip_frames"], side, side)
@@ -238,10 +279,19 @@ def teacher_answers(
     if all(name in known for name in classes):
         return scores[:, [known[name] for name in classes]], count_macs(lambda: network(clip))
     if not train:
-        raise BadInput(f"{path}: knows other classes than the target's, and there are no training moments to fit a classifier on")
-    head = fit_head(described_moments(train, shards)[0], np.array([example.label for example in train]), len(classes))
+        raise BadInput(
+            f"{path}: knows other classes than the target's, and there are no training moments to "
+            "fit a classifier on"
+        )
+    head = fit_head(
+        described_moments(train, shards)[0],
+        np.array([example.label for example in train]),
+        len(classes),
+    )
     with torch.inference_mode():
-        return head(torch.from_numpy(read)).numpy(), count_macs(lambda: head(network.describe(clip)))
+        return head(torch.from_numpy(read)).numpy(), count_macs(
+            lambda: head(network.describe(clip))
+        )
 
 
 def evaluate_audio(
@@ -254,11 +304,13 @@ def evaluate_audio(
     table: Path,
     threads: int = 1,
 ) -> None:
-    """Rank the source's labelled test clips by how much nearer sound brings a student's descriptor to the teacher's.
+    """Rank the source's labelled test clips by how much nearer sound brings a student's descriptor
+    to the teacher's.
 
-    The students are those distilled on the source's train videos and not fine-tuned: it is the teacher's descriptors that they
-    imitate. A source without test videos, such as Kinetics as it is mostly had, gives its val clips, which nothing is fitted on
-    either; a column says which. A source with neither gives an empty table.
+    The students are those distilled on the source's train videos and not fine-tuned: it is the
+    teacher's descriptors that they imitate. A source without test videos, such as Kinetics as it is
+    mostly had, gives its val clips, which nothing is fitted on either; a column says which. A
+    source with neither gives an empty table.
 
     Args:
         image: the distilled student that only sees.
@@ -278,19 +330,35 @@ def evaluate_audio(
         read_shards(mels, read_mels, ids) as s,
         read_shards(descriptors, read_descriptors, ids) as d,
     ):
-        sees, hears = _distilled(image, ("image",), d).to(device), _distilled(image_audio, ("image", "audio"), d).to(device)
+        sees, hears = (
+            _distilled(image, ("image",), d).to(device),
+            _distilled(image_audio, ("image", "audio"), d).to(device),
+        )
         counts = {video: shard.moments(video) for video, shard in m.items()}
-        held_out = {split: labelled_moments(listed, counts, classes, split) for split in ("test", "val")}
+        held_out = {
+            split: labelled_moments(listed, counts, classes, split) for split in ("test", "val")
+        }
         split = "test" if held_out["test"] else "val"
-        rows = audio_rows(sees, hears, held_out[split], split, classes, m, s, d, device) if held_out[split] else []
+        rows = (
+            audio_rows(sees, hears, held_out[split], split, classes, m, s, d, device)
+            if held_out[split]
+            else []
+        )
     write_table(table, AUDIO_COLUMNS, rows)
 
 
-def _distilled(path: Path, modalities: tuple[str, ...], shards: Mapping[str, DescriptorReader]) -> Student:
+def _distilled(
+    path: Path, modalities: tuple[str, ...], shards: Mapping[str, DescriptorReader]
+) -> Student:
     """A student that imitates the teacher of these descriptors."""
     student = load_student(path)
     if student.modalities != modalities:
-        raise BadInput(f"{path}: a student of {'-'.join(student.modalities)}, expected {'-'.join(modalities)}")
+        raise BadInput(
+            f"{path}: a student of {'-'.join(student.modalities)}, expected {'-'.join(modalities)}"
+        )
     if any(student.class_names != tuple(shard.class_names) for shard in shards.values()):
-        raise BadInput(f"{path}: knows other classes than the teacher; expected a student that is distilled and not fine-tuned")
+        raise BadInput(
+            f"{path}: knows other classes than the teacher; expected a student that is distilled "
+            "and not fine-tuned"
+        )
     return student

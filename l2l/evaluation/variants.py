@@ -1,4 +1,7 @@
-"""The skimmer and its variants on whole videos: what each says, of how many moments it reads what, and what that costs."""
+"""The skimmer and its variants on whole videos.
+
+What each says, of how many moments it reads what, and what that costs.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,17 +34,27 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """Figures over the test videos; accuracies in percent, multiply-accumulates in 10^9, means a video."""
+    """Figures over the test videos.
+
+    Accuracies in percent, multiply-accumulates in 10^9, means a video.
+    """
 
     top1: float
     map: float
     gmacs_per_video: float
-    index_gmacs_per_video: float  # of those, what is computed of all moments to find out where to look
+    index_gmacs_per_video: (
+        float  # of those, what is computed of all moments to find out where to look
+    )
     recognition_moments: float  # whose recognition features are computed
 
     def figures(self) -> dict[str, str]:
         """As they are written."""
-        written = (f"{self.top1:.2f}", f"{self.map:.2f}", f"{self.gmacs_per_video:.6g}", f"{self.index_gmacs_per_video:.6g}")
+        written = (
+            f"{self.top1:.2f}",
+            f"{self.map:.2f}",
+            f"{self.gmacs_per_video:.6g}",
+            f"{self.index_gmacs_per_video:.6g}",
+        )
         return dict(zip(FOUND_COLUMNS, (*written, f"{self.recognition_moments:.2f}"), strict=True))
 
 
@@ -54,27 +67,48 @@ class Spent(NamedTuple):
 
 
 class Costs:
-    """What a skimmer's answers cost, counted on the calls that are made, on zeros of the real sizes."""
+    """What a skimmer's answers cost, counted on the calls that are made, on zeros of the real
+    sizes.
+    """
 
-    def __init__(self, student: Student, fitted: FittedSkimmer, unaggregated: bool, clip_macs: int = 0) -> None:
+    def __init__(
+        self, student: Student, fitted: FittedSkimmer, unaggregated: bool, clip_macs: int = 0
+    ) -> None:
         assert isinstance(fitted.network, Skimmer)
         self._fitted, self._network, self._unaggregated = fitted, fitted.network, unaggregated
         self.index_macs = moment_macs(student, fitted.network.modalities, clip_macs)
-        self.both_macs = moment_macs(student, {*fitted.network.modalities, *fitted.network.widths}, clip_macs)
+        self.both_macs = moment_macs(
+            student, {*fitted.network.modalities, *fitted.network.widths}, clip_macs
+        )
         self.network_macs = lru_cache(maxsize=None)(self._network_macs)
 
     def _network_macs(self, moments: int) -> int:
         widths = self._network.widths | (self._network.indexing or {})
-        features: dict[FeatureName, Tensor] = {m: torch.zeros(1, moments, width) for m, width in widths.items()}
-        return count_macs(lambda: self._fitted.skim(features, torch.ones(1, moments, dtype=torch.bool), self._unaggregated))
+        features: dict[FeatureName, Tensor] = {
+            m: torch.zeros(1, moments, width) for m, width in widths.items()
+        }
+        return count_macs(
+            lambda: self._fitted.skim(
+                features, torch.ones(1, moments, dtype=torch.bool), self._unaggregated
+            )
+        )
 
     def of(self, skimming: Skimming) -> Spent:
-        """Of one video (a batch of one). Recognition features of selected moments are computed once, however often selected."""
+        """Of one video (a batch of one).
+
+        Recognition features of selected moments are computed once, however often selected.
+        """
         moments = looked = skimming.weights.shape[3]
         if self._fitted.variant.selected:
-            looked = len(joint_weights(skimming.weights[0], skimming.modality_scores[0]).argmax(1).unique())
+            looked = len(
+                joint_weights(skimming.weights[0], skimming.modality_scores[0]).argmax(1).unique()
+            )
         index = moments * self.index_macs
-        return Spent(index + looked * (self.both_macs - self.index_macs) + self.network_macs(moments), index, looked)
+        return Spent(
+            index + looked * (self.both_macs - self.index_macs) + self.network_macs(moments),
+            index,
+            looked,
+        )
 
 
 def ask(
@@ -105,12 +139,18 @@ def ask(
     scores, spent = [], []
     with torch.inference_mode():
         for video in videos:
-            read = {m: x[None] for m, x in named_features(video, bank.load(video), names, described).items()}
+            read = {
+                m: x[None]
+                for m, x in named_features(video, bank.load(video), names, described).items()
+            }
             present = torch.ones(1, bank.moments(video), dtype=torch.bool)
             skimming = fitted.skim(read, present, way.unaggregated)
             scores.append(skimming.logits[0].numpy())
             spent.append(costs.of(skimming))
     probabilities = class_probabilities(np.stack(scores))
     macs, index_macs, moments = np.mean(spent, 0)
-    accuracies = 100 * top1(probabilities, labels), 100 * mean_average_precision(probabilities, labels)
+    accuracies = (
+        100 * top1(probabilities, labels),
+        100 * mean_average_precision(probabilities, labels),
+    )
     return Found(*accuracies, macs / 1e9, index_macs / 1e9, moments)

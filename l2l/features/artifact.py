@@ -1,7 +1,9 @@
-"""The features of every moment of a data set, in Zarr: ``zarr.open("results/<run>/features/<dataset>")``.
+"""The features of every moment of a data set, in Zarr:
+``zarr.open("results/<run>/features/<dataset>")``.
 
-One group a shard, written once by one job; in it one ragged array for each thing, all videos one after another, and
-``offset`` to tell them apart: video i is rows offset[i] to offset[i + 1]. Chunks carry a checksum. ``complete`` is written last.
+One group a shard, written once by one job; in it one ragged array for each thing, all videos one
+after another, and ``offset`` to tell them apart: video i is rows offset[i] to offset[i + 1]. Chunks
+carry a checksum. ``complete`` is written last.
 """
 
 import functools
@@ -37,7 +39,10 @@ UNITS = {"score": "logit", "offset": "moments since the start of the shard"}
 
 @dataclass(frozen=True)
 class VideoFeatures:
-    """What the skimmer may read of one video; `features` holds one array (moments, channel) for each modality."""
+    """What the skimmer may read of one video.
+
+    `features` holds one array (moments, channel) for each modality.
+    """
 
     features: Mapping[str, np.ndarray]  # "image", "audio": float32 (moments, channel)
     fused: np.ndarray  # float32 (moments, descriptor): Psi of the features
@@ -57,10 +62,14 @@ def write_features(
     provenance: Mapping[str, Any],
 ) -> None:
     """Write one shard's store, whole, aside, then rename it."""
-    arrays: dict[str, np.ndarray] = {"offset": np.cumsum([0, *(len(features) for _, features in rows)], dtype=np.int64)}
+    arrays: dict[str, np.ndarray] = {
+        "offset": np.cumsum([0, *(len(features) for _, features in rows)], dtype=np.int64)
+    }
     if rows:
         for modality in rows[0][1].features:
-            arrays[f"{modality}_feature"] = np.concatenate([f.features[modality] for _, f in rows]).astype(dtype)
+            arrays[f"{modality}_feature"] = np.concatenate(
+                [f.features[modality] for _, f in rows]
+            ).astype(dtype)
         arrays["fused_feature"] = np.concatenate([f.fused for _, f in rows]).astype(dtype)
         arrays["score"] = np.concatenate([f.scores for _, f in rows]).astype(dtype)
         arrays["has_sound"] = np.concatenate([f.has_sound for _, f in rows])
@@ -78,13 +87,24 @@ def write_features(
                 attributes={"unit": UNITS.get(name, "1")},
             )
             stored[...] = array
-        what = {"kind": KIND, "layout": LAYOUT, "videos": [video for video, _ in rows], "classes": list(classes)}
-        told = {"provenance": dict(provenance), "made_by": MADE_BY, "arrays": {name: _described(part, name) for name in arrays}}
+        what = {
+            "kind": KIND,
+            "layout": LAYOUT,
+            "videos": [video for video, _ in rows],
+            "classes": list(classes),
+        }
+        told = {
+            "provenance": dict(provenance),
+            "made_by": MADE_BY,
+            "arrays": {name: _described(part, name) for name in arrays},
+        }
         group.attrs.update(_sealed({**what, **told}))
 
 
 def complete_root(root: Path, shards: Sequence[Path]) -> None:
-    """Mark a data set's features as complete once every shard's store is, so that the folder opens as one Zarr group."""
+    """Mark a data set's features as complete once every shard's store is, so that the folder opens
+    as one Zarr group.
+    """
     videos, provenance = 0, dict[str, Any]()
     for shard in shards:
         marks = _open_group(shard).attrs
@@ -97,12 +117,17 @@ def complete_root(root: Path, shards: Sequence[Path]) -> None:
         "videos": videos,
     }
     with aside(root / "zarr.json") as part:
-        text = json.dumps({"attributes": _sealed(attributes), "zarr_format": 3, "node_type": "group"}, indent=2)
+        text = json.dumps(
+            {"attributes": _sealed(attributes), "zarr_format": 3, "node_type": "group"}, indent=2
+        )
         part.write_text(text, encoding="utf-8")
 
 
-def _agreed(known: Mapping[str, Any], made_with: dict[str, Any], shard: Path, first: Path) -> dict[str, Any]:
-    """What shards were made with: the first one's word, and what later ones add to it; all have to tell of one student.
+def _agreed(
+    known: Mapping[str, Any], made_with: dict[str, Any], shard: Path, first: Path
+) -> dict[str, Any]:
+    """What shards were made with: the first one's word, and what later ones add to it; all have to
+    tell of one student.
 
     A shard of before there were digests tells of none.
     """
@@ -114,18 +139,26 @@ def _agreed(known: Mapping[str, Any], made_with: dict[str, Any], shard: Path, fi
 
 
 def _sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes with their checksum and the mark that all is there: Zarr has no checksum of its own for them."""
+    """Attributes with their checksum and the mark that all is there.
+
+    Zarr has no checksum of its own for them.
+    """
     return {**attributes, "checksum": _checksum(attributes), "complete": True}
 
 
 def _described(store: Path, name: str) -> str:
-    """A checksum of what Zarr says of an array, its shape, type, axes and unit; it has none of its own for that."""
+    """A checksum of what Zarr says of an array, its shape, type, axes and unit.
+
+    It has none of its own for that.
+    """
     said = store / name / "zarr.json"
     return hashlib.blake2b(said.read_bytes() if said.is_file() else b"", digest_size=8).hexdigest()
 
 
 def _checksum(attributes: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(attributes, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(
+        json.dumps(attributes, sort_keys=True).encode(), digest_size=8
+    ).hexdigest()
 
 
 def _open_group(path: Path) -> zarr.Group:
@@ -133,17 +166,24 @@ def _open_group(path: Path) -> zarr.Group:
         group = zarr.open_group(path, mode="r")
         attributes = group.attrs.asdict()
     except (OSError, zarr.errors.GroupNotFoundError, ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{path}: no Zarr group ({error}); expected {KIND} that l2l wrote; {CURE}") from None
+        raise BadInput(
+            f"{path}: no Zarr group ({error}); expected {KIND} that l2l wrote; {CURE}"
+        ) from None
     found = attributes.get("kind"), attributes.get("layout"), attributes.pop("complete", False)
     if found != (KIND, LAYOUT, True):
-        raise BadInput(f"{path}: found kind, layout, complete = {found}, expected {(KIND, LAYOUT, True)}; {CURE}")
+        raise BadInput(
+            f"{path}: found kind, layout, complete = {found}, expected {(KIND, LAYOUT, True)}; "
+            f"{CURE}"
+        )
     if (told := attributes.pop("checksum", None)) and told != _checksum(attributes):
         raise BadInput(f"{path}: damaged (the checksum of its attributes does not agree); {CURE}")
     return group
 
 
 def _read_chunks(store: Path, array: zarr.Array, chunks: range) -> np.ndarray:
-    """Neighbouring chunks of an array, believed only if they are there and each matches its checksum."""
+    """Neighbouring chunks of an array, believed only if they are there and each matches its
+    checksum.
+    """
     folder = store / array.basename / "c"
     for chunk in chunks:
         if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
@@ -152,7 +192,9 @@ def _read_chunks(store: Path, array: zarr.Array, chunks: range) -> np.ndarray:
     try:
         return np.asarray(array[chunks.start * array.chunks[0] : chunks.stop * array.chunks[0]])
     except ValueError as error:
-        raise BadInput(f"{folder}: damaged ({error}); delete the store {store} and run snakemake again") from None
+        raise BadInput(
+            f"{folder}: damaged ({error}); delete the store {store} and run snakemake again"
+        ) from None
 
 
 def _array_of(store: Path, group: zarr.Group, name: str) -> zarr.Array:
@@ -161,7 +203,9 @@ def _array_of(store: Path, group: zarr.Group, name: str) -> zarr.Array:
         assert isinstance(array, zarr.Array)
         return array
     except Exception as error:  # what is wrong with its metadata, Zarr says in many ways
-        raise BadInput(f"{store / name}: damaged ({error}); delete the store {store} and run snakemake again") from None
+        raise BadInput(
+            f"{store / name}: damaged ({error}); delete the store {store} and run snakemake again"
+        ) from None
 
 
 def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
@@ -173,9 +217,10 @@ def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
 class Features:
     """The features of a data set, video by video.
 
-    To `load` a video its shard is read whole, and the last `_SHARDS_KEPT` are kept: chunks hold many videos, so that reading
-    videos in the order of `videos` costs no more than reading the files, in memory that stays flat. For any other order
-    `stored` reads only the chunks that hold a video's features, and keeps the last `_CHUNKS_KEPT`.
+    To `load` a video its shard is read whole, and the last `_SHARDS_KEPT` are kept: chunks hold
+    many videos, so that reading videos in the order of `videos` costs no more than reading the
+    files, in memory that stays flat. For any other order `stored` reads only the chunks that hold a
+    video's features, and keeps the last `_CHUNKS_KEPT`.
     """
 
     def __init__(self, root: Path, shards: Sequence[str]) -> None:
@@ -195,7 +240,9 @@ class Features:
             if (self.classes or classes) != classes:
                 raise BadInput(f"{root / name}: of other classes than {root / shards[0]}; {CURE}")
             self.classes = classes
-            self.modalities = self.modalities or tuple(m for m in ("image", "audio") if f"{m}_feature" in group)
+            self.modalities = self.modalities or tuple(
+                m for m in ("image", "audio") if f"{m}_feature" in group
+            )
             offset = _read_whole(root / name, group, "offset")
             for i, video in enumerate(group.attrs["videos"]):  # type: ignore[arg-type]
                 self._place[str(video)] = (name, slice(int(offset[i]), int(offset[i + 1])))
@@ -204,9 +251,13 @@ class Features:
         group = _open_group(self.root / name)
         wanted = (*(f"{m}_feature" for m in self.modalities), "fused_feature", "score", "has_sound")
         arrays = {each: _read_whole(self.root / name, group, each) for each in wanted}
-        moments = sum(rows.stop - rows.start for shard, rows in self._place.values() if shard == name)
+        moments = sum(
+            rows.stop - rows.start for shard, rows in self._place.values() if shard == name
+        )
         if bad := [each for each, array in arrays.items() if len(array) != moments]:
-            raise BadInput(f"{self.root / name}: damaged ({bad[0]} is not of {moments} moments); {CURE}")
+            raise BadInput(
+                f"{self.root / name}: damaged ({bad[0]} is not of {moments} moments); {CURE}"
+            )
         return arrays
 
     def _open_array(self, shard: str, name: str) -> zarr.Array:
@@ -228,7 +279,10 @@ class Features:
 
     @property
     def student_digest(self) -> str:
-        """Of the student that made the features; empty for imported ones, of which it is not known."""
+        """Of the student that made the features.
+
+        Empty for imported ones, of which it is not known.
+        """
         return str(self.provenance.get("student_digest", ""))
 
     def check_student(self, student: Path, digest: str) -> None:
@@ -238,7 +292,10 @@ class Features:
             BadInput: naming both.
         """
         if self.student_digest not in ("", digest):
-            raise BadInput(f"{self.root}: made with another student than {student}; name that one, or run snakemake again")
+            raise BadInput(
+                f"{self.root}: made with another student than {student}; name that one, or run "
+                "snakemake again"
+            )
 
     def moments(self, video: str) -> int:
         """Number of moments of a video."""
@@ -277,8 +334,15 @@ class Features:
         """
         for name in self._shards:
             known: Mapping[str, str] = _open_group(self.root / name).attrs.get("arrays", {})  # type: ignore[assignment]
-            if bad := [array for array, digest in known.items() if _described(self.root / name, array) != digest]:
-                raise BadInput(f"{self.root / name / bad[0]}: damaged (the checksum of zarr.json does not agree); {CURE}")
+            if bad := [
+                array
+                for array, digest in known.items()
+                if _described(self.root / name, array) != digest
+            ]:
+                raise BadInput(
+                    f"{self.root / name / bad[0]}: damaged (the checksum of zarr.json does not "
+                    f"agree); {CURE}"
+                )
         for video in self.videos:
             self.load(video)
 
@@ -295,12 +359,17 @@ def read_features(root: Path) -> Features:
     """Open the features of a data set.
 
     Raises:
-        BadInput: if the folder or one of its shards is missing, incomplete, damaged or of another kind.
+        BadInput: if the folder or one of its shards is missing, incomplete, damaged or of another
+            kind.
     """
     marks = _open_group(root).attrs
     alone = "shards" not in marks  # one shard's store by itself
     try:
-        features = Features(root.parent, (root.name,)) if alone else Features(root, tuple(map(str, marks["shards"])))  # type: ignore[arg-type]
+        features = (
+            Features(root.parent, (root.name,))
+            if alone
+            else Features(root, tuple(map(str, marks["shards"])))  # type: ignore[arg-type]
+        )
     except BadInput:
         raise
     except Exception as error:  # what is wrong with metadata, Zarr says in many ways
@@ -308,5 +377,8 @@ def read_features(root: Path) -> Features:
     if alone:
         return features
     if len(features.videos) != marks["videos"]:
-        raise BadInput(f"{root}: {len(features.videos)} videos in its shards, {marks['videos']} when it was completed; {CURE}")
+        raise BadInput(
+            f"{root}: {len(features.videos)} videos in its shards, {marks['videos']} when it was "
+            f"completed; {CURE}"
+        )
     return features

@@ -6,5 +6,8 @@ from l2l.features.artifact import complete_root
 
 
 def complete_features(shards: list[Path], features: Path) -> None:
-    """Write the mark that all shards of a data set are there: `features` is the ``zarr.json`` of the folder above them."""
+    """Write the mark that all shards of a data set are there.
+
+    `features` is the ``zarr.json`` of the folder above them.
+    """
     complete_root(features.parent, shards)

@@ -9,7 +9,11 @@ from l2l.student.network import Student, frame_input, mel_input
 
 
 def look_and_listen(
-    student: Student, frames: np.ndarray, mels: np.ndarray, has_sound: np.ndarray, device: torch.device
+    student: Student,
+    frames: np.ndarray,
+    mels: np.ndarray,
+    has_sound: np.ndarray,
+    device: torch.device,
 ) -> VideoFeatures:
     """What a student makes of some moments of one video.
 
@@ -26,8 +30,16 @@ def look_and_listen(
         for i in range(0, len(frames), size):
             seen = frame_input(torch.from_numpy(frames[i : i + size]).to(device))
             heard = mel_input(torch.from_numpy(mels[i : i + size]).to(device), floor)
-            features = student.features(seen, heard, torch.from_numpy(has_sound[i : i + size]).to(device))
+            features = student.features(
+                seen, heard, torch.from_numpy(has_sound[i : i + size]).to(device)
+            )
             fused = student.fuse(features)
-            parts.append((*(features[m] for m in student.modalities), fused, student.classifier(fused)))
-    *streams, descriptors, scores = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-    return VideoFeatures(dict(zip(student.modalities, streams, strict=True)), descriptors, scores, has_sound)
+            parts.append(
+                (*(features[m] for m in student.modalities), fused, student.classifier(fused))
+            )
+    *streams, descriptors, scores = (
+        torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True)
+    )
+    return VideoFeatures(
+        dict(zip(student.modalities, streams, strict=True)), descriptors, scores, has_sound
+    )

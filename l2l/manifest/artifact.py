@@ -1,7 +1,8 @@
 """`videos.tsv`: one row a video, with what is declared of it and what became of it.
 
-A shard's table has the same columns; a video's shard is a stable hash of its id, so one more video changes one shard.
-Test videos have shards of their own, so that one more of them changes nothing that anything is fitted to.
+A shard's table has the same columns; a video's shard is a stable hash of its id, so one more video
+changes one shard. Test videos have shards of their own, so that one more of them changes nothing
+that anything is fitted to.
 """
 
 import hashlib
@@ -16,13 +17,27 @@ from l2l.errors import BadInput
 from l2l.stores import read_table, write_table
 
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
-"""The only ones that are opened: a playlist named .mp4 would have ffmpeg open the files that it lists."""
+"""The only ones that are opened.
+
+A playlist named .mp4 would have ffmpeg open the files that it lists.
+"""
 
 SPLITS = ("train", "val", "test")
 USABLE = ("ok", "no_audio", "silent", "audio_partial", "too_short")
 STATES = (*USABLE, "truncated", "corrupt", "missing", "duplicate", "refused")
 COLUMNS = (
-    *("video", "split", "labels", "status", "reason", "duration_seconds", "frame_rate", "width", "height", "audio"),
+    *(
+        "video",
+        "split",
+        "labels",
+        "status",
+        "reason",
+        "duration_seconds",
+        "frame_rate",
+        "width",
+        "height",
+        "audio",
+    ),
     *("video_stream", "audio_stream", "segments", "group", "fingerprint", "path"),
 )
 
@@ -37,7 +52,10 @@ class Segment:
 
 
 class Video(NamedTuple):
-    """One file of a data set: a row of the manifest. Of a million, dataclasses and Path objects would take most of the time."""
+    """One file of a data set: a row of the manifest.
+
+    Of a million, dataclasses and Path objects would take most of the time.
+    """
 
     video: str  # its id: unique in its data set, never used as a path
     file: str
@@ -52,7 +70,9 @@ class Video(NamedTuple):
     audio: str = "none"  # or such as "44100 Hz, 2 channels"
     video_stream: int = -1  # absolute index in the file; -1: none
     audio_stream: int = -1
-    fingerprint: str = ""  # size and a hash of head and tail, so a file that was replaced changes its row
+    fingerprint: str = (
+        ""  # size and a hash of head and tail, so a file that was replaced changes its row
+    )
     status: str = "ok"  # one of STATES
     reason: str = ""  # in plain words; a usable video may have a remark
 
@@ -83,12 +103,22 @@ def read_videos(path: Path) -> list[Video]:
     Raises:
         BadInput: if the file is missing, lacks a column, or a row is not one of a video.
     """
-    return [_video(row, f"{path}: row {number}") for number, row in enumerate(read_table(path, COLUMNS), start=1)]
+    return [
+        _video(row, f"{path}: row {number}")
+        for number, row in enumerate(read_table(path, COLUMNS), start=1)
+    ]
 
 
 def usable_ids(videos: Iterable[Video], part: Literal["fit", "test"] | None = None) -> set[str]:
-    """Ids of the videos whose pictures can be read: those that the later stores hold, of all shards or of a part's."""
-    return {video.video for video in videos if video.usable and part in (None, "test" if video.split == "test" else "fit")}
+    """Ids of the videos whose pictures can be read.
+
+    Those that the later stores hold, of all shards or of a part's.
+    """
+    return {
+        video.video
+        for video in videos
+        if video.usable and part in (None, "test" if video.split == "test" else "fit")
+    }
 
 
 def class_names(videos: Sequence[Video]) -> list[str]:
@@ -113,9 +143,14 @@ def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str
 def _row(video: Video) -> dict[str, str]:
     row = {column: getattr(video, column) for column in COLUMNS if column != "path"}
     row["labels"] = json.dumps(video.labels)
-    row["segments"] = json.dumps([[s.start_seconds, s.end_seconds, s.label] for s in video.segments])
+    row["segments"] = json.dumps(
+        [[s.start_seconds, s.end_seconds, s.label] for s in video.segments]
+    )
     row["path"] = video.file
-    return {column: repr(value) if isinstance(value, float) else str(value) for column, value in row.items()}
+    return {
+        column: repr(value) if isinstance(value, float) else str(value)
+        for column, value in row.items()
+    }
 
 
 def _video(row: dict[str, str], where: str) -> Video:
@@ -125,7 +160,10 @@ def _video(row: dict[str, str], where: str) -> Video:
             file=row["path"],
             split=row["split"],
             labels=tuple(json.loads(row["labels"])),
-            segments=tuple(Segment(float(start), float(end), label) for start, end, label in json.loads(row["segments"])),
+            segments=tuple(
+                Segment(float(start), float(end), label)
+                for start, end, label in json.loads(row["segments"])
+            ),
             group=row["group"],
             duration_seconds=float(row["duration_seconds"]),
             frame_rate=float(row["frame_rate"]),
@@ -142,7 +180,9 @@ def _video(row: dict[str, str], where: str) -> Video:
         raise BadInput(f"{where}: not a row of a video ({error})") from None
     for column, allowed in (("split", SPLITS), ("status", STATES)):
         if row[column] not in allowed:
-            raise BadInput(f"{where}: {column} is {row[column]!r}, expected one of {', '.join(allowed)}")
+            raise BadInput(
+                f"{where}: {column} is {row[column]!r}, expected one of {', '.join(allowed)}"
+            )
     if not video.labels:
         raise BadInput(f"{where}: no labels")
     return video

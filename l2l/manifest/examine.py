@@ -1,4 +1,7 @@
-"""What becomes of listed videos once their files are looked at: declared facts, and which have the very same bytes."""
+"""What becomes of listed videos once their files are looked at.
+
+Declared facts, and which have the very same bytes.
+"""
 
 import filecmp
 from collections.abc import Sequence
@@ -10,7 +13,10 @@ from l2l.manifest.probe import Facts, probe_files
 
 
 def with_facts(videos: Sequence[Video]) -> list[Video]:
-    """The videos with what their files declare; those whose status is known already are left alone."""
+    """The videos with what their files declare.
+
+    Those whose status is known already are left alone.
+    """
     facts = probe_files(video.path for video in videos if video.usable)
     return [_with(video, next(facts)) if video.usable else video for video in videos]
 
@@ -21,7 +27,7 @@ def _with(video: Video, facts: Facts) -> Video:
 
 
 def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
-    """The videos, all but the first of those with the very same bytes having the status duplicate."""
+    """The videos; of those with the same bytes all but the first have the status duplicate."""
     first: dict[str, Video] = {}
     marked = []
     for video in videos:

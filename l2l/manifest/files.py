@@ -1,4 +1,7 @@
-"""The files of a data set, and which of them is meant by a name in a list. Names are looked up, never made into paths."""
+"""The files of a data set, and which of them is meant by a name in a list.
+
+Names are looked up, never made into paths.
+"""
 
 import os
 import sys
@@ -11,7 +14,23 @@ from l2l.manifest.artifact import SPLITS, Segment, Video
 from l2l.manifest.lists import plain
 
 SUFFIXES = {
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".asf"),
+    *(
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".vob",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".flv",
+        ".wmv",
+        ".asf",
+    ),
     *(".3gp", ".ogv", ".mxf", ".gif"),
 }
 
@@ -22,20 +41,27 @@ class Entry(NamedTuple):
     video: str  # its id
     split: str  # train, val or test; empty: not told
     labels: tuple[str, ...]
-    names: tuple[str, ...]  # that its file may have, the likeliest first; with folders and a suffix, or without
+    names: tuple[
+        str, ...
+    ]  # that its file may have, the likeliest first; with folders and a suffix, or without
     group: str = ""
     segments: tuple[Segment, ...] = ()
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, through links as well, each folder once; nothing where there is no folder."""
+    """Every file below a folder, through links as well, each folder once.
+
+    Nothing where there is no folder.
+    """
     return (Path(at, name) for at, names in walk_folders(folder) for name in names)
 
 
 def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """As `walk_files`, folder by folder: its path and the names of its files, sorted. A million paths take seconds to make.
+    """As `walk_files`, folder by folder: its path and the names of its files, sorted. A million
+    paths take seconds to make.
 
-    A folder that cannot be read is told of and left out: one without leave, or one so deep that its path is too long.
+    A folder that cannot be read is told of and left out: one without leave, or one so deep that its
+        path is too long.
     """
     seen, waiting = set(), [str(folder)]  # no recursion: folders may be deeper than that goes
     while waiting:
@@ -48,8 +74,13 @@ def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
             with os.scandir(at) as inside:
                 entries = sorted((entry.name, is_folder(entry)) for entry in inside)
         except OSError as error:
-            if at != str(folder) and not isinstance(error, FileNotFoundError):  # which went away meanwhile
-                print(f"{_short(at)}: left out, for it cannot be read ({error.strerror})", file=sys.stderr)
+            if at != str(folder) and not isinstance(
+                error, FileNotFoundError
+            ):  # which went away meanwhile
+                print(
+                    f"{_short(at)}: left out, for it cannot be read ({error.strerror})",
+                    file=sys.stderr,
+                )
             continue
         waiting += [f"{at}/{name}" for name, inner in reversed(entries) if inner]
         yield at, [name for name, inner in entries if not inner]
@@ -75,7 +106,10 @@ def is_video_name(name: str) -> bool:
 
 
 class Files:
-    """The videos below a folder, found by name. Paths stay text: of a million, objects would take most of the time."""
+    """The videos below a folder, found by name.
+
+    Paths stay text: of a million, objects would take most of the time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._root = len(str(folder).rstrip("/")) + 1
@@ -88,8 +122,9 @@ class Files:
     def find(self, names: Sequence[str]) -> list[str]:
         """The files that the first name which has any may mean, the likeliest first.
 
-        The last part of a name has to be the file's, but for its suffix. Where both stand in folders, the innermost has to
-        agree, so that 001.mp4 of one class is not taken for that of another.
+        The last part of a name has to be the file's, but for its suffix. Where both stand in
+        folders, the innermost has to agree, so that 001.mp4 of one class is not taken for that of
+        another.
         """
         for name in names:
             parts = PurePosixPath(name).parts if "/" in name else (name,)
@@ -114,11 +149,17 @@ def _stem(name: str) -> str:
 
 def _same_tail(one: Sequence[str], other: Sequence[str]) -> int:
     pairs = zip(reversed(one), reversed(other), strict=False)
-    return next((count for count, (a, b) in enumerate(pairs) if plain(a) != plain(b)), min(len(one), len(other)))
+    return next(
+        (count for count, (a, b) in enumerate(pairs) if plain(a) != plain(b)),
+        min(len(one), len(other)),
+    )
 
 
 def merge(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
-    """Each id once, with a remark: its labels and segments together; in two splits it belongs to the later one, never to both."""
+    """Each id once, with a remark: its labels and segments together.
+
+    In two splits it belongs to the later one, never to both.
+    """
     merged: dict[str, tuple[Entry, str]] = {}
     for entry in entries:
         if entry.video not in merged and len(entry.labels) == 1 and len(entry.segments) < 2:
@@ -127,18 +168,30 @@ def merge(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
         have, remark = merged.get(entry.video, (entry, ""))
         later = max(have.split, entry.split, key=(*SPLITS, "").index)
         if have.split != entry.split:
-            remark = f"listed for {' and '.join(sorted({have.split, entry.split}))}; kept for {later} alone"
+            remark = (
+                f"listed for {' and '.join(sorted({have.split, entry.split}))}; kept for {later} "
+                "alone"
+            )
         labels = tuple(dict.fromkeys((*have.labels, *entry.labels)))
         names = tuple(dict.fromkeys((*have.names, *entry.names)))
         segments = tuple(dict.fromkeys((*have.segments, *entry.segments)))
-        merged[entry.video] = have._replace(split=later, labels=labels, names=names, segments=segments), remark
+        merged[entry.video] = (
+            have._replace(split=later, labels=labels, names=names, segments=segments),
+            remark,
+        )
     return list(merged.values())
 
 
 def locate(entries: Iterable[Entry], folder: Path) -> list[Video]:
-    """The videos of a list by id, each with its file; one without a file has the status missing and a path that is not there."""
+    """The videos of a list by id, each with its file.
+
+    One without a file has the status missing and a path that is not there.
+    """
     files = Files(folder)
-    return sorted((_video(entry, remark, files, folder) for entry, remark in merge(entries)), key=lambda video: video.video)
+    return sorted(
+        (_video(entry, remark, files, folder) for entry, remark in merge(entries)),
+        key=lambda video: video.video,
+    )
 
 
 def _video(entry: Entry, remark: str, files: Files, folder: Path) -> Video:

@@ -12,10 +12,12 @@ NAMED = 3
 
 
 def check_usable(videos: Sequence[Video], table: Path, config: Manifest, when: str) -> None:
-    """Stop where more than `max_bad_fraction` of the videos are unusable, with the table that says why beside `table`.
+    """Stop where more than `max_bad_fraction` of the videos are unusable, with the table that says
+    why beside `table`.
 
     Raises:
-        BadInput: naming how many, the first of them, and the table: that of `table` with `.refused` before its suffix.
+        BadInput: naming how many, the first of them, and the table: that of `table` with `.refused`
+            before its suffix.
     """
     beside = table.with_suffix(".refused" + table.suffix)
     bad = [video for video in videos if not video.usable]
@@ -27,7 +29,9 @@ def check_usable(videos: Sequence[Video], table: Path, config: Manifest, when: s
         raise BadInput(f"no videos at all {when}; see {beside}")
     first = ", ".join(f"{video.video!r} ({video.status}: {video.reason})" for video in bad[:NAMED])
     raise BadInput(
-        f"{len(bad)} of {len(videos)} videos are unusable {when}, more than manifest.max_bad_fraction "
-        f"{config.max_bad_fraction:g}: {first}{', ...' if len(bad) > NAMED else ''}; all of them, with reasons, head {beside}; "
+        f"{len(bad)} of {len(videos)} videos are unusable {when}, more than "
+        "manifest.max_bad_fraction "
+        f"{config.max_bad_fraction:g}: {first}{', ...' if len(bad) > NAMED else ''}; all of them, "
+        f"with reasons, head {beside}; "
         "mend them, or raise that number"
     )

@@ -1,4 +1,7 @@
-"""What a data set lists, without opening a video, and its state at a glance: Snakemake redoes a shard when its state changed."""
+"""What a data set lists, without opening a video, and its state at a glance.
+
+Snakemake redoes a shard when its state changed.
+"""
 
 import contextlib
 import hashlib
@@ -44,7 +47,8 @@ ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
 
 
 def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> list[Video]:
-    """The videos of a data set as its lists and folder tell them, by id, without what their files declare.
+    """The videos of a data set as its lists and folder tell them, by id, without what their files
+    declare.
 
     Raises:
         BadInput: if the data set is not laid out as its adapter expects.
@@ -62,33 +66,52 @@ class State:
 
     whole: str  # everything that is listed, and every file's name, size and time of change
     classes: str  # the names of the classes
-    shards: dict[str, str]  # for each shard its videos: what is listed of them, and the files' size and time of change
-    trouble: str = ""  # what the job that lists them will stop at, or that none of their files is there
+    shards: dict[
+        str, str
+    ]  # for each shard its videos: what is listed of them, and the files' size and time of change
+    trouble: str = (
+        ""  # what the job that lists them will stop at, or that none of their files is there
+    )
 
 
 def dataset_state(dataset: AnyDataset, seed: int) -> State:
     """The state of a data set. Files are looked at, never opened.
 
-    A video's state holds those listed before it whose files are as large, since of equal files only the first is used. Where
-    videos cannot be listed without opening them or before they are drawn, or not at all, every shard has the state of the whole.
+    A video's state holds those listed before it whose files are as large, since of equal files only
+    the first is used. Where videos cannot be listed without opening them or before they are drawn,
+    or not at all, every shard has the state of the whole.
     """
     unlistable = isinstance(dataset, DemoDataset) or (
-        isinstance(dataset, MiniSports1mDataset) and dataset.draw and dataset.durations == "declared"
+        isinstance(dataset, MiniSports1mDataset)
+        and dataset.draw
+        and dataset.durations == "declared"
     )
     folders = () if isinstance(dataset, DemoDataset) else walk_folders(dataset.folder)
     names = _digest("\n".join([at, *inside]) for at, inside in folders)
     videos, trouble = None, ""
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # what is remarked is for the log of the job
+        with contextlib.redirect_stderr(
+            io.StringIO()
+        ):  # what is remarked is for the log of the job
             videos = None if unlistable else list_dataset(dataset, seed)
     except BadInput as error:
         trouble = str(error)
     if videos is None:
         whole = _digest([as_json(dataset), str(seed), names, *_files_of(dataset)])
-        return State(whole, whole, {name: whole for part in PARTS for name in dataset.shard_names(part)}, trouble)
+        return State(
+            whole,
+            whole,
+            {name: whole for part in PARTS for name in dataset.shard_names(part)},
+            trouble,
+        )
     if not any(video.usable for video in videos) and not isinstance(dataset, DemoDataset):
-        trouble = f"{dataset.folder.absolute()}: none of the {len(videos):,} videos that are listed is there"
-    digests = {name: hashlib.blake2b(digest_size=8) for part in PARTS for name in dataset.shard_names(part)}
+        trouble = (
+            f"{dataset.folder.absolute()}: none of the {len(videos):,} videos that are listed is "
+            "there"
+        )
+    digests = {
+        name: hashlib.blake2b(digest_size=8) for part in PARTS for name in dataset.shard_names(part)
+    }
     as_large: dict[int, str] = {}  # for each size, the state of all videos so far
     for name, video in shard_names(videos, dataset):
         size, time = _size_and_time(video.file) if video.usable else (-1, 0)

@@ -1,4 +1,7 @@
-"""Lists of videos and of classes as data sets bring them: any line ending, names beside numbers, columns by name or place."""
+"""Lists of videos and of classes as data sets bring them.
+
+Any line ending, names beside numbers, columns by name or place.
+"""
 
 import csv
 import io
@@ -25,19 +28,24 @@ def read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; expected a list, one video or class a line") from None
+        raise BadInput(
+            f"{path}: {error.strerror}; expected a list, one video or class a line"
+        ) from None
     lines = text.replace("\r\n", "\n").rstrip().split("\n")
     if lines == [""]:
         raise BadInput(f"{path}: it is empty; expected a list, one video or class a line")
     return lines
 
 
-def read_rows(path: Path, columns: Sequence[str], delimiter: str = "", header: bool = True) -> list[dict[str, str]]:
+def read_rows(
+    path: Path, columns: Sequence[str], delimiter: str = "", header: bool = True
+) -> list[dict[str, str]]:
     """The rows of a csv or tsv, each with at least these columns; further ones are kept.
 
     Args:
         path: the table; empty lines are passed over.
-        columns: names, of the header; or places counted from 0, such as "0", where there is no header.
+        columns: names, of the header; or places counted from 0, such as "0", where there is no
+            header.
         delimiter: between columns; empty: a tab for .tsv, else a comma.
         header: whether the first line names the columns.
 
@@ -47,21 +55,39 @@ def read_rows(path: Path, columns: Sequence[str], delimiter: str = "", header: b
     csv.field_size_limit(1 << 30)
     text = "\n".join(read_lines(path)) + "\n"
     try:
-        found = list(csv.reader(io.StringIO(text), delimiter=delimiter or ("\t" if path.suffix == ".tsv" else ","), strict=True))
+        found = list(
+            csv.reader(
+                io.StringIO(text),
+                delimiter=delimiter or ("\t" if path.suffix == ".tsv" else ","),
+                strict=True,
+            )
+        )
     except csv.Error as error:
         raise BadInput(f"{path}: not a table ({error})") from None
-    names = [name.strip() for name in found[0]] if header else [str(place) for place in range(max(map(len, found)))]
+    names = (
+        [name.strip() for name in found[0]]
+        if header
+        else [str(place) for place in range(max(map(len, found)))]
+    )
     if missing := [column for column in columns if column not in names]:
-        raise BadInput(f"{path}: no column {missing[0]!r}; its columns are {', '.join(map(repr, names))}")
+        raise BadInput(
+            f"{path}: no column {missing[0]!r}; its columns are {', '.join(map(repr, names))}"
+        )
     if twice := [column for column in columns if names.count(column) > 1]:
-        raise BadInput(f"{path}: column {twice[0]!r} stands there twice; its columns are {', '.join(map(repr, names))}")
+        raise BadInput(
+            f"{path}: column {twice[0]!r} stands there twice; its columns are "
+            f"{', '.join(map(repr, names))}"
+        )
     rows = []
     for number, row in enumerate(found[header:], start=1 + header):
         if not row:
             continue
         cells = dict(zip(names, (cell.strip() for cell in row), strict=False))
         if short := [column for column in columns if column not in cells]:
-            raise BadInput(f"{path}: line {number} has {len(row)} columns, so no {short[0]!r}; expected {', '.join(columns)}")
+            raise BadInput(
+                f"{path}: line {number} has {len(row)} columns, so no {short[0]!r}; expected "
+                f"{', '.join(columns)}"
+            )
         rows.append(cells)
     return rows
 
@@ -123,7 +149,8 @@ class Classes:
         name = self._names.get(int(number)) if number.isascii() and number.isdigit() else None
         if name is None:
             raise BadInput(
-                f"{where}: class {number!r} is not in {self._path}, whose numbers are {min(self._names)} to {max(self._names)}"
+                f"{where}: class {number!r} is not in {self._path}, whose numbers are "
+                f"{min(self._names)} to {max(self._names)}"
             )
         return name
 
@@ -132,7 +159,8 @@ class Classes:
         return name if name in self._exact else self._plain.get(plain(name))
 
     def confirm(self, number: str, name: str, where: str) -> str:
-        """The name of a number that a list names as well; a name that is no class at all says nothing.
+        """The name of a number that a list names as well; a name that is no class at all says
+        nothing.
 
         Raises:
             BadInput: if the two are different classes: the list counts them in another order.
@@ -147,25 +175,35 @@ class Classes:
 
 
 def read_classes(path: Path) -> Classes:
-    """Classes with their numbers: `number name` a line, a csv or tsv with a header, or names alone, counted from 0.
+    """Classes with their numbers: `number name` a line, a csv or tsv with a header, or names alone,
+    counted from 0.
 
     Raises:
-        BadInput: if it is none of these, some lines have numbers and some not, or a number or name stands there twice.
+        BadInput: if it is none of these, some lines have numbers and some not, or a number or name
+            stands there twice.
     """
     lines = read_lines(path)
     if path.suffix in (".csv", ".tsv"):
         rows = [list(row.values()) for row in read_rows(path, ())]
         lines = [" ".join(row) for row in rows]
     if blank := [number for number, line in enumerate(lines, start=1) if not line.strip()]:
-        raise BadInput(f"{path}: line {blank[0]} is empty, so the numbers after it are not certain; remove it")
+        raise BadInput(
+            f"{path}: line {blank[0]} is empty, so the numbers after it are not certain; remove it"
+        )
     numbered = [re.fullmatch(r"\s*([0-9]{1,9})[\s,]\s*(.*\S)\s*", line) for line in lines]
     if not any(numbered):
         return Classes(path, {number: line.strip() for number, line in enumerate(lines)})
     if without := [line for line, match in zip(lines, numbered, strict=True) if not match]:
-        raise BadInput(f"{path}: {without[0]!r} has no number, other lines have; expected `number name` on each, or on none")
+        raise BadInput(
+            f"{path}: {without[0]!r} has no number, other lines have; expected `number name` on "
+            "each, or on none"
+        )
     names: dict[int, str] = {}
     for match in filter(None, numbered):
         if int(match[1]) in names:
-            raise BadInput(f"{path}: number {match[1]} stands there twice: {names[int(match[1])]!r} and {match[2]!r}")
+            raise BadInput(
+                f"{path}: number {match[1]} stands there twice: {names[int(match[1])]!r} and "
+                f"{match[2]!r}"
+            )
         names[int(match[1])] = match[2]
     return Classes(path, names)

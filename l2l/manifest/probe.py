@@ -1,6 +1,8 @@
-"""What a file declares of itself, read without decoding, in a child process: a demuxer that hangs or crashes costs one file.
+"""What a file declares of itself, read without decoding, in a child process: a demuxer that hangs
+or crashes costs one file.
 
-`python -m l2l.manifest.probe` is the child: paths come in, facts go out, both as one line of JSON for a file.
+`python -m l2l.manifest.probe` is the child: paths come in, facts go out, both as one line of JSON
+for a file.
 """
 
 import contextlib
@@ -26,7 +28,11 @@ TIME_LIMIT_SECONDS = 60.0  # for one file
 MEMORY_LIMIT_BYTES = 4 << 30  # of the child
 MICROSECONDS = 1_000_000
 MATROSKA = "matroska,webm"
-TIMED_AS_A_WHOLE = (MATROSKA, "flv", "asf")  # declare one duration, which may be that of sound that outlasts the pictures
+TIMED_AS_A_WHOLE = (
+    MATROSKA,
+    "flv",
+    "asf",
+)  # declare one duration, which may be that of sound that outlasts the pictures
 CUT_SHORT_SECONDS = 0.5
 LATE_SECONDS = 0.1  # after which a late start is remarked
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by ffmpeg's numbers
@@ -49,8 +55,11 @@ class Facts:
     fingerprint: str = ""
 
 
-def probe_files(paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS) -> Iterator[Facts]:
-    """The facts of each file, in the order given. A file that cannot be read gives its status and reason, never an exception.
+def probe_files(
+    paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS
+) -> Iterator[Facts]:
+    """The facts of each file, in the order given. A file that cannot be read gives its status and
+    reason, never an exception.
 
     Raises:
         KilledError: if the process that opens the files was ended from outside.
@@ -90,10 +99,16 @@ class _Child:
         ended = self._end()
         if ended in KILLED:
             raise KilledError(f"{path}: the process that opens it")
-        return Facts("refused", f"opening it ends the demuxer ({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})")
+        return Facts(
+            "refused",
+            "opening it ends the demuxer "
+            f"({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})",
+        )
 
     def _start(self) -> subprocess.Popen[bytes]:
-        where = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)  # it has to find what this process found
+        where = os.pathsep.join(
+            part or str(Path.cwd()) for part in sys.path
+        )  # it has to find what this process found
         process = subprocess.Popen(
             CHILD,
             stdin=subprocess.PIPE,
@@ -103,8 +118,13 @@ class _Child:
             start_new_session=True,
         )
         assert process.stdout is not None
-        if not process.stdout.readline():  # said once it is ready: how long that takes on a busy machine is no file's fault
-            raise BadInput("the process that opens videos does not start: `python -m l2l doctor` says what is amiss")
+        if (
+            not process.stdout.readline()
+        ):  # said once it is ready: how long that takes on a busy machine is no file's fault
+            raise BadInput(
+                "the process that opens videos does not start: `python -m l2l doctor` says what "
+                "is amiss"
+            )
         return process
 
     def _end(self) -> int:
@@ -127,12 +147,15 @@ class CutShortError(Exception):
 def facts_of(path: Path) -> Facts:
     """The facts of one file, read in this process.
 
-    The pictures are the largest stream of video that is no attached picture (the first of equals), the sound the first of audio.
+    The pictures are the largest stream of video that is no attached picture (the first of equals),
+    the sound the first of audio.
     """
     try:
         fingerprint, head = fingerprint_of(path)
     except FileNotFoundError:
-        return Facts("missing", "a link to a file that is not there" if path.is_symlink() else "no such file")
+        return Facts(
+            "missing", "a link to a file that is not there" if path.is_symlink() else "no such file"
+        )
     except OSError as error:
         return Facts("refused", f"it cannot be read: {error.strerror or error}")
     except ValueError as error:
@@ -188,19 +211,33 @@ def _declared(container: Any) -> Facts:
     import av
 
     attached = av.stream.Disposition.attached_pic
-    pictures = [s for s in container.streams.video if not s.disposition & attached and s.codec_context and s.codec_context.width]
+    pictures = [
+        s
+        for s in container.streams.video
+        if not s.disposition & attached and s.codec_context and s.codec_context.width
+    ]
     sounds = [s for s in container.streams.audio if s.codec_context]
     facts = Facts()
     if sounds:
-        audio = f"{sounds[0].codec_context.sample_rate} Hz, {sounds[0].codec_context.channels} channels"
+        audio = (
+            f"{sounds[0].codec_context.sample_rate} Hz, {sounds[0].codec_context.channels} channels"
+        )
         facts = Facts(audio=audio, audio_stream=sounds[0].index)
     if not pictures:
-        return dataclasses.replace(facts, status="refused", reason="no video stream that can be decoded")
+        return dataclasses.replace(
+            facts, status="refused", reason="no video stream that can be decoded"
+        )
     stream = max(pictures, key=lambda s: s.codec_context.width * s.codec_context.height)
     begin = _begin_seconds(stream, container)
-    remarks = [f"its pictures start at {begin:.1f} s; the first is shown until then"] if begin > LATE_SECONDS else []
+    remarks = (
+        [f"its pictures start at {begin:.1f} s; the first is shown until then"]
+        if begin > LATE_SECONDS
+        else []
+    )
     if curve := HDR.get(stream.codec_context.color_trc):
-        remarks.append(f"its pictures are HDR ({curve}); they are shown as stored, without tone mapping")
+        remarks.append(
+            f"its pictures are HDR ({curve}); they are shown as stored, without tone mapping"
+        )
     return dataclasses.replace(
         facts,
         reason="; ".join(remarks),
@@ -223,14 +260,21 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
     """Where the pictures end, from the video's time zero; 0 where nothing is declared.
 
     Raises:
-        CutShortError: if only an end of all streams together is declared, and no packet of any reaches it.
+        CutShortError: if only an end of all streams together is declared, and no packet of any
+            reaches it.
     """
     kind = container.format.name
-    if kind == "mpeg":  # declares nothing; what is estimated ends with the last time stamp, pictures too early
+    if (
+        kind == "mpeg"
+    ):  # declares nothing; what is estimated ends with the last time stamp, pictures too early
         return 0.0
     # where time begins late, some writers count the duration from there, others from zero
     late = kind == MATROSKA and abs(container.start_time or 0) > LATE_SECONDS * MICROSECONDS
-    if kind == MATROSKA and not late and (tagged := _tagged_seconds(stream.metadata.get("DURATION", ""))):
+    if (
+        kind == MATROSKA
+        and not late
+        and (tagged := _tagged_seconds(stream.metadata.get("DURATION", "")))
+    ):
         return tagged
     if kind in TIMED_AS_A_WHOLE and container.duration and (late or len(container.streams) > 1):
         return _last_packet_seconds(stream, container)
@@ -240,7 +284,10 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
 
 
 def _tagged_seconds(tag: str) -> float:
-    """The seconds of such as 00:00:10.381000000, which is what Matroska's own tag holds; 0 for anything else."""
+    """The seconds of such as 00:00:10.381000000, which is what Matroska's own tag holds.
+
+    0 for anything else.
+    """
     parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag)
     hours, minutes, seconds = (float(part) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
     return 3600 * hours + 60 * minutes + seconds
@@ -254,12 +301,17 @@ def _last_packet_seconds(stream: Any, container: Any) -> float:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - start
             ends[packet.stream.index] = max(ends[packet.stream.index], end)
     lasts = [float(each.duration * each.time_base) for each in container.streams if each.duration]
-    # ASF gives each stream the duration of the whole; that of the container is then too long by a late start
+    # ASF gives each stream the duration of the whole; that of the container is then too long by a
+    # late start
     declared = max(lasts, default=container.duration / MICROSECONDS)
-    if container.format.name != "flv" and 0 < start < declared:  # which alone counts from where it starts
+    if (
+        container.format.name != "flv" and 0 < start < declared
+    ):  # which alone counts from where it starts
         declared -= start
     if max(ends.values()) < declared - CUT_SHORT_SECONDS:
-        raise CutShortError(f"its packets end at {max(ends.values()):.1f} s of {declared:.1f} s declared")
+        raise CutShortError(
+            f"its packets end at {max(ends.values()):.1f} s of {declared:.1f} s declared"
+        )
     return ends[stream.index]
 
 

@@ -1,9 +1,13 @@
-"""A shard's media in one HDF5 file: pictures as JPEG bytes and sound as int16, each flat with offsets.
+"""A shard's media in one HDF5 file: pictures as JPEG bytes, sound as int16, flat with offsets.
 
-videos/id, status, reason, frames, moments   (videos,)       all videos of the shard, in the manifest's order
-videos/first_picture, first_sample, first_run (videos + 1,)  where a video's part of the flat arrays starts
-pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)    JPEG; raw rows for `lossless`
-sound/samples (samples,) int16   sound/runs (runs, 2)        mono 16 kHz; spans that were really decoded, from the video's zero
+videos/id, status, reason, frames, moments   (videos,)
+    all videos of the shard, in the manifest's order
+videos/first_picture, first_sample, first_run (videos + 1,)
+    where a video's part of the flat arrays starts
+pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)
+    JPEG; raw rows for `lossless`
+sound/samples (samples,) int16   sound/runs (runs, 2)
+    mono 16 kHz; spans that were really decoded, from the video's zero
 """
 
 import contextlib
@@ -28,12 +32,28 @@ FLUSH_BYTES = 1 << 24
 
 
 class _Flat:
-    """An array on disk that grows by its first axis; what is appended is gathered, so that chunks are written once."""
+    """An array on disk that grows by its first axis.
 
-    def __init__(self, group: h5py.Group, name: str, dtype: type, axes: str, unit: str = "", width: int | None = None) -> None:
+    What is appended is gathered, so that chunks are written once.
+    """
+
+    def __init__(
+        self,
+        group: h5py.Group,
+        name: str,
+        dtype: type,
+        axes: str,
+        unit: str = "",
+        width: int | None = None,
+    ) -> None:
         row = () if width is None else (width,)
         rows = CHUNK_BYTES // (np.dtype(dtype).itemsize * (width or 1))
-        options = {"shape": (0, *row), "maxshape": (None, *row), "chunks": (rows, *row), "dtype": dtype}
+        options = {
+            "shape": (0, *row),
+            "maxshape": (None, *row),
+            "chunks": (rows, *row),
+            "dtype": dtype,
+        }
         self.array = group.create_dataset(name, fletcher32=True, **options)
         self.array.attrs["axes"] = axes
         if unit:
@@ -74,15 +94,21 @@ class MediaWriter:
         self._firsts = [(0, 0, 0)]
 
     def add(self, video: Video, decoded: Decoded) -> None:
-        """Add a decoded video with the state and reason it was decoded to; one that is unusable adds only those.
+        """Add a decoded video with the state and reason it was decoded to; one that is unusable
+        adds only those.
 
         Raises:
             ValueError: if the pictures are not those that this file holds.
         """
         pictures = self._wanted(decoded) if decoded.frames else decoded.pictures[:0]
-        if decoded.frames and pictures.shape[1:] != (self._media.frame_pixels, self._media.frame_pixels, 3):
+        if decoded.frames and pictures.shape[1:] != (
+            self._media.frame_pixels,
+            self._media.frame_pixels,
+            3,
+        ):
             raise ValueError(
-                f"{video.video}: pictures of {pictures.shape[1:]}, expected a side of {self._media.frame_pixels} pixels"
+                f"{video.video}: pictures of {pictures.shape[1:]}, expected a side of "
+                f"{self._media.frame_pixels} pixels"
             )
         encoded = [encode(picture, self._media.jpeg_quality) for picture in pictures]
         ends = self._bytes.count + np.cumsum([len(picture) for picture in encoded], dtype=np.int64)
@@ -116,15 +142,22 @@ class MediaWriter:
         for column, name in enumerate(("id", "status", "reason")):
             add_texts(videos, name, [str(row[column]) for row in self._rows], ["video"])
         for column, name in ((3, "frames"), (4, "moments")):
-            add_array(videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"])
+            add_array(
+                videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"]
+            )
         firsts = np.array(self._firsts, np.int64)
         for column, name in enumerate(("first_picture", "first_sample", "first_run")):
             add_array(videos, name, firsts[:, column].copy(), ["video"])
 
 
 @contextlib.contextmanager
-def write_media(path: Path, media: Media, clips_stored: bool, made_by: str = MADE_BY) -> Iterator[MediaWriter]:
-    """Open a media file for writing; it appears, whole, when the block ends well. Memory stays flat: videos go to disk."""
+def write_media(
+    path: Path, media: Media, clips_stored: bool, made_by: str = MADE_BY
+) -> Iterator[MediaWriter]:
+    """Open a media file for writing; it appears, whole, when the block ends well.
+
+    Memory stays flat: videos go to disk.
+    """
     attributes = {"made_by": made_by, "config": as_json(media), "clips_stored": clips_stored}
     with write_hdf5(path, KIND, LAYOUT, attributes) as file:
         writer = MediaWriter(file, media, clips_stored)
@@ -141,13 +174,23 @@ class MediaReader:
         self.clips_stored = bool(file.attrs["clips_stored"])
         ids, states, reasons = (read_texts(table, name) for name in ("id", "status", "reason"))
         moments = table["moments"][:].tolist()
-        self.states: dict[str, tuple[str, str]] = {i: (s, r) for i, s, r in zip(ids, states, reasons, strict=True)}
-        self.videos: tuple[str, ...] = tuple(i for i, count in zip(ids, moments, strict=True) if count)
+        self.states: dict[str, tuple[str, str]] = {
+            i: (s, r) for i, s, r in zip(ids, states, reasons, strict=True)
+        }
+        self.videos: tuple[str, ...] = tuple(
+            i for i, count in zip(ids, moments, strict=True) if count
+        )
         self._row = {video: row for row, video in enumerate(ids)}
         self._moments = moments
         self._frames = table["frames"][:].tolist()
-        self._first = {name: table["first_" + name][:].tolist() for name in ("picture", "sample", "run")}
-        self._bytes, self._samples, self._runs = file["pictures/bytes"], file["sound/samples"], file["sound/runs"][:]
+        self._first = {
+            name: table["first_" + name][:].tolist() for name in ("picture", "sample", "run")
+        }
+        self._bytes, self._samples, self._runs = (
+            file["pictures/bytes"],
+            file["sound/samples"],
+            file["sound/runs"][:],
+        )
         self._offsets = file["pictures/offsets"][:]
 
     @property
@@ -174,7 +217,8 @@ class MediaReader:
         return self._pictures(video, np.array([moment * step]))[0]
 
     def clip(self, video: str, moment: int) -> np.ndarray:
-        """A moment's clip, uint8 (clip_frames, side, side, 3); a video shorter than a clip is padded by its last frame.
+        """A moment's clip, uint8 (clip_frames, side, side, 3); a video shorter than a clip is
+        padded by its last frame.
 
         Raises:
             IndexError: if the video has no such moment.
@@ -209,13 +253,16 @@ class MediaReader:
             raise IndexError(f"{video}: no moment {moment}, it has {self.moments(video)}")
 
     def _pictures(self, video: str, which: np.ndarray) -> np.ndarray:
-        """Rising, not necessarily distinct pictures of a video, uint8 (pictures, side, side, 3), read at one go."""
+        """Rising, not necessarily distinct pictures of a video, uint8 (pictures, side, side, 3),
+        read at one go.
+        """
         which = which + self._part("picture", video)[0]
         start, stop = self._offsets[which], self._offsets[which + 1]
         stored = self._bytes[start[0] : stop[-1]].tobytes()
         side, quality = self.config.frame_pixels, self.config.jpeg_quality
         decoded = {
-            b: decode_picture(stored[b - start[0] : e - start[0]], side, quality) for b, e in set(zip(start, stop, strict=True))
+            b: decode_picture(stored[b - start[0] : e - start[0]], side, quality)
+            for b, e in set(zip(start, stop, strict=True))
         }
         return np.stack([decoded[begin] for begin in start])
 
@@ -225,18 +272,23 @@ def read_media(path: Path) -> Iterator[MediaReader]:
     """Open a media file.
 
     Raises:
-        BadInput: if it is missing, not whole, of another kind or layout, or damaged (also while it is read).
+        BadInput: if it is missing, not whole, of another kind or layout, or damaged (also while it
+            is read).
     """
     with read_store(path, KIND, LAYOUT, MediaReader) as reader:
         yield reader
 
 
 def encode(picture: np.ndarray, quality: int | str) -> bytes:
-    """A picture, uint8 (side, side, 3), as JPEG (colour at full size from quality 95 on), or its raw bytes for `lossless`."""
+    """A picture, uint8 (side, side, 3), as JPEG (colour at full size from quality 95 on), or its
+    raw bytes for `lossless`.
+    """
     if quality == "lossless":
         return picture.tobytes()
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling="4:4:4" if int(quality) >= 95 else "4:2:0")
+    Image.fromarray(picture).save(
+        buffer, "JPEG", quality=quality, subsampling="4:4:4" if int(quality) >= 95 else "4:2:0"
+    )
     return buffer.getvalue()
 
 

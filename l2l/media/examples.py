@@ -16,7 +16,9 @@ class Example:
     label: int
 
 
-def labelled_moments(videos: Sequence[Video], counts: Mapping[str, int], classes: Sequence[str], split: str) -> list[Example]:
+def labelled_moments(
+    videos: Sequence[Video], counts: Mapping[str, int], classes: Sequence[str], split: str
+) -> list[Example]:
     """The moments of a split's usable videos that show a labelled action.
 
     Args:
@@ -26,8 +28,8 @@ def labelled_moments(videos: Sequence[Video], counts: Mapping[str, int], classes
         split: train, val or test.
 
     Returns:
-        One example for each moment that lies inside a segment, with that segment's label; where a video has no segments, all
-        its moments with its first label.
+        One example for each moment that lies inside a segment, with that segment's label; where a
+        video has no segments, all its moments with its first label.
     """
     number = {name: i for i, name in enumerate(classes)}
     examples = []
@@ -36,8 +38,13 @@ def labelled_moments(videos: Sequence[Video], counts: Mapping[str, int], classes
             continue
         count = counts[video.video]
         if not video.segments:
-            examples += [Example(video.video, moment, number[video.label]) for moment in range(count)]
+            examples += [
+                Example(video.video, moment, number[video.label]) for moment in range(count)
+            ]
         for label in sorted({segment.label for segment in video.segments}):
             spans = [(s.start_seconds, s.end_seconds) for s in video.segments if s.label == label]
-            examples += [Example(video.video, moment, number[label]) for moment in moments_inside(spans, count)]
+            examples += [
+                Example(video.video, moment, number[label])
+                for moment in moments_inside(spans, count)
+            ]
     return examples

@@ -1,7 +1,8 @@
 """The ffmpeg program: where it is, and one small runner for it.
 
-The runner goes through no shell and gives ffmpeg no standard input; it reads all outputs at once, so that none can block another,
-keeps only so much of the log, bounds processor time and memory, and kills the whole process group when time or bytes run out.
+The runner goes through no shell and gives ffmpeg no standard input; it reads all outputs at once,
+so that none can block another, keeps only so much of the log, bounds processor time and memory, and
+kills the whole process group when time or bytes run out.
 """
 
 import contextlib
@@ -25,14 +26,22 @@ from l2l.errors import KILLED, BadInput, KilledError
 KEPT_COMPLAINTS = 20  # of one part of ffmpeg
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
-MEMORY_LIMIT_BYTES = 4 << 30  # of address space: 8k pictures of 10 bits fit, those of a header that lies do not
-_BACKWARDS = r"^\[(?!in#\d+/mpeg|mpeg).* DTS -?\d+ < -?\d+ out of order"  # broadcasts alone may begin their time again
-_COMPLAINT = re.compile(rf"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)|{_BACKWARDS}")
-_MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")  # to which output, with the codec and its decoder
+MEMORY_LIMIT_BYTES = (
+    4 << 30
+)  # of address space: 8k pictures of 10 bits fit, those of a header that lies do not
+# broadcasts alone may begin their time again
+_BACKWARDS = r"^\[(?!in#\d+/mpeg|mpeg).* DTS -?\d+ < -?\d+ out of order"
+_COMPLAINT = re.compile(
+    rf"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)|{_BACKWARDS}"
+)
+_MAPPED = re.compile(
+    r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)"
+)  # to which output, with the codec and its decoder
 _GRID = re.compile(r"\d+ frames in, (\d+) frames out")
 _TORN = re.compile(r"\[[a-z]+\]  ")
 _TOLD_TO_END = re.compile(r"(\[info\] )?Exiting normally, received signal")
-_REPORT = "FFREPORT"  # the variable by which ffmpeg is told where to write its report and how much; 40 is verbose
+# the variable by which ffmpeg is told where to write its report and how much; 40 is verbose
+_REPORT = "FFREPORT"
 
 
 class FfmpegStopped(Exception):
@@ -43,15 +52,23 @@ class FfmpegStopped(Exception):
 class Log:
     """What ffmpeg said: who complained of what, and what else is asked of its report.
 
-    Its parts run at once, and one may finish the line that another began: so complaints are read where nothing but warnings and
-    errors is written. These come in whole lines, but for warnings of features that are missing, which come in two pieces.
+    Its parts run at once, and one may finish the line that another began: so complaints are read
+        where nothing but warnings and errors is written. These come in whole lines, but for
+        warnings of features that are missing, which come in two pieces.
     """
 
-    complaints: dict[str, list[str]] = field(default_factory=dict)  # the first of each part, by its name and address
-    opening: set[str] = field(default_factory=set)  # the parts that complained while the file was looked over
-    decoders: dict[int, str] = field(default_factory=dict)  # of each stream that is read, by its index
+    complaints: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # the first of each part, by its name and address
+    opening: set[str] = field(
+        default_factory=set
+    )  # the parts that complained while the file was looked over
+    decoders: dict[int, str] = field(
+        default_factory=dict
+    )  # of each stream that is read, by its index
     grid_frames: int = 0  # that the fps filter gave, told when it is torn down; 0 if it never ran
-    torn: bool = False  # a complaint may have come between the two pieces of a warning, and is then not known as one
+    # a complaint may have come between the two pieces of a warning, and is then not known as one
+    torn: bool = False
     told_to_end: bool = False  # by a signal that ffmpeg heeds
 
     def complain(self, line: str) -> None:
@@ -80,7 +97,10 @@ class Log:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended by itself. Its exit code is no verdict: ffmpeg ends with 0 on files cut in half."""
+    """A run that ended by itself.
+
+    Its exit code is no verdict: ffmpeg ends with 0 on files cut in half.
+    """
 
     exit_code: int
     outputs: tuple[bytearray, ...]
@@ -101,13 +121,21 @@ def ffmpeg_program() -> Path:
 
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):
-        raise BadInput("no ffmpeg: put one on PATH, or `pip install imageio-ffmpeg`, which carries one") from None
+        raise BadInput(
+            "no ffmpeg: put one on PATH, or `pip install imageio-ffmpeg`, which carries one"
+        ) from None
 
 
 @functools.cache
 def ffmpeg_version() -> str:
     """The version that `ffmpeg_program` calls itself, such as 7.1.1."""
-    said = subprocess.run([ffmpeg_program(), "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [ffmpeg_program(), "-version"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     words = said.stdout.split()
     return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
 
@@ -127,8 +155,10 @@ def run_ffmpeg(
         outputs: the NAMEs, in the order in which their bytes are returned.
         most_bytes: of one output; beyond, the run is ended.
         time_limit_seconds: of wall time.
-        cpu_limit_seconds: of processor time, all its threads together; None: as much as of wall time.
-        memory_limit_bytes: of its address space. This and processor time are bounded on Linux alone.
+        cpu_limit_seconds: of processor time, all its threads together; None: as much as of wall
+            time.
+        memory_limit_bytes: of its address space. This and processor time are bounded on Linux
+            alone.
 
     Raises:
         FfmpegStopped: if it ran out of time, of bytes or of memory.
@@ -136,7 +166,11 @@ def run_ffmpeg(
     """
     pipes = {name: os.pipe() for name in (*outputs, _REPORT)}
     place = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
-    argv = [str(ffmpeg_program()), "-nostdin", *(place.get(argument, argument) for argument in arguments)]
+    argv = [
+        str(ffmpeg_program()),
+        "-nostdin",
+        *(place.get(argument, argument) for argument in arguments),
+    ]
     try:
         process = _start(argv, [write for _, write in pipes.values()], pipes[_REPORT][1])
     finally:
@@ -158,7 +192,8 @@ def run_ffmpeg(
                     return
 
     threads = [
-        threading.Thread(target=gather, args=(read, into)) for (read, _), into in zip(pipes.values(), gathered, strict=True)
+        threading.Thread(target=gather, args=(read, into))
+        for (read, _), into in zip(pipes.values(), gathered, strict=True)
     ]
     threads.append(threading.Thread(target=_read_lines, args=(process.stderr, log.complain)))
     threads.append(threading.Thread(target=_read_lines, args=(report, log.report)))
@@ -169,12 +204,16 @@ def run_ffmpeg(
             raise FfmpegStopped(f"not done within {time_limit_seconds:g} s") from None
     if overflow.is_set():
         raise FfmpegStopped(f"it decodes to more than {most_bytes / 1e6:.0f} MB")
-    if process.returncode == -signal.SIGKILL and spent_seconds > cpu_seconds - 1:  # it is looked at once in a while
+    if (
+        process.returncode == -signal.SIGKILL and spent_seconds > cpu_seconds - 1
+    ):  # it is looked at once in a while
         raise FfmpegStopped(f"it takes more than {cpu_seconds} s of processor time")
     if process.returncode in KILLED or log.told_to_end:
         raise KilledError("ffmpeg")
     if log.complains("Cannot allocate memory"):  # ffmpeg would go on with the next picture
-        raise FfmpegStopped(f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory")
+        raise FfmpegStopped(
+            f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory"
+        )
     return Finished(process.returncode, gathered, log)
 
 
@@ -185,7 +224,10 @@ def speaker(line: str) -> str:
 
 
 def _part(line: str) -> str:
-    """The part of ffmpeg that says this, with its address: a decoder that looks a file over is not the one that decodes it."""
+    """The part of ffmpeg that says this, with its address.
+
+    A decoder that looks a file over is not the one that decodes it.
+    """
     return line.partition("]")[0]
 
 
@@ -202,7 +244,10 @@ def _start(argv: Sequence[str], pass_fds: Sequence[int], report: int) -> subproc
 
 
 def _bound(process: subprocess.Popen[bytes], cpu_seconds: int, memory_bytes: int) -> None:
-    """Bound a process that has just been started; the system ends it without asking when its processor time is over."""
+    """Bound a process that has just been started.
+
+    The system ends it without asking when its processor time is over.
+    """
     if sys.platform == "linux":
         import resource
 
@@ -214,7 +259,8 @@ def _bound(process: subprocess.Popen[bytes], cpu_seconds: int, memory_bytes: int
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> float:
-    """Wait until a process has ended: the processor time that it took, 0 where the system does not tell.
+    """Wait until a process has ended: the processor time that it took, 0 where the system does not
+    tell.
 
     Raises:
         subprocess.TimeoutExpired: if it goes on for longer.
@@ -236,8 +282,13 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> float:
 
 
 @contextlib.contextmanager
-def _running(process: subprocess.Popen[bytes], threads: Sequence[threading.Thread]) -> Iterator[None]:
-    """Read all that the process writes while the block runs; nothing of it is left behind, however the block ends."""
+def _running(
+    process: subprocess.Popen[bytes], threads: Sequence[threading.Thread]
+) -> Iterator[None]:
+    """Read all that the process writes while the block runs.
+
+    Nothing of it is left behind, however the block ends.
+    """
     for thread in threads:
         thread.start()
     try:

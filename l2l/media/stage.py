@@ -19,15 +19,21 @@ from l2l.stores import MADE_BY
 
 
 def decode_videos(
-    manifest: Path, media: Path, config: Media, role: Literal["source", "target", "both"], threads: int = 1
+    manifest: Path,
+    media: Path,
+    config: Media,
+    role: Literal["source", "target", "both"],
+    threads: int = 1,
 ) -> None:
-    """Decode every usable video of a shard to pictures at 30 fps grid times and 16 kHz mono sound, HDF5.
+    """Decode every usable video of a shard to pictures at 30 fps grid times and 16 kHz mono sound,
+    HDF5.
 
     Args:
         manifest: the shard's table of videos.
         media: the HDF5 file to write.
         config: size and spacing of the pictures, quality, time limit.
-        role: the data set's; a source whose clips are stored keeps all pictures of its clips, else the first of each moment.
+        role: the data set's; a source whose clips are stored keeps all pictures of its clips, else
+            the first of each moment.
         threads: videos decoded at once, each by one ffmpeg with one thread.
     """
     videos = read_videos(manifest)
@@ -38,7 +44,12 @@ def decode_videos(
             if decoded is None:
                 writer.add_unusable(video, video.status, video.reason)
             else:  # what was remarked when it was listed holds still
-                writer.add(video, replace(decoded, reason="; ".join(filter(None, [decoded.reason, video.reason]))))
+                writer.add(
+                    video,
+                    replace(
+                        decoded, reason="; ".join(filter(None, [decoded.reason, video.reason]))
+                    ),
+                )
 
 
 def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manifest) -> None:
@@ -51,7 +62,8 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
         config: how many videos may be unusable.
 
     Raises:
-        BadInput: if more are, the table being written beside with `.refused` in its name; or if the media files lack a video.
+        BadInput: if more are, the table being written beside with `.refused` in its name; or if the
+            media files lack a video.
     """
     states: dict[str, tuple[str, str]] = {}
     for path in media:
@@ -59,7 +71,10 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
             states |= shard.states
     listed = read_videos(manifest)
     check_videos(media[0].parent, states, [video.video for video in listed])
-    final = [video._replace(status=states[video.video][0], reason=states[video.video][1]) for video in listed]
+    final = [
+        video._replace(status=states[video.video][0], reason=states[video.video][1])
+        for video in listed
+    ]
     check_usable(final, videos, config, "after decoding")
     write_videos(videos, final)
 
@@ -67,11 +82,16 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
 def _decode_in_order(
     videos: list[Video], config: Media, clips_stored: bool, threads: int
 ) -> Iterator[tuple[Video, Decoded | None]]:
-    """Each video with what it decodes to, None if it is known to be unusable; one more than `threads` are held at once."""
+    """Each video with what it decodes to, None if it is known to be unusable.
+
+    One more than `threads` are held at once.
+    """
     waiting: deque[tuple[Video, Future[Decoded] | None]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for video in videos:
-            waiting.append((video, pool.submit(_decode, video, config, clips_stored) if video.usable else None))
+            waiting.append(
+                (video, pool.submit(_decode, video, config, clips_stored) if video.usable else None)
+            )
             if len(waiting) > threads:
                 yield _first(waiting)
         while waiting:

@@ -1,4 +1,7 @@
-"""What state a decoded video is in, and why, in plain words. ffmpeg's exit code is no verdict: what it gave and said is."""
+"""What state a decoded video is in, and why, in plain words.
+
+Ffmpeg's exit code is no verdict: what it gave and said is.
+"""
 
 import re
 from collections.abc import Iterable
@@ -9,13 +12,21 @@ from l2l.media.ffmpeg import Finished, Log, speaker
 
 TOLERANCE_SECONDS = 0.25  # declared and decoded ends of whole files differ by a frame or two
 TOLERANCE_PART = 0.01
-_CUT = re.compile("partial file|File ended prematurely")  # as the demuxers of MP4 and of Matroska say it
+_CUT = re.compile(
+    "partial file|File ended prematurely"
+)  # as the demuxers of MP4 and of Matroska say it
 _STREAM = re.compile(r"ist#0:(\d+)/| stream #?(?:0:)?(\d+)[:.]?(?: |$)")
 _OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "Parsed_")
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
 
 
-def judge(decoded: Decoded, finished: Finished, video_stream: int, audio_stream: int, duration_seconds: float) -> tuple[str, str]:
+def judge(
+    decoded: Decoded,
+    finished: Finished,
+    video_stream: int,
+    audio_stream: int,
+    duration_seconds: float,
+) -> tuple[str, str]:
     """State and reason of a video whose bytes were decoded without hitting a limit.
 
     Args:
@@ -30,25 +41,40 @@ def judge(decoded: Decoded, finished: Finished, video_stream: int, audio_stream:
         return damage
     state, remark = _sound(decoded, finished.log, audio_stream)
     if decoded.frames < decoded.grid.span_frames:
-        shorter = f"{decoded.frames} frames, a clip needs {decoded.grid.span_frames}: one moment, padded by the last frame"
+        shorter = (
+            f"{decoded.frames} frames, a clip needs {decoded.grid.span_frames}: one moment, "
+            "padded by the last frame"
+        )
         return "too_short", "; ".join(filter(None, [shorter, remark]))
     return state, remark
 
 
 def _damage(
-    decoded: Decoded, finished: Finished, video_stream: int, audio_stream: int, duration_seconds: float
+    decoded: Decoded,
+    finished: Finished,
+    video_stream: int,
+    audio_stream: int,
+    duration_seconds: float,
 ) -> tuple[str, str] | None:
     log = finished.log
     if not decoded.frames:
         why = _complaints(log, video_stream, None) or _in_order(log.complaints.values())
         return "corrupt", f"no picture can be decoded: {_plain(why)}"
     if len(decoded.pictures) != -(-decoded.frames // decoded.step):
-        return "corrupt", f"{len(decoded.pictures)} pictures came of {decoded.frames} frames, one in {decoded.step} expected"
+        return (
+            "corrupt",
+            f"{len(decoded.pictures)} pictures came of {decoded.frames} frames, one in "
+            f"{decoded.step} expected",
+        )
     longer = decoded.duration_seconds - duration_seconds
     tolerance = TOLERANCE_SECONDS + TOLERANCE_PART * duration_seconds
     if duration_seconds and abs(longer) > tolerance:
         state = "truncated" if longer < 0 else "corrupt"
-        return state, f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are declared"
+        return (
+            state,
+            f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are "
+            "declared",
+        )
     if any(_CUT.search(line) for line in _complaints(log, video_stream, audio_stream, None)):
         return "truncated", "the file ends before its last packet"
     if damage := _complaints(log, video_stream, None):
@@ -75,18 +101,29 @@ def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
 
 
 def _complaints(log: Log, *about: int | None) -> list[str]:
-    """What was said that tells of damage: in a stream, by its index, or in the file as a whole, None.
+    """What was said that tells of damage: in a stream, by its index, or in the file as a whole,
+    None.
 
-    While a file is looked over, decoders complain of what comes before the first key frame, which nobody decodes later; the
-    demuxer reads what it reads then only once.
+    While a file is looked over, decoders complain of what comes before the first key frame, which
+    nobody decodes later; the demuxer reads what it reads then only once.
     """
-    while_decoding = [told for part, told in log.complaints.items() if part not in log.opening or _demuxes(told[0])]
+    while_decoding = [
+        told
+        for part, told in log.complaints.items()
+        if part not in log.opening or _demuxes(told[0])
+    ]
     return [line for line in _in_order(while_decoding) if _stream_of(line, log) in about]
 
 
 def _in_order(complaints: Iterable[list[str]]) -> list[str]:
-    """Complaints by speaker and wording: parts of ffmpeg run at once, so the order of what they say differs from run to run."""
-    return sorted((line for told in complaints for line in told), key=lambda line: (speaker(line), _plain([line])))
+    """Complaints by speaker and wording.
+
+    Parts of ffmpeg run at once, so the order of what they say differs from run to run.
+    """
+    return sorted(
+        (line for told in complaints for line in told),
+        key=lambda line: (speaker(line), _plain([line])),
+    )
 
 
 def _demuxes(line: str) -> bool:

@@ -1,4 +1,7 @@
-"""The mels of a shard in HDF5: ``mel`` (moments, windows, bands), all videos one after another, and ``offset`` between them."""
+"""The mels of a shard in HDF5.
+
+``mel`` (moments, windows, bands), all videos one after another, and ``offset`` between them.
+"""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -14,8 +17,16 @@ from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, wr
 KIND, LAYOUT = "mels", 1
 
 
-def write_mels(path: Path, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], mels: Mels, shape: tuple[int, int]) -> None:
-    """Write a shard's mels, float16: for each video its mels (moments, windows, bands) and has_sound (moments,)."""
+def write_mels(
+    path: Path,
+    rows: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    mels: Mels,
+    shape: tuple[int, int],
+) -> None:
+    """Write a shard's mels, float16.
+
+    For each video its mels (moments, windows, bands) and has_sound (moments,).
+    """
     parts = [mel for mel, _ in rows.values()]
     flags = [has_sound for _, has_sound in rows.values()]
     with write_hdf5(path, KIND, LAYOUT, {"config": as_json(mels)}) as file:
@@ -24,7 +35,13 @@ def write_mels(path: Path, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], me
             file, "mel", mel, ("moment", "window", "band"), "ln(power)", chunk_bytes=1 << 15
         )  # training reads one at a time
         add_array(file, "has_sound", np.concatenate([np.zeros(0, bool), *flags]), ("moment",))
-        add_array(file, "offset", np.cumsum([0, *map(len, parts)], dtype=np.int64), ("video_edge",), "moments")
+        add_array(
+            file,
+            "offset",
+            np.cumsum([0, *map(len, parts)], dtype=np.int64),
+            ("video_edge",),
+            "moments",
+        )
         add_texts(file, "video", list(rows), ("video",))
 
 
@@ -37,7 +54,9 @@ class MelReader:
         self.config = Mels.model_validate_json(attribute(file, "config"))
         self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
-        self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
+        self._rows = {
+            video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)
+        }
 
     def moments(self, video: str) -> int:
         """Number of moments of a video."""

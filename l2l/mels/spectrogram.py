@@ -1,7 +1,7 @@
 """The log-mel spectrogram: what the student hears of a moment.
 
-Each moment's second is transformed by itself. Moments start on thirds of a hop, so slicing one long transform at the nearest
-hop would give other numbers (mean log difference 0.2).
+Each moment's second is transformed by itself. Moments start on thirds of a hop, so slicing one long
+transform at the nearest hop would give other numbers (mean log difference 0.2).
 """
 
 import numpy as np
@@ -12,7 +12,9 @@ from jaxtyping import Float, Int16
 from l2l.config import Mels
 from l2l.moments import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 
-_BATCH_MOMENTS = 64  # the spectra of as many seconds stay in the cache; one big batch is half as fast
+_BATCH_MOMENTS = (
+    64  # the spectra of as many seconds stay in the cache; one big batch is half as fast
+)
 
 
 def mel_shape(mels: Mels) -> tuple[int, int]:
@@ -20,10 +22,14 @@ def mel_shape(mels: Mels) -> tuple[int, int]:
     return WINDOW_SAMPLES // mels.hop_samples + 1, mels.bands
 
 
-def log_mel(windows: Int16[np.ndarray, "moments samples"], mels: Mels) -> Float[np.ndarray, "moments windows bands"]:
-    """The natural logarithm of mel power plus a floor, of int16 windows taken as samples in [-1, 1).
+def log_mel(
+    windows: Int16[np.ndarray, "moments samples"], mels: Mels
+) -> Float[np.ndarray, "moments windows bands"]:
+    """The natural logarithm of mel power plus a floor, of int16 windows taken as samples in [-1,
+    1).
 
-    Hann windows centred on each hop, the ends mirrored; HTK mel scale without area normalisation (torchaudio's defaults).
+    Hann windows centred on each hop, the ends mirrored; HTK mel scale without area normalisation
+    (torchaudio's defaults).
     """
     transform = torchaudio.transforms.MelSpectrogram(
         sample_rate=SAMPLE_RATE_HZ,
@@ -34,6 +40,8 @@ def log_mel(windows: Int16[np.ndarray, "moments samples"], mels: Mels) -> Float[
     )
     parts = [np.zeros((0, *mel_shape(mels)), np.float32)]
     for first in range(0, len(windows), _BATCH_MOMENTS):
-        samples = torch.from_numpy(windows[first : first + _BATCH_MOMENTS].astype(np.float32) / 32768)
+        samples = torch.from_numpy(
+            windows[first : first + _BATCH_MOMENTS].astype(np.float32) / 32768
+        )
         parts.append(torch.log(transform(samples) + mels.floor).transpose(1, 2).numpy())
     return np.concatenate(parts)

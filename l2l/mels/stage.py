@@ -12,9 +12,13 @@ from l2l.mels.spectrogram import log_mel, mel_shape
 def compute_mels(media: Path, mels: Path, config: Mels, threads: int = 1) -> None:
     """Compute the log-mel spectrogram of every moment of a shard's usable videos.
 
-    A video without sound gets the mels of silence and ``has_sound = False``; so do its moments past the end of the sound.
+    A video without sound gets the mels of silence and ``has_sound = False``; so do its moments past
+    the end of the sound.
     """
     prepare(0, threads)
     with read_media(media) as shard:
-        rows = {video: (log_mel(shard.windows(video), config), shard.has_sound(video)) for video in shard.videos}
+        rows = {
+            video: (log_mel(shard.windows(video), config), shard.has_sound(video))
+            for video in shard.videos
+        }
     write_mels(mels, rows, config, mel_shape(config))

@@ -41,35 +41,57 @@ class Contents:
 
     def moments(self, config: Config) -> float:
         """Of a video."""
-        return statistics.mean(moment_count(max(1, int(s * FRAME_RATE)), config.media.grid) for s in self.seconds)
+        return statistics.mean(
+            moment_count(max(1, int(s * FRAME_RATE)), config.media.grid) for s in self.seconds
+        )
 
     def labelled(self, config: Config) -> float:
         """Moments of a video that lie inside a segment."""
         if not self.segments:
             return self.moments(config)
-        return max(self.segments, (self.labelled_seconds - self.segments) / float(MOMENT_SECONDS) + self.segments)
+        return max(
+            self.segments,
+            (self.labelled_seconds - self.segments) / float(MOMENT_SECONDS) + self.segments,
+        )
 
 
-def contents_of(name: str, dataset: AnyDataset, seed: int, seconds: float | None, pixels: int) -> Contents:
+def contents_of(
+    name: str, dataset: AnyDataset, seed: int, seconds: float | None, pixels: int
+) -> Contents:
     """What a data set holds, from its lists and some of its files.
 
     Raises:
         BadInput: if it cannot be listed, or no file of it is at hand and `seconds` is not given.
     """
     if isinstance(dataset, DemoDataset):
-        lengths = tuple(np.linspace(dataset.min_seconds, dataset.max_seconds, SAMPLED_FILES).tolist())
+        lengths = tuple(
+            np.linspace(dataset.min_seconds, dataset.max_seconds, SAMPLED_FILES).tolist()
+        )
         trimmed = dataset.kind == "clips"
         videos = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
         action = 0.0 if trimmed else statistics.mean(lengths) / 4  # in one piece or two
-        return Contents(videos, lengths, dataset.side_pixels**2, 0 if trimmed else 1.5, action, min(16, dataset.train))
+        return Contents(
+            videos,
+            lengths,
+            dataset.side_pixels**2,
+            0 if trimmed else 1.5,
+            action,
+            min(16, dataset.train),
+        )
     listed = list_dataset(dataset, seed)
     at_hand = [video for video in listed if video.usable]
     sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
     facts = [fact for fact in probe_files(video.path for video in sample) if fact.duration_seconds]
     if not listed:
-        raise BadInput(f"{name}: no videos are listed or found; is {dataset.folder} laid out as its adapter expects?")
+        raise BadInput(
+            f"{name}: no videos are listed or found; is {dataset.folder} laid out as its adapter "
+            "expects?"
+        )
     if not facts and seconds is None:
-        raise BadInput(f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give --seconds")
+        raise BadInput(
+            f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give "
+            "--seconds"
+        )
     lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)
     area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels
     segments, labelled = _labelled(listed)
@@ -83,5 +105,7 @@ def _labelled(videos: list[Video]) -> tuple[float, float]:
     marked = [video.segments for video in videos if video.segments]
     if not marked:
         return 0.0, 0.0
-    spans = [segment.end_seconds - segment.start_seconds for segments in marked for segment in segments]
+    spans = [
+        segment.end_seconds - segment.start_seconds for segments in marked for segment in segments
+    ]
     return len(spans) / len(marked), sum(spans) / len(marked)

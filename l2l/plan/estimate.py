@@ -1,6 +1,7 @@
 """What each stage of a run costs, from what its data sets hold and from rates of this machine.
 
-Counts of jobs, files and bytes follow from the configuration and the videos' lengths; hours are counts times rates.
+Counts of jobs, files and bytes follow from the configuration and the videos' lengths; hours are
+counts times rates.
 """
 
 import statistics
@@ -47,7 +48,9 @@ def estimate(config: Config, contents: dict[str, Contents], rates: Rates) -> lis
 
 def size_of(network: nn.Module) -> float:
     """Bytes of a network on disk: its numbers, and what is told of them."""
-    return sum(4 * value.numel() for value in network.state_dict().values()) + 400 * len(network.state_dict())
+    return sum(4 * value.numel() for value in network.state_dict().values()) + 400 * len(
+        network.state_dict()
+    )
 
 
 class _Estimate:
@@ -59,29 +62,58 @@ class _Estimate:
         self.source, self.target = contents[config.source], contents[config.target]
         self.moments = {name: contents[name].moments(config) for name in self.names}
         side, mel = config.media.frame_pixels, mel_shape(config.mels)
-        self.teacher_classes = self.source.classes if config.teacher.weights == "train" else KINETICS_CLASSES
+        self.teacher_classes = (
+            self.source.classes if config.teacher.weights == "train" else KINETICS_CLASSES
+        )
         check_size(config.teacher.network, config.media)
         with torch.device("meta"):
             self.teacher = build_teacher(
-                config.teacher.network, self.teacher_classes, config.teacher.widths, config.teacher.blocks
+                config.teacher.network,
+                self.teacher_classes,
+                config.teacher.widths,
+                config.teacher.blocks,
             ).eval()
             clip = torch.zeros(1, 3, config.media.clip_frames, side, side)
             self.teacher_macs = macs(self.teacher, clip)
             z = self.teacher.descriptor_width
-            seen = (torch.zeros(1, 3, side, side), torch.zeros(1, *mel), torch.ones(1, dtype=torch.bool))
+            seen = (
+                torch.zeros(1, 3, side, side),
+                torch.zeros(1, *mel),
+                torch.ones(1, dtype=torch.bool),
+            )
             self.students = {
-                m: build_student(config.student, m, self.target.classes, z, config.mels.bands).eval() for m in STUDENTS
+                m: build_student(
+                    config.student, m, self.target.classes, z, config.mels.bands
+                ).eval()
+                for m in STUDENTS
             }
             self.main = self.students[tuple(config.student.modalities)]
-            self.widths: dict[FeatureName, int] = {m: x.shape[1] for m, x in self.main.features(*seen).items()}
+            self.widths: dict[FeatureName, int] = {
+                m: x.shape[1] for m, x in self.main.features(*seen).items()
+            }
             self.student_macs = {m: macs(student, *seen) for m, student in self.students.items()}
 
     def rows(self) -> list[Cost]:
-        stages = ("videos", "manifest", "media", "mels", "teacher", "student", "features", "skimmer", "evaluation", "report")
+        stages = (
+            "videos",
+            "manifest",
+            "media",
+            "mels",
+            "teacher",
+            "student",
+            "features",
+            "skimmer",
+            "evaluation",
+            "report",
+        )
         return [getattr(self, f"_{stage}")(Cost(stage)) for stage in stages]
 
     def _shards(self, name: str, *parts: str) -> int:
-        return sum(len(self.config.videos[name].shard_names(part)) for part in PARTS if part in (parts or PARTS))
+        return sum(
+            len(self.config.videos[name].shard_names(part))
+            for part in PARTS
+            if part in (parts or PARTS)
+        )
 
     def _picture_bytes(self) -> float:
         pixels, quality = self.config.media.frame_pixels**2, self.config.media.jpeg_quality
@@ -95,7 +127,11 @@ class _Estimate:
     def _pictures(self, name: str) -> float:
         """Stored, of a video."""
         grid, moments = self.config.media.grid, self.moments[name]
-        return (moments - 1) * grid.pictures_per_moment + grid.frames if self._clips_stored(name) else moments
+        return (
+            (moments - 1) * grid.pictures_per_moment + grid.frames
+            if self._clips_stored(name)
+            else moments
+        )
 
     def _videos(self, cost: Cost) -> Cost:
         for name in self.names:
@@ -120,7 +156,9 @@ class _Estimate:
     def _decoding(self, name: str) -> float:
         """Seconds of CPU for a video."""
         each, rates = self.contents[name], self.rates
-        return rates.decode_start + each.mean_seconds * (rates.decode + each.pixels * rates.decode_pixel)
+        return rates.decode_start + each.mean_seconds * (
+            rates.decode + each.pixels * rates.decode_pixel
+        )
 
     def _media(self, cost: Cost) -> Cost:
         for name in self.names:
@@ -130,7 +168,11 @@ class _Estimate:
             pictures = self._pictures(name)
             cost.cpu_seconds += each.total * (self._decoding(name) + pictures * self.rates.encode)
             cost.cpu_seconds += (self._shards(name) + 1) * self.rates.light_start
-            cost.size += each.total * (pictures * (self._picture_bytes() + 8) + 2 * SAMPLE_RATE_HZ * each.mean_seconds + 235)
+            cost.size += each.total * (
+                pictures * (self._picture_bytes() + 8)
+                + 2 * SAMPLE_RATE_HZ * each.mean_seconds
+                + 235
+            )
             cost.size += self._shards(name) * HALF_FULL_CHUNKS
         return cost
 
@@ -140,7 +182,9 @@ class _Estimate:
             shards, videos = self._shards(name), self.contents[name].total
             cost.jobs += shards
             cost.files += shards
-            cost.cpu_seconds += shards * self.rates.start + videos * self.moments[name] * self.rates.mel
+            cost.cpu_seconds += (
+                shards * self.rates.start + videos * self.moments[name] * self.rates.mel
+            )
             cost.size += videos * self.moments[name] * windows * bands * 2
         return cost
 
@@ -149,13 +193,19 @@ class _Estimate:
         clip_read = config.media.clip_frames * rates.read
         cost.jobs, cost.files, cost.size = 1, 1, size_of(self.teacher)
         if config.teacher.fit is not None:
-            clips = {split: n * self.source.labelled(config) for split, n in self.source.videos.items()}
+            clips = {
+                split: n * self.source.labelled(config) for split, n in self.source.videos.items()
+            }
             epochs = config.teacher.fit.epochs
             cost.cpu_seconds += epochs * (clips["train"] + clips["val"]) * clip_read
             cost.network_seconds += (
-                epochs * self.teacher_macs * (clips["train"] * rates.teacher_fit + clips["val"] * rates.teacher_forward)
+                epochs
+                * self.teacher_macs
+                * (clips["train"] * rates.teacher_fit + clips["val"] * rates.teacher_forward)
             )
-        read_by_a_skimmer = any("teacher" in config.skimmer.all_variants[name].features for name in config.compared)
+        read_by_a_skimmer = any(
+            "teacher" in config.skimmer.all_variants[name].features for name in config.compared
+        )
         for name in self.names:
             shards, videos = self._shards(name), self.contents[name].total
             every = name == config.source or read_by_a_skimmer
@@ -164,8 +214,14 @@ class _Estimate:
             cost.files += shards
             again = 0.0 if self._clips_stored(name) else self._decoding(name)
             cost.cpu_seconds += videos * (again or clips_a_video * clip_read)
-            cost.network_seconds += videos * clips_a_video * self.teacher_macs * rates.teacher_forward
-            cost.size += videos * clips_a_video * (2 * (self.teacher.descriptor_width + self.teacher_classes) + 4)
+            cost.network_seconds += (
+                videos * clips_a_video * self.teacher_macs * rates.teacher_forward
+            )
+            cost.size += (
+                videos
+                * clips_a_video
+                * (2 * (self.teacher.descriptor_width + self.teacher_classes) + 4)
+            )
         cost.cpu_seconds += cost.jobs * rates.start
         return cost
 
@@ -177,12 +233,16 @@ class _Estimate:
                 (fits.finetune, self.target, self.target.labelled(self.config)),
             )
             for fitting, each, moments in trainings:
-                train, val = (fitting.epochs * each.videos[split] * moments for split in ("train", "val"))
+                train, val = (
+                    fitting.epochs * each.videos[split] * moments for split in ("train", "val")
+                )
                 cost.jobs += 1
                 cost.files += 1
                 cost.size += size_of(self.students[modalities])
                 cost.cpu_seconds += rates.start + (train + val) * (rates.read + rates.read_mel)
-                cost.network_seconds += work * (train * rates.student_fit + val * rates.student_forward)
+                cost.network_seconds += work * (
+                    train * rates.student_fit + val * rates.student_forward
+                )
         return cost
 
     def _features(self, cost: Cost) -> Cost:
@@ -193,7 +253,9 @@ class _Estimate:
         arrays = len(self.widths) + 3
         cost.jobs = shards + 1
         cost.cpu_seconds = cost.jobs * rates.start + moments * rates.read
-        cost.network_seconds = moments * self.student_macs[tuple(config.student.modalities)] * rates.student_forward
+        cost.network_seconds = (
+            moments * self.student_macs[tuple(config.student.modalities)] * rates.student_forward
+        )
         chunks = -(-moments // (shards * config.features.chunk_moments))
         cost.files = 1 + shards * (3 + arrays * (1 + chunks))
         rows = shards * chunks * config.features.chunk_moments  # a chunk is written whole
@@ -203,7 +265,10 @@ class _Estimate:
     def _skimmer(self, cost: Cost) -> Cost:
         config, rates, fusion = self.config, self.rates, self.main.fusion
         moments = max(1, round(self.moments[config.target]))
-        widths = self.widths | {"fused": fusion.fc2.out_features, "teacher": self.teacher.descriptor_width}
+        widths = self.widths | {
+            "fused": fusion.fc2.out_features,
+            "teacher": self.teacher.descriptor_width,
+        }
         factor = statistics.mean(1 / factor for factor in config.skimmer.read_factors)
         fits = [(model, PLAIN) for model in MODELS]
         fits += [("skimmer", config.skimmer.all_variants[name]) for name in config.compared]
@@ -213,11 +278,16 @@ class _Estimate:
             psi = (0, sum(recognition.values()))
             if recognition == self.widths:
                 psi = (fusion.fc1.out_features, fusion.fc2.out_features)
-            network = build(model, recognition, self.target.classes, *psi, config.skimmer, indexing).eval()
+            network = build(
+                model, recognition, self.target.classes, *psi, config.skimmer, indexing
+            ).eval()
             cost.jobs += 1
             cost.files += 1
             cost.size += size_of(network)
-            read = {name: torch.zeros(1, moments, width) for name, width in (recognition | indexing).items()}
+            read = {
+                name: torch.zeros(1, moments, width)
+                for name, width in (recognition | indexing).items()
+            }
             fitted = FittedSkimmer(network, model, (), config.skimmer.steps, variant)
             work = macs(fitted.scores, read, torch.ones(1, moments, dtype=torch.bool))
             times = config.skimmer.fit.epochs * self.target.videos["train"] * factor
@@ -230,16 +300,24 @@ class _Estimate:
         tested = self.target.videos["test"]
         clips = tested * self.target.labelled(config)
         cost.jobs, cost.files = 5, 20
-        cost.cpu_seconds = cost.jobs * rates.start + tested * rates.evaluate + 6 * clips * (rates.read + rates.read_mel)
+        cost.cpu_seconds = (
+            cost.jobs * rates.start
+            + tested * rates.evaluate
+            + 6 * clips * (rates.read + rates.read_mel)
+        )
         cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
-        cost.size = tested * (METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55)
+        cost.size = tested * (
+            METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55
+        )
         cost.size += FIXED_TABLES + 20 * config.skimmer.steps * 40 + self.target.classes * 90
         cost.size += self.source.videos["test"] * self.moments[config.source] * 110
         return cost
 
     def _report(self, cost: Cost) -> Cost:
         config = self.config
-        pictures = min(config.report.film_strips, self.target.videos["test"]) * 3 * config.report.pictures
+        pictures = (
+            min(config.report.film_strips, self.target.videos["test"]) * 3 * config.report.pictures
+        )
         cost.jobs, cost.files, cost.cpu_seconds = 1, 2, self.rates.light_start
         cost.size = 170_000 + pictures * self._picture_bytes() * 4 / 3
         return cost

@@ -1,4 +1,6 @@
-"""How fast this machine is at what a run is made of, in seconds of one core, or of the GPU for networks."""
+"""How fast this machine is at what a run is made of, in seconds of one core, or of the GPU for
+networks.
+"""
 
 import functools
 import resource
@@ -35,7 +37,9 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class Rates(Section):
-    """Seconds of work; the defaults are those of the demo's networks on one core of the server it was written on."""
+    """Seconds of work; the defaults are those of the demo's networks on one core of the server it
+    was written on.
+    """
 
     gpu: bool = False  # whether the networks' seconds are a GPU's
     start: Seconds = 3.0  # of a job that uses torch
@@ -66,7 +70,10 @@ def read_rates(path: Path) -> Rates:
     try:
         return Rates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{path}: no rates ({' '.join(str(error).split())}); --measure --rates {path} writes some") from None
+        raise BadInput(
+            f"{path}: no rates ({' '.join(str(error).split())}); --measure --rates {path} writes "
+            "some"
+        ) from None
 
 
 def macs(network: Callable[..., object], *inputs: object) -> float:
@@ -75,7 +82,10 @@ def macs(network: Callable[..., object], *inputs: object) -> float:
 
 
 def cpu_seconds(call: Callable[[], object], runs: int = 3) -> float:
-    """Median time of a call after a warm-up: CPU time of this process and its children, or, with a GPU, the clock's."""
+    """Median time of a call after a warm-up.
+
+    CPU time of this process and its children, or, with a GPU, the clock's.
+    """
     call()
     found = []
     for _ in range(runs):
@@ -115,8 +125,17 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
     """Drawing, opening, decoding, storing and reading back."""
     found: dict[str, float] = {}
     if example is None:
-        sizes = {"train": 1, "val": 1, "test": 1, "min_seconds": 30.0, "max_seconds": 30.0, "side_pixels": 64}
-        dataset = DemoDataset.model_validate({"role": "both", "shards": 1, "adapter": "demo", "kind": "untrimmed", **sizes})
+        sizes = {
+            "train": 1,
+            "val": 1,
+            "test": 1,
+            "min_seconds": 30.0,
+            "max_seconds": 30.0,
+            "side_pixels": 64,
+        }
+        dataset = DemoDataset.model_validate(
+            {"role": "both", "shards": 1, "adapter": "demo", "kind": "untrimmed", **sizes}
+        )
         argv = [
             sys.executable,
             "-m",
@@ -134,22 +153,39 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
     facts = facts_of(example)
     found["listing"] = cpu_seconds(lambda: facts_of(example))
     streams = (facts.video_stream, facts.audio_stream, facts.duration_seconds)
-    spent = cpu_seconds(lambda: decode(example, config.media, *streams, "moments")) - Rates().decode_start
+    spent = (
+        cpu_seconds(lambda: decode(example, config.media, *streams, "moments"))
+        - Rates().decode_start
+    )
     seconds, pixels = max(1.0, facts.duration_seconds), facts.width * facts.height
     found["decode_pixel"] = max(0.0, spent / seconds - Rates().decode) / max(1, pixels)
     pictures = decode(example, config.media, *streams, "moments").pictures
     stored = [encode(picture, config.media.jpeg_quality) for picture in pictures]
     side, quality = config.media.frame_pixels, config.media.jpeg_quality
-    found["encode"] = cpu_seconds(lambda: [encode(picture, quality) for picture in pictures]) / len(pictures)
-    found["read"] = cpu_seconds(lambda: [decode_picture(each, side, quality) for each in stored]) / len(stored)
+    found["encode"] = cpu_seconds(lambda: [encode(picture, quality) for picture in pictures]) / len(
+        pictures
+    )
+    found["read"] = cpu_seconds(
+        lambda: [decode_picture(each, side, quality) for each in stored]
+    ) / len(stored)
     return found
 
 
 def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str, float]:
     """A second's worth of each network's batches, forward, and forward and backward."""
-    side, clip_frames, batch = config.media.frame_pixels, config.media.clip_frames, 32 if device.type == "cuda" else 4
+    side, clip_frames, batch = (
+        config.media.frame_pixels,
+        config.media.clip_frames,
+        32 if device.type == "cuda" else 4,
+    )
     teacher = laid_out(R2Plus1D(classes, config.teacher.widths, config.teacher.blocks), device)
-    student = build_student(config.student, config.student.modalities, classes, config.teacher.widths[-1], config.mels.bands)
+    student = build_student(
+        config.student,
+        config.student.modalities,
+        classes,
+        config.teacher.widths[-1],
+        config.mels.bands,
+    )
     student = laid_out(student, device)
     clips = torch.randn(batch, 3, clip_frames, side, side, device=device)
     moments = 8 * batch
@@ -159,7 +195,10 @@ def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str
     )
     seen = (frames, mels, torch.ones(moments, dtype=torch.bool, device=device))
     found = {}
-    networks: tuple[tuple[str, nn.Module, tuple[Tensor, ...]], ...] = (("teacher", teacher, (clips,)), ("student", student, seen))
+    networks: tuple[tuple[str, nn.Module, tuple[Tensor, ...]], ...] = (
+        ("teacher", teacher, (clips,)),
+        ("student", student, seen),
+    )
     for name, network, inputs in networks:
         work = len(inputs[0]) * macs(network.eval(), *(each[:1] for each in inputs))
         with torch.inference_mode():

@@ -15,24 +15,34 @@ SHARD_MINUTES = 3000  # of video: an hour or two of decoding
 
 
 def plan(
-    configfile: Path, measure: bool = False, rates: Path | None = None, seconds: float | None = None, pixels: int = 640 * 360
+    configfile: Path,
+    measure: bool = False,
+    rates: Path | None = None,
+    seconds: float | None = None,
+    pixels: int = 640 * 360,
 ) -> int:
     """Say what a run will cost: jobs, CPU and GPU hours, files and disk, by stage.
 
     Args:
         configfile: of the run.
-        measure: time decoding, mels and networks on this machine first (a minute or so), and write the rates to `rates`.
-        rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server are taken.
+        measure: time decoding, mels and networks on this machine first (a minute or so), and write
+            the rates to `rates`.
+        rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server
+            are taken.
         seconds: mean length of a video, where no file of a data set is at hand.
         pixels: of a picture of the source, where no file is at hand.
 
     Raises:
-        BadInput: if the configuration or the rates are not valid, or the length of videos is neither told nor to be seen.
+        BadInput: if the configuration or the rates are not valid, or the length of videos is
+            neither told nor to be seen.
     """
     if (seconds is not None and not 0 < seconds < float("inf")) or pixels < 1:
         raise BadInput(f"--seconds {seconds} and --pixels {pixels}: a video has some of each")
     config = read_config(configfile)
-    contents = {name: contents_of(name, each, config.seed, seconds, pixels) for name, each in config.videos.items()}
+    contents = {
+        name: contents_of(name, each, config.seed, seconds, pixels)
+        for name, each in config.videos.items()
+    }
     found = read_rates(rates) if rates is not None and not measure else Rates()
     if measure:
         found = measured(config, contents[config.target].example, contents[config.target].classes)
@@ -45,19 +55,25 @@ def plan(
     for row in [*rows, _sum(rows)]:
         cpu = row.cpu_seconds + (0 if found.gpu else row.network_seconds)
         gpu = row.network_seconds if found.gpu else 0
-        print(f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{gpu / 3600:>10,.2f}{row.files:>10,.0f}{row.size / 1e9:>10,.3f}")
+        print(
+            f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{gpu / 3600:>10,.2f}"
+            f"{row.files:>10,.0f}{row.size / 1e9:>10,.3f}"
+        )
     return 0
 
 
 def _tell_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
     minutes = {
-        part: contents.mean_seconds / 60 * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
+        part: contents.mean_seconds
+        / 60
+        * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
         for part in PARTS
     }
     each = {part: minutes[part] / len(dataset.shard_names(part)) for part in PARTS}
     wanted = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in PARTS}
     print(
-        f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, {sum(minutes.values()) / 60:,.1f} hours; "
+        f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, "
+        f"{sum(minutes.values()) / 60:,.1f} hours; "
         f"{each['fit']:,.0f} minutes a shard, {each['test']:,.0f} of test "
         f"(shards: {wanted['fit']}, test_shards: {wanted['test']} make about {SHARD_MINUTES:,})"
     )

@@ -1,8 +1,10 @@
-"""Checkpoints of the public code: read without unpickling anything but tensors and plain containers, and renamed.
+"""Checkpoints of the public code: read without unpickling anything but tensors and plain
+containers, and renamed.
 
-The public code saves {epoch, model, optimizer, scheduler, namespace}; a state dict alone is read too. Its network is ours by
-other names, but for three things. The LSTM's weights are kept as directions and magnitudes (weight norm): they are multiplied.
-Keys are made by a convolution of width one: a linear layer. A classifier of single steps is left out, for no score needs it.
+The public code saves {epoch, model, optimizer, scheduler, namespace}; a state dict alone is read
+too. Its network is ours by other names, but for three things. The LSTM's weights are kept as
+directions and magnitudes (weight norm): they are multiplied. Keys are made by a convolution of
+width one: a linear layer. A classifier of single steps is left out, for no score needs it.
 """
 
 import argparse
@@ -28,10 +30,15 @@ _WEIGHT_NORM = {
     for number, part in ((0, "g"), (1, "v"))
 }
 _LEFT_OUT = {"prediction_fc.weight", "prediction_fc.bias"}
-_PSI = {"fusion.fc1": "net_imageAudio.imageAudio_fc1", "fusion.fc2": "net_imageAudio.imageAudio_fc2"}
+_PSI = {
+    "fusion.fc1": "net_imageAudio.imageAudio_fc1",
+    "fusion.fc2": "net_imageAudio.imageAudio_fc2",
+}
 _CLASSIFIER = {"classifier": "net_classifier.classifier"}
 
-FITTED = Fitting(epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20))  # the public code's own command
+FITTED = Fitting(
+    epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20)
+)  # the public code's own command
 
 
 class Checkpoint(NamedTuple):
@@ -45,40 +52,63 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint or a state dict.
 
     Raises:
-        BadInput: if the file is missing, is none, or holds anything but tensors, plain containers and argparse's namespace.
+        BadInput: if the file is missing, is none, or holds anything but tensors, plain containers
+            and argparse's namespace.
     """
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # holds attributes and does nothing
+        with torch.serialization.safe_globals(
+            [argparse.Namespace]
+        ):  # holds attributes and does nothing
             saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; expected a checkpoint of the public code") from None
     except pickle.UnpicklingError as error:
-        raise BadInput(f"{path}: refused: it holds more than tensors and plain containers ({_reason(error)})") from None
+        raise BadInput(
+            f"{path}: refused: it holds more than tensors and plain containers ({_reason(error)})"
+        ) from None
     except Exception as error:  # a damaged file may raise anything
-        raise BadInput(f"{path}: not readable ({_reason(error)}); expected a checkpoint of the public code") from None
+        raise BadInput(
+            f"{path}: not readable ({_reason(error)}); expected a checkpoint of the public code"
+        ) from None
     state = saved.get("model", saved) if isinstance(saved, dict) else saved
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise BadInput(f"{path}: no state dict, nor one under 'model'; expected a checkpoint of the public code")
+    if not isinstance(state, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
+    ):
+        raise BadInput(
+            f"{path}: no state dict, nor one under 'model'; expected a checkpoint of the public "
+            "code"
+        )
     steps = getattr(saved.get("namespace"), "episode_length", None)
     renamed: dict[str, Tensor] = {}
     check_numbers(path, state)
     for name, value in state.items():
         bare = name.removeprefix("module.")
-        renamed[_WEIGHT_NORM.get(bare, bare)] = value.float() if value.is_floating_point() else value
+        renamed[_WEIGHT_NORM.get(bare, bare)] = (
+            value.float() if value.is_floating_point() else value
+        )
     return Checkpoint(renamed, steps if type(steps) is int and steps > 0 else None)
 
 
 def _reason(error: Exception) -> str:
-    """What torch says of a file, in one line: what it would not unpickle, else its first sentence."""
+    """What torch says of a file, in one line.
+
+    What it would not unpickle, else its first sentence.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0] if lines else "it is empty")
-    return told.partition("WeightsUnpickler error: ")[2].partition(". ")[0] or told.partition(". ")[0]
+    told = next(
+        (line for line in lines if "Unsupported" in line or "GLOBAL" in line),
+        lines[0] if lines else "it is empty",
+    )
+    return (
+        told.partition("WeightsUnpickler error: ")[2].partition(". ")[0] or told.partition(". ")[0]
+    )
 
 
 def skimmer_of(
     path: Path, state: Mapping[str, Tensor], modality: Modality
 ) -> tuple[Skimmer, dict[FeatureName, int], SkimmerConfig]:
-    """The skimmer that a checkpoint's numbers are of, in evaluation mode; its widths; its sizes and the public code's recipe.
+    """The skimmer that a checkpoint's numbers are of, in evaluation mode; its widths; its sizes and
+    the public code's recipe.
 
     Args:
         path: for errors.
@@ -95,10 +125,17 @@ def skimmer_of(
     prefix: dict[Modality, str] = {m: f"{m}_" for m in names} if two else dict.fromkeys(names, "")
     ours = {**(_PSI if two else {}), **_CLASSIFIER}
     for m in names:
-        ours |= {f"queries.{m}.{layer}": f"{prefix[m]}queryfeature_mlp.{layer}" for layer in (0, 1, 3)}
-        ours |= {f"keys.{m}.linear": f"{prefix[m]}key_conv1x1.0", f"keys.{m}.norm": f"{prefix[m]}key_conv1x1.1"}
+        ours |= {
+            f"queries.{m}.{layer}": f"{prefix[m]}queryfeature_mlp.{layer}" for layer in (0, 1, 3)
+        }
+        ours |= {
+            f"keys.{m}.linear": f"{prefix[m]}key_conv1x1.0",
+            f"keys.{m}.norm": f"{prefix[m]}key_conv1x1.1",
+        }
     ours |= {"modality_attention": "modality_attention"} if two else {}
-    widths: dict[FeatureName, int] = {m: _size(path, state, f"{prefix[m]}key_conv1x1.0.weight", 1) for m in names}
+    widths: dict[FeatureName, int] = {
+        m: _size(path, state, f"{prefix[m]}key_conv1x1.0.weight", 1) for m in names
+    }
     query = f"{prefix[names[0]]}queryfeature_mlp"
     config = SkimmerConfig(
         hidden=hidden,
@@ -108,18 +145,25 @@ def skimmer_of(
     )
     psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if two else 0
     if not two and widths[modality] != features:
-        raise BadInput(f"{path}: rnn.weight_ih_v reads {features} channels, key_conv1x1.0.weight {widths[modality]}")
+        raise BadInput(
+            f"{path}: rnn.weight_ih_v reads {features} channels, key_conv1x1.0.weight "
+            f"{widths[modality]}"
+        )
     classes = _size(path, state, "net_classifier.classifier.weight", 0)
     network = Skimmer(widths, classes, psi, features, hidden, config.key, config.query_hidden)
     given = dict(state)
     weights = {f"rnn.weight_{which}": _weight_of(path, given, which) for which in ("ih", "hh")}
-    weights |= {f"rnn.bias_{which}": given.pop(f"rnn.bias_{which}", torch.empty(0)) for which in ("ih", "hh")}
+    weights |= {
+        f"rnn.bias_{which}": given.pop(f"rnn.bias_{which}", torch.empty(0))
+        for which in ("ih", "hh")
+    }
     _load(path, network, {k: v for k, v in given.items() if k not in _LEFT_OUT}, ours, weights)
     return network.eval(), widths, config
 
 
 def head_of(path: Path, state: Mapping[str, Tensor]) -> Head:
-    """Psi and classifier of the published image-audio network; what else the file holds is not read.
+    """Psi and classifier of the published image-audio network; what else the file holds is not
+    read.
 
     Raises:
         BadInput: if they are not there, or not of the public code's shapes.
@@ -128,8 +172,12 @@ def head_of(path: Path, state: Mapping[str, Tensor]) -> Head:
     given = {}
     for theirs in ours.values():
         for part in ("weight", "bias"):
-            short = f"{theirs.rpartition('.')[2]}.{part}"  # the public code loads by the ends of names
-            given[f"{theirs}.{part}"] = state.get(f"{theirs}.{part}", state.get(short, torch.empty(0)))
+            short = (
+                f"{theirs.rpartition('.')[2]}.{part}"  # the public code loads by the ends of names
+            )
+            given[f"{theirs}.{part}"] = state.get(
+                f"{theirs}.{part}", state.get(short, torch.empty(0))
+            )
     sizes = [_size(path, given, f"{_PSI[name]}.weight", 0) for name in ("fusion.fc1", "fusion.fc2")]
     joined = _size(path, given, f"{_PSI['fusion.fc1']}.weight", 1)
     classes = _size(path, given, "net_classifier.classifier.weight", 0)
@@ -140,16 +188,26 @@ def head_of(path: Path, state: Mapping[str, Tensor]) -> Head:
 
 def _size(path: Path, state: Mapping[str, Tensor], name: str, axis: int) -> int:
     if name not in state or state[name].ndim < 2 or not state[name].numel():
-        raise BadInput(f"{path}: no {name} of two axes with numbers in it; expected a checkpoint of the public code")
+        raise BadInput(
+            f"{path}: no {name} of two axes with numbers in it; expected a checkpoint of the "
+            "public code"
+        )
     return state[name].shape[axis]
 
 
 def _weight_of(path: Path, given: dict[str, Tensor], which: str) -> Tensor:
-    """The weight that a magnitude g and a direction v, a row each, stand for; both are taken out of `given`."""
-    direction, magnitude = given.pop(f"rnn.weight_{which}_v"), given.pop(f"rnn.weight_{which}_g", torch.empty(0))
+    """The weight that a magnitude g and a direction v, a row each, stand for.
+
+    Both are taken out of `given`.
+    """
+    direction, magnitude = (
+        given.pop(f"rnn.weight_{which}_v"),
+        given.pop(f"rnn.weight_{which}_g", torch.empty(0)),
+    )
     if magnitude.shape != (len(direction), 1):
         raise BadInput(
-            f"{path}: rnn.weight_{which}_g is {tuple(magnitude.shape)}, expected {(len(direction), 1)}: a row's magnitude"
+            f"{path}: rnn.weight_{which}_g is {tuple(magnitude.shape)}, expected "
+            f"{(len(direction), 1)}: a row's magnitude"
         )
     lengths = direction.norm(dim=1, keepdim=True)
     if not lengths.all():
@@ -158,21 +216,34 @@ def _weight_of(path: Path, given: dict[str, Tensor], which: str) -> Tensor:
 
 
 def _load(
-    path: Path, network: nn.Module, given: Mapping[str, Tensor], ours: Mapping[str, str], ready: Mapping[str, Tensor]
+    path: Path,
+    network: nn.Module,
+    given: Mapping[str, Tensor],
+    ours: Mapping[str, str],
+    ready: Mapping[str, Tensor],
 ) -> None:
-    """Fill a network: what is `ready` by our names, the rest from `given` by the public code's; nothing may be left over."""
+    """Fill a network: what is `ready` by our names, the rest from `given` by the public code's.
+
+    Nothing may be left over.
+    """
     left, state = dict(given), dict(ready)
     for name, wanted in network.state_dict().items():
         module, _, part = name.rpartition(".")
         theirs = f"{ours[module]}.{part}" if module in ours else name
         if name not in state:
-            default: Any = torch.zeros(()) if part == "num_batches_tracked" else None  # older than that count
+            default: Any = (
+                torch.zeros(()) if part == "num_batches_tracked" else None
+            )  # older than that count
             found = left.pop(theirs, default)
             if found is None:
                 raise BadInput(f"{path}: no {theirs}; expected a checkpoint of the public code")
-            state[name] = found[..., 0, 0] if found.ndim == 4 and found.shape[2:] == (1, 1) else found
+            state[name] = (
+                found[..., 0, 0] if found.ndim == 4 and found.shape[2:] == (1, 1) else found
+            )
         if state[name].shape != wanted.shape:
-            raise BadInput(f"{path}: {theirs} is {tuple(state[name].shape)}, expected {tuple(wanted.shape)}")
+            raise BadInput(
+                f"{path}: {theirs} is {tuple(state[name].shape)}, expected {tuple(wanted.shape)}"
+            )
     if left:
         raise BadInput(f"{path}: {min(left)} is not of the public code's network")
     network.load_state_dict(state)

@@ -1,4 +1,7 @@
-"""The lists and features that the public code reads: pairs of paths and labels, and a `.npy` file a video."""
+"""The lists and features that the public code reads.
+
+Pairs of paths and labels, and a `.npy` file a video.
+"""
 
 import io
 import math
@@ -26,7 +29,10 @@ class Listed(NamedTuple):
 
 
 class _Plain(pickle.Unpickler):
-    """An unpickler of lists, tuples, strings and numbers: whatever else a pickle names, a class or a function, is refused."""
+    """An unpickler of lists, tuples, strings and numbers.
+
+    Whatever else a pickle names, a class or a function, is refused.
+    """
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"it names {module}.{name}")
@@ -36,16 +42,23 @@ class _Plain(pickle.Unpickler):
 
 
 def read_list(path: Path) -> list[Listed]:
-    """Read a list: a pickle of (paths, labels), or text with `path label` in a line, parted at the last space.
+    """Read a list: a pickle of (paths, labels), or text with `path label` in a line, parted at the
+    last space.
 
     Raises:
-        BadInput: if the file is missing, is neither, or pickles anything but lists, tuples, strings and numbers.
+        BadInput: if the file is missing, is neither, or pickles anything but lists, tuples, strings
+            and numbers.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path}: not readable ({error.strerror}); expected a list of paths and labels") from None
-    pickled = content[:1] == b"\x80" or path.suffix in (".pkl", ".pickle")  # \x80 begins every pickle since protocol 2
+        raise BadInput(
+            f"{path}: not readable ({error.strerror}); expected a list of paths and labels"
+        ) from None
+    pickled = content[:1] == b"\x80" or path.suffix in (
+        ".pkl",
+        ".pickle",
+    )  # \x80 begins every pickle since protocol 2
     found = _unpickled(path, content) if pickled else _lines(path, content)
     if not found:
         raise BadInput(f"{path}: lists nothing")
@@ -53,31 +66,47 @@ def read_list(path: Path) -> list[Listed]:
 
 
 def _unpickled(path: Path, content: bytes) -> list[Listed]:
-    wanted = "expected a pickle of (paths, labels): lists, tuples, strings and numbers only; or a text of `path label` lines"
+    wanted = (
+        "expected a pickle of (paths, labels): lists, tuples, strings and numbers only; or a text "
+        "of `path label` lines"
+    )
     try:
         held = _Plain(io.BytesIO(content)).load()
     except Exception as error:  # a damaged pickle may raise anything
-        raise BadInput(f"{path}: refused ({' '.join(str(error).split()) or type(error).__name__}); {wanted}") from None
-    if not (isinstance(held, (list, tuple)) and len(held) == 2 and all(isinstance(part, (list, tuple)) for part in held)):
+        raise BadInput(
+            f"{path}: refused ({' '.join(str(error).split()) or type(error).__name__}); {wanted}"
+        ) from None
+    if not (
+        isinstance(held, (list, tuple))
+        and len(held) == 2
+        and all(isinstance(part, (list, tuple)) for part in held)
+    ):
         raise BadInput(f"{path}: found {type(held).__name__}; {wanted}")
     paths, labels = held
     if len(paths) != len(labels):
         raise BadInput(f"{path}: {len(paths)} paths, but {len(labels)} labels")
-    return [_listed(f"{path}: entry {i}", p, label) for i, (p, label) in enumerate(zip(paths, labels, strict=True), start=1)]
+    return [
+        _listed(f"{path}: entry {i}", p, label)
+        for i, (p, label) in enumerate(zip(paths, labels, strict=True), start=1)
+    ]
 
 
 def _lines(path: Path, content: bytes) -> list[Listed]:
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: neither a pickle nor text; expected a list of paths and labels") from None
+        raise BadInput(
+            f"{path}: neither a pickle nor text; expected a list of paths and labels"
+        ) from None
     found = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             features, _, label = line.strip().rpartition(" ")
             found.append(
                 _listed(
-                    f"{path}: line {number}", features.strip(), int(label) if label.isdecimal() and len(label) < 10 else label
+                    f"{path}: line {number}",
+                    features.strip(),
+                    int(label) if label.isdecimal() and len(label) < 10 else label,
                 )
             )
     return found
@@ -88,19 +117,28 @@ def _listed(where: str, path: object, label: object) -> Listed:
         raise BadInput(f"{where}: found {path!r} for a path; expected `path label`")
     if isinstance(label, float) and label.is_integer():
         label = int(label)
-    if isinstance(label, bool) or not isinstance(label, (int, str)) or label == "" or (isinstance(label, int) and label < 0):
+    if (
+        isinstance(label, bool)
+        or not isinstance(label, (int, str))
+        or label == ""
+        or (isinstance(label, int) and label < 0)
+    ):
         raise BadInput(f"{where}: found {label!r} for a label; expected a class's index or name")
     return Listed(path, label)
 
 
 def video_id(path: str) -> str:
-    """A video's id: what stands below the folder of image-audio features, without the ending; else the file's bare name."""
+    """A video's id: what stands below the folder of image-audio features, without the ending.
+
+    Else the file's bare name.
+    """
     parts = Path(path.removesuffix(".npy")).parts
     return "/".join(parts[parts.index(FUSED) + 1 :]) if FUSED in parts[:-1] else parts[-1]
 
 
 def feature_paths(listed: str, folder: Path | None, only: str | None) -> dict[str, Path]:
-    """Where a video's features are, by `imageAudio_features`, `image_features`, `audio_features`; or `only` one folder.
+    """Where a video's features are, by `imageAudio_features`, `image_features`, `audio_features`;
+    or `only` one folder.
 
     Args:
         listed: the path that the list has.
@@ -108,21 +146,28 @@ def feature_paths(listed: str, folder: Path | None, only: str | None) -> dict[st
         only: a folder read in place of the three.
 
     Raises:
-        BadInput: if the path leads through no folder `imageAudio_features` by which the others are found.
+        BadInput: if the path leads through no folder `imageAudio_features` by which the others are
+            found.
     """
     if FUSED not in Path(listed).parts[:-1]:
-        raise BadInput(f"{listed}: not below a folder {FUSED}, beside which the other features are looked for")
+        raise BadInput(
+            f"{listed}: not below a folder {FUSED}, beside which the other features are looked for"
+        )
     parts = Path(listed).parts
     at = parts.index(FUSED)
     above = folder if folder is not None else Path(*parts[:at])
-    return {name: above.joinpath(name, *parts[at + 1 :]) for name in ([only] if only else [FUSED, IMAGE, AUDIO])}
+    return {
+        name: above.joinpath(name, *parts[at + 1 :])
+        for name in ([only] if only else [FUSED, IMAGE, AUDIO])
+    }
 
 
 def check_features(paths: dict[str, Path], channels: int | None = CHANNELS) -> int:
     """Look at the headers of a video's feature files; the number of channels of the first.
 
     Raises:
-        BadInput: naming the file that is missing, no array of numbers (moments, `channels`), or longer or shorter than the first.
+        BadInput: naming the file that is missing, no array of numbers (moments, `channels`), or
+            longer or shorter than the first.
     """
     shapes = {path: _opened(path).shape for path in paths.values()}
     (first, (moments, width)), *others = shapes.items()
@@ -152,38 +197,57 @@ def _opened(path: Path) -> np.ndarray:
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; expected features, (moments, channels), as .npy") from None
+        raise BadInput(
+            f"{path}: no such file; expected features, (moments, channels), as .npy"
+        ) from None
     except Exception as error:  # a damaged header may raise anything
-        raise BadInput(f"{path}: not a readable .npy file ({' '.join(str(error).split())})") from None
+        raise BadInput(
+            f"{path}: not a readable .npy file ({' '.join(str(error).split())})"
+        ) from None
     if array.ndim != 2 or 0 in array.shape or array.dtype.kind != "f":
-        raise BadInput(f"{path}: found {array.dtype} {array.shape}, expected floating-point numbers (moments, channels)")
+        raise BadInput(
+            f"{path}: found {array.dtype} {array.shape}, expected floating-point numbers "
+            "(moments, channels)"
+        )
     return array
 
 
-def class_indices(where: Path, listed: Sequence[Listed], classes: Sequence[str] | None) -> tuple[tuple[str, ...], list[int]]:
+def class_indices(
+    where: Path, listed: Sequence[Listed], classes: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[int]]:
     """The names of the classes, and the class of each line by index.
 
     Args:
         where: for errors.
         listed: lines whose labels are all indices or all names.
-        classes: known names; None: the indices 0, 1, ... themselves, or every name of the list, sorted.
+        classes: known names; None: the indices 0, 1, ... themselves, or every name of the list,
+            sorted.
 
     Raises:
         BadInput: if a label is not of the classes, or indices and names are mixed.
     """
     labels = [line.label for line in listed]
     if len({type(label) for label in labels}) > 1:
-        raise BadInput(f"{where}: some labels are numbers and some are names; expected one or the other")
+        raise BadInput(
+            f"{where}: some labels are numbers and some are names; expected one or the other"
+        )
     if classes is None:
         numbers = [label for label in labels if isinstance(label, int)]
         if numbers and max(numbers) >= 1_000_000:
             raise BadInput(f"{where}: label {max(numbers)} is too large for a class's index")
-        classes = [str(i) for i in range(max(numbers) + 1)] if numbers else sorted({str(label) for label in labels})
+        classes = (
+            [str(i) for i in range(max(numbers) + 1)]
+            if numbers
+            else sorted({str(label) for label in labels})
+        )
     places = {name: i for i, name in enumerate(classes)}
     indices = []
     for line in listed:
         index = line.label if isinstance(line.label, int) else places.get(line.label, math.inf)
         if index >= len(classes):
-            raise BadInput(f"{where}: {line.path} has label {line.label!r}, not one of the {len(classes)} classes")
+            raise BadInput(
+                f"{where}: {line.path} has label {line.label!r}, not one of the {len(classes)} "
+                "classes"
+            )
         indices.append(int(index))
     return tuple(classes), indices

@@ -1,7 +1,8 @@
 """Scores as the paper has them, or with the accidents of the public code, each by its own switch.
 
-The public code (facebookresearch/Listen-to-Look) skims batches that are padded to their longest video; with its accidents a
-video's scores depend on what else is in the batch, and on chance. Without them they never do.
+The public code (facebookresearch/Listen-to-Look) skims batches that are padded to their longest
+video; with its accidents a video's scores depend on what else is in the batch, and on chance.
+Without them they never do.
 """
 
 import random
@@ -15,7 +16,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from l2l.config import FeatureName
-from l2l.skimmer.network import Manner, Skimmer, attend, attention, mean_over_present, pick, pick_together, without
+from l2l.skimmer.network import (
+    Manner,
+    Skimmer,
+    attend,
+    attention,
+    mean_over_present,
+    pick,
+    pick_together,
+    without,
+)
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
 
@@ -26,41 +36,49 @@ Batch = dict[FeatureName, Tensor]  # a tensor (videos, moments, channel) for eac
 
 @dataclass(frozen=True)
 class Reference:
-    """What the public code does otherwise than the paper. Everything off, the default, is the paper.
+    """What the public code does otherwise than the paper. Everything off, the default, is the
+    paper.
 
-    Accidents of training have no switch here. The public code's command has the modality scores' layer in no parameter group, so
-    that a checkpoint of it holds that layer as it was drawn; it is imported as it is, and `fit_skimmer --frozen-modality-scores`
-    leaves ours so too. Its batch statistics are of padding too, which is not done here. Its classifier of single steps is reached
+    Accidents of training have no switch here. The public code's command has the modality scores'
+    layer in no parameter group, so that a checkpoint of it holds that layer as it was drawn; it is
+    imported as it is, and `fit_skimmer --frozen-modality-scores` leaves ours so too. Its batch
+    statistics are of padding too, which is not done here. Its classifier of single steps is reached
     by no loss of that command and needed for no score; it is not imported.
     """
 
     masks_a_random_moment: bool = False
-    """Before the first step one present moment a video, drawn at random and the same for both modalities, counts as used, at
-    evaluation too. Drawn by torch's own generator on the CPU, (videos, moments) uniform numbers a batch; they are drawn where
-    moments may be repeated too, and then not used."""
+    """Before the first step one present moment a video, drawn at random and the same for both
+    modalities, counts as used, at evaluation too. Drawn by torch's own generator on the CPU,
+    (videos, moments) uniform numbers a batch; they are drawn where moments may be repeated too, and
+    then not used."""
 
     interpolates_on_half_pixels: bool = False
-    """Sparse features are interpolated over the padded batch on a grid whose points are the middles of their spans: moved by
-    half a stride, (factor - 1) / 2 moments, against time, and blended with padding at a video's end."""
+    """Sparse features are interpolated over the padded batch on a grid whose points are the middles
+    of their spans: moved by half a stride, (factor - 1) / 2 moments, against time, and blended with
+    padding at a video's end."""
 
     audio_at_image_index: bool = False
-    """In hard mode the audio feature is taken at the moment that the image query weighs most, not the audio query."""
+    """In hard mode the audio feature is taken at the moment that the image query weighs most, not
+    the audio query.
+    """
 
     uniform_once_used_up: bool = False
-    """Once all moments of a video are used, each position of the batch, padding too, has the same weight, for good. The paper's
-    skimmer starts anew with all moments free."""
+    """Once all moments of a video are used, each position of the batch, padding too, has the same
+    weight, for good. The paper's skimmer starts anew with all moments free."""
 
     fills_short_videos: Literal["no", "last", "random"] = "no"
-    """Videos of fewer than ten moments are filled up to ten with copies of their last moment, which count as present; in the
-    single-modality variant with copies of moments drawn by Python's own generator, in the order of the batch."""
+    """Videos of fewer than ten moments are filled up to ten with copies of their last moment, which
+    count as present; in the single-modality variant with copies of moments drawn by Python's own
+    generator, in the order of the batch."""
 
     classifies_answers: bool = False
-    """The single-modality variant: the mean of what the T queries are answered is classified, the mean feature that the first
-    step sees is not in it. In hard mode the answers still are the weighted means; only what the steps see is selected hard."""
+    """The single-modality variant: the mean of what the T queries are answered is classified, the
+    mean feature that the first step sees is not in it. In hard mode the answers still are the
+    weighted means; only what the steps see is selected hard."""
 
     indexes_by_raw_features: bool = False
-    """The single-modality variant: keys and start are made of all features even in sparse mode; only what is looked at is
-    interpolated. So its sparse mode saves nothing."""
+    """The single-modality variant: keys and start are made of all features even in sparse mode;
+    only what is looked at is interpolated. So its sparse mode saves nothing."""
 
 
 PAPER = Reference()
@@ -94,21 +112,27 @@ def skim_videos(
 ) -> Float[Tensor, "videos classes"]:
     """Scores (logits) of some videos, skimmed as one batch.
 
-    With `PAPER` a video's scores are the same in every batch. With the public code's switches they are equal to its own up to
-    T = 10; in more steps the single-modality variant stops once a whole batch is used up, which is not done here.
+    With `PAPER` a video's scores are the same in every batch. With the public code's switches they
+    are equal to its own up to T = 10; in more steps the single-modality variant stops once a whole
+    batch is used up, which is not done here.
 
     Args:
         network: in evaluation mode.
         videos: features of each video's moments, on the network's device; of at least one moment.
         steps: T, at least 1.
-        factor: features are read of one moment in so many and interpolated between; not those of selected moments.
+        factor: features are read of one moment in so many and interpolated between; not those of
+            selected moments.
         hard: steps see the features of the selected moments, not weighted means.
-        repeats: a moment may be selected again (the public code without its `--with_replacement`, which means the opposite).
+        repeats: a moment may be selected again (the public code without its `--with_replacement`,
+            which means the opposite).
         reference: accidents of the public code.
         filler: draws the moments that short videos are filled with, where they are.
-        selected: the variant of a skimmer that classifies the features of the selected moments alone.
+        selected: the variant of a skimmer that classifies the features of the selected moments
+            alone.
     """
-    videos = [fill(video, reference.fills_short_videos, filler or random.Random(0)) for video in videos]
+    videos = [
+        fill(video, reference.fills_short_videos, filler or random.Random(0)) for video in videos
+    ]
     raw, present = pad_videos(videos)
     present = present.to(next(iter(raw.values())).device)
     bank = _between(videos, raw, present, factor, reference.interpolates_on_half_pixels)
@@ -144,13 +168,17 @@ def manner_of(reference: Reference, hard: bool, repeats: bool) -> Manner:
 
 
 def fill(
-    video: Mapping[FeatureName, Float[Tensor, "_moments _channel"]], how: Literal["no", "last", "random"], draw: random.Random
+    video: Mapping[FeatureName, Float[Tensor, "_moments _channel"]],
+    how: Literal["no", "last", "random"],
+    draw: random.Random,
 ) -> Mapping[FeatureName, Float[Tensor, "_moments _channel"]]:
     """A video with copies of its moments at its end, if it is short and is to be filled."""
     count = len(next(iter(video.values())))
     if how == "no" or count >= FEWEST:
         return video
-    copied = [count - 1 if how == "last" else draw.randint(0, count - 1) for _ in range(FEWEST - count)]
+    copied = [
+        count - 1 if how == "last" else draw.randint(0, count - 1) for _ in range(FEWEST - count)
+    ]
     return {m: torch.cat([x, x[copied]]) for m, x in video.items()}
 
 
@@ -161,25 +189,42 @@ def _between(
     factor: int,
     half_pixels: bool,
 ) -> Batch:
-    """The features of one moment in `factor`, and those interpolated between them; zero in absent moments."""
+    """The features of one moment in `factor`, and those interpolated between them.
+
+    Zero in absent moments.
+    """
     if factor == 1:
         return raw
     if half_pixels:
-        return {m: on_half_pixels(x, factor).masked_fill(~present[..., None], 0) for m, x in raw.items()}
+        return {
+            m: on_half_pixels(x, factor).masked_fill(~present[..., None], 0) for m, x in raw.items()
+        }
     sparse = [{m: read_sparsely(x, factor) for m, x in video.items()} for video in videos]
     return pad_videos(sparse)[0]
 
 
-def on_half_pixels(features: Float[Tensor, "videos moments channel"], factor: int) -> Float[Tensor, "videos moments channel"]:
-    """Every `factor`-th feature, interpolated to all moments as pixels are: see `Reference.interpolates_on_half_pixels`."""
+def on_half_pixels(
+    features: Float[Tensor, "videos moments channel"], factor: int
+) -> Float[Tensor, "videos moments channel"]:
+    """Every `factor`-th feature, interpolated to all moments as pixels are.
+
+    See `Reference.interpolates_on_half_pixels`.
+    """
     read = features[:, ::factor].transpose(1, 2)
-    return F.interpolate(read, size=features.shape[1], mode="linear", align_corners=False).transpose(1, 2)
+    return F.interpolate(
+        read, size=features.shape[1], mode="linear", align_corners=False
+    ).transpose(1, 2)
 
 
 def attention_or_uniform(
-    query: Float[Tensor, "videos key"], keys: Float[Tensor, "videos moments key"], free: Bool[Tensor, "videos moments"]
+    query: Float[Tensor, "videos key"],
+    keys: Float[Tensor, "videos moments key"],
+    free: Bool[Tensor, "videos moments"],
 ) -> Float[Tensor, "videos moments"]:
-    """Attention over the free moments; the same weight for every position, absent ones too, of a video that has none free."""
+    """Attention over the free moments.
+
+    The same weight for every position, absent ones too, of a video that has none free.
+    """
     some = free.any(1, keepdim=True)
     return torch.where(some, attention(query, keys, free | ~some), 1 / free.shape[1])
 
@@ -191,13 +236,20 @@ def used(
     return free.scatter(1, chosen[:, None], False)
 
 
-def any_again(free: Bool[Tensor, "videos moments"], chosen: Tensor, present: Bool[Tensor, "videos moments"]) -> Tensor:
+def any_again(
+    free: Bool[Tensor, "videos moments"], chosen: Tensor, present: Bool[Tensor, "videos moments"]
+) -> Tensor:
     """The same moments as before: each may be chosen again."""
     return free
 
 
 def pick_by_first_query(
-    weights: Float[Tensor, "videos modalities moments"], modality_scores: Tensor, bank: Mapping[FeatureName, Tensor]
+    weights: Float[Tensor, "videos modalities moments"],
+    modality_scores: Tensor,
+    bank: Mapping[FeatureName, Tensor],
 ) -> dict[FeatureName, Tensor]:
-    """Hard selection at the moment that the first modality's query, the image's, weighs most; for every modality."""
+    """Hard selection at the moment that the first modality's query, the image's, weighs most.
+
+    For every modality.
+    """
     return pick(weights[:, :1].expand_as(weights), modality_scores, bank)

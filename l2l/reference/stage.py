@@ -1,4 +1,6 @@
-"""From the public release, its checkpoints and features, to our files and scores, without touching video."""
+"""From the public release, its checkpoints and features, to our files and scores, without touching
+video.
+"""
 
 import random
 import shutil
@@ -30,7 +32,13 @@ from l2l.reference.lists import (
     video_id,
 )
 from l2l.reference.preset import PAPER, SINGLE_MODALITY, TWO_MODALITIES, Reference, skim_videos
-from l2l.skimmer.artifact import FittedSkimmer, check_student, load_skimmer, named_features, save_skimmer
+from l2l.skimmer.artifact import (
+    FittedSkimmer,
+    check_student,
+    load_skimmer,
+    named_features,
+    save_skimmer,
+)
 from l2l.skimmer.network import Skimmer
 from l2l.stores import write_table
 from l2l.student.artifact import load_start, save_head
@@ -40,17 +48,24 @@ SHARD_VIDEOS = 128  # some 150 MB of features
 
 
 def import_checkpoint(
-    ref: Path, out: Path, /, class_names: Path | None = None, modality: Modality = "image", threads: int = 1
+    ref: Path,
+    out: Path,
+    /,
+    class_names: Path | None = None,
+    modality: Modality = "image",
+    threads: int = 1,
 ) -> None:
     """Turn a checkpoint of the public code into a file of ours.
 
-    A skimmer, of two modalities or of one, becomes a skimmer as fit_skimmer writes it; the published image-audio network becomes
-    the head of a student, for fit_skimmer to start from.
+    A skimmer, of two modalities or of one, becomes a skimmer as fit_skimmer writes it; the
+    published image-audio network becomes the head of a student, for fit_skimmer to start from.
 
     Args:
-        ref: the checkpoint, or a state dict alone; nothing is unpickled but tensors and plain containers.
+        ref: the checkpoint, or a state dict alone; nothing is unpickled but tensors and plain
+            containers.
         out: written.
-        class_names: a text with the name of a class a line, in the order of their indices; without it they are 0, 1, 2, ...
+        class_names: a text with the name of a class a line, in the order of their indices; without
+            it they are 0, 1, 2, ...
         modality: what a single-modality checkpoint is said to read.
         threads: of torch.
 
@@ -74,11 +89,17 @@ def _names(path: Path | None, classes: int) -> tuple[str, ...]:
     if path is None:
         return tuple(map(str, range(classes)))
     try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        names = tuple(
+            line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+        )
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not readable ({error}); expected the name of a class a line") from None
+        raise BadInput(
+            f"{path}: not readable ({error}); expected the name of a class a line"
+        ) from None
     if len(names) != classes or len(set(names)) != classes:
-        raise BadInput(f"{path}: {len(set(names))} different names in {len(names)} lines, expected {classes}")
+        raise BadInput(
+            f"{path}: {len(set(names))} different names in {len(names)} lines, expected {classes}"
+        )
     return names
 
 
@@ -92,24 +113,30 @@ def import_features(
     only: str | None = None,
     threads: int = 1,
 ) -> None:
-    """Bring a list of published features into a Zarr store of ours, with a table of the videos beside it: `OUT.videos.tsv`.
+    """Bring a list of published features into a Zarr store of ours, with a table of the videos
+    beside it: `OUT.videos.tsv`.
 
-    The features of another list, for another split, are added to the store; those of the same split are replaced.
+    The features of another list, for another split, are added to the store; those of the same split
+    are replaced.
 
     Args:
-        listing: a pickle of (paths, labels), or text with `path label` in a line; paths lead through a folder
-            imageAudio_features, and image_features and audio_features lie beside it: in each a .npy a video, (moments, 512).
+        listing: a pickle of (paths, labels), or text with `path label` in a line; paths lead
+            through a folder imageAudio_features, and image_features and audio_features lie beside
+            it: in each a .npy a video, (moments, 512).
         out: the store, a folder.
         split: what the list's videos are for.
         folder: that holds the three folders, in place of where the list says.
-        checkpoint: what import_checkpoint wrote, for the names of the classes and the score of each moment. Without it classes
-            are those of the store; of a new one 0, 1, 2, ... or the list's names, sorted; and scores are not known (NaN).
-        only: a folder read in place of the three, such as r2plus1d152_features: a single modality of any width, called image.
+        checkpoint: what import_checkpoint wrote, for the names of the classes and the score of each
+            moment. Without it classes are those of the store; of a new one 0, 1, 2, ... or the
+            list's names, sorted; and scores are not known (NaN).
+        only: a folder read in place of the three, such as r2plus1d152_features: a single modality
+            of any width, called image.
         threads: of torch.
 
     Raises:
-        BadInput: naming the file that is missing, misshapen or not as long as its fellows, before anything is written; or the
-            file with a number that is not finite, while the store is written: then it is not marked as whole.
+        BadInput: naming the file that is missing, misshapen or not as long as its fellows, before
+            anything is written; or the file with a number that is not finite, while the store is
+            written: then it is not marked as whole.
     """
     prepare(0, threads)
     lines = read_list(listing)
@@ -119,32 +146,59 @@ def import_features(
         raise BadInput(f"{out}: holds features of other classes than those of {checkpoint}")
     classes, indices = class_indices(listing, lines, known or stored)
     held = _videos(out)
-    if unfinished := {_split(shard) for shard in _shards(out)} - {row.split for row in held} - {split}:
-        raise BadInput(f"{out}: the import of split {min(unfinished)} was not finished; import that again first")
+    if (
+        unfinished := {_split(shard) for shard in _shards(out)}
+        - {row.split for row in held}
+        - {split}
+    ):
+        raise BadInput(
+            f"{out}: the import of split {min(unfinished)} was not finished; import that again "
+            "first"
+        )
     others = [row for row in held if row.split != split]
     rows = _rows(lines, [classes[i] for i in indices], split, {row.video for row in others})
     files = {row.video: feature_paths(row.file, folder, only) for row in rows}
     widths = {check_features(paths, None if only else CHANNELS) for paths in files.values()}
     if len(widths) > 1:
-        raise BadInput(f"{listing}: its features have {' and '.join(map(str, sorted(widths)))} channels, expected one number")
+        raise BadInput(
+            f"{listing}: its features have {' and '.join(map(str, sorted(widths)))} channels, "
+            "expected one number"
+        )
 
     _open_for_writing(out, split, others)
     for number, part in enumerate(_parts(rows)):
-        read = [(row.video, _features(files[row.video], only, classifier, len(classes))) for row in part]
-        write_features(out / f"{split}-{number:03d}", read, classes, "float32", 2048, {"list": str(listing), "split": split})
+        read = [
+            (row.video, _features(files[row.video], only, classifier, len(classes))) for row in part
+        ]
+        write_features(
+            out / f"{split}-{number:03d}",
+            read,
+            classes,
+            "float32",
+            2048,
+            {"list": str(listing), "split": split},
+        )
     write_videos(_table(out), [*others, *rows])
     complete_root(out, _shards(out))
 
 
 def _stored_classes(out: Path, split: str) -> tuple[str, ...] | None:
-    """The classes of what the store holds already, if anything: of other splits, where an import of this one was broken off."""
+    """The classes of what the store holds already, if anything.
+
+    Of other splits, where an import of this one was broken off.
+    """
     if (out / "zarr.json").exists():
         return read_features(out).classes
     strangers = {path.name for path in out.iterdir()} if out.is_dir() else set()
     strangers -= {path.name for path in _shards(out)}
     if strangers:
-        raise BadInput(f"{out}: holds {min(strangers)}; expected a new folder, or a store that import_features wrote")
-    return next((read_features(shard).classes for shard in _shards(out) if _split(shard) != split), None)
+        raise BadInput(
+            f"{out}: holds {min(strangers)}; expected a new folder, or a store that "
+            "import_features wrote"
+        )
+    return next(
+        (read_features(shard).classes for shard in _shards(out) if _split(shard) != split), None
+    )
 
 
 def _table(out: Path) -> Path:
@@ -159,7 +213,11 @@ def _videos(out: Path) -> list[Video]:
 
 def _shards(out: Path) -> list[Path]:
     """The shards in a store, in the order of splits."""
-    return [path for split in SPLITS for path in sorted(out.glob(f"{split}-[0-9][0-9][0-9]*"), key=lambda p: (len(p.name), p))]
+    return [
+        path
+        for split in SPLITS
+        for path in sorted(out.glob(f"{split}-[0-9][0-9][0-9]*"), key=lambda p: (len(p.name), p))
+    ]
 
 
 def _split(shard: Path) -> str:
@@ -187,7 +245,9 @@ def _classifier_of(checkpoint: Path) -> tuple[tuple[str, ...], nn.Linear]:
         return head.class_names, head.classifier
 
 
-def _rows(lines: Sequence[Listed], labels: Sequence[str], split: str, elsewhere: set[str]) -> list[Video]:
+def _rows(
+    lines: Sequence[Listed], labels: Sequence[str], split: str, elsewhere: set[str]
+) -> list[Video]:
     """A row a video; one that the list has several times has all of its labels."""
     of_path: dict[str, dict[str, None]] = {}
     for line, label in zip(lines, labels, strict=True):
@@ -196,7 +256,10 @@ def _rows(lines: Sequence[Listed], labels: Sequence[str], split: str, elsewhere:
     for path, named in of_path.items():
         video = video_id(path)
         if video in rows or video in elsewhere:
-            raise BadInput(f"{path}: a video {video!r} is there already, in this list or in the store for another split")
+            raise BadInput(
+                f"{path}: a video {video!r} is there already, in this list or in the store for "
+                "another split"
+            )
         rows[video] = Video(video, path, split, tuple(named))
     return [*rows.values()]
 
@@ -205,7 +268,9 @@ def _parts(rows: Sequence[Video]) -> Iterator[Sequence[Video]]:
     return (rows[i : i + SHARD_VIDEOS] for i in range(0, len(rows), SHARD_VIDEOS))
 
 
-def _features(paths: Mapping[str, Path], only: str | None, classifier: nn.Linear | None, classes: int) -> VideoFeatures:
+def _features(
+    paths: Mapping[str, Path], only: str | None, classifier: nn.Linear | None, classes: int
+) -> VideoFeatures:
     read = {name: load_features(path) for name, path in paths.items()}
     fused = read[only or FUSED]
     scores = np.full((len(fused), classes), np.nan, np.float32)
@@ -236,22 +301,30 @@ def score(
     Args:
         checkpoint: a skimmer that import_checkpoint or fit_skimmer wrote.
         features: root of the features in Zarr.
-        scores: written: a row a video, in the order of the store: video, then a column a class, every digit of float32.
+        scores: written: a row a video, in the order of the store: video, then a column a class,
+            every digit of float32.
         steps: T; without it as many as the skimmer was fitted with.
-        factor: features are read of one moment in so many and interpolated between; those that a skimmer reads only of the
-            moments it selects are read there.
+        factor: features are read of one moment in so many and interpolated between; those that a
+            skimmer reads only of the moments it selects are read there.
         hard: steps see the features of the selected moments, not weighted means.
         repeats: a moment may be selected again.
-        preset: `paper`; or `reference`, with the public code's accidents, among them a draw of chance for each video.
-        batch_videos: skimmed at once; changes no score of the paper's (the public code's own command has 256).
+        preset: `paper`; or `reference`, with the public code's accidents, among them a draw of
+            chance for each video.
+        batch_videos: skimmed at once; changes no score of the paper's (the public code's own
+            command has 256).
         seed: of the reference's chance.
         threads: of torch.
 
     Raises:
-        BadInput: if the checkpoint is no skimmer, was fitted for another student than the features', reads others than the
-            store's, or is one that the public code has not, with `reference`.
+        BadInput: if the checkpoint is no skimmer, was fitted for another student than the
+            features', reads others than the store's, or is one that the public code has not, with
+            `reference`.
     """
-    for name, value in (("steps", 1 if steps is None else steps), ("factor", factor), ("batch-videos", batch_videos)):
+    for name, value in (
+        ("steps", 1 if steps is None else steps),
+        ("factor", factor),
+        ("batch-videos", batch_videos),
+    ):
         if value < 1:
             raise BadInput(f"--{name} is {value}, expected at least 1")
     fitted, bank = load_skimmer(checkpoint), read_features(features)
@@ -261,17 +334,32 @@ def score(
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":
         raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
     if "video" in fitted.class_names:
-        raise BadInput(f"{checkpoint}: a class is named video, as is the column of the videos' ids; expected another name")
+        raise BadInput(
+            f"{checkpoint}: a class is named video, as is the column of the videos' ids; expected "
+            "another name"
+        )
     if preset == "reference" and (fitted.variant.indexing or fitted.variant.selected):
-        told = f"found a skimmer that reads {fitted.variant!r}, which the public code has not; leave out --preset reference"
+        told = (
+            f"found a skimmer that reads {fitted.variant!r}, which the public code has not; leave "
+            "out --preset reference"
+        )
         raise BadInput(f"{checkpoint}: {told}")
     widths = network.widths | (network.indexing or {})
     if lacking := [m for m in widths if m not in (*bank.modalities, "fused")]:
         held = " and ".join((*bank.modalities, "fused"))
-        told = f"score reads none but a store's: give a skimmer without {lacking[0]}, or see evaluation.variants"
-        raise BadInput(f"{features}: found {held} features, expected {' and '.join(lacking)} too, as {checkpoint} reads; {told}")
+        told = (
+            f"score reads none but a store's: give a skimmer without {lacking[0]}, or see "
+            "evaluation.variants"
+        )
+        raise BadInput(
+            f"{features}: found {held} features, expected {' and '.join(lacking)} too, as "
+            f"{checkpoint} reads; {told}"
+        )
     network.to(device)
-    reference, filler = reference_of(network) if preset == "reference" else PAPER, random.Random(seed)
+    reference, filler = (
+        reference_of(network) if preset == "reference" else PAPER,
+        random.Random(seed),
+    )
     rows = []
     for first in range(0, len(bank.videos), batch_videos):
         names = bank.videos[first : first + batch_videos]
@@ -279,21 +367,41 @@ def score(
         _check_widths(checkpoint, widths, features, {m: x.shape[1] for m, x in loaded[0].items()})
         read = [{m: x.to(device) for m, x in video.items()} for video in loaded]
         with torch.inference_mode():
-            how = (steps or fitted.steps, factor, hard, repeats, reference, filler, fitted.variant.selected)
+            how = (
+                steps or fitted.steps,
+                factor,
+                hard,
+                repeats,
+                reference,
+                filler,
+                fitted.variant.selected,
+            )
             logits = skim_videos(network, read, *how)
         for name, row in zip(names, logits.cpu().tolist(), strict=True):
-            rows.append({"video": name} | {c: f"{x:.9g}" for c, x in zip(fitted.class_names, row, strict=True)})
+            rows.append(
+                {"video": name}
+                | {c: f"{x:.9g}" for c, x in zip(fitted.class_names, row, strict=True)}
+            )
     write_table(scores, ("video", *fitted.class_names), rows)
 
 
 def reference_of(network: Skimmer) -> Reference:
-    """The public code's accidents: its single-modality variant, which has no Psi, has others than its main one."""
+    """The public code's accidents.
+
+    Its single-modality variant, which has no Psi, has others than its main one.
+    """
     return SINGLE_MODALITY if isinstance(network.fusion, nn.Identity) else TWO_MODALITIES
 
 
-def _check_widths(checkpoint: Path, read: Mapping[FeatureName, int], features: Path, found: Mapping[FeatureName, int]) -> None:
+def _check_widths(
+    checkpoint: Path,
+    read: Mapping[FeatureName, int],
+    features: Path,
+    found: Mapping[FeatureName, int],
+) -> None:
     for m, width in read.items():
         if found[m] != width:
             raise BadInput(
-                f"{features}: {m} features: found {found[m]} channels, expected {width} channels, as {checkpoint} reads"
+                f"{features}: {m} features: found {found[m]} channels, expected {width} channels, "
+                f"as {checkpoint} reads"
             )

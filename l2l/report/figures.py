@@ -15,20 +15,40 @@ from PIL import Image
 _OURS = "#c2410c"
 _OTHERS = "#475569"
 _SHADES = matplotlib.colormaps["viridis"]  # of what rises
-_COLOURS = ("#1d4ed8", "#0891b2", "#15803d", "#7c3aed", "#a21caf", "#65a30d", "#0f172a")  # of what only differs
+_COLOURS = (
+    "#1d4ed8",
+    "#0891b2",
+    "#15803d",
+    "#7c3aed",
+    "#a21caf",
+    "#65a30d",
+    "#0f172a",
+)  # of what only differs
 _MARKERS = "osD^v<>ph"
-_LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "relpos": (0, 0.5)}  # from a label's left to its point
+_LINE = {
+    "arrowstyle": "-",
+    "linewidth": 0.5,
+    "shrinkA": 0,
+    "relpos": (0, 0.5),
+}  # from a label's left to its point
 
 Rows = Sequence[Mapping[str, str]]
 
 
 def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
-    """Where labels of (cost, accuracy, name) stand, in percent: at their points, moved up where labels of alike cost meet."""
+    """Where labels of (cost, accuracy, name) stand, in percent.
+
+    At their points, moved up where labels of alike cost meet.
+    """
     gap = max(0.5, (max(p[1] for p in points) - min(p[1] for p in points)) / 18)
     heights = [0.0] * len(points)
     for i in sorted(range(len(points)), key=lambda i: points[i][1]):
         cost, heights[i], _ = points[i]
-        near = sorted(heights[k] for k in range(len(points)) if k != i and heights[k] and abs(np.log(points[k][0] / cost)) < 0.4)
+        near = sorted(
+            heights[k]
+            for k in range(len(points))
+            if k != i and heights[k] and abs(np.log(points[k][0] / cost)) < 0.4
+        )
         for height in near:
             if abs(heights[i] - height) < gap:
                 heights[i] = height + gap
@@ -60,13 +80,17 @@ def _figure(width: float = 7.5, height: float = 4.2) -> Figure:
 
 def _svg(figure: Figure) -> str:
     """An SVG element, always the same bytes."""
-    with matplotlib.rc_context({"svg.hashsalt": "l2l", "svg.fonttype": "none", "font.family": "sans-serif"}):
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "l2l", "svg.fonttype": "none", "font.family": "sans-serif"}
+    ):
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
 
 
-def _named_points(axes: Axes, points: Sequence[tuple[float, float, str]], ours: Sequence[str]) -> None:
+def _named_points(
+    axes: Axes, points: Sequence[tuple[float, float, str]], ours: Sequence[str]
+) -> None:
     """Top-1 accuracy against cost, a labelled point each; those named in `ours` stand out."""
     points = sorted(points)
     for (cost, top1, name), height in zip(points, _label_heights(points), strict=True):
@@ -75,13 +99,22 @@ def _named_points(axes: Axes, points: Sequence[tuple[float, float, str]], ours: 
         axes.update_datalim([(cost, height)])  # what stands outside is not drawn
         line = _LINE | {"color": colour} if height != top1 else None
         where = ("offset points", "data")
-        axes.annotate(name, (cost, top1), (14, height), textcoords=where, va="center", fontsize=9, color=colour, arrowprops=line)
+        axes.annotate(
+            name,
+            (cost, top1),
+            (14, height),
+            textcoords=where,
+            va="center",
+            fontsize=9,
+            color=colour,
+            arrowprops=line,
+        )
     axes.set_ylabel("top-1 accuracy (%)")
     axes.margins(x=0.2, y=0.15)
 
 
 def cost_plot(table1: Rows) -> str:
-    """Whole videos: top-1 accuracy against multiply-accumulates a video, a labelled point a method."""
+    """Whole videos: top-1 accuracy against multiply-accumulates per video, one point per method."""
     figure = _figure()
     (axes,) = _axes(figure)
     points = [(float(row["gmacs_per_video"]), float(row["top1"]), row["method"]) for row in table1]
@@ -91,19 +124,28 @@ def cost_plot(table1: Rows) -> str:
 
 
 def clips_plot(clips: Rows) -> str:
-    """Single clips (paper, Fig. 5): top-1 accuracy against multiply-accumulates a clip, a point a model.
+    """Single clips (paper, Fig. 5): top-1 accuracy against multiply-accumulates a clip, a point a
+    model.
 
-    Students that are not distilled are hollow and lie above or below those that are, whose names they bear.
+    Students that are not distilled are hollow and lie above or below those that are, whose names
+    they bear.
     """
     figure = _figure()
     (axes,) = _axes(figure)
     named = [row for row in clips if row["distilled"] != "no"]
-    points = [(float(row["gmacs_per_clip"]), float(row["top1"]), row["modalities"] or row["model"]) for row in named]
+    points = [
+        (float(row["gmacs_per_clip"]), float(row["top1"]), row["modalities"] or row["model"])
+        for row in named
+    ]
     _named_points(axes, points, ("image-audio",))
     hollow = [row for row in clips if row["distilled"] == "no"]
     if hollow:
-        costs, top1 = ([float(row[column]) for row in hollow] for column in ("gmacs_per_clip", "top1"))
-        axes.scatter(costs, top1, s=36, facecolors="none", edgecolors=_OTHERS, label="not distilled")
+        costs, top1 = (
+            [float(row[column]) for row in hollow] for column in ("gmacs_per_clip", "top1")
+        )
+        axes.scatter(
+            costs, top1, s=36, facecolors="none", edgecolors=_OTHERS, label="not distilled"
+        )
         axes.legend(frameon=False, loc="lower right")
     _cost_axis(axes, "clip")
     return _svg(figure)
@@ -114,15 +156,32 @@ def _steps(count: int) -> str:
 
 
 def tradeoff_plot(tradeoff: Rows) -> str:
-    """Ours (paper, Figs. 6 and 11): accuracy by the share of moments read, and by the step after which it stops."""
+    """Ours (paper, Figs. 6 and 11).
+
+    Accuracy by the share of moments read, and by the step after which it stops.
+    """
     top1 = {(int(row["factor"]), int(row["steps"])): float(row["top1"]) for row in tradeoff}
     factors, steps = (sorted(set(values)) for values in zip(*top1, strict=True))
     figure = _figure(9)
     by_factor, by_step = _axes(figure, 2)
     for i, stop in enumerate(sorted({min(k, steps[-1]) for k in (1, 2, 3, 5, steps[-1])})):
-        by_factor.plot(factors, [top1[f, stop] for f in factors], "o-", ms=3, color=_SHADES(i / 5), label=_steps(stop))
+        by_factor.plot(
+            factors,
+            [top1[f, stop] for f in factors],
+            "o-",
+            ms=3,
+            color=_SHADES(i / 5),
+            label=_steps(stop),
+        )
     for i, factor in enumerate(f for f in (1, 2, 5, 10, 20) if f in factors):
-        by_step.plot(steps, [top1[factor, k] for k in steps], "o-", ms=3, color=_SHADES(i / 5), label=f"factor {factor}")
+        by_step.plot(
+            steps,
+            [top1[factor, k] for k in steps],
+            "o-",
+            ms=3,
+            color=_SHADES(i / 5),
+            label=f"factor {factor}",
+        )
     by_factor.set_xlabel("factor: one moment in so many is read")
     by_step.set_xlabel("steps, after which it stops")
     by_factor.set_ylabel("top-1 accuracy (%)")
@@ -134,11 +193,13 @@ def tradeoff_plot(tradeoff: Rows) -> str:
 
 
 def frontier_plot(frontier: Rows, together: bool) -> str:
-    """Mean average precision against multiply-accumulates a video (paper, Fig. 7), this run's and published points.
+    """Mean average precision against multiply-accumulates a video (paper, Fig. 7), this run's and
+    published points.
 
     Args:
         frontier: the points.
-        together: in one panel, for a run on the data set that the published ones are of; else in two, with scales of their own.
+        together: in one panel, for a run on the data set that the published ones are of; else in
+            two, with scales of their own.
     """
     figure = _figure(9, 5.4)
     panels = _axes(figure, 1 if together else 2)
@@ -160,22 +221,37 @@ def frontier_plot(frontier: Rows, together: bool) -> str:
                 linewidth=1,
                 markersize=4,
             )
-    titles = ["this run; dotted: published"] if together else ["this run", "published, on ActivityNet: not comparable"]
+    titles = (
+        ["this run; dotted: published"]
+        if together
+        else ["this run", "published, on ActivityNet: not comparable"]
+    )
     for axes, title in zip(panels, titles, strict=True):
         _cost_axis(axes, "video")
         axes.set_title(title, fontsize=10)
-        axes.legend(fontsize=8, frameon=False, ncols=6 if together else 3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+        axes.legend(
+            fontsize=8,
+            frameon=False,
+            ncols=6 if together else 3,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+        )
     panels[0].set_ylabel("mean average precision (%)")
     return _svg(figure)
 
 
 def _by_curve(frontier: Rows) -> Mapping[tuple[str, ...], list[tuple[float, float]]]:
-    """(cost, precision) of points that belong together; the run's own curves are told apart by their steps."""
+    """(cost, precision) of points that belong together.
+
+    The run's own curves are told apart by their steps.
+    """
     curves: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for row in frontier:
         name = row["method"] + (f", {_steps(int(row['steps']))}" if row["steps"] else "")
         features = row["index_features"], row["recognition_features"]
-        curves[row["quoted"], name, *features].append((float(row["gmacs_per_video"]), float(row["map"])))
+        curves[row["quoted"], name, *features].append(
+            (float(row["gmacs_per_video"]), float(row["map"]))
+        )
     return curves
 
 

@@ -56,19 +56,31 @@ def write_report(
     """Write the page. `settings` is the whole configuration as JSON, shown at its end."""
     listed, chosen = read_videos(videos), _selected(read_table(selections, SELECTION_COLUMNS))
     said = {
-        row["video"]: row["predicted"] for row in read_table(predictions, PREDICTION_COLUMNS) if row["method"] == "ours_dense"
+        row["video"]: row["predicted"]
+        for row in read_table(predictions, PREDICTION_COLUMNS)
+        if row["method"] == "ours_dense"
     }
     shown = _spread([video for video in listed if video.video in chosen], config.film_strips)
     with read_shards(media, read_media, usable_ids(listed), usable_ids(listed, "test")) as shards:
-        films = [_film(video, said[video.video], chosen[video.video], shards[video.video], config.pictures) for video in shown]
+        films = [
+            _film(
+                video, said[video.video], chosen[video.video], shards[video.video], config.pictures
+            )
+            for video in shown
+        ]
     rows1, rows2 = read_table(table1, TABLE1_COLUMNS), read_table(clips, CLIP_COLUMNS)
     points, named = read_table(frontier, FRONTIER_COLUMNS), read_table(classes, CLASS_COLUMNS)
     on_activitynet = json.loads(settings)["videos"][videos.parent.name]["adapter"] == "activitynet"
-    files = {source_videos.parent.name: read_videos(source_videos), videos.parent.name: listed}  # the same, or two
-    remarks = [video for rows in files.values() for video in rows if video.reason or not video.usable]
-    page = jinja2.Environment(loader=jinja2.PackageLoader("l2l.report", "."), autoescape=True, trim_blocks=True).get_template(
-        "page.html"
-    )
+    files = {
+        source_videos.parent.name: read_videos(source_videos),
+        videos.parent.name: listed,
+    }  # the same, or two
+    remarks = [
+        video for rows in files.values() for video in rows if video.reason or not video.usable
+    ]
+    page = jinja2.Environment(
+        loader=jinja2.PackageLoader("l2l.report", "."), autoescape=True, trim_blocks=True
+    ).get_template("page.html")
     text = page.render(
         title=config.title,
         made_by=MADE_BY,
@@ -88,7 +100,11 @@ def write_report(
         ablations=read_table(ablations, ABLATION_COLUMNS),
         classes=named if len(named) <= 2 * _ENDS else named[:_ENDS] + named[-_ENDS:],
         class_count=len(named),
-        audio_helps=[row for row in read_table(audio_helps, AUDIO_COLUMNS)[:_ENDS] if float(row["nearer"]) > 0],
+        audio_helps=[
+            row
+            for row in read_table(audio_helps, AUDIO_COLUMNS)[:_ENDS]
+            if float(row["nearer"]) > 0
+        ],
         relations=relations(rows1, rows2),
         films=films,
         states=_states(files),
@@ -102,7 +118,11 @@ def write_report(
 
 def _counts(videos: Sequence[Video], said: Mapping[str, str]) -> dict[str, int]:
     train = sum(video.split == "train" and video.usable for video in videos)
-    return {"test": len(said), "train": train, "classes": len({label for video in videos for label in video.labels})}
+    return {
+        "test": len(said),
+        "train": train,
+        "classes": len({label for video in videos for label in video.labels}),
+    }
 
 
 def _selected(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, list[int]]]:
@@ -119,21 +139,36 @@ def _spread(videos: Sequence[Video], count: int) -> list[Video]:
     return [videos[i * len(videos) // count] for i in range(count)]
 
 
-def _film(video: Video, predicted: str, chosen: Mapping[str, list[int]], shard: MediaReader, pictures: int) -> dict[str, object]:
+def _film(
+    video: Video, predicted: str, chosen: Mapping[str, list[int]], shard: MediaReader, pictures: int
+) -> dict[str, object]:
     """A video's strips: what each modality selects first, and the uniform moments."""
     moments = shard.moments(video.video)
     uniform = sorted({(2 * i + 1) * moments // (2 * pictures) for i in range(pictures)})
     names = {"image": "looked at", "audio": "listened to"}
-    strips = [{"name": names[m], "pictures": [_picture(video, shard, k) for k in ks[:pictures]]} for m, ks in chosen.items()]
+    strips = [
+        {"name": names[m], "pictures": [_picture(video, shard, k) for k in ks[:pictures]]}
+        for m, ks in chosen.items()
+    ]
     strips.append({"name": "uniform", "pictures": [_picture(video, shard, k) for k in uniform]})
     label = ", ".join(video.labels)
-    return {"video": video.video, "label": label, "predicted": predicted, "right": predicted in video.labels, "strips": strips}
+    return {
+        "video": video.video,
+        "label": label,
+        "predicted": predicted,
+        "right": predicted in video.labels,
+        "strips": strips,
+    }
 
 
 def _picture(video: Video, shard: MediaReader, moment: int) -> dict[str, object]:
     seconds = float(start_seconds(moment))
     inside = any(s.start_seconds <= seconds + 0.5 < s.end_seconds for s in video.segments)
-    return {"address": picture_address(shard.frame(video.video, moment)), "seconds": f"{seconds:.1f}", "inside": inside}
+    return {
+        "address": picture_address(shard.frame(video.video, moment)),
+        "seconds": f"{seconds:.1f}",
+        "inside": inside,
+    }
 
 
 def _states(files: Mapping[str, Sequence[Video]]) -> list[dict[str, object]]:

@@ -1,4 +1,6 @@
-"""A fitted skimmer on disk: one file, which one it is, what it reads, its sizes, its classes, its steps."""
+"""A fitted skimmer on disk: one file, which one it is, what it reads, its sizes, its classes, its
+steps.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +44,9 @@ class FittedSkimmer:
     class_names: tuple[str, ...]
     steps: int  # T; the baselines do not read it
     variant: Variant = PLAIN
-    student_digest: str = ""  # of the student whose features it was fitted on; empty: not known, as of imported ones
+    student_digest: str = (
+        ""  # of the student whose features it was fitted on; empty: not known, as of imported ones
+    )
 
     def scores(self, features: Mapping[FeatureName, Tensor], present: Tensor) -> Tensor:
         """Class scores (logits) of a batch: (videos, classes)."""
@@ -50,20 +54,25 @@ class FittedSkimmer:
             return self.skim(features, present).logits
         return self.network(features, present)
 
-    def skim(self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False) -> Skimming:
+    def skim(
+        self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False
+    ) -> Skimming:
         """All that a skimmer says of a batch.
 
         Args:
             features: (videos, moments, channel) each, of the names its variant reads at least.
             present: (videos, moments), moments that are.
-            unaggregated: every step sees the selected moments' features, not weighted means (supplement, G.3).
+            unaggregated: every step sees the selected moments' features, not weighted means
+                (supplement, G.3).
         """
         assert isinstance(self.network, Skimmer)
         steps = NON_RECURRENT_STEPS if self.model == "non_recurrent" else self.steps
         return self.network(features, present, steps, self._manner(unaggregated))
 
     def _manner(self, unaggregated: bool) -> Manner:
-        if self.variant.selected:  # no gradient goes through a choice, so it is fitted on weighted means
+        if (
+            self.variant.selected
+        ):  # no gradient goes through a choice, so it is fitted on weighted means
             return WEIGHED_ANSWERS if self.network.training else SELECTED_ANSWERS
         return UNAGGREGATED if unaggregated else AS_THE_PAPER
 
@@ -83,7 +92,8 @@ def named_features(
         described: where the teacher's descriptors of each video are; read only for `teacher`.
 
     Raises:
-        BadInput: for a feature that the store has not, or a moment that the teacher was not asked about.
+        BadInput: for a feature that the store has not, or a moment that the teacher was not asked
+            about.
     """
     found: dict[FeatureName, np.ndarray] = {}
     for name in names:
@@ -94,18 +104,24 @@ def named_features(
         elif name in read.features:
             found[name] = read.features[name]
         else:
-            raise BadInput(f"video {video!r}: found {' and '.join(read.features)} features, expected {name} features too")
+            raise BadInput(
+                f"video {video!r}: found {' and '.join(read.features)} features, expected {name} "
+                "features too"
+            )
     return {name: torch.from_numpy(values) for name, values in found.items()}
 
 
-def all_described(video: str, moments: int, described: Mapping[str, DescriptorReader]) -> np.ndarray:
+def all_described(
+    video: str, moments: int, described: Mapping[str, DescriptorReader]
+) -> np.ndarray:
     """The teacher's descriptors of all moments: (moments, descriptor), float32."""
     if video not in described:
         raise BadInput(f"the teacher's descriptors have no video {video!r}; run snakemake again")
     found = described[video].described(video)
     if found.moments.tolist() != list(range(moments)):
         raise BadInput(
-            f"the teacher described {len(found.moments)} of the {moments} moments of video {video!r}, expected all of them: "
+            f"the teacher described {len(found.moments)} of the {moments} moments of video "
+            f"{video!r}, expected all of them: "
             "list the skimmer that reads them in evaluation.variants"
         )
     return found.descriptors.astype(np.float32)
@@ -124,20 +140,30 @@ def build(
     if model == "lstm":
         return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.hidden)
     if model == "non_recurrent":
-        return non_recurrent(widths, classes, fusion_hidden, descriptor_width, config.key, config.query_hidden)
+        return non_recurrent(
+            widths, classes, fusion_hidden, descriptor_width, config.key, config.query_hidden
+        )
     sizes = (config.hidden, config.key, config.query_hidden)
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing)
 
 
-def save_skimmer(path: Path, fitted: FittedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig) -> None:
+def save_skimmer(
+    path: Path, fitted: FittedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig
+) -> None:
     """Write a fitted skimmer, aside, then rename."""
     fusion = fitted.network.fusion
-    psi = (fusion.fc1.out_features, fusion.fc2.out_features) if isinstance(fusion, Fusion) else (0, sum(widths.values()))
+    psi = (
+        (fusion.fc1.out_features, fusion.fc2.out_features)
+        if isinstance(fusion, Fusion)
+        else (0, sum(widths.values()))
+    )
     settings = {
         "model": fitted.model,
         "classes": fitted.class_names,
         "widths": dict(widths),  # feature: channels, in the order of the fusion
-        "indexing": fitted.network.indexing if isinstance(fitted.network, Skimmer) else None,  # the same, where it has others
+        "indexing": fitted.network.indexing
+        if isinstance(fitted.network, Skimmer)
+        else None,  # the same, where it has others
         "fusion_hidden": psi[0],  # 0: no Psi
         "descriptor_width": psi[1],
         "variant": fitted.variant.model_dump(mode="json"),
@@ -158,10 +184,19 @@ def load_skimmer(path: Path) -> FittedSkimmer:
     names = tuple(settings["classes"])
     sizes = (settings["fusion_hidden"], settings["descriptor_width"])
     # files of before there were variants tell of none
-    network = build(settings["model"], settings["widths"], len(names), *sizes, config, settings.get("indexing"))
+    network = build(
+        settings["model"], settings["widths"], len(names), *sizes, config, settings.get("indexing")
+    )
     network.load_state_dict(state)
     variant = Variant.model_validate(settings.get("variant", {}))
-    return FittedSkimmer(network.eval(), settings["model"], names, config.steps, variant, settings.get("student_digest", ""))
+    return FittedSkimmer(
+        network.eval(),
+        settings["model"],
+        names,
+        config.steps,
+        variant,
+        settings.get("student_digest", ""),
+    )
 
 
 def check_student(skimmer: Path, fitted: FittedSkimmer, other: Path, digest: str) -> None:
@@ -177,4 +212,6 @@ def check_student(skimmer: Path, fitted: FittedSkimmer, other: Path, digest: str
         BadInput: naming both files.
     """
     if fitted.student_digest and digest and fitted.student_digest != digest:
-        raise BadInput(f"{skimmer}: fitted for another student than that of {other}; run snakemake again")
+        raise BadInput(
+            f"{skimmer}: fitted for another student than that of {other}; run snakemake again"
+        )

@@ -1,4 +1,7 @@
-"""What the skimmer is compared with in the paper's Table 1: all moments in order, and attention without recurrence."""
+"""What the skimmer is compared with in the paper's Table 1.
+
+All moments in order, and attention without recurrence.
+"""
 
 from collections.abc import Mapping
 
@@ -16,8 +19,9 @@ NON_RECURRENT_STEPS = 2  # the mean, and what its one query is answered
 class LstmBaseline(nn.Module):
     """LSTM: one layer over the fused features of all moments in order.
 
-    The classifier reads the mean of the LSTM's outputs over present moments. The paper does not say what is read; the last
-    output alone has forgotten most of a video of two hundred moments, and the mean is what the skimmer and dense have too.
+    The classifier reads the mean of the LSTM's outputs over present moments. The paper does not say
+    what is read; the last output alone has forgotten most of a video of two hundred moments, and
+    the mean is what the skimmer and dense have too.
     """
 
     def __init__(
@@ -35,10 +39,16 @@ class LstmBaseline(nn.Module):
         self.classifier = nn.Linear(hidden, classes)
 
     def forward(
-        self, features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]], present: Bool[Tensor, "videos moments"]
+        self,
+        features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+        present: Bool[Tensor, "videos moments"],
     ) -> Float[Tensor, "videos classes"]:
-        """Scores of each video; absent moments follow the present ones, so they can change no output that is read."""
-        joined = torch.cat([features[m] for m in self.modalities], 2).masked_fill(~present[..., None], 0)
+        """Scores of each video; absent moments follow the present ones, so they can change no
+        output that is read.
+        """
+        joined = torch.cat([features[m] for m in self.modalities], 2).masked_fill(
+            ~present[..., None], 0
+        )
         outputs, _ = self.rnn(self.fusion(joined))
         return self.classifier(mean_over_present(outputs, present))
 
@@ -51,10 +61,12 @@ def non_recurrent(
     key: int = 512,
     query_hidden: int = 1024,
 ) -> Skimmer:
-    """Non-recurrent: the skimmer's attention, asked once, without an LSTM: to be called with `NON_RECURRENT_STEPS`.
+    """Non-recurrent: the skimmer's attention, asked once, without an LSTM: to be called with
+    `NON_RECURRENT_STEPS`.
 
-    The paper says no more than that. Our reading: the mean features, fused, stand where the LSTM's state stands; one query
-    a modality and the modality scores come from them; the prediction is of the mean of Psi(mean features) and Psi(attended
-    features), as the skimmer's is of its steps'.
+    The paper says no more than that. Our reading: the mean features, fused, stand where the LSTM's
+        state stands; one query a modality and the modality scores come from them; the prediction is
+        of the mean of Psi(mean features) and Psi(attended features), as the skimmer's is of its
+        steps'.
     """
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, 0, key, query_hidden)

@@ -1,4 +1,7 @@
-"""What a skimmer is fitted on: the features of videos, out of the store or of memory, and the class of each."""
+"""What a skimmer is fitted on.
+
+The features of videos, out of the store or of memory, and the class of each.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -27,7 +30,8 @@ class Example(NamedTuple):
 
 
 class FeatureCache:
-    """Features as they are stored, of some names; those of the first videos to be added stay in memory, within a bound.
+    """Features as they are stored, of some names; those of the first videos to be added stay in
+    memory, within a bound.
 
     Args:
         bank: the student's features.
@@ -40,11 +44,25 @@ class FeatureCache:
     """
 
     def __init__(
-        self, bank: Features, names: Sequence[FeatureName], cache_bytes: int, described: Mapping[str, DescriptorReader]
+        self,
+        bank: Features,
+        names: Sequence[FeatureName],
+        cache_bytes: int,
+        described: Mapping[str, DescriptorReader],
     ) -> None:
-        if missing := [name for name in names if name not in (*bank.modalities, "fused", "teacher")]:
-            raise BadInput(f"{bank.root}: found {' and '.join(bank.modalities)} features, expected {missing[0]} features too")
-        self.bank, self._names, self._left_bytes, self._described = bank, tuple(names), cache_bytes, described
+        if missing := [
+            name for name in names if name not in (*bank.modalities, "fused", "teacher")
+        ]:
+            raise BadInput(
+                f"{bank.root}: found {' and '.join(bank.modalities)} features, expected "
+                f"{missing[0]} features too"
+            )
+        self.bank, self._names, self._left_bytes, self._described = (
+            bank,
+            tuple(names),
+            cache_bytes,
+            described,
+        )
         self._kept: dict[str, dict[FeatureName, np.ndarray]] = {}
 
     def add(self, videos: Collection[str]) -> None:
@@ -65,7 +83,10 @@ class FeatureCache:
         return {name: stored[name] for name in self._names}
 
     def features(self, video: str) -> dict[FeatureName, Tensor]:
-        """The features of a video, float32 (moments, channel) each; read now if they were not kept."""
+        """The features of a video, float32 (moments, channel) each.
+
+        Read now if they were not kept.
+        """
         read = self._kept.get(video) or self._read(video)
         return {name: torch.from_numpy(values.astype(np.float32)) for name, values in read.items()}
 
@@ -78,9 +99,13 @@ class Examples(Dataset):
         for video in videos:
             if video.label not in bank.classes:
                 raise BadInput(
-                    f"{bank.root}: video {video.video!r} is of class {video.label!r}, not one of {', '.join(bank.classes)}"
+                    f"{bank.root}: video {video.video!r} is of class {video.label!r}, not one of "
+                    f"{', '.join(bank.classes)}"
                 )
-        self.cache, self.videos = cache, [(video.video, bank.classes.index(video.label)) for video in videos]
+        self.cache, self.videos = (
+            cache,
+            [(video.video, bank.classes.index(video.label)) for video in videos],
+        )
         cache.add([video for video, _ in self.videos])
 
     def __len__(self) -> int:
@@ -92,13 +117,17 @@ class Examples(Dataset):
 
 
 class ReadAtFactors(Drawn):
-    """Examples as the skimmer will meet them: for each, each epoch, a factor is drawn by which it is read sparsely.
+    """Examples as the skimmer will meet them: for each, each epoch, a factor is drawn by which it
+    is read sparsely.
 
     Features named in `selected` are read of selected moments alone, and so stay as they are.
     """
 
     def __init__(
-        self, whole: Examples | Sequence[Example], factors: Sequence[int], selected: Collection[FeatureName] = ()
+        self,
+        whole: Examples | Sequence[Example],
+        factors: Sequence[int],
+        selected: Collection[FeatureName] = (),
     ) -> None:
         self.whole, self.factors, self.selected = whole, factors, selected
 
@@ -111,7 +140,10 @@ class ReadAtFactors(Drawn):
 
     def __getitem__(self, key: tuple[int, int]) -> Example:
         example, factor = self.whole[key[0]], self.factors[key[1]]
-        read = {m: x if m in self.selected else read_sparsely(x, factor) for m, x in example.features.items()}
+        read = {
+            m: x if m in self.selected else read_sparsely(x, factor)
+            for m, x in example.features.items()
+        }
         return Example(read, example.label)
 
 

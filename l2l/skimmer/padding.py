@@ -14,7 +14,12 @@ Name = TypeVar("Name", bound=str)
 def pad_videos(
     videos: Sequence[Mapping[Name, Float[Tensor, "_moments _channel"]]],
 ) -> tuple[dict[Name, Float[Tensor, "videos moments _channel"]], Bool[Tensor, "videos moments"]]:
-    """Lay videos side by side, filled up with zeros at their ends, and say which moments are present."""
+    """Lay videos side by side, filled up with zeros at their ends, and say which moments are
+    present.
+    """
     lengths = torch.tensor([len(next(iter(features.values()))) for features in videos])
-    padded = {name: pad_sequence([features[name] for features in videos], batch_first=True) for name in videos[0]}
+    padded = {
+        name: pad_sequence([features[name] for features in videos], batch_first=True)
+        for name in videos[0]
+    }
     return padded, torch.arange(int(lengths.max())) < lengths[:, None]

@@ -1,4 +1,4 @@
-"""Fitting the skimmer, or one of the networks it is compared with, on the target's training videos."""
+"""Fitting the skimmer, or a network it is compared with, on the target's training videos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,10 +39,12 @@ def fit_skimmer(
     variant: sections.Variant = sections.PLAIN,
     descriptors: list[Path] | None = None,
 ) -> None:
-    """Fit a skimmer on the labels of the target's usable training videos, from the student's Psi and classifier on.
+    """Fit a skimmer on the labels of the target's usable training videos, from the student's Psi
+    and classifier on.
 
     Args:
-        student: the student whose features are read, or the head of one; its Psi and classifier are where the skimmer's start.
+        student: the student whose features are read, or the head of one; its Psi and classifier are
+            where the skimmer's start.
         videos: the target's videos, as decoded.
         features: root of the target's features in Zarr.
         skimmer: written: the fitted network.
@@ -50,10 +52,11 @@ def fit_skimmer(
         model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
         seed: of the initial numbers and the order of the videos.
         threads: of the job: one fits, the others read features.
-        frozen_modality_scores: leave the layer that scores the modalities as it is drawn, as the public code's command does,
-            which has it in no parameter group.
+        frozen_modality_scores: leave the layer that scores the modalities as it is drawn, as the
+            public code's command does, which has it in no parameter group.
         variant: what a skimmer reads, where that is not the student's modalities.
-        descriptors: what the teacher says of the target's moments, all shards; where a variant reads it.
+        descriptors: what the teacher says of the target's moments, all shards; where a variant
+            reads it.
     """
     device, workers = prepare(seed), own_threads(threads) - 1
     origin = load_start(student)
@@ -73,18 +76,28 @@ def fit_skimmer(
         resumable(skimmer, [student, videos, *stores], settings) as checkpoints,
     ):
         cache = FeatureCache(bank, names, config.cache_bytes, described)
-        train, val = (Examples(cache, [v for v in rows if v.split == split]) for split in ("train", "val"))
+        train, val = (
+            Examples(cache, [v for v in rows if v.split == split]) for split in ("train", "val")
+        )
         if len(train) < 2:
             raise BadInput(
-                f"{videos}: {len(train)} usable training videos, expected at least 2 to fit the skimmer on (batch norm)"
+                f"{videos}: {len(train)} usable training videos, expected at least 2 to fit the "
+                "skimmer on (batch norm)"
             )
-        widths, indexing = ({m: train[0].features[m].shape[1] for m in read} for read in (recognition, variant.indexing))
+        widths, indexing = (
+            {m: train[0].features[m].shape[1] for m in read}
+            for read in (recognition, variant.indexing)
+        )
         psi = (0, sum(widths.values()))
         if recognition == origin.modalities:
             psi = (origin.fusion.fc1.out_features, origin.fusion.fc2.out_features)
         network = build(model, widths, len(bank.classes), *psi, config, indexing)
-        fitted = FittedSkimmer(network.to(device), model, bank.classes, config.steps, variant, bank.student_digest)
-        groups = start_from_student(fitted, origin, config, ("modality_attention",) if frozen_modality_scores else ())
+        fitted = FittedSkimmer(
+            network.to(device), model, bank.classes, config.steps, variant, bank.student_digest
+        )
+        groups = start_from_student(
+            fitted, origin, config, ("modality_attention",) if frozen_modality_scores else ()
+        )
 
         def loss(batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor]) -> Tensor:
             read, present, labels = batch
@@ -93,28 +106,49 @@ def fit_skimmer(
 
         whole = set(recognition) - set(variant.indexing) if variant.selected else set()
         read = ReadAtFactors(train, config.read_factors, whole)
-        fit(network, groups, read, loss, config.fit, lambda: validate(fitted, val, device), collate, workers, checkpoints)
+        fit(
+            network,
+            groups,
+            read,
+            loss,
+            config.fit,
+            lambda: validate(fitted, val, device),
+            collate,
+            workers,
+            checkpoints,
+        )
         if team().leads:
             save_skimmer(skimmer, fitted, widths, config)
 
 
 def classified_by(variant: sections.Variant, student: Student | Head) -> tuple[FeatureName, ...]:
-    """The features that are classified; if they are the student's modalities, in the order its Psi takes them."""
+    """The features that are classified.
+
+    If they are the student's modalities, in the order its Psi takes them.
+    """
     same = not variant.recognition or set(variant.recognition) == set(student.modalities)
     return student.modalities if same else variant.recognition
 
 
 def start_from_student(
-    fitted: FittedSkimmer, student: Student | Head, config: sections.Skimmer, frozen: Sequence[str] = ()
+    fitted: FittedSkimmer,
+    student: Student | Head,
+    config: sections.Skimmer,
+    frozen: Sequence[str] = (),
 ) -> list[Mapping[str, Any]]:
-    """Copy the student's Psi and classifier into the network where it reads the same; return the parameter groups to fit.
+    """Copy the student's Psi and classifier into the network where it reads the same; return the
+    parameter groups to fit.
 
-    What has rate 0, or is named in `frozen`, is left out and frozen: nothing is spent on its gradient. A classifier that reads
-    no descriptor of the student's (the LSTM baseline's; of a single stream; of the teacher's descriptors) starts from nothing and
-    learns at the full rate.
+    What has rate 0, or is named in `frozen`, is left out and frozen: nothing is spent on its
+    gradient. A classifier that reads no descriptor of the student's (the LSTM baseline's; of a
+    single stream; of the teacher's descriptors) starts from nothing and learns at the full rate.
     """
     network, recognition = fitted.network, classified_by(fitted.variant, student)
-    rates = {"fusion": config.fusion_rate, "classifier": config.classifier_rate, **dict.fromkeys(frozen, 0.0)}
+    rates = {
+        "fusion": config.fusion_rate,
+        "classifier": config.classifier_rate,
+        **dict.fromkeys(frozen, 0.0),
+    }
     if recognition == student.modalities:
         network.fusion.load_state_dict(student.fusion.state_dict())
     if fitted.model == "lstm" or recognition not in (student.modalities, ("fused",)):

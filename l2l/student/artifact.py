@@ -17,7 +17,11 @@ from l2l.weights import fill, published_state
 
 
 def build_student(
-    config: StudentConfig, modalities: Sequence[Modality], classes: int, descriptor_width: int, mel_bands: int
+    config: StudentConfig,
+    modalities: Sequence[Modality],
+    classes: int,
+    descriptor_width: int,
+    mel_bands: int,
 ) -> Student:
     """A student with fresh random numbers."""
     return Student(
@@ -35,7 +39,8 @@ def build_student(
 
 
 def start_image_stream(student: Student, image_start: str) -> None:
-    """Give the image trunk ResNet-18's numbers: torchvision's, by their name or from a file; `none` leaves it as it was drawn.
+    """Give the image trunk ResNet-18's numbers: torchvision's, by their name or from a file; `none`
+    leaves it as it was drawn.
 
     Raises:
         BadInput: if they cannot be had, or the trunk is not ResNet-18's.
@@ -48,7 +53,13 @@ def start_image_stream(student: Student, image_start: str) -> None:
 
 
 def save_student(
-    path: Path, student: Student, config: StudentConfig, class_names: Sequence[str], distilled: bool, media: Media, mels: Mels
+    path: Path,
+    student: Student,
+    config: StudentConfig,
+    class_names: Sequence[str],
+    distilled: bool,
+    media: Media,
+    mels: Mels,
 ) -> None:
     """Keep a student with the names of its classes and what it looks at and listens to."""
     settings = {
@@ -73,7 +84,9 @@ def load_student(path: Path) -> Student:
     settings, state = load_network(path, "student")
     config = StudentConfig.model_validate(settings["config"])
     names, mels = settings["class_names"], Mels.model_validate(settings["mels"])
-    student = build_student(config, settings["modalities"], len(names), settings["descriptor_width"], mels.bands)
+    student = build_student(
+        config, settings["modalities"], len(names), settings["descriptor_width"], mels.bands
+    )
     student.load_state_dict(state)
     student.class_names = tuple(names)
     student.settings = settings
@@ -104,14 +117,22 @@ def load_start(path: Path) -> Student | Head:
             settings, state = load_network(path, "student-head")
         except BadInput:
             raise no_student from None
-    head = Head(settings["widths"], len(settings["class_names"]), settings["fusion_hidden"], settings["descriptor_width"])
+    head = Head(
+        settings["widths"],
+        len(settings["class_names"]),
+        settings["fusion_hidden"],
+        settings["descriptor_width"],
+    )
     head.load_state_dict(state)
     head.class_names = tuple(settings["class_names"])
     return head.eval()
 
 
 def digest_of(student: Student | Head) -> str:
-    """A checksum of all that a student is, its settings and its numbers: it stands with what the student has made."""
+    """A checksum of all that a student is, its settings and its numbers.
+
+    It stands with what the student has made.
+    """
     settings = student.settings if isinstance(student, Student) else {}
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
     for name, values in student.state_dict().items():
@@ -121,7 +142,9 @@ def digest_of(student: Student | Head) -> str:
 
 
 def media_of(settings: dict[str, Any]) -> Media:
-    """How the pictures and sound that a student with these settings was fitted on were taken from their files."""
+    """How the pictures and sound that a student with these settings was fitted on were taken from
+    their files.
+    """
     return Media.model_validate(settings["media"])
 
 

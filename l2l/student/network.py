@@ -1,6 +1,8 @@
-"""The student, ImgAud2Vid: what a frame shows and a second of sound tells, fused to stand for a clip (paper, section 3.2).
+"""The student, ImgAud2Vid: what a frame shows and a second of sound tells, fused to stand for a
+clip (paper, section 3.2).
 
-The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its weights load into them.
+The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its
+weights load into them.
 """
 
 import math
@@ -18,29 +20,45 @@ from l2l.config import Modality
 _PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()
 
 
-def frame_input(frames: UInt8[Tensor, "moments height width colour"]) -> Float[Tensor, "moments colour height width"]:
-    """Pictures in [0, 1], then ImageNet's mean and spread (torchvision's own numbers for ResNet-18)."""
-    mean, std = (torch.tensor(values, device=frames.device) for values in (_PRESET.mean, _PRESET.std))
+def frame_input(
+    frames: UInt8[Tensor, "moments height width colour"],
+) -> Float[Tensor, "moments colour height width"]:
+    """Pictures in [0, 1], then ImageNet's mean and spread (torchvision's own numbers for
+    ResNet-18).
+    """
+    mean, std = (
+        torch.tensor(values, device=frames.device) for values in (_PRESET.mean, _PRESET.std)
+    )
     return ((frames.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
-def mel_input(mels: Float[Tensor, "moments windows bands"], floor: float) -> Float[Tensor, "moments windows bands"]:
-    """Log-mels on a scale where silence, ln(floor), is 0, as is the padding of a convolution, and unit power is 1."""
+def mel_input(
+    mels: Float[Tensor, "moments windows bands"], floor: float
+) -> Float[Tensor, "moments windows bands"]:
+    """Log-mels on a scale where silence, ln(floor), is 0, as is the padding of a convolution, and
+    unit power is 1.
+    """
     return 1 - mels / math.log(floor)
 
 
 def _layer(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     downsample = None
     if stride != 1 or width_in != width:
-        downsample = nn.Sequential(nn.Conv2d(width_in, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+        downsample = nn.Sequential(
+            nn.Conv2d(width_in, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width)
+        )
     first = BasicBlock(width_in, width, stride, downsample)
     return nn.Sequential(first, *(BasicBlock(width, width) for _ in range(blocks - 1)))
 
 
 class Trunk(nn.Module):
-    """ResNet-18 up to its last stage, at any width, for pictures of any number of colours (one for a mel)."""
+    """ResNet-18 up to its last stage, at any width, for pictures of any number of colours (one for
+    a mel).
+    """
 
-    def __init__(self, colours: int, widths: Sequence[int], blocks: Sequence[int], stem_stride: int) -> None:
+    def __init__(
+        self, colours: int, widths: Sequence[int], blocks: Sequence[int], stem_stride: int
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(colours, widths[0], 7, stride=stem_stride, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -54,25 +72,35 @@ class Trunk(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Float[Tensor, "moments colour height width"]) -> Float[Tensor, "moments channel rows columns"]:
+    def forward(
+        self, x: Float[Tensor, "moments colour height width"]
+    ) -> Float[Tensor, "moments channel rows columns"]:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
 class ImageStream(nn.Module):
-    """The image feature: ResNet-18 on the clip's first frame, averaged over space; at a width of its own by a linear layer."""
+    """The image feature: ResNet-18 on the clip's first frame, averaged over space.
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int], width: int | None = None) -> None:
+    At a width of its own by a linear layer.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], blocks: Sequence[int], width: int | None = None
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(3, widths, blocks, stem_stride=2)
         self.narrow = nn.Linear(widths[-1], width) if width else nn.Identity()
 
-    def forward(self, frames: Float[Tensor, "moments 3 height width"]) -> Float[Tensor, "moments channel"]:
+    def forward(
+        self, frames: Float[Tensor, "moments 3 height width"]
+    ) -> Float[Tensor, "moments channel"]:
         return self.narrow(self.trunk(frames).mean((2, 3)))
 
 
 class AudioStream(nn.Module):
-    """The audio feature: one-channel ResNet-18 on the mel, its bands joined by a learned sum, pooled over time only.
+    """The audio feature: one-channel ResNet-18 on the mel, its bands joined by a learned sum,
+    pooled over time only.
 
     At a width of its own by a linear layer.
     """
@@ -90,35 +118,57 @@ class AudioStream(nn.Module):
         self.time_pooling = time_pooling
         self.trunk = Trunk(1, widths, blocks, stem_stride)
         columns = mel_bands
-        for stride in (stem_stride, 2, 2, 2, 2):  # stem, max pool, layers 2 to 4: each halves and rounds up
+        for stride in (
+            stem_stride,
+            2,
+            2,
+            2,
+            2,
+        ):  # stem, max pool, layers 2 to 4: each halves and rounds up
             columns = -(-columns // stride)
         self.band_sum = nn.Conv2d(columns, 1, 1)
         self.narrow = nn.Linear(widths[-1], width) if width else nn.Identity()
 
-    def forward(self, mels: Float[Tensor, "moments windows bands"]) -> Float[Tensor, "moments channel"]:
+    def forward(
+        self, mels: Float[Tensor, "moments windows bands"]
+    ) -> Float[Tensor, "moments channel"]:
         x = self.trunk(mels.unsqueeze(1))  # (moments, channel, time, band columns)
         x = self.band_sum(x.permute(0, 3, 2, 1)).squeeze(1)  # (moments, time, channel)
         return self.narrow(x.mean(1) if self.time_pooling == "mean" else x.amax(1))
 
 
 class Fusion(nn.Module):
-    """Psi: the features side by side through two fully connected layers; no activation after the second."""
+    """Psi: the features side by side through two fully connected layers.
+
+    No activation after the second.
+    """
 
     def __init__(self, width_in: int, width_between: int, descriptor_width: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width_in, width_between)
         self.fc2 = nn.Linear(width_between, descriptor_width)
 
-    def forward(self, features: Float[Tensor, "*moments features"]) -> Float[Tensor, "*moments descriptor"]:
+    def forward(
+        self, features: Float[Tensor, "*moments features"]
+    ) -> Float[Tensor, "*moments descriptor"]:
         return self.fc2(torch.relu(self.fc1(features)))
 
 
 class Head(nn.Module):
-    """Psi and classifier of a student whose streams are not at hand: enough to fit a skimmer on features that are."""
+    """Psi and classifier of a student whose streams are not at hand.
+
+    Enough to fit a skimmer on features that are.
+    """
 
     class_names: tuple[str, ...] = ()  # set where it is made or loaded
 
-    def __init__(self, widths: Mapping[Modality, int], classes: int, fusion_hidden: int, descriptor_width: int) -> None:
+    def __init__(
+        self,
+        widths: Mapping[Modality, int],
+        classes: int,
+        fusion_hidden: int,
+        descriptor_width: int,
+    ) -> None:
         super().__init__()
         self.widths = dict(widths)
         self.modalities = tuple(widths)
@@ -127,10 +177,12 @@ class Head(nn.Module):
 
 
 class Student(nn.Module):
-    """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only student.
+    """ImgAud2Vid on `modalities`; with one of the two it is the paper's image-only or audio-only
+    student.
 
-    A feature has `stream_width` channels: 256 in the supplement, by a linear layer, since ResNet-18 has 512 and the paper does
-    not say how they become 256; without one those of the trunk, as in the public code.
+    A feature has `stream_width` channels: 256 in the supplement, by a linear layer, since ResNet-18
+    has 512 and the paper does not say how they become 256; without one those of the trunk, as in
+    the public code.
     """
 
     class_names: tuple[str, ...] = ()  # set where a student is loaded, with what it was saved with
@@ -151,12 +203,19 @@ class Student(nn.Module):
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
-        width = {"image": stream_width or image_widths[-1], "audio": stream_width or audio_widths[-1]}
+        width = {
+            "image": stream_width or image_widths[-1],
+            "audio": stream_width or audio_widths[-1],
+        }
         if "image" in modalities:
             self.image = ImageStream(image_widths, blocks, stream_width)
         if "audio" in modalities:
-            self.audio = AudioStream(audio_widths, blocks, audio_stem_stride, time_pooling, mel_bands, stream_width)
-        self.fusion = Fusion(sum(width[m] for m in modalities), width["image"] + width["audio"], descriptor_width)
+            self.audio = AudioStream(
+                audio_widths, blocks, audio_stem_stride, time_pooling, mel_bands, stream_width
+            )
+        self.fusion = Fusion(
+            sum(width[m] for m in modalities), width["image"] + width["audio"], descriptor_width
+        )
         self.classifier = nn.Linear(descriptor_width, classes)
 
     def features(
@@ -165,7 +224,10 @@ class Student(nn.Module):
         mels: Float[Tensor, "moments windows bands"],
         has_sound: Bool[Tensor, " moments"],
     ) -> dict[Modality, Float[Tensor, "moments channel"]]:
-        """The feature of each modality it has; where there is no sound the audio feature is zero, not that of silence."""
+        """The feature of each modality it has.
+
+        Where there is no sound the audio feature is zero, not that of silence.
+        """
         features: dict[Modality, Tensor] = {}
         if "image" in self.modalities:
             features["image"] = self.image(frames)
@@ -173,7 +235,9 @@ class Student(nn.Module):
             features["audio"] = self.audio(mels).masked_fill(~has_sound[:, None], 0)
         return features
 
-    def fuse(self, features: Mapping[Modality, Float[Tensor, "moments channel"]]) -> Float[Tensor, "moments descriptor"]:
+    def fuse(
+        self, features: Mapping[Modality, Float[Tensor, "moments channel"]]
+    ) -> Float[Tensor, "moments descriptor"]:
         """Psi of the features of the student's modalities."""
         return self.fusion(torch.cat([features[m] for m in self.modalities], 1))
 
@@ -183,6 +247,6 @@ class Student(nn.Module):
         mels: Float[Tensor, "moments windows bands"],
         has_sound: Bool[Tensor, " moments"],
     ) -> tuple[Float[Tensor, "moments descriptor"], Float[Tensor, "moments classes"]]:
-        """The descriptor Psi(frame, mel) that stands for the clip, and the class scores (logits)."""
+        """The descriptor Psi(frame, mel) that stands for the clip, and class scores (logits)."""
         descriptor = self.fuse(self.features(frames, mels, has_sound))
         return descriptor, self.classifier(descriptor)

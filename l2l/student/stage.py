@@ -42,11 +42,14 @@ class Moments(Dataset):
         mels: dict[str, MelReader],
     ) -> None:
         self.places, self.answers, self.media, self.mels = places, answers, media, mels
-        self._has_sound = {video: mels[video].has_sound(video) for video in {video for video, _ in places}}
+        self._has_sound = {
+            video: mels[video].has_sound(video) for video in {video for video, _ in places}
+        }
         for video, has_sound in self._has_sound.items():
             if len(has_sound) != media[video].moments(video):
                 raise BadInput(
-                    f"{video}: {media[video].moments(video)} moments seen, {len(has_sound)} heard; run snakemake again"
+                    f"{video}: {media[video].moments(video)} moments seen, {len(has_sound)} "
+                    "heard; run snakemake again"
                 )
 
     def __len__(self) -> int:
@@ -58,9 +61,13 @@ class Moments(Dataset):
         return frame, mel, bool(self._has_sound[video][moment]), *self.answers[i]
 
 
-def _look(student: Student, batch: Sequence[Tensor], floor: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def _look(
+    student: Student, batch: Sequence[Tensor], floor: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """The student's descriptors and scores, float32, of a batch of `Moments`."""
-    descriptor, scores = student(frame_input(batch[0].to(device)), mel_input(batch[1].to(device), floor), batch[2].to(device))
+    descriptor, scores = student(
+        frame_input(batch[0].to(device)), mel_input(batch[1].to(device), floor), batch[2].to(device)
+    )
     return descriptor.float(), scores.float()
 
 
@@ -78,7 +85,9 @@ def _top1(
         for i, batch in enumerate(loader(moments, workers, batch_size=batch_moments)):
             _, scores = _look(student, batch, floor, device)
             first = i * batch_moments
-            right += int((scores.argmax(1).cpu() == torch.tensor(labels[first : first + len(scores)])).sum())
+            right += int(
+                (scores.argmax(1).cpu() == torch.tensor(labels[first : first + len(scores)])).sum()
+            )
     return right / max(1, len(moments))
 
 
@@ -93,9 +102,11 @@ def distil_student(
     seed: int,
     threads: int = 1,
 ) -> None:
-    """Distil a student of the given modalities from the teacher's descriptors of the source's train videos (paper, section 3.2).
+    """Distil a student of the given modalities from the teacher's descriptors of the source's train
+    videos (paper, section 3.2).
 
-    The source's labels are not read; how often the student's best class is the teacher's on val is logged.
+    The source's labels are not read; how often the student's best class is the teacher's on val is
+    logged.
     """
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
@@ -109,26 +120,45 @@ def distil_student(
         resumable(student, [videos, *media, *mels, *descriptors], settings) as checkpoints,
     ):
         places: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
-        answers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"train": [], "val": [], "test": []}
+        answers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {
+            "train": [],
+            "val": [],
+            "test": [],
+        }
         names: list[str] = []
         for video, reader in d.items():
             described, names = reader.described(video), reader.class_names
             places[split[video]] += [(video, int(k)) for k in described.moments]
-            answers[split[video]] += list(zip(described.descriptors.astype("f4"), described.scores.astype("f4"), strict=True))
+            answers[split[video]] += list(
+                zip(described.descriptors.astype("f4"), described.scores.astype("f4"), strict=True)
+            )
         if not places["train"]:
             raise BadInput(f"{videos}: no described train video to distil from")
         mel_config = next(iter(s.values())).config
-        network = build_student(config, modalities, len(names), answers["train"][0][0].size, mel_config.bands)
+        network = build_student(
+            config, modalities, len(names), answers["train"][0][0].size, mel_config.bands
+        )
         start_image_stream(network, config.image_start)
         network = laid_out(network, device)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
             descriptor, scores = _look(network, batch, mel_config.floor, device)
-            return distillation_loss(descriptor, scores, batch[3].to(device), batch[4].to(device), config.soft_weight)
+            return distillation_loss(
+                descriptor, scores, batch[3].to(device), batch[4].to(device), config.soft_weight
+            )
 
         held_out = Moments(places["val"], answers["val"], m, s)
         teacher_says = [int(scores.argmax()) for _, scores in answers["val"]]
-        top1 = functools.partial(_top1, network, held_out, teacher_says, config.batch_moments, workers, mel_config.floor, device)
+        top1 = functools.partial(
+            _top1,
+            network,
+            held_out,
+            teacher_says,
+            config.batch_moments,
+            workers,
+            mel_config.floor,
+            device,
+        )
         fitted = Moments(places["train"], answers["train"], m, s)
         fit(
             network,
@@ -141,7 +171,9 @@ def distil_student(
             checkpoints=checkpoints,
         )
         if team().leads:
-            save_student(student, network, config, names, True, next(iter(m.values())).config, mel_config)
+            save_student(
+                student, network, config, names, True, next(iter(m.values())).config, mel_config
+            )
 
 
 def finetune_student(
@@ -155,10 +187,12 @@ def finetune_student(
     distilled: Path | None = None,
     threads: int = 1,
 ) -> None:
-    """Fit a student to the target's labelled train moments: from a `distilled` one, or, for comparison, from nothing.
+    """Fit a student to the target's labelled train moments: from a `distilled` one, or, for
+    comparison, from nothing.
 
-    The one from nothing waits for no teacher, so its descriptor is as wide as the feature of its image trunk: at full size 512
-    numbers, as R(2+1)D's are. Beside teachers of 768 or 1024 it stays at 512: Psi's last layer and the classifier are smaller.
+    The one from nothing waits for no teacher, so its descriptor is as wide as the feature of its
+        image trunk: at full size 512 numbers, as R(2+1)D's are. Beside teachers of 768 or 1024 it
+        stays at 512: Psi's last layer and the classifier are smaller.
     """
     device, workers = prepare(seed), own_threads(threads) - 1
     listed = read_videos(videos)
@@ -174,7 +208,10 @@ def finetune_student(
         network = _start(distilled, config, modalities, len(classes), mel_config.bands)
         network = laid_out(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
-        fitted, held_out = (_labelled(labelled_moments(listed, counts, classes, split), m, s) for split in ("train", "val"))
+        fitted, held_out = (
+            _labelled(labelled_moments(listed, counts, classes, split), m, s)
+            for split in ("train", "val")
+        )
         if not len(fitted):
             raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
 
@@ -183,7 +220,16 @@ def finetune_student(
             return cross_entropy(scores, batch[3].to(device))
 
         labels = [label for (label,) in held_out.answers]
-        top1 = functools.partial(_top1, network, held_out, labels, config.batch_moments, workers, mel_config.floor, device)
+        top1 = functools.partial(
+            _top1,
+            network,
+            held_out,
+            labels,
+            config.batch_moments,
+            workers,
+            mel_config.floor,
+            device,
+        )
         fit(
             network,
             [{"params": network.parameters()}],
@@ -195,21 +241,44 @@ def finetune_student(
             checkpoints=checkpoints,
         )
         if team().leads:
-            save_student(student, network, config, classes, distilled is not None, next(iter(m.values())).config, mel_config)
+            save_student(
+                student,
+                network,
+                config,
+                classes,
+                distilled is not None,
+                next(iter(m.values())).config,
+                mel_config,
+            )
 
 
-def _labelled(examples: Sequence, media: dict[str, MediaReader], mels: dict[str, MelReader]) -> Moments:
-    return Moments([(e.video, e.moment) for e in examples], [(e.label,) for e in examples], media, mels)
+def _labelled(
+    examples: Sequence, media: dict[str, MediaReader], mels: dict[str, MelReader]
+) -> Moments:
+    return Moments(
+        [(e.video, e.moment) for e in examples], [(e.label,) for e in examples], media, mels
+    )
 
 
-def _start(distilled: Path | None, config: StudentConfig, modalities: list[Modality], classes: int, mel_bands: int) -> Student:
-    """The network fine-tuning starts from: a distilled student with a new classifier, or a fresh one."""
+def _start(
+    distilled: Path | None,
+    config: StudentConfig,
+    modalities: list[Modality],
+    classes: int,
+    mel_bands: int,
+) -> Student:
+    """The network fine-tuning starts from.
+
+    A distilled student with a new classifier, or a fresh one.
+    """
     if distilled is None:
         student = build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
         start_image_stream(student, config.image_start)
         return student
     network = load_student(distilled)
     if list(network.modalities) != list(modalities):
-        raise BadInput(f"{distilled}: a student of {network.modalities}, expected {tuple(modalities)}")
+        raise BadInput(
+            f"{distilled}: a student of {network.modalities}, expected {tuple(modalities)}"
+        )
     network.classifier = torch.nn.Linear(network.classifier.in_features, classes)
     return network

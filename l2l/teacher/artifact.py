@@ -1,4 +1,7 @@
-"""The teacher on disk, and what it says of clips: descriptors and class scores, in HDF5, one file a shard."""
+"""The teacher on disk, and what it says of clips.
+
+Descriptors and class scores, in HDF5, one file a shard.
+"""
 
 import contextlib
 import json
@@ -26,8 +29,14 @@ def save_teacher(
     clip_frames: int,
     config: Teacher | None = None,
 ) -> None:
-    """Keep a teacher with the names of its classes, the clips it is made for and the section it was made with."""
-    narrow = {"widths": teacher.widths, "blocks": teacher.blocks} if isinstance(teacher, R2Plus1D) else {}
+    """Keep a teacher with the names of its classes, the clips it is made for and the section it was
+    made with.
+    """
+    narrow = (
+        {"widths": teacher.widths, "blocks": teacher.blocks}
+        if isinstance(teacher, R2Plus1D)
+        else {}
+    )
     settings = {
         "network": teacher.network,
         **narrow,
@@ -40,10 +49,15 @@ def save_teacher(
 
 
 def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
-    """The teacher, in evaluation mode, and its settings: network, class_names, frame_pixels, clip_frames."""
+    """The teacher, in evaluation mode, and its settings.
+
+    Network, class_names, frame_pixels, clip_frames.
+    """
     settings, state = load_network(path, "teacher")
     shape = settings.get("widths", ()), settings.get("blocks", ())
-    teacher = build_teacher(settings.get("network", "r2plus1d_18"), len(settings["class_names"]), *shape)
+    teacher = build_teacher(
+        settings.get("network", "r2plus1d_18"), len(settings["class_names"]), *shape
+    )
     teacher.load_state_dict(state)
     return teacher.eval(), settings
 
@@ -58,21 +72,49 @@ class Described:
 
 
 def write_descriptors(
-    path: Path, rows: Mapping[str, Described], teacher: AnyTeacher, class_names: Sequence[str], config: Teacher | None = None
+    path: Path,
+    rows: Mapping[str, Described],
+    teacher: AnyTeacher,
+    class_names: Sequence[str],
+    config: Teacher | None = None,
 ) -> None:
-    """Write a shard's descriptors, all videos one after another, with the section they were made with."""
+    """Write a shard's descriptors, all videos one after another, with the section they were made
+    with.
+    """
     parts = list(rows.values())
     made_with = {"config": as_json(config)} if config else {}
-    with write_hdf5(path, KIND, LAYOUT, {"network": teacher.network, "class_names": list(class_names), **made_with}) as file:
+    with write_hdf5(
+        path,
+        KIND,
+        LAYOUT,
+        {"network": teacher.network, "class_names": list(class_names), **made_with},
+    ) as file:
         empty = Described(
             np.zeros(0, np.int32),
             np.zeros((0, teacher.descriptor_width), np.float16),
             np.zeros((0, len(class_names)), np.float16),
         )
         add_array(file, "moment", np.concatenate([p.moments for p in (empty, *parts)]), ("clip",))
-        add_array(file, "descriptor", np.concatenate([p.descriptors for p in (empty, *parts)]), ("clip", "descriptor"))
-        add_array(file, "score", np.concatenate([p.scores for p in (empty, *parts)]), ("clip", "class"), "logit")
-        add_array(file, "offset", np.cumsum([0, *(len(p.moments) for p in parts)], dtype=np.int64), ("video_edge",), "clips")
+        add_array(
+            file,
+            "descriptor",
+            np.concatenate([p.descriptors for p in (empty, *parts)]),
+            ("clip", "descriptor"),
+        )
+        add_array(
+            file,
+            "score",
+            np.concatenate([p.scores for p in (empty, *parts)]),
+            ("clip", "class"),
+            "logit",
+        )
+        add_array(
+            file,
+            "offset",
+            np.cumsum([0, *(len(p.moments) for p in parts)], dtype=np.int64),
+            ("video_edge",),
+            "clips",
+        )
         add_texts(file, "video", list(rows), ("video",))
 
 
@@ -84,7 +126,9 @@ class DescriptorReader:
         self.class_names: list[str] = json.loads(attribute(file, "class_names"))
         self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
-        self._rows = {video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)}
+        self._rows = {
+            video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)
+        }
 
     def moments(self, video: str) -> int:
         """Number of described moments of a video."""

@@ -23,11 +23,22 @@ from l2l.moments import FRAME_RATE, moments_inside
 from l2l.processes import own_threads, team
 from l2l.shards import check_videos, read_shards
 from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
-from l2l.teacher.network import AnyTeacher, as_input, build_teacher, check_size, frame_rate, our_names, preset
+from l2l.teacher.network import (
+    AnyTeacher,
+    as_input,
+    build_teacher,
+    check_size,
+    frame_rate,
+    our_names,
+    preset,
+)
 from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
-MOST_FRAMES: dict[TeacherNetwork, int] = {"s3d": 128, "swin3d_t": 32}  # with which torchvision scores them; the others with 16
+MOST_FRAMES: dict[TeacherNetwork, int] = {
+    "s3d": 128,
+    "swin3d_t": 32,
+}  # with which torchvision scores them; the others with 16
 
 
 class _Clips(Dataset):
@@ -44,7 +55,9 @@ class _Clips(Dataset):
         return self.media[example.video].clip(example.video, example.moment), example.label
 
 
-def _top1(teacher: AnyTeacher, clips: _Clips, batch_clips: int, workers: int, device: torch.device) -> float:
+def _top1(
+    teacher: AnyTeacher, clips: _Clips, batch_clips: int, workers: int, device: torch.device
+) -> float:
     right = 0
     with torch.inference_mode():
         for batch in loader(clips, workers, batch_size=batch_clips):
@@ -53,8 +66,13 @@ def _top1(teacher: AnyTeacher, clips: _Clips, batch_clips: int, workers: int, de
     return right / max(1, len(clips))
 
 
-def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher, seed: int, threads: int = 1) -> None:
-    """Train a teacher on the clips and labels of a distillation source that stores its clips; val accuracy is logged."""
+def fit_teacher(
+    videos: Path, media: list[Path], teacher: Path, config: Teacher, seed: int, threads: int = 1
+) -> None:
+    """Train a teacher on the clips and labels of a distillation source that stores its clips.
+
+    Val accuracy is logged.
+    """
     if config.fit is None:
         raise BadInput("teacher.fit: missing; a teacher with weights: train needs its schedule")
     device, workers = prepare(seed), own_threads(threads) - 1
@@ -67,11 +85,16 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
         counts = {video: shard.moments(video) for video, shard in shards.items()}
         examples = labelled_moments(listed, counts, classes, "train")
         if not examples:
-            raise BadInput(f"{videos}: no usable train video; a teacher with weights: train needs labelled clips")
+            raise BadInput(
+                f"{videos}: no usable train video; a teacher with weights: train needs labelled "
+                "clips"
+            )
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
         settings = next(iter(shards.values())).config
         check_size(config.network, settings)
-        network = laid_out(build_teacher(config.network, len(classes), config.widths, config.blocks), device)
+        network = laid_out(
+            build_teacher(config.network, len(classes), config.widths, config.blocks), device
+        )
         fitted = _Clips(examples, shards)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -90,39 +113,61 @@ def fit_teacher(videos: Path, media: list[Path], teacher: Path, config: Teacher,
             checkpoints=checkpoints,
         )
         if team().leads:
-            save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
+            save_teacher(
+                teacher, network, classes, settings.frame_pixels, settings.clip_frames, config
+            )
 
 
 def _check_media(network: TeacherNetwork, media: Media) -> None:
     """Refuse media that are not what a network's weights were made with."""
     prepared, most = preset(network), MOST_FRAMES.get(network, CLIP_FRAMES)
-    resize = tuple(prepared.resize_size) if len(prepared.resize_size) == 2 else prepared.resize_size[0]
+    resize = (
+        tuple(prepared.resize_size) if len(prepared.resize_size) == 2 else prepared.resize_size[0]
+    )
     if (media.resize_pixels, media.frame_pixels) != (resize, prepared.crop_size[0]):
         raise BadInput(
-            f"media: resize_pixels and frame_pixels must be {(resize, prepared.crop_size[0])}, as the weights of {network} were "
+            f"media: resize_pixels and frame_pixels must be {(resize, prepared.crop_size[0])}, as "
+            f"the weights of {network} were "
             f"made with; found {(media.resize_pixels, media.frame_pixels)}"
         )
     if not CLIP_FRAMES <= media.clip_frames <= most:
         wanted = CLIP_FRAMES if most == CLIP_FRAMES else f"{CLIP_FRAMES} to {most}"
-        raise BadInput(f"media: clip_frames must be {wanted}, as the weights of {network} want; found {media.clip_frames}")
+        raise BadInput(
+            f"media: clip_frames must be {wanted}, as the weights of {network} want; found "
+            f"{media.clip_frames}"
+        )
     if (stride := FRAME_RATE / frame_rate(network)) != media.clip_stride:
-        told = f"of clips of {float(frame_rate(network)):g} pictures a second; found {media.clip_stride}"
-        raise BadInput(f"media: clip_stride must be {stride}, as the weights of {network} were made {told}")
+        told = (
+            f"of clips of {float(frame_rate(network)):g} pictures a second; found "
+            f"{media.clip_stride}"
+        )
+        raise BadInput(
+            f"media: clip_stride must be {stride}, as the weights of {network} were made {told}"
+        )
 
 
 def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
-    """Take a teacher from torchvision's weights or a local file; the weights' own preprocessing must be what the media hold."""
+    """Take a teacher from torchvision's weights or a local file.
+
+    The weights' own preprocessing must be what the media hold.
+    """
     _check_media(config.network, media_config)
     named = get_model_weights(config.network)
-    state = our_names(config.network, published_state("teacher.weights", config.weights, named, config.network))
+    state = our_names(
+        config.network, published_state("teacher.weights", config.weights, named, config.network)
+    )
     if "fc.bias" not in state:
-        raise BadInput(f"{config.weights}: not a state dict of {config.network}: its last layer is not in it")
+        raise BadInput(
+            f"{config.weights}: not a state dict of {config.network}: its last layer is not in it"
+        )
     categories = named["KINETICS400_V1"].meta["categories"]
     count = len(state["fc.bias"])
     classes = list(categories) if count == len(categories) else [f"class {i}" for i in range(count)]
     network = build_teacher(config.network, count, config.widths, config.blocks)
     fill(network, state, config.weights, config.network)
-    save_teacher(teacher, network, classes, media_config.frame_pixels, media_config.clip_frames, config)
+    save_teacher(
+        teacher, network, classes, media_config.frame_pixels, media_config.clip_frames, config
+    )
 
 
 def _wanted(video: Video, count: int, part: Literal["all", "segments"]) -> list[int]:
@@ -138,10 +183,15 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
         yield from (shard.clip(video.video, moment) for moment in moments)
         return
     streams = video.video_stream, video.audio_stream
-    decoded = decode(video.path, shard.config, *streams, video.duration_seconds, "clips", video.fingerprint)
+    decoded = decode(
+        video.path, shard.config, *streams, video.duration_seconds, "clips", video.fingerprint
+    )
     if decoded.moments != shard.moments(video.video):
         stored = shard.moments(video.video)
-        raise BadInput(f"{video.path}: {decoded.moments} moments now, {stored} when its media were stored; rerun decode_videos")
+        raise BadInput(
+            f"{video.path}: {decoded.moments} moments now, {stored} when its media were stored; "
+            "rerun decode_videos"
+        )
     yield from (decoded.clip(moment) for moment in moments)
 
 
@@ -154,14 +204,23 @@ def describe_clips(
     config: Teacher,
     threads: int = 1,
 ) -> None:
-    """Write the teacher's descriptor and class scores of a shard's clips: of `all` moments, or only those inside `segments`."""
+    """Write the teacher's descriptor and class scores of a shard's clips.
+
+    Of `all` moments, or only those inside `segments`.
+    """
     device = prepare(0, threads)
     network, settings = load_teacher_network(teacher)
     network = laid_out(network, device)
     rows = {}
     with read_media(media) as shard, torch.inference_mode():
-        if (settings["frame_pixels"], settings["clip_frames"]) != (shard.config.frame_pixels, shard.config.clip_frames):
-            raise BadInput(f"{media}: its clips are not those that {teacher} is made for; rerun both stages with one config")
+        if (settings["frame_pixels"], settings["clip_frames"]) != (
+            shard.config.frame_pixels,
+            shard.config.clip_frames,
+        ):
+            raise BadInput(
+                f"{media}: its clips are not those that {teacher} is made for; rerun both stages "
+                "with one config"
+            )
         listed = read_videos(manifest)
         check_videos(media, shard.states, [video.video for video in listed])
         for video in listed:
@@ -170,9 +229,16 @@ def describe_clips(
             moments = _wanted(video, shard.moments(video.video), part)
             clips = list(_clips(video, shard, moments))
             outputs = [
-                network(as_input(torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device), network.network))
+                network(
+                    as_input(
+                        torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device),
+                        network.network,
+                    )
+                )
                 for i in range(0, len(clips), config.batch_clips)
             ]
-            z, scores = (torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True))
+            z, scores = (
+                torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True)
+            )
             rows[video.video] = Described(np.asarray(moments, np.int32), z, scores)
     write_descriptors(descriptors, rows, network, settings["class_names"], config)

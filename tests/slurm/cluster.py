@@ -1,7 +1,9 @@
-"""A real Slurm on this machine: munge, slurmctld, and a slurmd for each of two CPU nodes and one node with two made-up GPUs.
+"""A real Slurm on this machine: munge, slurmctld, and a slurmd for each of two CPU nodes and one
+node with two made-up GPUs.
 
-As root on Debian, whose packages it installs where they are missing; everything else lies in one folder, ports are loopback's.
-Without accounting (which takes a MariaDB), so that states are asked of squeue.
+As root on Debian, whose packages it installs where they are missing; everything else lies in one
+folder, ports are loopback's. Without accounting (which takes a MariaDB), so that states are asked
+of squeue.
 """
 
 import contextlib
@@ -62,8 +64,14 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "a Slurm of its own takes root"
     if shutil.which("slurmctld") is None and shutil.which("apt-get") is None:
-        return f"a Slurm of its own takes {', '.join(PACKAGES)}, and there is no apt-get to install them"
-    if any((ETC / name).exists() and not (ETC / name).is_symlink() for name in ("slurm.conf", "gres.conf")):
+        return (
+            f"a Slurm of its own takes {', '.join(PACKAGES)}, and there is no apt-get to install "
+            "them"
+        )
+    if any(
+        (ETC / name).exists() and not (ETC / name).is_symlink()
+        for name in ("slurm.conf", "gres.conf")
+    ):
         return f"this machine has a Slurm already: {ETC}"
     return ""
 
@@ -81,7 +89,10 @@ def install() -> None:
     try:
         for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
             said = subprocess.run(
-                ["apt-get", "-o", "DPkg::Lock::Timeout=300", *command], env=environment, capture_output=True, text=True
+                ["apt-get", "-o", "DPkg::Lock::Timeout=300", *command],
+                env=environment,
+                capture_output=True,
+                text=True,
             )
             assert said.returncode == 0, said.stderr
     finally:
@@ -126,15 +137,29 @@ class Cluster:
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink(missing_ok=True)
             (ETC / name).symlink_to(self.folder / name)
-        with contextlib.suppress(OSError):  # where it is closed, a training on several nodes cannot be tried
+        with contextlib.suppress(
+            OSError
+        ):  # where it is closed, a training on several nodes cannot be tried
             HOSTS.write_text(HOSTS.read_text() + NAMES)  # by which its processes find each other
-        options = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid", "log-file": "munged.log"}
+        options = {
+            "key-file": "munge.key",
+            "socket": "munge.socket",
+            "pid-file": "munged.pid",
+            "log-file": "munged.log",
+        }
         options["seed-file"] = "munge.seed"
-        self.run("munged", "--force", *(f"--{option}={self.folder / name}" for option, name in options.items()))
+        self.run(
+            "munged",
+            "--force",
+            *(f"--{option}={self.folder / name}" for option, name in options.items()),
+        )
         self.run("slurmctld")
         for node in NODES:
             self.run("slurmd", "-N", node)
-        until("every node is idle", lambda: self.run("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES))
+        until(
+            "every node is idle",
+            lambda: self.run("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES),
+        )
 
     def down(self) -> None:
         """Cancel all jobs and stop everything."""
@@ -167,7 +192,9 @@ class Cluster:
 
     def jobs(self, form: str = "%i") -> list[str]:
         """Jobs that wait, run or are being ended, one line each."""
-        return self.run("squeue", "-h", "--states=PENDING,RUNNING,COMPLETING", "-o", form).splitlines()
+        return self.run(
+            "squeue", "-h", "--states=PENDING,RUNNING,COMPLETING", "-o", form
+        ).splitlines()
 
     def kill_node(self, node: str) -> None:
         """Have a node die, with all that runs on it: nothing is told to the controller."""
@@ -176,7 +203,11 @@ class Cluster:
         here = f"SLURMD_NODENAME={node}".encode()
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                step = process.joinpath("cmdline").read_text().startswith(tuple(f"slurmstepd: [{job}." for job in jobs))
+                step = (
+                    process.joinpath("cmdline")
+                    .read_text()
+                    .startswith(tuple(f"slurmstepd: [{job}." for job in jobs))
+                )
                 if step or here in process.joinpath("environ").read_bytes().split(b"\0"):
                     os.kill(int(process.name), signal.SIGKILL)
             except OSError:  # it has ended
@@ -184,6 +215,13 @@ class Cluster:
 
     def revive_node(self, node: str) -> None:
         """Start a dead node again, once the controller has noticed."""
-        until("the node is seen to be down", lambda: "down" in self.run("sinfo", "-h", "-n", node, "-o", "%T"), 300)
+        until(
+            "the node is seen to be down",
+            lambda: "down" in self.run("sinfo", "-h", "-n", node, "-o", "%T"),
+            300,
+        )
         self.run("slurmd", "-N", node)
-        until("the node is back", lambda: "down" not in self.run("sinfo", "-h", "-n", node, "-o", "%T"))
+        until(
+            "the node is back",
+            lambda: "down" not in self.run("sinfo", "-h", "-n", node, "-o", "%T"),
+        )

@@ -1,4 +1,7 @@
-"""`snakemake --profile slurm` from the repository's root, on a real Slurm: whole, in part, and when things break."""
+"""`snakemake --profile slurm` from the repository's root, on a real Slurm.
+
+Whole, in part, and when things break.
+"""
 
 import os
 import re
@@ -16,8 +19,18 @@ from l2l.skimmer.artifact import load_skimmer
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
-QUICK = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "10")
-"""Without accounting states come from squeue; and a test cannot wait as long between two looks as people can."""
+QUICK = (
+    "--slurm-status-command",
+    "squeue",
+    "--slurm-init-seconds-before-status-checks",
+    "4",
+    "--latency-wait",
+    "10",
+)
+"""Without accounting states come from squeue.
+
+And a test cannot wait as long between two looks as people can.
+"""
 GPU_RULES = (
     "fit_teacher",
     "describe_clips",
@@ -53,7 +66,9 @@ def checkout(folder: Path) -> Path:
     """A copy of what a run takes of the repository, with the smallest configuration beside."""
     for name in ("l2l", "workflow"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "tests/slurm", folder / "tests/slurm", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "tests/slurm", folder / "tests/slurm", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for name in ("Snakefile", "config.yaml", "environment.yml", "slurm", "profiles"):
         shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     smallest(folder / "small.yaml")
@@ -61,12 +76,23 @@ def checkout(folder: Path) -> Path:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `snakemake --profile slurm` there, in a process group of its own; what it says goes to a file."""
+    """Start `snakemake --profile slurm` there, in a process group of its own.
+
+    What it says goes to a file.
+    """
     command = ["snakemake", "--profile", "slurm", "--configfile", "small.yaml", *QUICK, *arguments]
     paths = environment() | {"PYTHONPATH": ""}  # a node knows only what lies in the shared folder
     with open(folder / "said.txt", "w") as said:
         STARTED.append(
-            subprocess.Popen(command, cwd=folder, env=paths, stdout=said, stderr=said, text=True, start_new_session=True)
+            subprocess.Popen(
+                command,
+                cwd=folder,
+                env=paths,
+                stdout=said,
+                stderr=said,
+                text=True,
+                start_new_session=True,
+            )
         )
     return STARTED[-1]
 
@@ -85,7 +111,13 @@ def said(folder: Path) -> str:
 def hungry(cluster, tmp_path_factory):
     """Jobs that need more than they ask for; they take their time beside the whole run."""
     folder = checkout(tmp_path_factory.mktemp("hungry"))
-    targets = ("results/memory.txt", "results/time.txt", "--default-resources", "slurm_partition=gpu", "--snakefile")
+    targets = (
+        "results/memory.txt",
+        "results/time.txt",
+        "--default-resources",
+        "slurm_partition=gpu",
+        "--snakefile",
+    )
     return start(folder, *targets, "tests/slurm/hungry.smk"), folder
 
 
@@ -118,7 +150,11 @@ def test_slurm_makes_the_bytes_that_one_machine_makes(whole, tmp_path):
 
 def test_rules_that_train_run_where_the_gpu_is(cluster, whole):
     jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
-    nodes = {line.split()[1] for line in jobs if line.startswith("rule_fit_teacher") and line.endswith(str(whole))}
+    nodes = {
+        line.split()[1]
+        for line in jobs
+        if line.startswith("rule_fit_teacher") and line.endswith(str(whole))
+    }
     assert nodes == {"g1"}
 
 
@@ -134,7 +170,10 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
     """Its processes meet; that they fit what one would is held by tests/test_processes.py."""
     if NAMES not in HOSTS.read_text():
         pytest.skip(f"{HOSTS} is closed, so the nodes' made-up names mean nothing")
-    spread = [f"fit_skimmer:{told}" for told in ("nodes=2", "tasks=2", "mpi=srun", "gpu=0", "slurm_partition=cpu")]
+    spread = [
+        f"fit_skimmer:{told}"
+        for told in ("nodes=2", "tasks=2", "mpi=srun", "gpu=0", "slurm_partition=cpu")
+    ]
     skimmer = "results/small/skimmer/skimmer.pt"
     ended(start(whole, skimmer, "--forcerun", "fit_skimmer", "--set-resources", *spread), whole)
     jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
@@ -148,11 +187,15 @@ def test_a_job_out_of_memory_and_one_out_of_time_are_tried_again_with_more(hungr
     assert int((folder / "results/memory.txt").read_text()) == 1000
     assert int((folder / "results/time.txt").read_text()) == 2
     assert "status is: 'TIMEOUT'" in told
-    (log,) = folder.glob("logs/slurm/rule_take_memory/*.log")  # of the first try: that of a job that is done is removed
+    (log,) = folder.glob(
+        "logs/slurm/rule_take_memory/*.log"
+    )  # of the first try: that of a job that is done is removed
     assert "exceeded memory limit" in log.read_text()
 
 
-def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_over_a_new_one(cluster, tmp_path):
+def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_over_a_new_one(
+    cluster, tmp_path
+):
     folder = checkout(tmp_path / "folder")
     sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "tests/slurm/hungry.smk")
 
@@ -168,7 +211,13 @@ def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_ove
     refused = start(folder, *sleeping)
     assert refused.wait(300) != 0
     line = next(line for line in said(folder).splitlines() if "would write over" in line)
-    doctor = subprocess.run(["python", "-m", "l2l", "doctor"], cwd=folder, env=environment(), capture_output=True, text=True)
+    doctor = subprocess.run(
+        ["python", "-m", "l2l", "doctor"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
     cure = re.search(r"scancel [\d ]+\d", line)[0]
     assert re.search(rf"^orphans +Slurm jobs .*{cure}$", doctor.stdout, re.MULTILINE)
     cluster.run(*cure.split())

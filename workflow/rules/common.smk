@@ -1,4 +1,5 @@
-# The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are written with.
+# The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are
+# written with.
 
 import functools
 import gc
@@ -24,7 +25,9 @@ from l2l.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_state
 
 try:
-    CONFIG = check_config(dict(config), " ".join(map(str, workflow.config_settings.configfiles or ["config.yaml"])))
+    CONFIG = check_config(
+        dict(config), " ".join(map(str, workflow.config_settings.configfiles or ["config.yaml"]))
+    )
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
@@ -35,9 +38,14 @@ STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
 VARIANTS = CONFIG.skimmer.all_variants
-RUNS = [CONFIG.run, *(f"{CONFIG.run}-seed{seed}" for seed in CONFIG.study.seeds if seed != CONFIG.seed)]  # the study's too
+RUNS = [
+    CONFIG.run,
+    *(f"{CONFIG.run}-seed{seed}" for seed in CONFIG.study.seeds if seed != CONFIG.seed),
+]  # the study's too
 DRAWN = [name for name, dataset in CONFIG.videos.items() if dataset.adapter == "demo"]
-ZARR_MARK = f"{os.sep}zarr.json"  # the file of a Zarr store that is written last: what Snakemake watches
+ZARR_MARK = (
+    f"{os.sep}zarr.json"  # the file of a Zarr store that is written last: what Snakemake watches
+)
 
 
 wildcard_constraints:
@@ -49,10 +57,15 @@ wildcard_constraints:
 
 
 def closed_results():
-    """A line against a start where results cannot be written, which Snakemake meets with a traceback; empty where they can."""
+    """A line against a start where results cannot be written, which Snakemake meets with a
+    traceback; empty where they can.
+    """
     for folder in ("results", f"results/{CONFIG.run}"):
         if os.path.exists(folder) and not os.access(folder, os.W_OK):
-            return f"{os.path.abspath(folder)}: cannot be written; give leave to write there, then run it again"
+            return (
+                f"{os.path.abspath(folder)}: cannot be written; give leave to write there, then "
+                "run it again"
+            )
     return ""
 
 
@@ -63,14 +76,17 @@ def shard_files(stage, dataset, suffix=".h5", parts=PARTS):
 
 
 def spans(stage, dataset=None, suffix=".h5", parts=PARTS):
-    """`shard_files` as a command line takes them, however many: results/.../shard-{000..119}.h5 and the same for test."""
+    """`shard_files` as a command line takes them, however many: results/.../shard-{000..119}.h5 and
+    the same for test.
+    """
 
     def of_job(wildcards):
         found = []
         for part in parts:
             names = CONFIG.videos[dataset or wildcards.dataset].shard_names(part)
             kind, first, last = (*names[0].split("-"), names[-1].partition("-")[2])
-            found.append(f"results/{wildcards.run}/{stage}/{dataset or wildcards.dataset}/{kind}-{{{first}..{last}}}{suffix}")
+            folder = f"results/{wildcards.run}/{stage}/{dataset or wildcards.dataset}"
+            found.append(f"{folder}/{kind}-{{{first}..{last}}}{suffix}")
         return found
 
     return of_job
@@ -92,7 +108,9 @@ def seed(wildcards):
 
 
 def launcher(wildcards, resources):
-    """What starts a training: python; torchrun for its `processes`, as many on each of its `nodes` inside a Slurm job."""
+    """What starts a training: python; torchrun for its `processes`, as many on each of its `nodes`
+    inside a Slurm job.
+    """
     nodes, processes = resources.get("nodes", 1), resources.get("processes", 1)
     torchrun = f"python -m torch.distributed.run --nproc-per-node={processes}"
     if nodes == 1:
@@ -100,8 +118,14 @@ def launcher(wildcards, resources):
     # Of all that Slurm tells a job, its step is left the number alone.
     nodes_of_job = "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%N)"
     head = f'"$(scontrol show hostnames "{nodes_of_job}" | head -n 1)"'
-    meeting = f"--rdzv-backend=c10d --rdzv-id=$SLURM_JOB_ID --rdzv-endpoint={head}:$((20000 + SLURM_JOB_ID % 10000))"
-    return f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 {torchrun} --nnodes={nodes} {meeting}"
+    meeting = (
+        "--rdzv-backend=c10d --rdzv-id=$SLURM_JOB_ID "
+        f"--rdzv-endpoint={head}:$((20000 + SLURM_JOB_ID % 10000))"
+    )
+    return (
+        f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 {torchrun} "
+        f"--nnodes={nodes} {meeting}"
+    )
 
 
 @functools.cache
@@ -112,7 +136,8 @@ def state_of(dataset, seed):
         state = dataset_state(CONFIG.videos[dataset], seed)
     finally:
         gc.enable()
-    if state.trouble:  # a dry run goes on, as with nothing but the lists in place; the job that lists the videos stops
+    # A dry run goes on, as with nothing but the lists in place; the job that lists them stops.
+    if state.trouble:
         logger.warning(f"videos.{dataset}: {state.trouble}")
     return state
 
@@ -123,7 +148,7 @@ def listed(dataset, run):
 
 
 def classes_of(dataset):
-    """The state of a data set's classes: networks that name them are fitted anew when these change."""
+    """The state of a data set's classes: networks that name them are fitted again when it changes."""
     return lambda wildcards: state_of(dataset, seed(wildcards)).classes
 
 
@@ -133,7 +158,9 @@ def shard_state(wildcards):
 
 
 def grown_memory(megabytes):
-    """Memory that doubles each time a job is tried again, since what it lacked may have been this; no more than a node has."""
+    """Memory that doubles each time a job is tried again, since what it lacked may have been this;
+    no more than a node has.
+    """
 
     def of_attempt(wildcards, attempt):
         return min(megabytes * 2 ** (attempt - 1), most(kind.memory_mb for kind in cluster() or ()))
@@ -142,10 +169,14 @@ def grown_memory(megabytes):
 
 
 def grown_minutes(amount):
-    """The same of a job's time, no longer than the cluster lets any job run: Slurm refuses what no node has or lets it wait."""
+    """The same of a job's time, no longer than the cluster lets any job run: Slurm refuses what no
+    node has or lets it wait.
+    """
 
     def of_attempt(wildcards, attempt):
-        return min(amount * 2 ** (attempt - 1), most(minutes(kind.time) for kind in cluster() or ()))
+        return min(
+            amount * 2 ** (attempt - 1), most(minutes(kind.time) for kind in cluster() or ())
+        )
 
     return of_attempt
 
@@ -167,11 +198,17 @@ class NodeKind(NamedTuple):
 def cluster():
     """Every kind of node that `sinfo` knows; None where there is no cluster or no answer."""
     try:
-        said = subprocess.run(["sinfo", "--noheader", "--format=%G %l %m"], capture_output=True, text=True, timeout=10)
+        said = subprocess.run(
+            ["sinfo", "--noheader", "--format=%G %l %m"], capture_output=True, text=True, timeout=10
+        )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
     kinds = re.findall(r"^(\S+) +(\S+) +(\d+)\+?$", said.stdout, re.MULTILINE)
-    return [NodeKind(gpus, time, int(memory)) for gpus, time, memory in kinds] if said.returncode == 0 else None
+    return (
+        [NodeKind(gpus, time, int(memory)) for gpus, time, memory in kinds]
+        if said.returncode == 0
+        else None
+    )
 
 
 def minutes(time):
@@ -183,7 +220,9 @@ def minutes(time):
 
 
 def gpus(wildcards):
-    """How many GPUs a job asks for: one, but none of a Slurm cluster without any, which would refuse the job."""
+    """How many GPUs a job asks for: one, but none of a Slurm cluster without any, which would
+    refuse the job.
+    """
     return 1 if cluster() is None or any("gpu" in kind.gpus for kind in cluster()) else 0
 
 
@@ -193,14 +232,17 @@ def dataset_section(wildcards):
 
 
 def videos_folder(dataset):
-    """The drawn folder that a demo's manifest waits for; other data sets lie where their section says."""
+    """The drawn folder that a demo's manifest waits for; other data sets lie where their section
+    says.
+    """
     return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
 
 
 def told_files(paths):
     """Files that the configuration names, so that a dry run names one that is not there.
 
-    As a function: Snakemake's own report shows what a rule names as it is, and a path may hold markup.
+    As a function: Snakemake's own report shows what a rule names as it is, and a path may
+    hold markup.
     """
     return lambda wildcards: list(map(str, paths))
 
@@ -219,7 +261,9 @@ READS_TEACHER = any(map(reads_teacher, CONFIG.compared))
 
 
 def described_part(wildcards):
-    """The teacher describes all moments that are distilled from, or read by a skimmer; of a mere target only the labelled ones."""
+    """The teacher describes all moments that are distilled from, or read by a skimmer; of a mere
+    target only the labelled ones.
+    """
     return "all" if wildcards.dataset == CONFIG.source or READS_TEACHER else "segments"
 
 
@@ -236,31 +280,48 @@ def distilled_student(wildcards):
 
 
 def store_folder(wildcards, output):
-    """The folder of a shard's store; what Snakemake watches is the file in it that is written last."""
+    """The folder of a shard's store; Snakemake watches the file in it that is written last."""
     return os.path.dirname(output.features)
 
 
 def features_of_dataset(wildcards):
     """Every shard's features of the data set."""
-    return [path.format(run=wildcards.run) for path in shard_files("features", wildcards.dataset, suffix=ZARR_MARK)]
+    return [
+        path.format(run=wildcards.run)
+        for path in shard_files("features", wildcards.dataset, suffix=ZARR_MARK)
+    ]
 
 
 def model_options(wildcards, input):
     """Which network is fitted and, of a variant, what it reads, as the command line takes them."""
     if wildcards.model not in VARIANTS:
         return f"--model {wildcards.model}"
-    descriptors = ["--descriptors", *spans("teacher", CONFIG.target, parts=["fit"])(wildcards)] if input.descriptors else []
-    return shlex.join(["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors])
+    descriptors = (
+        ["--descriptors", *spans("teacher", CONFIG.target, parts=["fit"])(wildcards)]
+        if input.descriptors
+        else []
+    )
+    return shlex.join(
+        ["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors]
+    )
 
 
 def descriptors_to_fit_on(wildcards):
     """The teacher's descriptors of the target, for a variant that reads them."""
-    paths = shard_files("teacher", CONFIG.target, parts=["fit"]) if reads_teacher(wildcards.model) else []
+    paths = (
+        shard_files("teacher", CONFIG.target, parts=["fit"])
+        if reads_teacher(wildcards.model)
+        else []
+    )
     return [path.format(run=wildcards.run) for path in paths]
 
 
 def teacher_options(wildcards, input):
-    """The teacher and its descriptors, as the command line takes them; nothing where no variant reads them."""
+    """The teacher and its descriptors, as the command line takes them; nothing where no variant
+    reads them.
+    """
     if not READS_TEACHER:
         return ""
-    return shlex.join(["--teacher", *input.teacher, "--descriptors", *spans("teacher", CONFIG.target)(wildcards)])
+    return shlex.join(
+        ["--teacher", *input.teacher, "--descriptors", *spans("teacher", CONFIG.target)(wildcards)]
+    )

@@ -1,14 +1,22 @@
-# in:  the target's test videos: features, student, skimmers; teacher's descriptors of labelled moments
-# out: results/{run}/evaluation/table1.tsv       method, top1 (%), map (%), gmacs_per_video, moments, index_gmacs_per_video, intervals
+# in:  the target's test videos: features, student, skimmers; teacher's descriptors of labelled
+#      moments
+# out: results/{run}/evaluation/table1.tsv       method, top1 (%), map (%), gmacs_per_video,
+#                                                moments, index_gmacs_per_video, intervals
 #      results/{run}/evaluation/classes.tsv      ours and uniform on each class
 #      results/{run}/evaluation/predictions.tsv  what each method says of each video
 #      results/{run}/evaluation/selections.tsv   the moments ours selects, step by step
-#      results/{run}/evaluation/tradeoff.tsv     ours by factor and steps: top1 (%), map (%), gmacs_per_video, moments
-#      results/{run}/evaluation/frontier.tsv     map (%) against gmacs_per_video: this run's points and published ones
-#      results/{run}/evaluation/ablations.tsv    the supplement's G.1 to G.3, with what the paper prints
-#      results/{run}/evaluation/recognition.tsv  recognition features by indexing features, with published points
-#      results/{run}/evaluation/clips.tsv        model, modalities, distilled, top1 (%), gmacs_per_clip, interval
-#      results/{run}/evaluation/audio_helps.tsv  the source's test clips by how much nearer sound brings the student to the teacher
+#      results/{run}/evaluation/tradeoff.tsv     ours by factor and steps: top1 (%), map (%),
+#                                                gmacs_per_video, moments
+#      results/{run}/evaluation/frontier.tsv     map (%) against gmacs_per_video: this run's points
+#                                                and published ones
+#      results/{run}/evaluation/ablations.tsv    the supplement's G.1 to G.3, with what the paper
+#                                                prints
+#      results/{run}/evaluation/recognition.tsv  recognition features by indexing features, with
+#                                                published points
+#      results/{run}/evaluation/clips.tsv        model, modalities, distilled, top1 (%),
+#                                                gmacs_per_clip, interval
+#      results/{run}/evaluation/audio_helps.tsv  the source's test clips by how much nearer sound
+#                                                brings the student to the teacher
 
 
 rule evaluate_videos:
@@ -106,7 +114,11 @@ rule evaluate_clips:
     input:
         teacher="results/{run}/teacher/teacher.pt",
         descriptors=shard_files("teacher", CONFIG.target),
-        students=expand("results/{{run}}/student/finetuned/{modalities}-{origin}.pt", modalities=STUDENTS, origin=ORIGINS),
+        students=expand(
+            "results/{{run}}/student/finetuned/{modalities}-{origin}.pt",
+            modalities=STUDENTS,
+            origin=ORIGINS,
+        ),
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         media=shard_files("media", CONFIG.target),
         mels=shard_files("mels", CONFIG.target),
@@ -145,7 +157,9 @@ rule evaluate_clips:
 
 
 rule evaluate_audio:
-    """Where sound helps: the distilled students' descriptors beside the teacher's, clip by clip of the source."""
+    """Where sound helps: the distilled students' descriptors beside the teacher's, clip by clip of
+    the source.
+    """
     input:
         image="results/{run}/student/distilled/image.pt",
         image_audio="results/{run}/student/distilled/image-audio.pt",

@@ -1,7 +1,9 @@
 # in:  the target's media and mels, and the fine-tuned student
-# out: results/{run}/features/{dataset}/{shard}/    Zarr v3: image_feature, audio_feature, fused_feature (moments, channels),
+# out: results/{run}/features/{dataset}/{shard}/    Zarr v3: image_feature, audio_feature,
+#                                                   fused_feature (moments, channels),
 #                                                   score (moments, classes), has_sound, offset
-#      results/{run}/features/{dataset}/zarr.json   marks the data set's features as complete; the folder opens as one group
+#      results/{run}/features/{dataset}/zarr.json   marks the data set's features as complete; the
+#                                                   folder opens as one group
 
 MAIN_STUDENT_FILE = f"results/{{run}}/student/finetuned/{MAIN_STUDENT}-distilled.pt"
 

@@ -1,11 +1,18 @@
 # in:  a data set's folder, lists and annotations
-# out: results/{run}/manifest/{dataset}/videos.tsv         one row a video: split, labels, segments (s), declared facts, status
-#      results/{run}/manifest/{dataset}/{shard}.tsv        the rows of one shard, by a stable hash of the video's id
-#      results/{run}/manifest/{dataset}/{shard}.state      a hash of what is listed of them, and of their files' sizes and times
-# When one video came, went or changed, list_videos writes every shard's table anew; so what reads those takes them as `ancient`,
-# and is redone when the shard's state changes. Tables are `update`d, not deleted first: one that is missing would redo its shard.
-# One rule a data set, since each has its own number of shards and Snakemake has to know every shard's file by name; and a run,
-# since of a file that a rule names without wildcards Snakemake finds the rule at once, and else compares all: with 2,000
+# out: results/{run}/manifest/{dataset}/videos.tsv         one row a video: split, labels, segments
+#                                                          (s), declared facts, status
+#      results/{run}/manifest/{dataset}/{shard}.tsv        the rows of one shard, by a stable hash
+#                                                          of the video's id
+#      results/{run}/manifest/{dataset}/{shard}.state      a hash of what is listed of them, and of
+#                                                          their files' sizes and times
+# When one video came, went or changed, list_videos writes every shard's table anew; so what reads
+# those takes them as `ancient`,
+# and is redone when the shard's state changes. Tables are `update`d, not deleted first: one that is
+# missing would redo its shard.
+# One rule a data set, since each has its own number of shards and Snakemake has to know every
+# shard's file by name; and a run,
+# since of a file that a rule names without wildcards Snakemake finds the rule at once, and else
+# compares all: with 2,000
 # shards half of the time of a dry run.
 for run, dataset in product(RUNS, CONFIG.videos):
 

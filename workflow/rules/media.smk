@@ -1,6 +1,8 @@
 # in:  results/{run}/manifest/{dataset}/{shard}.tsv and the video files it names
-# out: results/{run}/media/{dataset}/{shard}.h5   pictures (JPEG or raw bytes, flat, with offsets), int16 sound at 16 kHz
-#      results/{run}/media/{dataset}/videos.tsv   the manifest with every video's state after decoding
+# out: results/{run}/media/{dataset}/{shard}.h5   pictures (JPEG or raw bytes, flat, with offsets),
+#                                                 int16 sound at 16 kHz
+#      results/{run}/media/{dataset}/videos.tsv   the manifest with every video's state after
+#                                                 decoding
 
 
 rule decode_videos:

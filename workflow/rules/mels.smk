@@ -1,5 +1,6 @@
 # in:  results/{run}/media/{dataset}/{shard}.h5   int16 sound at 16 kHz
-# out: results/{run}/mels/{dataset}/{shard}.h5    mel (moments, 101 windows, 40 bands) float16, ln(power); has_sound
+# out: results/{run}/mels/{dataset}/{shard}.h5    mel (moments, 101 windows, 40 bands) float16,
+#                                                 ln(power); has_sound
 
 
 rule compute_mels:

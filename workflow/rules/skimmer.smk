@@ -1,16 +1,21 @@
-# in:  results/{run}/features/{target}/   features of every moment; the fine-tuned student, whose Psi and classifier it starts from
+# in:  results/{run}/features/{target}/   features of every moment; the fine-tuned student, whose
+#                                         Psi and classifier it starts from
 #      for variants that read them, the teacher's descriptors of every moment
-# out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline; the skimmer's variants
+# out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline;
+#                                         the skimmer's variants
 
 SKIMMERS = ("skimmer", "lstm", "non_recurrent")
-OWN_SKIMMER_SECTION = as_json(CONFIG.skimmer.model_copy(update={"variants": {}}))  # a fit reads its own variant alone
+OWN_SKIMMER_SECTION = as_json(
+    CONFIG.skimmer.model_copy(update={"variants": {}})
+)  # a fit reads its own variant alone
 
 
 rule fit_skimmer:
     """Train what turns a video's features into an answer."""
     input:
         student=MAIN_STUDENT_FILE,
-        videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),  # what it reads of both are these shards' videos
+        # what it reads of both are these shards' videos
+        videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),
         features=ancient(f"results/{{run}}/features/{CONFIG.target}/zarr.json"),
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["fit"]),
         descriptors=descriptors_to_fit_on,

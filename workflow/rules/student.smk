@@ -1,12 +1,15 @@
-# in:  a data set's media (first frames), mels, and the teacher's descriptors and scores of the source
+# in:  a data set's media (first frames), mels, and the teacher's descriptors and scores of the
+#      source
 # out: results/{run}/student/distilled/{modalities}.pt            imitates the teacher on the source
-#      results/{run}/student/finetuned/{modalities}-{origin}.pt   fitted to the target's labels, from there or from nothing
+#      results/{run}/student/finetuned/{modalities}-{origin}.pt   fitted to the target's labels,
+#                                                                 from there or from nothing
 
 
 rule distil_student:
     """Distil a student from the teacher's descriptors (paper, section 3.2)."""
     input:
-        videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),  # what it reads of it are these shards' rows
+        # what it reads of it are these shards' rows
+        videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),
         media=shard_files("media", CONFIG.source, parts=["fit"]),
         mels=shard_files("mels", CONFIG.source, parts=["fit"]),
         descriptors=shard_files("teacher", CONFIG.source, parts=["fit"]),
@@ -71,7 +74,9 @@ rule finetune_student:
         runtime=grown_minutes(1440),
         gpu=gpus,
     params:
-        distilled=lambda wildcards, input: f"--distilled {input.distilled}" if input.distilled else "",
+        distilled=lambda wildcards, input: (
+            f"--distilled {input.distilled}" if input.distilled else ""
+        ),
         media=spans("media", CONFIG.target, parts=["fit"]),
         mels=spans("mels", CONFIG.target, parts=["fit"]),
         classes=classes_of(CONFIG.target),

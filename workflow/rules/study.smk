@@ -1,7 +1,11 @@
-# in:  the tables of the same chain run with several seeds: other drawings, splits, weights and draws
-# out: results/{run}/study/table1.tsv, clips.tsv   mean, standard deviation, least and most over the runs
+# in:  the tables of the same chain run with several seeds: other drawings, splits, weights and
+#      draws
+# out: results/{run}/study/table1.tsv, clips.tsv   mean, standard deviation, least and most over the
+#                                                  runs
 
-STUDY_RUNS = [CONFIG.run if s == CONFIG.seed else f"{CONFIG.run}-seed{s}" for s in CONFIG.study.seeds]
+STUDY_RUNS = [
+    CONFIG.run if s == CONFIG.seed else f"{CONFIG.run}-seed{s}" for s in CONFIG.study.seeds
+]
 
 
 rule summarise_study:

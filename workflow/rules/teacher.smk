@@ -1,14 +1,18 @@
-# in:  results/{run}/media/{dataset}/{shard}.h5     clips (16, 112, 112, 3) uint8, or the video files where clips are not stored
+# in:  results/{run}/media/{dataset}/{shard}.h5     clips (16, 112, 112, 3) uint8, or the video
+#                                                   files where clips are not stored
 # out: results/{run}/teacher/teacher.pt             R(2+1)D, or another network, with its classes
-#      results/{run}/teacher/{dataset}/{shard}.h5   descriptor (clips, 512; by network) and score (clips, classes), float16, of the
-#                                                   source's every moment and of the target's moments inside labelled segments
+#      results/{run}/teacher/{dataset}/{shard}.h5   descriptor (clips, 512; by network) and score
+#                                                   (clips, classes), float16, of the
+#                                                   source's every moment and of the target's
+#                                                   moments inside labelled segments
 
 if CONFIG.teacher.weights == "train":
 
     rule fit_teacher:
         """Train the teacher on the source's labelled clips."""
         input:
-            videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),  # what it reads of it are these shards' rows
+            # what it reads of it are these shards' rows
+            videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),
             media=shard_files("media", CONFIG.source, parts=["fit"]),
         output:
             teacher="results/{run}/teacher/teacher.pt",

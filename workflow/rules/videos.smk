@@ -1,5 +1,6 @@
 # in:  nothing
-# out: results/{run}/videos/{dataset}/   drawn H.264/AAC files, split/class/number.mp4, and segments.tsv (seconds)
+# out: results/{run}/videos/{dataset}/   drawn H.264/AAC files, split/class/number.mp4, and
+#                                        segments.tsv (seconds)
 
 
 rule draw_demo:

@@ -1,4 +1,7 @@
-"""AVE: a class, an id, a quality and the seconds of the event a line, with & between them; files `<id>.mp4`."""
+"""AVE: a class, an id, a quality and the seconds of the event a line, with & between them.
+
+Files `<id>.mp4`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,8 @@ EXPECTED = "expected `class&id&quality&start&end`"
 
 
 def list_ave(dataset: AveDataset, seed: int) -> list[Video]:
-    """The videos, by id; each event is a labelled segment, one that lasts no time gives only its label.
+    """The videos, by id; each event is a labelled segment, one that lasts no time gives only its
+    label.
 
     Raises:
         BadInput: if a list is missing or has a line that is not as expected.

@@ -1,4 +1,6 @@
-"""Videos that l2l drew: `<folder>/<split>/<class>/<number>.mp4`, and `segments.tsv` where only a part shows the action."""
+"""Videos that l2l drew: `<folder>/<split>/<class>/<number>.mp4`, and `segments.tsv` where only a
+part shows the action.
+"""
 
 from collections import defaultdict
 from pathlib import Path
@@ -20,5 +22,7 @@ def list_demo(folder: Path) -> list[Video]:
     table = folder / "segments.tsv"
     segments: defaultdict[str, list[Segment]] = defaultdict(list)
     for row in read_table(table, SEGMENT_COLUMNS) if table.exists() else ():
-        segments[row["file"]].append(Segment(float(row["start_seconds"]), float(row["end_seconds"]), row["label"]))
+        segments[row["file"]].append(
+            Segment(float(row["start_seconds"]), float(row["end_seconds"]), row["label"])
+        )
     return [video._replace(segments=tuple(segments[video.video])) for video in videos]

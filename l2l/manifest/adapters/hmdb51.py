@@ -1,4 +1,6 @@
-"""HMDB51: one list a class and division, `file 1` for training, `file 2` for test, `file 0` for neither."""
+"""HMDB51: one list a class and division, `file 1` for training, `file 2` for test, `file 0` for
+neither.
+"""
 
 from collections.abc import Iterator
 
@@ -14,7 +16,8 @@ NEITHER = "0"
 
 
 def list_hmdb51(dataset: Hmdb51Dataset, seed: int) -> list[Video]:
-    """The videos of one division, by id `class/name`; some films of training are set aside to validate.
+    """The videos of one division, by id `class/name`; some films of training are set aside to
+    validate.
 
     Raises:
         BadInput: if there are no lists, or one has a line that is no `file number`.
@@ -32,8 +35,17 @@ def _entries(dataset: Hmdb51Dataset) -> Iterator[Entry]:
         for number, line in enumerate(read_lines(path), start=1):
             file, _, mark = line.strip().rpartition(" ")
             if not file or mark not in (*SPLITS, NEITHER):
-                raise BadInput(f"{path}: line {number} is {line!r}, expected a file and 1 (training), 2 (test) or 0 (neither)")
+                raise BadInput(
+                    f"{path}: line {number} is {line!r}, expected a file and 1 (training), 2 "
+                    "(test) or 0 (neither)"
+                )
             if mark != NEITHER:
                 name = file.strip().rpartition(".")[0] or file.strip()
                 film = name.partition(f"_{label}_")[0]  # clips of one film look alike
-                yield Entry(f"{label}/{name}", SPLITS[mark], (label,), (f"{label}/{file.strip()}",), group=f"{label} {film}")
+                yield Entry(
+                    f"{label}/{name}",
+                    SPLITS[mark],
+                    (label,),
+                    (f"{label}/{file.strip()}",),
+                    group=f"{label} {film}",
+                )

@@ -1,4 +1,7 @@
-"""Kinetics-400, -600 and -700: files `<id>_000417_000427.mp4` or `<id>.mp4`, in folders of classes or not."""
+"""Kinetics-400, -600 and -700.
+
+Files `<id>_000417_000427.mp4` or `<id>.mp4`, in folders of classes or not.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -39,7 +42,12 @@ def kinetics_entries(path: Path) -> Iterator[Entry]:
             unlabelled += 1
             continue
         clip = clip_name(row["youtube_id"], start, end)
-        yield Entry(clip, split, (label,), (f"{label}/{clip}", clip, f"{label}/{row['youtube_id']}", row["youtube_id"]))
+        yield Entry(
+            clip,
+            split,
+            (label,),
+            (f"{label}/{clip}", clip, f"{label}/{row['youtube_id']}", row["youtube_id"]),
+        )
     if unlabelled:
         print(f"{path}: {unlabelled} clips without a label left out", file=sys.stderr)
 

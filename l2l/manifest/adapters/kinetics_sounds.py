@@ -1,4 +1,7 @@
-"""Kinetics-Sounds: the classes of Kinetics that can be seen and heard. Who lists them does not agree how many they are."""
+"""Kinetics-Sounds: the classes of Kinetics that can be seen and heard.
+
+Who lists them does not agree how many they are.
+"""
 
 import re
 import sys
@@ -15,11 +18,28 @@ from l2l.manifest.splits import complete_splits
 
 CLIP_SECONDS = 10
 PLAYING = (
-    *("accordion", "bagpipes", "bass guitar", "clarinet", "drums", "guitar", "harmonica", "keyboard", "organ", "piano"),
+    *(
+        "accordion",
+        "bagpipes",
+        "bass guitar",
+        "clarinet",
+        "drums",
+        "guitar",
+        "harmonica",
+        "keyboard",
+        "organ",
+        "piano",
+    ),
     *("saxophone", "trombone", "trumpet", "violin", "xylophone"),
 )
 _COMMON = (
-    *("blowing nose", "bowling", "chopping wood", "laughing", *(f"playing {instrument}" for instrument in PLAYING)),
+    *(
+        "blowing nose",
+        "bowling",
+        "chopping wood",
+        "laughing",
+        *(f"playing {instrument}" for instrument in PLAYING),
+    ),
     *(
         "ripping paper",
         "shoveling snow",
@@ -35,11 +55,20 @@ _RENAMED = ("blowing out candles", "dribbling basketball", "mowing lawn", "stomp
 CLASSES = {
     # the authors of AdaMML (Panda et al., ICCV 2021), github.com/IBM/AdaMML, issue 3
     31: (*_COMMON, *_RENAMED),
-    # the authors of CrissCross (Sarkar and Etemad, AAAI 2023), github.com/pritamqu/CrissCross, issue 4
+    # the authors of CrissCross (Sarkar and Etemad, AAAI 2023), github.com/pritamqu/CrissCross,
+    # issue 4
     32: (*_COMMON, *_RENAMED, "strumming guitar"),
-    # Arandjelovic and Zisserman, Look, Listen and Learn (ICCV 2017), by the names of a Kinetics before its release
+    # Arandjelovic and Zisserman, Look, Listen and Learn (ICCV 2017), by the names of a Kinetics
+    # before its release
     34: (
-        *(*_COMMON, "blowing out", "dribbling ball", "fingerpicking", "mowing the lawn by pushing lawnmower", "patting"),
+        *(
+            *_COMMON,
+            "blowing out",
+            "dribbling ball",
+            "fingerpicking",
+            "mowing the lawn by pushing lawnmower",
+            "patting",
+        ),
         *("stomping", "typing"),
     ),
 }
@@ -58,17 +87,34 @@ def list_kinetics_sounds(dataset: KineticsSoundsDataset, seed: int) -> list[Vide
         assert isinstance(dataset.classes, Path)  # as the section made sure
         classes = read_classes(dataset.classes)
         given = (("train", dataset.train), ("test", dataset.test))
-        entries = [entry for split, path in given if path for entry in _numbered(path, split, classes)]
+        entries = [
+            entry for split, path in given if path for entry in _numbered(path, split, classes)
+        ]
     return complete_splits(locate(entries, dataset.folder), dataset.val_fraction, seed)
 
 
 def _of_classes(dataset: KineticsSoundsDataset) -> list[Entry]:
-    names = CLASSES[dataset.classes] if isinstance(dataset.classes, int) else read_classes(dataset.classes).names
+    names = (
+        CLASSES[dataset.classes]
+        if isinstance(dataset.classes, int)
+        else read_classes(dataset.classes).names
+    )
     wanted = {plain(name) for name in names}
-    entries = [entry for path in dataset.annotations for entry in kinetics_entries(path) if plain(entry.labels[0]) in wanted]
-    absent = sorted(set(names) - {name for name in names if plain(name) in {plain(entry.labels[0]) for entry in entries}})
+    entries = [
+        entry
+        for path in dataset.annotations
+        for entry in kinetics_entries(path)
+        if plain(entry.labels[0]) in wanted
+    ]
+    absent = sorted(
+        set(names)
+        - {name for name in names if plain(name) in {plain(entry.labels[0]) for entry in entries}}
+    )
     if absent:
-        print(f"{len(absent)} of {len(names)} classes are in no csv: {', '.join(absent)}", file=sys.stderr)
+        print(
+            f"{len(absent)} of {len(names)} classes are in no csv: {', '.join(absent)}",
+            file=sys.stderr,
+        )
     return entries
 
 
@@ -78,7 +124,9 @@ def _numbered(path: Path, split: str, classes: Classes) -> Iterator[Entry]:
         where = f"{path}: line {number}"
         cells = [cell.strip() for cell in line.rsplit(",", 2)]
         if len(cells) != 3 or not cells[0]:
-            raise BadInput(f"{where} is {line!r}, expected `<id>_<second>,{CLIP_SECONDS},<number of a class>`")
+            raise BadInput(
+                f"{where} is {line!r}, expected `<id>_<second>,{CLIP_SECONDS},<number of a class>`"
+            )
         clip, length, label = cells[0], seconds(cells[1], where), classes.of(cells[2], where)
         names = [f"{label}/{clip}", clip]
         if short := re.fullmatch(r"(.+)_([0-9]{1,6})", clip):

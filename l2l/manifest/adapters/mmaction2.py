@@ -1,4 +1,7 @@
-"""Lists as mmaction2 reads them: a path, which may hold spaces, and after the last space the number of its class."""
+"""Lists as mmaction2 reads them.
+
+A path, which may hold spaces, and after the last space the number of its class.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,7 +18,8 @@ def list_mmaction2(dataset: Mmaction2Dataset, seed: int) -> list[Video]:
     """The videos, by id: the path as its list has it.
 
     Raises:
-        BadInput: if a list is missing, a line is no `path number`, or a number is not the class that the path's folder names.
+        BadInput: if a list is missing, a line is no `path number`, or a number is not the class
+            that the path's folder names.
     """
     classes = read_classes(dataset.classes)
     lists = (("train", dataset.train), ("val", dataset.val), ("test", dataset.test))
@@ -28,6 +32,8 @@ def _entries(path: Path, split: str, classes: Classes) -> Iterator[Entry]:
         where = f"{path}: line {number}"
         file, _, label = line.rstrip().rpartition(" ")
         if not file.strip():
-            raise BadInput(f"{where} is {line!r}, expected a path, a space and the number of its class")
+            raise BadInput(
+                f"{where} is {line!r}, expected a path, a space and the number of its class"
+            )
         name = classes.confirm(label, PurePosixPath(file).parent.name, where)
         yield Entry(file, split, (name,), (file,))

@@ -1,4 +1,6 @@
-"""UCF-101: the official division into training and test, and clips `v_<Class>_g01_c01` of which those of a group look alike."""
+"""UCF-101: the official division into training and test, and clips `v_<Class>_g01_c01` of which
+those of a group look alike.
+"""
 
 from pathlib import PurePosixPath
 
@@ -9,15 +11,19 @@ from l2l.manifest.files import Entry, locate
 from l2l.manifest.lists import Classes, read_classes, read_lines
 from l2l.manifest.splits import complete_splits
 
-SPELLINGS = ("HandStandPushups", "HandstandPushups")  # the lists write the file one way and its folder the other; so do disks
+SPELLINGS = (
+    "HandStandPushups",
+    "HandstandPushups",
+)  # the lists write the file one way and its folder the other; so do disks
 
 
 def list_ucf101(dataset: Ucf101Dataset, seed: int) -> list[Video]:
-    """The videos of one division, by id `Class/v_Class_g01_c01`; some groups of training are set aside to validate.
+    """The videos of one division, by id `Class/v_Class_g01_c01`; some groups of training are set
+    aside to validate.
 
     Raises:
-        BadInput: if a list is missing or has a line that is no `Class/file number`, or a number that is another class than its
-            folder.
+        BadInput: if a list is missing or has a line that is no `Class/file number`, or a number
+            that is another class than its folder.
     """
     numbered, train, test = dataset.annotation_files
     classes = read_classes(numbered)
@@ -37,7 +43,10 @@ def _entry(line: str, split: str, classes: Classes, where: str) -> Entry:
     path = PurePosixPath(file)
     label = classes.known(path.parent.name)
     if label is None:
-        raise BadInput(f"{where}: {file!r} lies in no folder of a class, expected such as 'Archery/v_Archery_g01_c01.avi'")
+        raise BadInput(
+            f"{where}: {file!r} lies in no folder of a class, expected such as "
+            "'Archery/v_Archery_g01_c01.avi'"
+        )
     if number:
         classes.confirm(number, label, where)
     group = path.stem.rpartition("_c")[0] or path.stem

@@ -1,4 +1,6 @@
-"""VGGSound: `<id>_000030.mp4`, or `<id>_30000_40000.mp4`, from a csv of all videos with their splits, or one csv a split."""
+"""VGGSound: `<id>_000030.mp4`, or `<id>_30000_40000.mp4`, from a csv of all videos with their
+splits, or one csv a split.
+"""
 
 import re
 from collections.abc import Iterator
