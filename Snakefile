@@ -29,7 +29,7 @@ include: "workflow/rules/study.smk"
 
 
 onstart:  # of a run: not of a dry run, nor in a job
-    if line := closed_results() or abandoned_slurm_jobs(Path.cwd()):
+    if line := unwritable_results() or abandoned_slurm_jobs(Path.cwd()):
         raise WorkflowError(line)
 
 

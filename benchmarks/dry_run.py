@@ -111,8 +111,8 @@ def main() -> None:
         [
             "from pathlib import Path",
             "from l2l.config import read_config",
-            "from l2l.manifest.listing import dataset_state",
-            "dataset_state(read_config(Path('config.yaml')).videos['sports1m'], 1)",
+            "from l2l.manifest.listing import dataset_fingerprint",
+            "dataset_fingerprint(read_config(Path('config.yaml')).videos['sports1m'], 1)",
         ]
     )
     print(

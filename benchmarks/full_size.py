@@ -42,7 +42,7 @@ DRAW = (
 )
 
 
-def laid_out(media: Path, clips: dict[str, tuple[str, ...]], folder: Path) -> dict[str, object]:
+def linked_clips(media: Path, clips: dict[str, tuple[str, ...]], folder: Path) -> dict[str, object]:
     """The section of a data set whose clips are linked below `folder`, in two classes."""
     for split, patterns in clips.items():
         files = [file for pattern in patterns for file in sorted(media.glob(pattern))]
@@ -57,10 +57,10 @@ def shrunk(preset: str, media: Path, at: Path) -> Config:
     """A configuration on the clips at hand, with one epoch of each training and drawn weights."""
     values = yaml.safe_load((ROOT / f"workflow/configs/{preset}.yaml").read_text())
     values["videos"] = {
-        "source": {"role": "source", **laid_out(media, SOURCE, at / "videos/source")},
-        "target": {"role": "target", **laid_out(media, TARGET, at / "videos/target")},
+        "source": {"role": "source", **linked_clips(media, SOURCE, at / "videos/source")},
+        "target": {"role": "target", **linked_clips(media, TARGET, at / "videos/target")},
     }
-    for section, fit in (("student", "distil"), ("student", "finetune"), ("skimmer", "fit")):
+    for section, fit in (("student", "distil"), ("student", "finetune"), ("skimmer", "training")):
         values[section][fit] |= {"epochs": 1, "milestones": []}
     values["teacher"]["weights"] = str(at / "weights.pth")
     return check_config(values, preset)
@@ -93,7 +93,7 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
             },
         )
         yield (
-            "gather_states",
+            "collect_statuses",
             {
                 "manifest": table,
                 "media": media,
@@ -130,7 +130,10 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
         "teacher": teacher,
         "part": "all",
     }
-    yield "describe_clips", {**shown, "descriptors": described, "config": as_json(config.teacher)}
+    yield (
+        "extract_descriptors",
+        {**shown, "descriptors": described, "config": as_json(config.teacher)},
+    )
     source = {"videos": at / "source/final.tsv", "descriptors": described, **seen["source"]}
     yield "distil_student", {**source, "student": at / "distilled.pt", **student}
     target = {"videos": at / "target/final.tsv", "distilled": at / "distilled.pt", **seen["target"]}
@@ -145,7 +148,7 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
         "model": "skimmer",
     }
     yield (
-        "fit_skimmer",
+        "train_skimmer",
         {**fitted, "student": at / "finetuned.pt", "config": as_json(config.skimmer), "seed": 1},
     )
 

@@ -17,15 +17,15 @@ import librosa
 import numpy as np
 import torch
 
-from l2l.config import Media, Mels
+from l2l.config import MediaConfig, MelsConfig
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
-from l2l.manifest.probe import facts_of
+from l2l.manifest.probe import probe_file
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import ffmpeg_program
 from l2l.mels.spectrogram import log_mel
-from l2l.plan import rates
 from l2l.student.network import Student
 from l2l.teacher.network import R2Plus1D
+from l2l.tools.plan import rates
 
 cpu_seconds = functools.partial(rates.cpu_seconds, runs=5)  # the median of five
 
@@ -51,7 +51,7 @@ def test_picture(folder: Path) -> Path:
 
 def decoding(path: Path) -> None:
     """Frames and sound against a full decode that throws everything away."""
-    facts, media = facts_of(path), Media()
+    facts, media = probe_file(path), MediaConfig()
     plain = [
         ffmpeg_program(),
         "-v",
@@ -79,7 +79,7 @@ def hearing() -> None:
     """Mels against librosa's, window by window."""
     windows, mels = (
         np.random.default_rng(0).integers(-9000, 9000, (256, 16_000)).astype(np.int16),
-        Mels(),
+        MelsConfig(),
     )
 
     def peer() -> None:

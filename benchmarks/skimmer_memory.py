@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from l2l.config import Fitting, Skimmer
+from l2l.config import SkimmerConfig, TrainingConfig
 from l2l.features.artifact import VideoFeatures, complete_root, write_features
 from l2l.manifest.artifact import Video, write_videos
-from l2l.skimmer.stage import fit_skimmer
+from l2l.skimmer.stage import train_skimmer
 from l2l.student.artifact import save_head
 from l2l.student.network import Head
 
@@ -56,13 +56,18 @@ def make(folder: Path, videos: int) -> None:
 
 def fit(folder: Path, cache_bytes: int) -> tuple[int, float]:
     """Peak resident bytes and seconds of CPU of this process after one epoch."""
-    fitting = Fitting(epochs=1, batch_size=16, learning_rate=0.01)
-    config = Skimmer(
-        hidden=16, key=16, query_hidden=16, steps=2, cache_bytes=cache_bytes, fit=fitting
+    fitting = TrainingConfig(epochs=1, batch_size=16, learning_rate=0.01)
+    config = SkimmerConfig(
+        lstm_width=16,
+        key_width=16,
+        query_width=16,
+        steps=2,
+        cache_bytes=cache_bytes,
+        training=fitting,
     )
     inputs = folder / "head.pt", folder / "videos.tsv", folder / "features"
     began = time.process_time()
-    fit_skimmer(*inputs, folder / "skimmer.pt", config, "skimmer", seed=0)
+    train_skimmer(*inputs, folder / "skimmer.pt", config, "skimmer", seed=0)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.process_time() - began
 
 
@@ -70,7 +75,7 @@ def main() -> None:
     """Print the peak for each number of videos, with none and with as many kept as the bound
     allows.
     """
-    bound: int = Skimmer.model_fields["cache_bytes"].default
+    bound: int = SkimmerConfig.model_fields["cache_bytes"].default
     context = multiprocessing.get_context("spawn")
     for videos in [int(word) for word in sys.argv[1:]] or (200, 400):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """What each stage of a finished run really took, as `python -m l2l plan` is checked against it.
 
-    python benchmarks/stage_seconds.py .snakemake/log/LOG >tests/demo_seconds.tsv
+    python benchmarks/stage_seconds.py .snakemake/log/LOG >tests/support/demo_seconds.tsv
 
 Adds up the jobs of a Snakemake log by stage, from a job's start to its end by the clock, to a
 second. Take the log of a cold `make demo` with nothing beside it: a busy machine stretches the
@@ -46,7 +46,7 @@ def stage_of(rule: str) -> str | None:
     )
 
 
-def add_up(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
+def all_reduce(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
     """Jobs and seconds of each rule; what started and did not finish stops the program."""
     jobs, seconds = Counter[str](), Counter[str]()
     now, rule = datetime.min, ""
@@ -71,7 +71,7 @@ def add_up(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
 
 def main() -> None:
     """Print a line a stage."""
-    jobs, seconds = add_up(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())
+    jobs, seconds = all_reduce(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())
     print(
         "# A cold `make demo` with seed 11 and little beside it, two cores; made by "
         "benchmarks/stage_seconds.py from its log."

@@ -21,24 +21,24 @@ from pathlib import Path
 from typing import Any
 
 from l2l.errors import BadInput
-from l2l.orphans import end_with_job
+from l2l.jobs.orphans import end_with_job
 
 # verb: module; the function has the verb's name. In the order of the chain, then what serves
 # people.
 STAGES = {
-    "draw_demo": "l2l.demo.stage",
+    "render_demo": "l2l.demo.stage",
     "list_videos": "l2l.manifest.stage",
     "decode_videos": "l2l.media.stage",
-    "gather_states": "l2l.media.stage",
+    "collect_statuses": "l2l.media.stage",
     "compute_mels": "l2l.mels.stage",
-    "fit_teacher": "l2l.teacher.stage",
+    "train_teacher": "l2l.teacher.stage",
     "load_teacher": "l2l.teacher.stage",
-    "describe_clips": "l2l.teacher.stage",
+    "extract_descriptors": "l2l.teacher.stage",
     "distil_student": "l2l.student.stage",
     "finetune_student": "l2l.student.stage",
     "extract_features": "l2l.features.stage",
     "complete_features": "l2l.features.completion",
-    "fit_skimmer": "l2l.skimmer.stage",
+    "train_skimmer": "l2l.skimmer.stage",
     "evaluate_clips": "l2l.evaluation.stage",
     "evaluate_audio": "l2l.evaluation.stage",
     "evaluate_videos": "l2l.evaluation.stage",
@@ -47,12 +47,12 @@ STAGES = {
     "write_report": "l2l.report.stage",
 }
 PEOPLE = {
-    "predict": "l2l.predict",
-    "check": "l2l.check",
-    "inspect": "l2l.inspect",
-    "doctor": "l2l.doctor",
-    "plan": "l2l.plan.stage",
-    "summarise_study": "l2l.study",
+    "predict": "l2l.tools.predict",
+    "check": "l2l.tools.check",
+    "inspect": "l2l.tools.inspect",
+    "doctor": "l2l.tools.doctor",
+    "plan": "l2l.tools.plan.stage",
+    "summarise_study": "l2l.tools.study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
     "score": "l2l.reference.stage",

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from l2l.errors import BadInput
-from l2l.processes import team
-from l2l.stores import aside
+from l2l.jobs.processes import team
+from l2l.stores import atomic_path
 
 LAYOUT = 1
 KEPT = 2
@@ -30,7 +30,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @contextlib.contextmanager
-def noted(number: signal.Signals) -> Iterator[list[signal.Signals]]:
+def captured_signal(number: signal.Signals) -> Iterator[list[signal.Signals]]:
     """The arrivals of a signal, which does nothing else until the block ends."""
     arrived: list[signal.Signals] = []
     before = signal.signal(number, lambda *_: arrived.append(number))
@@ -66,7 +66,7 @@ class Checkpoints:
         torch.save(dict(state), content)
         path = self.folder / f"{steps:012}.pt"
         try:
-            with aside(path) as part, open(part, "wb") as file:
+            with atomic_path(path) as part, open(part, "wb") as file:
                 file.write(hashlib.sha256(content.getbuffer()).digest())
                 file.write(content.getbuffer())
         except OSError as error:
@@ -107,7 +107,7 @@ def resumable(
     seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
     everything = json.dumps([LAYOUT, torch.__version__, team().size, list(settings), seen])
     folder = artifact.with_name(f"{artifact.name}.checkpoints")
-    with noted(signal.SIGUSR1) as asked:
+    with captured_signal(signal.SIGUSR1) as asked:
         yield Checkpoints(folder / hashlib.sha256(everything.encode()).hexdigest()[:16], asked)
-        if team().leads:
+        if team().is_main:
             shutil.rmtree(folder, ignore_errors=True)

@@ -44,7 +44,7 @@ def _named_file(weights: str) -> tuple[Path, ...]:
 # ---- the stages, in the order of the chain -------------------------------------------------------
 
 
-class Manifest(Section):
+class ManifestConfig(Section):
     """How the videos are listed and when a data set counts as too damaged to go on."""
 
     max_bad_fraction: Fraction01 = (
@@ -52,7 +52,7 @@ class Manifest(Section):
     )
 
 
-class Media(Section):
+class MediaConfig(Section):
     """What is kept of each video: pictures on the 30 fps grid and mono 16 kHz sound."""
 
     resize_pixels: tuple[Count, Count] | Count = (
@@ -69,7 +69,7 @@ class Media(Section):
     time_limit_seconds: Annotated[float, Field(gt=0)] = 3600  # for one video
 
     @model_validator(mode="after")
-    def _whole(self) -> "Media":
+    def _whole(self) -> "MediaConfig":
         ClipGrid(self.clip_frames, self.clip_stride)
         if self.frame_pixels > (
             self.resize_pixels if isinstance(self.resize_pixels, int) else min(self.resize_pixels)
@@ -86,7 +86,7 @@ class Media(Section):
         return ClipGrid(self.clip_frames, self.clip_stride)
 
 
-class Mels(Section):
+class MelsConfig(Section):
     """The log-mel spectrogram of a moment's second of sound."""
 
     window_samples: Count = 400  # Hann, 25 ms
@@ -96,7 +96,7 @@ class Mels(Section):
     floor: Annotated[float, Field(gt=0, lt=1)] = 1e-6  # log(power + floor)
 
     @model_validator(mode="after")
-    def _fits(self) -> "Mels":
+    def _fits(self) -> "MelsConfig":
         if self.fft_samples % 2 or not self.window_samples <= self.fft_samples < 2 * WINDOW_SAMPLES:
             least, most = self.window_samples, 2 * WINDOW_SAMPLES
             raise ValueError(
@@ -106,7 +106,7 @@ class Mels(Section):
         return self
 
 
-class Fitting(Section):
+class TrainingConfig(Section):
     """One training: SGD with Nesterov momentum; the rate falls by `decay` at each milestone."""
 
     epochs: Count
@@ -119,22 +119,22 @@ class Fitting(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     flip: bool = False  # mirror each picture or clip left to right, half of the time
     # parts a batch is computed in, one after another, where a GPU is small; batch norm sees a part
-    accumulate: Count = 1
+    gradient_accumulation: Count = 1
     bfloat16: bool = (
         False  # networks compute in it on a GPU; losses, weights and sums stay in float32
     )
 
     @model_validator(mode="after")
-    def _two_in_a_part(self) -> "Fitting":
-        if self.batch_size < 2 * self.accumulate:
+    def _two_in_a_part(self) -> "TrainingConfig":
+        if self.batch_size < 2 * self.gradient_accumulation:
             raise ValueError(
                 f"batch_size {self.batch_size} is less than two entries in each of "
-                f"{self.accumulate} parts (accumulate)"
+                f"{self.gradient_accumulation} parts (gradient_accumulation)"
             )
         return self
 
     @model_validator(mode="after")
-    def _milestones_inside(self) -> "Fitting":
+    def _milestones_inside(self) -> "TrainingConfig":
         if list(self.milestones) != sorted(self.milestones) or any(
             m >= self.epochs for m in self.milestones
         ):
@@ -144,7 +144,7 @@ class Fitting(Section):
         return self
 
 
-class Teacher(Section):
+class TeacherConfig(Section):
     """One of torchvision's video classifiers.
 
     `weights` is `train`, a name of torchvision's, or a file with its state dict.
@@ -159,12 +159,12 @@ class Teacher(Section):
     )
     blocks: Four = TWO_EACH
     batch_clips: Count = 16
-    fit: Fitting | None = None  # only for `train`
+    training: TrainingConfig | None = None  # only for `train`
 
     @model_validator(mode="after")
-    def _fit_if_trained(self) -> "Teacher":
-        if (self.weights == "train") != (self.fit is not None):
-            raise ValueError("`fit` belongs to weights: train, and only to that")
+    def _training_if_trained(self) -> "TeacherConfig":
+        if (self.weights == "train") != (self.training is not None):
+            raise ValueError("`training` belongs to weights: train, and only to that")
         if self.network != "r2plus1d_18" and (self.widths, self.blocks) != (RESNET_18, TWO_EACH):
             raise ValueError(
                 "`widths` and `blocks` belong to network: r2plus1d_18, and only to that"
@@ -177,7 +177,7 @@ class Teacher(Section):
         return _named_file(self.weights)
 
 
-class Student(Section):
+class StudentConfig(Section):
     """ImgAud2Vid: its networks, its distillation from the teacher and its fine-tuning on the
     target's labels.
     """
@@ -191,19 +191,21 @@ class Student(Section):
     blocks: Four = TWO_EACH
     # of the image trunk: drawn; a name of torchvision's for ResNet-18; or a file with its state
     # dict
-    image_start: str = "none"
+    image_weights: str = "none"
     stream_width: Count | None = (
         None  # of a feature; supplement: 256, by a linear layer; public code: the trunk's own 512
     )
     audio_stem_stride: Literal[1, 2] = 1  # supplement: 2; public code: 1
     time_pooling: Literal["mean", "max"] = "mean"  # supplement: mean; public code: max
-    soft_weight: Annotated[float, Field(ge=0)] = 100  # lambda, of the soft cross-entropy beside L1
+    soft_loss_weight: Annotated[float, Field(ge=0)] = (
+        100  # lambda, of the soft cross-entropy beside L1
+    )
     batch_moments: Count = 64  # when nothing is fitted
-    distil: Fitting
-    finetune: Fitting
+    distil: TrainingConfig
+    finetune: TrainingConfig
 
     @model_validator(mode="after")
-    def _one_or_both(self) -> "Student":
+    def _one_or_both(self) -> "StudentConfig":
         if self.modalities not in (("image", "audio"), ("image",), ("audio",)):
             raise ValueError(
                 "modalities must be [image, audio], [image] or [audio], found "
@@ -214,10 +216,10 @@ class Student(Section):
     @property
     def weights_files(self) -> tuple[Path, ...]:
         """The file that the image trunk starts from, if one is named."""
-        return _named_file(self.image_start)
+        return _named_file(self.image_weights)
 
 
-class Features(Section):
+class FeaturesConfig(Section):
     """What the skimmer reads of a moment; kept in Zarr."""
 
     dtype: Literal["float16", "float32"] = "float16"
@@ -261,30 +263,32 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-class Skimmer(Section):
+class SkimmerConfig(Section):
     """ImgAud-Skimming: the attention LSTM."""
 
-    hidden: Count = 1024  # of the LSTM
-    key: Count = 512  # width of queries and keys
-    query_hidden: Count = 1024  # between the two layers of a query MLP
+    lstm_width: Count = 1024  # of the LSTM
+    key_width: Count = 512  # width of queries and keys
+    query_width: Count = 1024  # between the two layers of a query MLP
     steps: Count = 10  # T
     read_factors: Annotated[tuple[Count, ...], Field(min_length=1)] = (
         1,
     )  # in training, one is drawn each time a video is read
-    fusion_rate: Annotated[float, Field(ge=0)] = (
+    fusion_lr_scale: Annotated[float, Field(ge=0)] = (
         0  # learning rate of Psi relative to the rest; 0: as the student left it
     )
-    classifier_rate: Annotated[float, Field(ge=0)] = 0.1  # of the classifier, relative to the rest
+    classifier_lr_scale: Annotated[float, Field(ge=0)] = (
+        0.1  # of the classifier, relative to the rest
+    )
     cache_bytes: Annotated[int, Field(ge=0)] = (
         4 << 30
     )  # of features kept in memory; the others are read each time
-    fit: Fitting
+    training: TrainingConfig
     variants: dict[Name, Variant] = Field(
         default_factory=dict
     )  # by name, beside `VARIANTS`; see evaluation.variants
 
     @model_validator(mode="after")
-    def _new_names(self) -> "Skimmer":
+    def _new_names(self) -> "SkimmerConfig":
         taken = {"skimmer", "lstm", "non_recurrent", *VARIANTS} & set(self.variants)
         if taken:
             raise ValueError(f"variants: {min(taken)} is one of l2l's own; give yours another name")
@@ -296,7 +300,7 @@ class Skimmer(Section):
         return {**VARIANTS, **self.variants}
 
 
-class Evaluation(Section):
+class EvaluationConfig(Section):
     """Table 1 and the clip-level table."""
 
     moments: Count = 10  # looked at by the methods that pick
@@ -310,7 +314,7 @@ class Evaluation(Section):
     variants: tuple[Name, ...] | None = None
 
 
-class Report(Section):
+class ReportConfig(Section):
     """The page for people."""
 
     title: str = "Listen to Look"
@@ -318,7 +322,7 @@ class Report(Section):
     pictures: Count = 5  # in a strip
 
 
-class Study(Section):
+class StudyConfig(Section):
     """The same chain with several seeds: `snakemake study`."""
 
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3)
@@ -330,16 +334,16 @@ class Config(Section):
     run: Name  # everything goes below results/<run>
     seed: Annotated[int, Field(ge=0)] = 0
     videos: dict[Name, AnyDataset]
-    manifest: Manifest = Manifest()
-    media: Media = Media()
-    mels: Mels = Mels()
-    teacher: Teacher = Teacher()
-    student: Student
-    features: Features = Features()
-    skimmer: Skimmer
-    evaluation: Evaluation = Evaluation()
-    report: Report = Report()
-    study: Study = Study()
+    manifest: ManifestConfig = ManifestConfig()
+    media: MediaConfig = MediaConfig()
+    mels: MelsConfig = MelsConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    student: StudentConfig
+    features: FeaturesConfig = FeaturesConfig()
+    skimmer: SkimmerConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+    report: ReportConfig = ReportConfig()
+    study: StudyConfig = StudyConfig()
 
     @model_validator(mode="after")
     def _one_of_each_role(self) -> "Config":

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from l2l.sections import Count, Fraction01, Section
 
-PARTS: tuple[Literal["fit", "test"], ...] = (
-    "fit",
+PARTS: tuple[Literal["train_val", "test"], ...] = (
+    "train_val",
     "test",
 )  # of a data set: train and val, which networks are fitted with
 
@@ -28,12 +28,13 @@ class Dataset(Section):
         None  # sets of test videos, which nothing is fitted to; without a number a quarter as many
     )
 
-    def shard_names(self, part: Literal["fit", "test"]) -> tuple[str, ...]:
+    def shard_names(self, part: Literal["train_val", "test"]) -> tuple[str, ...]:
         """The names of the shards of train and val videos, or of those of test videos."""
-        count = self.shards if part == "fit" else self.test_shards or -(-self.shards // 4)
+        count = self.shards if part == "train_val" else self.test_shards or -(-self.shards // 4)
         digits = max(3, len(str(count - 1)))
         return tuple(
-            f"{'shard' if part == 'fit' else 'test'}-{number:0{digits}d}" for number in range(count)
+            f"{'shard' if part == 'train_val' else 'test'}-{number:0{digits}d}"
+            for number in range(count)
         )
 
     @property

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from l2l.errors import BadInput
-from l2l.stores import CURE, MADE_BY, aside
+from l2l.stores import CURE, MADE_BY, atomic_path
 
 Reader = TypeVar("Reader")
 
@@ -39,7 +39,11 @@ def write_hdf5(
     path: Path, kind: str, layout: int, attributes: Mapping[str, Any]
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file aside; it becomes `path`, complete, when the block ends well."""
-    with aside(path) as part, _on_disk(part) as disk, h5py.File(disk, "w", libver="v110") as file:
+    with (
+        atomic_path(path) as part,
+        _on_disk(part) as disk,
+        h5py.File(disk, "w", libver="v110") as file,
+    ):
         for name, value in {
             "kind": kind,
             "layout": layout,
@@ -126,7 +130,7 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
     with file:
         try:
             try:
-                found = mark(file)
+                found = read_header(file)
             except (KeyError, ValueError) as error:
                 raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
             if found != (kind, layout, True):
@@ -139,7 +143,7 @@ def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
             raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
 
 
-def mark(file: h5py.File) -> tuple[str, int, bool]:
+def read_header(file: h5py.File) -> tuple[str, int, bool]:
     """What an HDF5 file says it is: its kind, its layout, whether it is complete."""
     kind = attribute(file, "kind") if "kind" in file.attrs else "unknown"
     return kind, int(file.attrs.get("layout", 0)), bool(file.attrs.get("complete", False))

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from l2l.errors import BadInput
 
 
-class Drawn(Dataset, ABC):
+class RandomizedDataset(Dataset, ABC):
     """A data set with chance in it: each epoch `draw` draws one number an entry.
 
     `dataset[i, number]` is the entry.
@@ -28,7 +28,7 @@ class Drawn(Dataset, ABC):
         """So many numbers, as a tensor."""
 
 
-class HalfMirrored(Drawn):
+class RandomHorizontalFlip(RandomizedDataset):
     """A data set whose entries begin with a picture or clip (..., width, colour).
 
     Mirrored left to right half of the time.
@@ -49,7 +49,7 @@ class HalfMirrored(Drawn):
         return np.flip(picture, -2).copy() if key[1] else picture, *rest
 
 
-def plan(dataset: Dataset, batch_size: int) -> tuple[list[list], int]:
+def plan_epoch(dataset: Dataset, batch_size: int) -> tuple[list[list], int]:
     """Draw an epoch from torch's own generator.
 
     Returns:
@@ -59,7 +59,7 @@ def plan(dataset: Dataset, batch_size: int) -> tuple[list[list], int]:
     count: int = len(dataset)  # type: ignore[arg-type]
     keys: list = torch.randperm(count).tolist()
     loader_seed = int(torch.empty((), dtype=torch.int64).random_())
-    if isinstance(dataset, Drawn):
+    if isinstance(dataset, RandomizedDataset):
         keys = list(zip(keys, dataset.draw(count).tolist(), strict=True))
     batches = [keys[i : i + batch_size] for i in range(0, count, batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
@@ -68,7 +68,7 @@ def plan(dataset: Dataset, batch_size: int) -> tuple[list[list], int]:
     return batches, loader_seed
 
 
-def parts(batch: list, count: int) -> list[list]:
+def split_batch(batch: list, count: int) -> list[list]:
     """A batch in `count` parts, as even as can be.
 
     In fewer where one would be of a single entry.
@@ -112,7 +112,7 @@ def loader(dataset: Dataset, workers: int, seed: int | None = None, **how: Any) 
     )
 
 
-def entries(load: DataLoader) -> Iterator[Any]:
+def iterate(load: DataLoader) -> Iterator[Any]:
     """What a loader loads; bad input that a worker comes upon is told in its own line, without the
     worker's traceback.
     """

@@ -26,7 +26,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that
 
 
 @contextlib.contextmanager
-def aside(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or folder to; rename it to `path` when
     the block ends well.
 
@@ -75,20 +75,20 @@ def _unwritable(path: Path, error: OSError) -> BadInput:
 
 
 @contextlib.contextmanager
-def _summed(path: Path) -> Iterator[Path]:
+def atomic_path_with_checksum(path: Path) -> Iterator[Path]:
     """As `aside` for a file, with its checksum beside it.
 
     Renamed first, so that no kill leaves a new file with an old one.
     """
-    with aside(path) as part:
+    with atomic_path(path) as part:
         yield part
-        with aside(sum_of(path)) as beside:
+        with atomic_path(checksum_path(path)) as beside:
             beside.write_text(
                 f"{_digest(part)}  {path.name}\n", encoding="utf-8", errors="surrogateescape"
             )
 
 
-def sum_of(path: Path) -> Path:
+def checksum_path(path: Path) -> Path:
     """Where the checksum of a text or table is."""
     return path.with_name(path.name + ".sha256")
 
@@ -98,7 +98,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def agrees(path: Path) -> bool:
+def verify_checksum(path: Path) -> bool:
     """Compare a text or table with the checksum beside it.
 
     Returns:
@@ -107,7 +107,7 @@ def agrees(path: Path) -> bool:
     Raises:
         BadInput: if it is another's.
     """
-    beside = sum_of(path)
+    beside = checksum_path(path)
     if not beside.is_file():
         return False
     if beside.read_bytes()[:64] != _digest(path).encode():
@@ -122,12 +122,12 @@ def agrees(path: Path) -> bool:
 def remove(path: Path) -> None:
     """Take away a text or table, if it is there, and its checksum."""
     path.unlink(missing_ok=True)
-    sum_of(path).unlink(missing_ok=True)
+    checksum_path(path).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file aside, then rename it; its checksum stands beside it."""
-    with _summed(path) as part:
+    with atomic_path_with_checksum(path) as part:
         part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
@@ -142,7 +142,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
         csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
     )  # csv leaves a lone carriage return bare
     with (
-        _summed(path) as part,
+        atomic_path_with_checksum(path) as part,
         open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)

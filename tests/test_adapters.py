@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from l2l.config import Manifest
+from l2l.config import ManifestConfig
 from l2l.datasets import AnyDataset
 from l2l.errors import BadInput
 from l2l.manifest.adapters.kinetics_sounds import CLASSES
@@ -23,7 +23,7 @@ from l2l.manifest.artifact import SPLITS, Segment, Video
 from l2l.manifest.listing import ADAPTERS
 from l2l.manifest.lists import read_classes
 from l2l.manifest.stage import list_videos
-from l2l.manifest.unmatched import tell_unmatched
+from l2l.manifest.unmatched import write_unmatched
 from l2l.stores import read_table
 
 # ---- worlds: the same videos, written down as each data set does ---------------------------------
@@ -317,7 +317,7 @@ def test_every_adapter_finds_each_video_by_its_name_and_loses_none(
             assert row.path.parent == at / "videos"
             assert not row.path.exists()
     assert listed(dataset) == rows
-    tell_unmatched(dataset, rows, at / "o/videos.tsv")
+    write_unmatched(dataset, rows, at / "o/videos.tsv")
     told = Counter(
         tuple(row.values()) for row in read_table(at / "o/videos.unmatched.tsv", ("what", "name"))
     )
@@ -361,7 +361,7 @@ def test_an_id_never_becomes_a_path(tmp_path, writer, video):
         tmp_path / "o/videos.tsv",
         tmp_path / "o/shards",
         dataset,
-        Manifest(max_bad_fraction=1),
+        ManifestConfig(max_bad_fraction=1),
         seed=0,
     )
     assert sorted(os.listdir(tmp_path)) == ["lists", "o", "x.mp4"]

@@ -28,7 +28,7 @@ SPINE = [
 ]
 RULES = [*SPINE, "study"]  # which runs the spine for several seeds
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
-ON_TOP = {"plan", "reference"}  # packages on top, for people
+ON_TOP = {"tools", "reference"}  # packages on top, for people
 # What a later stage may import of an earlier one, besides its artifact: a network that it runs
 # again,
 DOORS = {"artifact", "network"}

@@ -7,9 +7,9 @@ import pytest
 from media_files import make_video
 
 from l2l.__main__ import main
-from l2l.config import Manifest, Media
+from l2l.config import ManifestConfig, MediaConfig
 from l2l.datasets import FolderDataset
-from l2l.manifest.artifact import STATES, USABLE
+from l2l.manifest.artifact import STATUSES, USABLE
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media
 from l2l.media.stage import decode_videos
@@ -72,9 +72,13 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
         adapter="folder", role="source", shards=1, folder=folder.parent, test_fraction=0
     )
     list_videos(
-        tmp_path / "videos.tsv", tmp_path / "shards", dataset, Manifest(max_bad_fraction=1), seed=0
+        tmp_path / "videos.tsv",
+        tmp_path / "shards",
+        dataset,
+        ManifestConfig(max_bad_fraction=1),
+        seed=0,
     )
-    decode_videos(tmp_path / "shards/shard-000.tsv", tmp_path / "media.h5", Media(), "target")
+    decode_videos(tmp_path / "shards/shard-000.tsv", tmp_path / "media.h5", MediaConfig(), "target")
     with read_media(tmp_path / "media.h5") as media:
         expected = {Path(video).name: media.states[video] for video in media.states}
         frames = {Path(video).name: media.frames(video) for video in media.states}
@@ -171,5 +175,5 @@ def test_every_odd_file_ends_in_a_state(odd, tmp_path):
     ]
     _, found = checked(tmp_path, *few)
     assert found.keys() == {path.name for path in few}
-    assert {row["state"] for row in found.values()} <= set(STATES)
+    assert {row["state"] for row in found.values()} <= set(STATUSES)
     assert all(row["reason"] for row in found.values() if row["state"] not in ("ok",))

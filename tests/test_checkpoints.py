@@ -23,7 +23,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_file(inputs, tmp_pa
     """Killed again and again, with checkpoints after every step or only at epochs' ends, with data
     loaded here or elsewhere.
     """
-    train = training(name, inputs, accumulate=2)
+    train = training(name, inputs, gradient_accumulation=2)
     whole = run(train, tmp_path / "whole.pt")
     assert whole.status == (0,), whole.said
     killed, resumed = tmp_path / "killed.pt", 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from l2l.config import Config, Mels, as_json, check_config, read_config
+from l2l.config import Config, MelsConfig, as_json, check_config, read_config
 from l2l.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,11 @@ def test_every_configuration_in_the_repository_is_valid(path):
     [
         ("mels.bnads", 40, "mels.bnads: no such key; allowed in mels: window_samples, hop_samples"),
         ("medai", {}, "medai: no such key; allowed in the top level: run, seed, videos"),
-        ("teacher.fit.epoch", 3, "teacher.fit.epoch: no such key; allowed in teacher.fit: epochs"),
+        (
+            "teacher.training.epoch",
+            3,
+            "teacher.training.epoch: no such key; allowed in teacher.training: epochs",
+        ),
         ("mels.bands", 0, "mels.bands: Input should be greater than or equal to 1 (found 0)"),
         (
             "student.modalities",
@@ -64,7 +68,7 @@ def test_every_configuration_in_the_repository_is_valid(path):
             "fft_samples 32000 must be even, at least window_samples 400, and below 32000",
         ),
         ("media.clip_stride", 3, "must divide 16"),
-        ("skimmer.fit.milestones", [90], "must rise and lie before epoch"),
+        ("skimmer.training.milestones", [90], "must rise and lie before epoch"),
         (
             "videos.clips.role",
             "target",
@@ -93,7 +97,7 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ),
         ("run", "../escape", "run: String should match pattern"),
         ("media.frame_pixels", 400, "is larger than resize_pixels"),
-        ("teacher.weights", "KINETICS400_V1", "`fit` belongs to weights: train"),
+        ("teacher.weights", "KINETICS400_V1", "`training` belongs to weights: train"),
     ],
 )
 def test_a_wrong_key_or_value_is_told_in_one_line_that_names_it(path, value, told):
@@ -144,8 +148,8 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path):
 
 
 def test_a_section_survives_the_command_line():
-    mels = Mels(bands=64, floor=1e-5)
-    assert Mels.model_validate_json(as_json(mels)) == mels
+    mels = MelsConfig(bands=64, floor=1e-5)
+    assert MelsConfig.model_validate_json(as_json(mels)) == mels
 
 
 @pytest.mark.parametrize("preset", ["activitynet", "mini_sports1m", "kinetics_sounds", "ucf101"])
@@ -153,7 +157,7 @@ def test_the_numbers_of_the_paper_stand_in_the_full_size_configurations(preset):
     config = read_config(ROOT / f"workflow/configs/{preset}.yaml")
     assert (config.run, config.source, config.target) == (preset, "kinetics400", preset)
     assert (config.teacher.network, config.teacher.weights) == ("r2plus1d_18", "KINETICS400_V1")
-    assert (config.student.image_start, config.student.stream_width) == ("none", None)
+    assert (config.student.image_weights, config.student.stream_width) == ("none", None)
     assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (
         112,
         16,
@@ -171,16 +175,16 @@ def test_the_numbers_of_the_paper_stand_in_the_full_size_configurations(preset):
         0.001,
         (30, 50),
     )
-    assert config.student.soft_weight == 100
+    assert config.student.soft_loss_weight == 100
     assert config.student.image_widths == config.student.audio_widths == (64, 128, 256, 512)
     skimmer = config.skimmer
-    assert (skimmer.hidden, skimmer.key, skimmer.query_hidden, skimmer.steps) == (
+    assert (skimmer.hidden, skimmer.key, skimmer.query_width, skimmer.steps) == (
         1024,
         512,
         1024,
         10,
     )
-    fit = skimmer.fit
+    fit = skimmer.training
     assert (fit.epochs, fit.batch_size, fit.learning_rate, fit.milestones) == (
         25,
         256,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from l2l.datasets import DemoDataset
 from l2l.demo import films, sounds, world
-from l2l.demo.stage import draw_demo
+from l2l.demo.stage import render_demo
 
 seeds = st.integers(0, 2**32 - 1)
 things = st.sampled_from(world.OBJECTS)
@@ -105,7 +105,7 @@ def dataset(**changes: object) -> DemoDataset:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn") / "videos"
-    draw_demo(folder, dataset(), 5)
+    render_demo(folder, dataset(), 5)
     return folder
 
 
@@ -121,13 +121,13 @@ def test_drawn_files_are_h264_and_aac_of_the_drawn_length(drawn):
 
 
 def test_the_same_seed_draws_the_same_bytes_on_one_core_and_on_two(drawn, tmp_path):
-    draw_demo(tmp_path / "again", dataset(), 5, threads=2)
+    render_demo(tmp_path / "again", dataset(), 5, threads=2)
     for file in sorted(path for path in drawn.rglob("*") if path.is_file()):
         assert (tmp_path / "again" / file.relative_to(drawn)).read_bytes() == file.read_bytes()
 
 
 def test_splits_are_drawn_apart_and_another_seed_draws_other_videos(drawn, tmp_path):
-    draw_demo(tmp_path / "other", dataset(), 6)
+    render_demo(tmp_path / "other", dataset(), 6)
     of_seed_5, of_seed_6 = (
         {p.read_bytes() for p in folder.glob("*/*/*.mp4")} for folder in (drawn, tmp_path / "other")
     )

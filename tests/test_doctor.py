@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from l2l import doctor
+from l2l.tools import doctor
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -37,16 +37,16 @@ from l2l.media.decoded import Decoded
 from l2l.media.examples import Example
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.shards import read_shards
-from l2l.skimmer.artifact import MODELS, FittedSkimmer, build, load_skimmer, save_skimmer
+from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.network import Skimmer
-from l2l.skimmer.stage import fit_skimmer
+from l2l.skimmer.stage import train_skimmer
 from l2l.stores import read_table
 from l2l.student.artifact import load_student, save_student
 from l2l.student.network import Student, frame_input, mel_input
-from l2l.teacher.artifact import Described, read_descriptors, save_teacher, write_descriptors
+from l2l.teacher.artifact import ClipDescriptors, read_descriptors, save_teacher, write_descriptors
 from l2l.teacher.network import R2Plus1D
 
-EVALUATION = config.Evaluation(random_draws=3)
+EVALUATION = config.EvaluationConfig(random_draws=3)
 
 # ---- metrics -------------------------------------------------------------------------------------
 
@@ -128,13 +128,13 @@ def test_skimming_220_moments_costs_what_is_published_less_what_is_not_done(step
     features = {m: torch.zeros(1, 220, 512) for m in ("image", "audio")}
     counted = count_macs(lambda: network(features, torch.ones(1, 220, dtype=torch.bool), steps))
     keys, psi, classifier = 2 * 220 * 512 * 512, 1024 * 1024 + 1024 * 512, 512 * 200
-    lstm, queries, scores, modality_scores = (
+    lstm, queries, scores, modality_weights = (
         4 * 1024 * (512 + 1024),
         2 * (1024 * 1024 + 1024 * 512),
         2 * 220 * 512,
         1024 * 2,
     )
-    asking = lstm + queries + scores + modality_scores
+    asking = lstm + queries + scores + modality_weights
     looking = (
         2 * 220 * 512 + 2 * 220
     )  # both banks weighed by the weights summed over queries; that sum
@@ -148,7 +148,7 @@ def test_the_full_size_students_pair_costs_what_is_published():
     200.
     """
     student = Student(("image", "audio"), 200).eval()
-    student.settings = {"frame_pixels": 112, "mels": config.Mels().model_dump()}
+    student.settings = {"frame_pixels": 112, "mels": config.MelsConfig().model_dump()}
     assert pair_macs(student) / 1e9 == pytest.approx(1.098, abs=5e-4)
 
 
@@ -161,7 +161,7 @@ def world(tmp_path_factory) -> feature_world.World:
 def networks(world, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("networks")
     for model in MODELS:
-        fit_skimmer(
+        train_skimmer(
             world.student,
             world.videos,
             world.features,
@@ -174,7 +174,7 @@ def networks(world, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def fitted(networks) -> dict[str, FittedSkimmer]:
+def fitted(networks) -> dict[str, TrainedSkimmer]:
     return {model: load_skimmer(path) for model, path in networks.items()}
 
 
@@ -448,7 +448,7 @@ def test_a_baseline_in_the_skimmers_place_is_refused(world, networks, tmp_path):
 
 def test_a_skimmer_of_other_classes_is_refused(world, networks, tmp_path):
     widths = {"image": 16, "audio": 16}
-    other = FittedSkimmer(
+    other = TrainedSkimmer(
         build("skimmer", widths, 2, 32, 16, feature_world.SKIMMER), "skimmer", ("a", "b"), 6
     )
     save_skimmer(tmp_path / "other.pt", other, widths, feature_world.SKIMMER)
@@ -484,7 +484,7 @@ TEST_MOMENTS = [("test-a", k, 0) for k in (2, 3, 4)] + [
 def clip_files(tmp_path) -> dict:
     """Media, mels, two students, a teacher of three classes and its descriptors, in two shards."""
     random = np.random.default_rng(0)
-    grid = config.Media(resize_pixels=(32, 40), frame_pixels=32, jpeg_quality="lossless")
+    grid = config.MediaConfig(resize_pixels=(32, 40), frame_pixels=32, jpeg_quality="lossless")
     files: dict = {
         "videos": tmp_path / "videos.tsv",
         "teacher": tmp_path / "teacher.pt",
@@ -514,10 +514,10 @@ def clip_files(tmp_path) -> dict:
                 )
                 toward = {"jump": [0, 0, 1], "spin": [1, 0, 0]}[video.label]
                 z = random.normal(size=(count, 4)) + 6 * np.array([*toward, 0])
-                described[video.video] = Described(
+                described[video.video] = ClipDescriptors(
                     np.arange(count), z, np.array([toward] * count, float)
                 )
-        write_mels(part["mels"], heard, config.Mels(), (101, 40))
+        write_mels(part["mels"], heard, config.MelsConfig(), (101, 40))
         write_descriptors(part["descriptors"], described, teacher, ["spin", "walk", "jump"])
         for name, path in part.items():
             files[name].append(path)
@@ -533,7 +533,7 @@ def clip_files(tmp_path) -> dict:
             TARGET,
             distilled=len(modalities) == 2,
             media=grid,
-            mels=config.Mels(),
+            mels=config.MelsConfig(),
         )
     return files
 
@@ -554,7 +554,7 @@ def one_by_one(student: Student, files: dict) -> np.ndarray:
         for video, moment, _ in TEST_MOMENTS:
             frame = frame_input(torch.from_numpy(media[video].frame(video, moment))[None])
             mel = mel_input(
-                torch.from_numpy(mels[video].mel(video, moment))[None], config.Mels().floor
+                torch.from_numpy(mels[video].mel(video, moment))[None], config.MelsConfig().floor
             )
             has_sound = torch.tensor([video == "test-a"])
             scores.append(student(frame, mel, has_sound)[1][0].numpy())
@@ -613,7 +613,7 @@ def test_a_moment_the_teacher_was_not_asked_about_is_named(clip_files, tmp_path)
     for path in clip_files["descriptors"]:
         with read_descriptors(path) as shard:
             some = dict.fromkeys(
-                shard.videos, Described(np.arange(3), np.zeros((3, 4)), np.zeros((3, 3)))
+                shard.videos, ClipDescriptors(np.arange(3), np.zeros((3, 4)), np.zeros((3, 3)))
             )
         write_descriptors(path, some, teacher, ["spin", "walk", "jump"])
     with pytest.raises(BadInput, match="lack moment 3 of video 'test-a'"):

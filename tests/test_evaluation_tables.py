@@ -46,15 +46,15 @@ from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import write_media
 from l2l.media.decoded import Decoded
 from l2l.mels.artifact import write_mels
-from l2l.skimmer.artifact import MODELS, FittedSkimmer, build, load_skimmer, save_skimmer
+from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.network import Skimmer
 from l2l.skimmer.sparse import read_sparsely
 from l2l.stores import read_table, write_table
 from l2l.student.artifact import load_student, save_student
 from l2l.student.network import Student, frame_input, mel_input
-from l2l.study import summarise_study
-from l2l.teacher.artifact import Described, write_descriptors
+from l2l.teacher.artifact import ClipDescriptors, write_descriptors
 from l2l.teacher.network import R2Plus1D
+from l2l.tools.study import summarise_study
 
 # ---- mean average precision, both definitions ----------------------------------------------------
 
@@ -289,7 +289,7 @@ def networks(world, tmp_path_factory) -> dict[str, Path]:
         network = build(model, widths, 6, 32, 16, feature_world.SKIMMER)
         save_skimmer(
             folder / f"{model}.pt",
-            FittedSkimmer(network, model, feature_world.CLASSES, 6),
+            TrainedSkimmer(network, model, feature_world.CLASSES, 6),
             widths,
             feature_world.SKIMMER,
         )
@@ -312,7 +312,7 @@ def tables(world, networks, tmp_path_factory) -> Path:
         **rest,
         table=folder / "table1.tsv",
         **files,
-        config=config.Evaluation(random_draws=2),
+        config=config.EvaluationConfig(random_draws=2),
         seed=0,
     )
     out = {name: folder / f"{name}.tsv" for name in ("tradeoff", "frontier")}
@@ -495,7 +495,13 @@ def source(tmp_path) -> dict:
         student = Student(modalities, 3, 16, (4, 4, 4, 16), (4, 4, 4, 16), (1, 1, 1, 1))
         section = feature_world.STUDENT.model_copy(update={"modalities": modalities})
         save_student(
-            files[name], student, section, ("x", "y", "z"), True, feature_world.MEDIA, config.Mels()
+            files[name],
+            student,
+            section,
+            ("x", "y", "z"),
+            True,
+            feature_world.MEDIA,
+            config.MelsConfig(),
         )
         students[name] = load_student(files[name])
     pictures = {v.video: random.integers(0, 256, (2, 32, 32, 3), np.uint8) for v in videos[:3]}
@@ -510,16 +516,16 @@ def source(tmp_path) -> dict:
                 video, Decoded("ok", "", 47, 16, pictures[video.video], np.zeros(0, np.int16))
             )
         writer.add_unusable(videos[3], "corrupt", "made so")
-    write_mels(files["mels"], mels, config.Mels(), (101, 40))
+    write_mels(files["mels"], mels, config.MelsConfig(), (101, 40))
     says = {}
     for name, imitated in (("far", "image"), ("near", "image_audio"), ("seen", "image")):
         heard, has_sound = mels[name]
         with torch.no_grad():
-            mel = mel_input(torch.from_numpy(heard.astype(np.float32)), config.Mels().floor)
+            mel = mel_input(torch.from_numpy(heard.astype(np.float32)), config.MelsConfig().floor)
             z, _ = students[imitated](
                 frame_input(torch.from_numpy(pictures[name])), mel, torch.from_numpy(has_sound)
             )
-        says[name] = Described(np.arange(2, dtype=np.int32), z.numpy(), np.zeros((2, 3)))
+        says[name] = ClipDescriptors(np.arange(2, dtype=np.int32), z.numpy(), np.zeros((2, 3)))
     teacher = R2Plus1D(3, (2, 2, 2, 16), (1, 1, 1, 1))
     write_descriptors(files["descriptors"], says, teacher, ["x", "y", "z"])
     return files
@@ -580,7 +586,7 @@ def test_a_student_that_knows_other_classes_than_the_teacher_or_other_senses_is_
         ("jump", "spin"),
         True,
         feature_world.MEDIA,
-        config.Mels(),
+        config.MelsConfig(),
     )
     with pytest.raises(BadInput, match="not fine-tuned"):
         rank(source, tmp_path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
-from l2l.features.look import look_and_listen
+from l2l.features.extract import extract_video_features
 from l2l.student.network import Student, frame_input, mel_input
 
 CLASSES = ("a", "b", "c")
@@ -162,7 +162,7 @@ def test_features_are_those_of_the_student_whatever_the_batch(tmp_path):
     found = []
     for size in (2, 7):
         student.settings = {"config": {"batch_moments": size}, "mels": {"floor": 1e-6}}
-        found.append(look_and_listen(student, frames, mels, has_sound, torch.device("cpu")))
+        found.append(extract_video_features(student, frames, mels, has_sound, torch.device("cpu")))
     with torch.no_grad():
         descriptor, scores = student(
             frame_input(torch.from_numpy(frames)),

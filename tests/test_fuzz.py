@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from media_files import H264, WHOLE, decoded, make_video, numbers
 
-from l2l.manifest.artifact import STATES, USABLE
-from l2l.manifest.probe import Facts, probe_files
+from l2l.manifest.artifact import STATUSES, USABLE
+from l2l.manifest.probe import ProbeResult, probe_files
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import ffmpeg_program
@@ -109,7 +109,7 @@ def mutated(good: dict[str, Path], folder: Path) -> list[Case]:
     return cases
 
 
-def result(case: Case, facts: Facts) -> Decoded | Facts:
+def result(case: Case, facts: ProbeResult) -> Decoded | ProbeResult:
     if facts.status not in USABLE:
         return facts
     return decode(
@@ -173,7 +173,7 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
             f"\n{len(cases)} damaged files: {told}; {len(strange)} of {len(usable)} usable ones "
             "show other pictures"
         )
-    assert states.keys() <= set(STATES)
+    assert states.keys() <= set(STATUSES)
     for case, fact, before in list(zip(cases, facts, results, strict=True))[::10]:
         again = result(case, fact)
         assert (again.status, again.reason) == (before.status, before.reason), case.path.name

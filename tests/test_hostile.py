@@ -16,8 +16,7 @@ from media_files import WHOLE, listed, make_video, run
 from workflow_runs import snakemake, tiny_with
 
 from l2l.__main__ import main
-from l2l.check import examine
-from l2l.config import Manifest
+from l2l.config import ManifestConfig
 from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import USABLE, read_videos, write_videos
 from l2l.manifest.examine import mark_duplicates
@@ -27,8 +26,9 @@ from l2l.media.artifact import read_media
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import ffmpeg_program
 from l2l.media.stage import decode_videos
-from l2l.predict import _line
 from l2l.stores import read_table
+from l2l.tools.check import examine
+from l2l.tools.predict import _line
 
 NFC, NFD = "é.mp4", "e\u0301.mp4"
 
@@ -49,8 +49,10 @@ def sparse(path: Path, head: bytes) -> Path:
 
 def states(*paths: Path) -> list[str]:
     found = list(examine(paths))
-    assert all(each.reason and "\n" not in each.reason for each in found if each.state != "ok")
-    return [each.state for each in found]
+    assert all(
+        each.reason and "\n" not in each.reason for each in found if each.fingerprint != "ok"
+    )
+    return [each.fingerprint for each in found]
 
 
 def test_what_is_no_file_is_refused_without_being_opened(clip, tmp_path):
@@ -219,7 +221,7 @@ def test_names_that_differ_by_case_or_by_normalisation_alone_are_different_video
     if len(os.listdir(folder)) < len(names):
         pytest.skip("this file system takes such names for one")
     dataset = FolderDataset(adapter="folder", role="source", shards=1, folder=tmp_path / "videos")
-    list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(), seed=0)
+    list_videos(tmp_path / "o/videos.tsv", tmp_path / "o", dataset, ManifestConfig(), seed=0)
     rows = read_videos(tmp_path / "o/videos.tsv")
     assert {row.video for row in rows} == {f"train/a/{name}" for name in names}
     assert {row.status for row in rows} == {"ok"}
@@ -233,7 +235,11 @@ def test_a_folder_of_many_files_is_walked_and_listed(tmp_path):
         (folder / f"{number}.mp4").touch()
     dataset = FolderDataset(adapter="folder", role="source", shards=3, folder=tmp_path / "videos")
     list_videos(
-        tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0
+        tmp_path / "o/videos.tsv",
+        tmp_path / "o",
+        dataset,
+        ManifestConfig(max_bad_fraction=1),
+        seed=0,
     )
     rows = read_videos(tmp_path / "o/videos.tsv")
     assert len(rows) == 500

@@ -16,7 +16,7 @@ from kills import KINDS, descendants, differences, smallest, survive
 from media_files import make_video
 from workflow_runs import environment, snakemake, start_snakemake, tiny_with
 
-from l2l.leftovers import LOOKS
+from l2l.jobs.leftovers import LOOKS
 
 KILLS = int(os.environ.get("L2L_KILLS", "4"))
 DRAWN = "results/small/videos/all"
@@ -47,7 +47,7 @@ def test_a_run_killed_at_random_moments_makes_what_one_left_alone_makes(tmp_path
 def test_a_process_ends_when_one_of_those_it_watches_does():
     watched = subprocess.Popen(["sleep", "600"])
     script = (
-        f"import time; from l2l.orphans import end_with; end_with([{os.getpid()}, "
+        f"import time; from l2l.jobs.orphans import end_with; end_with([{os.getpid()}, "
         f"{watched.pid}]); time.sleep(600)"
     )
     watching = subprocess.Popen(
@@ -63,7 +63,7 @@ def test_a_process_ends_when_one_of_those_it_watches_does():
 
 def test_what_is_left_of_a_killed_job_may_end_its_step_but_not_go_on():
     script = (
-        "import signal, time\nfrom l2l import orphans\norphans.GRACE_SECONDS = 0.5\n"
+        "import signal, time\nfrom l2l.jobs import orphans\norphans.GRACE_SECONDS = 0.5\n"
         "signal.signal(signal.SIGTERM, lambda *_: print('a checkpoint', flush=True))\n"
         "orphans.end_with([2**22 + 1])\nwhile True: time.sleep(0.1)"
     )
@@ -79,7 +79,7 @@ def test_what_is_left_of_a_killed_job_may_end_its_step_but_not_go_on():
 
 def test_on_another_host_nothing_is_watched():
     script = (
-        "import time; from l2l.orphans import end_with_job; end_with_job('elsewhere 999999 "
+        "import time; from l2l.jobs.orphans import end_with_job; end_with_job('elsewhere 999999 "
         "999998'); time.sleep(1)"
     )
     assert (

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from l2l import doctor, leftovers
+from l2l.jobs import leftovers
+from l2l.tools import doctor
 
 
 def test_in_a_clean_directory_there_is_nothing_to_mend(tmp_path):

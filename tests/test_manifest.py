@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2l.__main__ import main
-from l2l.config import Manifest
+from l2l.config import ManifestConfig
 from l2l.datasets import ActivityNetDataset, FolderDataset, GroupTable
 from l2l.errors import BadInput
 from l2l.manifest.adapters.activitynet import list_activitynet
@@ -19,7 +19,7 @@ from l2l.manifest.adapters.demo import list_demo
 from l2l.manifest.adapters.folder import list_folder
 from l2l.manifest.artifact import (
     SPLITS,
-    STATES,
+    STATUSES,
     Segment,
     Video,
     class_names,
@@ -30,7 +30,7 @@ from l2l.manifest.artifact import (
 from l2l.manifest.limit import check_usable
 from l2l.manifest.splits import split_groups
 from l2l.manifest.stage import list_videos
-from l2l.manifest.unmatched import tell_unmatched
+from l2l.manifest.unmatched import write_unmatched
 from l2l.stores import read_table
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ videos = st.builds(
     video_stream=st.integers(-1, 9),
     audio_stream=st.integers(-1, 9),
     fingerprint=encodable,
-    status=st.sampled_from(STATES),
+    status=st.sampled_from(STATUSES),
     reason=encodable,
 )
 
@@ -235,7 +235,7 @@ def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_
             else row.split in ("train", "val", "test")
         )
     assert list_folder(dataset, seed) == rows
-    tell_unmatched(dataset, rows, at / "o/videos.tsv")
+    write_unmatched(dataset, rows, at / "o/videos.tsv")
     beside = at / "o/videos.unmatched.tsv"
     told = (
         [tuple(row.values()) for row in read_table(beside, ("what", "name"))]
@@ -502,17 +502,17 @@ def test_annotations_that_are_no_json_are_named(tmp_path):
 def test_a_run_stops_past_the_bad_fraction_and_not_at_it(tmp_path):
     table = tmp_path / "videos.tsv"
     known = [video(str(i), status="ok" if i < 8 else "missing", reason="gone") for i in range(10)]
-    check_usable(known, table, Manifest(max_bad_fraction=0.2), "before decoding")
+    check_usable(known, table, ManifestConfig(max_bad_fraction=0.2), "before decoding")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(
         BadInput,
         match=r"2 of 10 videos are unusable before decoding.*'8' \(missing: gone\), '9' "
         r".*refused.tsv",
     ):
-        check_usable(known, table, Manifest(max_bad_fraction=0.19), "before decoding")
+        check_usable(known, table, ManifestConfig(max_bad_fraction=0.19), "before decoding")
     assert read_videos(tmp_path / "videos.refused.tsv") == [*known[8:], *known[:8]]
     assert not table.exists()
-    check_usable(known, table, Manifest(max_bad_fraction=0.2), "before decoding")
+    check_usable(known, table, ManifestConfig(max_bad_fraction=0.2), "before decoding")
     assert list(tmp_path.iterdir()) == []  # what no longer holds is not left behind
 
 
@@ -531,13 +531,19 @@ def test_a_split_that_the_last_stage_would_miss_stops_the_first(tmp_path, splits
         BadInput, match=f"no {missing} videos, which a data set of role {role} needs; .* have 1 "
     ):
         list_videos(
-            tmp_path / "o/videos.tsv", tmp_path / "o", dataset, Manifest(max_bad_fraction=1), seed=0
+            tmp_path / "o/videos.tsv",
+            tmp_path / "o",
+            dataset,
+            ManifestConfig(max_bad_fraction=1),
+            seed=0,
         )
 
 
 def test_a_data_set_without_videos_stops(tmp_path):
     with pytest.raises(BadInput, match="no videos at all"):
-        check_usable([], tmp_path / "videos.tsv", Manifest(max_bad_fraction=1), "before decoding")
+        check_usable(
+            [], tmp_path / "videos.tsv", ManifestConfig(max_bad_fraction=1), "before decoding"
+        )
 
 
 def test_annotations_alone_list_every_video_as_missing(tmp_path):
@@ -546,7 +552,11 @@ def test_annotations_alone_list_every_video_as_missing(tmp_path):
         {"database": {"a": entry("training", ("x", 0, 1)), "b": entry("validation", ("x", 0, 1))}},
     )
     list_videos(
-        tmp_path / "videos.tsv", tmp_path / "shards", dataset, Manifest(max_bad_fraction=1), seed=0
+        tmp_path / "videos.tsv",
+        tmp_path / "shards",
+        dataset,
+        ManifestConfig(max_bad_fraction=1),
+        seed=0,
     )
     listed = read_videos(tmp_path / "videos.tsv")
     assert [(v.video, v.status) for v in listed] == [("a", "missing"), ("b", "missing")]

@@ -32,7 +32,7 @@ from test_probe import NAMES, playlists
 from torchvision.transforms.v2.functional import center_crop, resize
 
 from l2l.__main__ import main
-from l2l.config import Manifest, Media
+from l2l.config import ManifestConfig, MediaConfig
 from l2l.errors import BadInput
 from l2l.manifest.artifact import read_videos, write_videos
 from l2l.media import ffmpeg as runner
@@ -40,7 +40,7 @@ from l2l.media.artifact import read_media
 from l2l.media.decode import compile_argv, decode
 from l2l.media.ffmpeg import FfmpegStopped, Log, ffmpeg_program, run_ffmpeg
 from l2l.media.sound import JITTER_SAMPLES, WORD, place
-from l2l.media.stage import decode_videos, gather_states
+from l2l.media.stage import collect_statuses, decode_videos
 from l2l.moments import moment_count, start_sample
 
 
@@ -131,7 +131,7 @@ def test_crop_and_scale_are_those_of_the_antialiased_resize(
     ]
     lossless = ["-c:v", "libx264rgb", "-qp", "0", tmp_path / "a.mkv"]
     run(*raw, *lossless, pictures=picture.tobytes() * 31)
-    found = decoded(tmp_path / "a.mkv", Media(resize_pixels=resize_pixels)).pictures[3]
+    found = decoded(tmp_path / "a.mkv", MediaConfig(resize_pixels=resize_pixels)).pictures[3]
     given = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
     size = [resize_pixels] if isinstance(resize_pixels, int) else list(resize_pixels)
     resized = resize(given, size, antialias=True)
@@ -396,7 +396,7 @@ def shard(clip, tmp_path) -> Path:
     return tmp_path / "shard.tsv"
 
 
-STATES = {
+STATUSES = {
     "1 good": "ok",
     "2 half": "truncated",
     "3 damaged": "corrupt",
@@ -410,7 +410,7 @@ STATES = {
 def test_a_bad_file_stops_no_other_and_is_replaced_by_nothing(shard, tmp_path):
     decode_videos(shard, tmp_path / "a.h5", WHOLE, "source")
     with read_media(tmp_path / "a.h5") as media:
-        assert {video: state for video, (state, _) in media.states.items()} == STATES
+        assert {video: state for video, (state, _) in media.states.items()} == STATUSES
         assert media.videos == ("1 good", "5 good", "6 soundless")
         assert media.states["4 missing"] == ("missing", "no such file")
         assert all("\n" not in reason and "0x" not in reason for _, reason in media.states.values())
@@ -504,20 +504,26 @@ def test_final_states_stand_in_the_order_of_the_manifest_and_too_many_bad_stop_t
             main(["decode_videos", *map(str, arguments), "--role", "target", "--threads", "2"]) == 0
         )
     media = [tmp_path / "0.h5", tmp_path / "1.h5"]
-    gather_states(manifest, media, tmp_path / "final.tsv", Manifest(max_bad_fraction=4 / 7))
+    collect_statuses(
+        manifest, media, tmp_path / "final.tsv", ManifestConfig(max_bad_fraction=4 / 7)
+    )
     final = read_videos(tmp_path / "final.tsv")
-    assert [(row.video, row.status) for row in final] == list(STATES.items())[::-1]
+    assert [(row.video, row.status) for row in final] == list(STATUSES.items())[::-1]
     assert [row._replace(status="", reason="") for row in final] == [
         row._replace(status="", reason="") for row in rows[::-1]
     ]
     with pytest.raises(BadInput, match="4 of 7 videos are unusable after decoding"):
-        gather_states(manifest, media, tmp_path / "again.tsv", Manifest(max_bad_fraction=0.5))
+        collect_statuses(
+            manifest, media, tmp_path / "again.tsv", ManifestConfig(max_bad_fraction=0.5)
+        )
     assert not (tmp_path / "again.tsv").exists()
     assert read_videos(tmp_path / "again.refused.tsv") == sorted(
         final, key=lambda video: video.usable
     )
     with pytest.raises(BadInput, match="3 videos, without '1 good'"):
-        gather_states(manifest, media[1:], tmp_path / "again.tsv", Manifest(max_bad_fraction=1))
+        collect_statuses(
+            manifest, media[1:], tmp_path / "again.tsv", ManifestConfig(max_bad_fraction=1)
+        )
 
 
 def test_names_are_only_names(clip, tmp_path, monkeypatch):
@@ -728,7 +734,7 @@ def running() -> set[str]:
 
 # ---- the collection of odd files -----------------------------------------------------------------
 
-STRIP = Media(
+STRIP = MediaConfig(
     resize_pixels=(128, 128), frame_pixels=128, jpeg_quality="lossless"
 )  # nothing cropped
 

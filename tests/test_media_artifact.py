@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2l.config import Media
+from l2l.config import MediaConfig
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.media.artifact import FLUSH_BYTES, read_media, write_media
@@ -19,8 +19,8 @@ PAPER = ClipGrid(16, 2)
 grids = st.sampled_from([ClipGrid(16, 2), ClipGrid(8, 4), ClipGrid(3, 1), ClipGrid(2, 16)])
 
 
-def config(grid: ClipGrid = PAPER, quality: int | str = "lossless") -> Media:
-    return Media(
+def config(grid: ClipGrid = PAPER, quality: int | str = "lossless") -> MediaConfig:
+    return MediaConfig(
         resize_pixels=(SIDE, SIDE),
         frame_pixels=SIDE,
         clip_frames=grid.frames,
@@ -45,7 +45,9 @@ def noise(frames: int, grid: ClipGrid = PAPER, step: int | None = None, seed: in
     return Decoded("ok", "noise", frames, step, pictures, sound, gap, grid)
 
 
-def write(path: Path, videos: dict[str, Decoded | None], media: Media, clips_stored: bool) -> Path:
+def write(
+    path: Path, videos: dict[str, Decoded | None], media: MediaConfig, clips_stored: bool
+) -> Path:
     with write_media(path, media, clips_stored) as writer:
         for name, decoded in videos.items():
             if decoded is None:
@@ -130,7 +132,7 @@ def test_pictures_that_are_not_those_of_the_file_are_refused(tmp_path):
         write(
             tmp_path / "a.h5",
             {"v": noise(100)},
-            Media(resize_pixels=(8, 8), frame_pixels=8),
+            MediaConfig(resize_pixels=(8, 8), frame_pixels=8),
             clips_stored=True,
         )
     with pytest.raises(ValueError, match="frames apart"):
@@ -173,7 +175,7 @@ def test_a_shard_without_videos_is_whole(tmp_path):
 
 
 def test_what_is_gathered_in_memory_goes_to_disk_as_it_comes(tmp_path):
-    media = Media(resize_pixels=(112, 112), frame_pixels=112, jpeg_quality="lossless")
+    media = MediaConfig(resize_pixels=(112, 112), frame_pixels=112, jpeg_quality="lossless")
     pictures = np.zeros((300, 112, 112, 3), np.uint8)  # 11 MB
     with write_media(tmp_path / "a.h5", media, clips_stored=True) as writer:
         for i in range(6):

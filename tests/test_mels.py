@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2l.config import Mels
+from l2l.config import MelsConfig
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.mels.spectrogram import log_mel, mel_shape
 
-PAPER = Mels()
+PAPER = MelsConfig()
 
 
 def noise(seed: int, moments: int = 1) -> np.ndarray:
@@ -19,7 +19,12 @@ def noise(seed: int, moments: int = 1) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "mels",
-    [PAPER, Mels(bands=64), Mels(fft_samples=512), Mels(window_samples=320, hop_samples=200)],
+    [
+        PAPER,
+        MelsConfig(bands=64),
+        MelsConfig(fft_samples=512),
+        MelsConfig(window_samples=320, hop_samples=200),
+    ],
 )
 def test_mels_equal_those_of_librosa(mels):
     windows = noise(0, 2)

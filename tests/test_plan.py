@@ -12,10 +12,10 @@ from l2l.__main__ import main
 from l2l.config import read_config
 from l2l.datasets import FolderDataset, TableDataset
 from l2l.errors import BadInput
-from l2l.plan.contents import contents_of
-from l2l.plan.estimate import estimate
-from l2l.plan.rates import Rates, measured, read_rates
-from l2l.plan.stage import plan
+from l2l.tools.plan.contents import contents_of
+from l2l.tools.plan.estimate import estimate
+from l2l.tools.plan.rates import Rates, measured, read_rates
+from l2l.tools.plan.stage import plan
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "workflow/configs/tiny.yaml"
@@ -25,7 +25,7 @@ TINY = ROOT / "workflow/configs/tiny.yaml"
 DEMO = csv.DictReader(
     (
         line
-        for line in (ROOT / "tests/demo_seconds.tsv").read_text().splitlines()
+        for line in (ROOT / "tests/support/demo_seconds.tsv").read_text().splitlines()
         if not line.startswith("#")
     ),
     delimiter="\t",
@@ -113,7 +113,11 @@ def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
 
 def test_a_teacher_that_cannot_take_the_clips_is_told_as_in_the_run(tmp_path):
     values = yaml.safe_load(TINY.read_text())
-    values["teacher"] = {"network": "s3d", "weights": "train", "fit": values["teacher"]["fit"]}
+    values["teacher"] = {
+        "network": "s3d",
+        "weights": "train",
+        "training": values["teacher"]["training"],
+    }
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(BadInput, match=r"^media: found clips of .* s3d does not take them"):
         plan(tmp_path / "c.yaml")
@@ -161,13 +165,13 @@ def test_measuring_gives_a_rate_for_all_that_costs(media):
 
 LOG = """
 [Sat Nov 21 15:40:26 2026]
-localrule watch_shard:
+localrule write_shard_fingerprint:
     jobid: 22
 [Sat Nov 21 15:40:27 2026]
 rule list_videos_clips:
     jobid: 3
 [Sat Nov 21 15:40:30 2026]
-Finished jobid: 22 (Rule: watch_shard)
+Finished jobid: 22 (Rule: write_shard_fingerprint)
 [Sat Nov 21 15:40:36 2026]
 """
 

@@ -16,17 +16,17 @@ pytestmark = pytest.mark.workflow
 CHAIN = {
     *(
         "decode_videos",
-        "gather_states",
+        "collect_statuses",
         "compute_mels",
         "load_teacher",
-        "describe_clips",
+        "extract_descriptors",
         "distil_student",
         "finetune_student",
     ),
     *(
         "extract_features",
         "complete_features",
-        "fit_skimmer",
+        "train_skimmer",
         "evaluate_videos",
         "evaluate_clips",
         "write_report",
@@ -65,7 +65,7 @@ def test_a_full_size_configuration_plans_the_whole_chain_from_its_annotation_fil
 
 
 def test_a_file_of_weights_that_is_not_there_is_named_before_anything_runs(tmp_path):
-    config = tiny_with(tmp_path / "c.yaml", teacher={"weights": "teacher.pth", "fit": None})
+    config = tiny_with(tmp_path / "c.yaml", teacher={"weights": "teacher.pth", "training": None})
     stopped = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt", configfile=config)
     assert stopped.returncode != 0
     assert "affected files:\n        teacher.pth" in stopped.stdout

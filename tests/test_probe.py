@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from media_files import decoded, make_video, run
 
-from l2l.config import Manifest
+from l2l.config import ManifestConfig
 from l2l.datasets import FolderDataset
 from l2l.errors import BadInput
 from l2l.manifest import probe
 from l2l.manifest.artifact import read_videos, shard_of
-from l2l.manifest.probe import Facts, facts_of, probe_files
+from l2l.manifest.probe import ProbeResult, probe_file, probe_files
 from l2l.manifest.stage import list_videos
 
 NAMES = [
@@ -38,9 +38,9 @@ def clip(tmp_path_factory) -> Path:
 
 
 def test_declared_facts_are_those_of_the_file(clip):
-    facts = facts_of(clip)
+    facts = probe_file(clip)
     assert facts.duration_seconds == pytest.approx(2.0, abs=0.001)
-    assert facts == Facts(
+    assert facts == ProbeResult(
         status="ok",
         duration_seconds=facts.duration_seconds,
         frame_rate=25.0,
@@ -58,7 +58,7 @@ def test_a_program_stream_declares_no_end(tmp_path):
     count as damaged.
     """
     path = make_video(tmp_path / "v.mpg", rate=30, video=("-c:v", "mpeg2video", "-q:v", "2"))
-    assert (facts_of(path).status, facts_of(path).duration_seconds) == ("ok", 0)
+    assert (probe_file(path).status, probe_file(path).duration_seconds) == ("ok", 0)
     assert (decoded(path).status, decoded(path).frames) == ("ok", 60)
 
 
@@ -125,14 +125,14 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
     bad_child = (
         "import sys, time, os, json\n"
         "from l2l.manifest import probe\n"
-        "kept = probe.facts_of\n"
-        "def facts_of(path):\n"
+        "kept = probe.probe_file\n"
+        "def probe_file(path):\n"
         "    if path.name == 'hang.mp4': time.sleep(600)\n"
         "    if path.name == 'crash.mp4': os.kill(os.getpid(), 11)\n"
         "    if path.name == 'exit.mp4': os._exit(3)\n"
         "    print('noise on the answers')\n"
         "    return kept(path)\n"
-        "probe.facts_of = facts_of\n"
+        "probe.probe_file = probe_file\n"
         "probe._serve()\n"
     )
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", bad_child))
@@ -195,7 +195,7 @@ def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):
         *("-map", "0", "-map", "1", "-map", "2"),
         tmp_path / "two.mkv",
     )
-    facts = facts_of(tmp_path / "two.mkv")
+    facts = probe_file(tmp_path / "two.mkv")
     assert (facts.audio_stream, facts.video_stream, facts.width) == (0, 2, 64)
     cover = [
         "-f",
@@ -221,7 +221,7 @@ def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):
         "attached_pic",
         tmp_path / "cover.mp4",
     )
-    facts = facts_of(tmp_path / "cover.mp4")
+    facts = probe_file(tmp_path / "cover.mp4")
     assert (facts.video_stream, facts.width, facts.audio_stream) == (0, 64, -1)
 
 
@@ -229,7 +229,7 @@ def test_pictures_end_where_they_end_though_sound_goes_on(tmp_path):
     long_sound = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=5"]
     for name in ("a.mp4", "a.mkv", "a.webm", "a.avi", "a.flv", "a.ts"):
         run(*long_sound, *(("-ar", "44100") if name == "a.flv" else ()), tmp_path / name)
-        assert facts_of(tmp_path / name).duration_seconds == pytest.approx(2.0, abs=0.06), name
+        assert probe_file(tmp_path / name).duration_seconds == pytest.approx(2.0, abs=0.06), name
 
 
 def test_where_only_the_whole_is_timed_the_packets_tell(tmp_path):
@@ -239,9 +239,9 @@ def test_where_only_the_whole_is_timed_the_packets_tell(tmp_path):
         (tmp_path / "a.mkv").read_bytes().replace(b"DURATION", b"duration")
     )  # the durations of its streams
     (tmp_path / "bare.mkv").write_bytes(whole)
-    assert facts_of(tmp_path / "bare.mkv").duration_seconds == pytest.approx(2.0, abs=0.06)
+    assert probe_file(tmp_path / "bare.mkv").duration_seconds == pytest.approx(2.0, abs=0.06)
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
-    cut = facts_of(tmp_path / "cut.mkv")
+    cut = probe_file(tmp_path / "cut.mkv")
     assert (cut.status, cut.reason[-17:]) == ("truncated", "of 5.0 s declared")
 
 
@@ -260,17 +260,17 @@ def test_time_that_does_not_begin_at_nought_is_no_damage(tmp_path, name):
         "50",
         tmp_path / name,
     )
-    assert facts_of(tmp_path / name).duration_seconds == pytest.approx(4.0, abs=0.06)
+    assert probe_file(tmp_path / name).duration_seconds == pytest.approx(4.0, abs=0.06)
     if name.endswith(".mkv"):
         cut = tmp_path / f"cut_{name}"
         cut.write_bytes((tmp_path / name).read_bytes()[: (tmp_path / name).stat().st_size * 2 // 3])
-        assert facts_of(cut).status == "truncated"
+        assert probe_file(cut).status == "truncated"
 
 
 def test_late_sound_makes_no_file_longer_than_it_is(tmp_path):
     late = ["-itsoffset", "2", "-f", "lavfi", "-i", "sine=r=44100:d=2"]
     run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=4", *late, tmp_path / "a.wmv")
-    facts = facts_of(tmp_path / "a.wmv")
+    facts = probe_file(tmp_path / "a.wmv")
     assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(4.0, abs=0.06))
 
 
@@ -286,7 +286,7 @@ def test_the_duration_is_no_comment_that_somebody_wrote(tmp_path, name, tag):
         f"DURATION={tag}",
         tmp_path / name,
     )
-    facts = facts_of(tmp_path / name)
+    facts = probe_file(tmp_path / name)
     assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(2.0, abs=0.06))
 
 
@@ -304,17 +304,17 @@ def test_a_late_start_is_told(tmp_path):
         "testsrc=s=64x48:r=25:d=2",
         tmp_path / "late.mp4",
     )
-    facts = facts_of(tmp_path / "late.mp4")
+    facts = probe_file(tmp_path / "late.mp4")
     assert facts.duration_seconds == pytest.approx(3.5, abs=0.05)
     assert facts.reason == "its pictures start at 1.5 s; the first is shown until then"
 
 
 def test_high_dynamic_range_is_told(odd):
     assert (
-        facts_of(odd / "41_hdr10_hevc.mp4").reason
+        probe_file(odd / "41_hdr10_hevc.mp4").reason
         == "its pictures are HDR (PQ); they are shown as stored, without tone mapping"
     )
-    assert facts_of(odd / "01_ref_25fps.mp4").reason == ""
+    assert probe_file(odd / "01_ref_25fps.mp4").reason == ""
 
 
 # ---- the stage -----------------------------------------------------------------------------------
@@ -329,7 +329,7 @@ def stage(tmp_path: Path, shards: int = 4) -> dict[str, bytes]:
         tmp_path / "o/videos.tsv",
         tmp_path / "o/shards",
         dataset,
-        Manifest(max_bad_fraction=0.6),
+        ManifestConfig(max_bad_fraction=0.6),
         seed=0,
     )
     return {path.name: path.read_bytes() for path in sorted((tmp_path / "o").rglob("*.tsv"))}

@@ -11,9 +11,9 @@ import torch
 from training_world import TRAININGS, moments_of_death, run, same, state, training
 from workflow_runs import environment, snakemake
 
-from l2l import processes
-from l2l.config import Fitting, as_json
-from l2l.processes import Team, claim_gpu, device, own_threads
+from l2l.config import TrainingConfig, as_json
+from l2l.jobs import processes
+from l2l.jobs.processes import Team, claim_gpu, device, own_threads
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -24,7 +24,7 @@ def test_two_processes_fit_as_one_that_takes_its_batches_in_two_parts(inputs, tm
     both = run(training(name, inputs, flip=True), tmp_path / "both.pt", processes=2)
     assert both.status == (0, 0), both.said
     assert both.said.count("epoch 1/3") == 1  # only the first speaks
-    one = run(training(name, inputs, flip=True, accumulate=2), tmp_path / "one.pt")
+    one = run(training(name, inputs, flip=True, gradient_accumulation=2), tmp_path / "one.pt")
     assert one.status == (0,), one.said
     ours, theirs = state(tmp_path / "both.pt"), state(tmp_path / "one.pt")
     assert ours.keys() == theirs.keys()
@@ -47,9 +47,9 @@ def test_processes_add_up_their_gradients_and_average_their_batch_statistics(mon
     means = [network[1].running_mean.clone() for network in networks]
     sent = []
     monkeypatch.setattr(processes.dist, "all_reduce", lambda flat: sent.append(flat.clone()))
-    Team(1, 2).add_up(networks[1], (3.0, 1.0))
+    Team(1, 2).all_reduce(networks[1], (3.0, 1.0))
     monkeypatch.setattr(processes.dist, "all_reduce", lambda flat: flat.add_(sent[0]))
-    assert Team(0, 2).add_up(networks[0], (2.0, 0.0)) == [5.0, 1.0]
+    assert Team(0, 2).all_reduce(networks[0], (2.0, 0.0)) == [5.0, 1.0]
     for parameter, one, two in zip(networks[0].parameters(), *gradients, strict=True):
         assert torch.equal(parameter.grad, one + two)
     torch.testing.assert_close(networks[0][1].running_mean, (means[0] + means[1]) / 2)
@@ -83,7 +83,7 @@ def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
     told = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run(
-        [*torchrun, "-m", "l2l", "fit_skimmer", *told],
+        [*torchrun, "-m", "l2l", "train_skimmer", *told],
         capture_output=True,
         text=True,
         env=environment(),
@@ -94,10 +94,11 @@ def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
 
 @pytest.mark.workflow
 def test_a_rule_starts_its_training_by_torchrun_where_it_is_given_several_processes(tmp_path):
-    several = ["fit_teacher:processes=4", "fit_skimmer:processes=2", "fit_skimmer:nodes=3"]
+    several = ["train_teacher:processes=4", "train_skimmer:processes=2", "train_skimmer:nodes=3"]
     told = snakemake(tmp_path, "--dry-run", "--printshellcmds", "--set-resources", *several).stdout
     assert (
-        "python -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l fit_teacher" in told
+        "python -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l train_teacher"
+        in told
     )
     assert (
         "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -m torch.distributed.run "
@@ -111,13 +112,15 @@ def test_a_rule_starts_its_training_by_torchrun_where_it_is_given_several_proces
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused(inputs, tmp_path):
     refused = run(
-        training("skimmer", inputs, batch_size=6, accumulate=2), tmp_path / "s.pt", processes=2
+        training("skimmer", inputs, batch_size=6, gradient_accumulation=2),
+        tmp_path / "s.pt",
+        processes=2,
     )
     assert "batch_size 6: expected two entries" in refused.said
     with pytest.raises(
         ValueError, match="batch_size 6 is less than two entries in each of 4 parts"
     ):
-        Fitting(epochs=1, batch_size=6, learning_rate=1, accumulate=4)
+        TrainingConfig(epochs=1, batch_size=6, learning_rate=1, gradient_accumulation=4)
 
 
 # ---- GPUs ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import yaml
 from l2l.__main__ import VERBS
 from l2l.config import check_config
 from l2l.datasets import BY_ADAPTER
-from l2l.manifest.artifact import STATES
+from l2l.manifest.artifact import STATUSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -79,7 +79,7 @@ def test_every_state_of_a_video_is_explained():
     table = DATASETS.partition("\n## States\n")[2]
     assert set(
         re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
-    ) == set(STATES)
+    ) == set(STATUSES)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])

@@ -5,15 +5,15 @@ import shutil
 import numpy as np
 import pytest
 
-from l2l.config import Manifest, Media
+from l2l.config import ManifestConfig, MediaConfig
 from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import read_videos
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media
-from l2l.media.stage import decode_videos, gather_states
+from l2l.media.stage import collect_statuses, decode_videos
 from l2l.moments import moment_count
 
-SMALL = Media(resize_pixels=(32, 43), frame_pixels=32, clip_frames=8, clip_stride=4)
+SMALL = MediaConfig(resize_pixels=(32, 43), frame_pixels=32, clip_frames=8, clip_stride=4)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,11 @@ def clips(media, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     shutil.copytree(media / "clips", folder / "videos/train/clips")
     dataset = FolderDataset(role="source", shards=1, adapter="folder", folder=folder / "videos")
-    list_videos(folder / "videos.tsv", folder, dataset, Manifest(), 0)
+    list_videos(folder / "videos.tsv", folder, dataset, ManifestConfig(), 0)
     decode_videos(folder / "shard-000.tsv", folder / "media.h5", SMALL, "target", threads=2)
-    gather_states(folder / "videos.tsv", [folder / "media.h5"], folder / "final.tsv", Manifest())
+    collect_statuses(
+        folder / "videos.tsv", [folder / "media.h5"], folder / "final.tsv", ManifestConfig()
+    )
     return read_videos(folder / "final.tsv"), folder / "media.h5"
 
 

@@ -45,10 +45,10 @@ from l2l.reference.preset import (
     skim_videos,
 )
 from l2l.reference.stage import import_checkpoint, import_features, score
-from l2l.skimmer.artifact import FittedSkimmer, load_skimmer
+from l2l.skimmer.artifact import TrainedSkimmer, load_skimmer
 from l2l.skimmer.network import attention
 from l2l.skimmer.padding import pad_videos
-from l2l.skimmer.stage import fit_skimmer, start_from_student
+from l2l.skimmer.stage import start_from_student, train_skimmer
 from l2l.student.artifact import load_start
 
 SMALL = {"classes": 5, "features": 6, "hidden": 9, "key": 7, "query": 8}
@@ -352,7 +352,9 @@ def test_weight_norm_is_torchs_own(tmp_path):
 
 @pytest.mark.parametrize("width", [512, 1024, 2048])
 def test_the_single_modality_may_have_any_width(tmp_path, width):
-    state = reference.single_modality_state(classes=3, features=width, hidden=16, key=8, query=8)
+    state = reference.single_modality_state(
+        classes=3, features=width, hidden=16, key=8, query=8
+    )
     network, widths, sizes = skimmer_of(tmp_path, state, "audio")
     assert (widths, network.modalities, sizes.hidden, sizes.key) == (
         {"audio": width},
@@ -854,7 +856,9 @@ def test_a_user_of_the_release_gets_the_public_codes_scores_from_the_command_lin
 
 
 def test_a_user_of_the_single_modality_gets_the_public_codes_scores(release, tmp_path):
-    state = reference.single_modality_state(classes=3, features=512, hidden=16, key=8, query=8)
+    state = reference.single_modality_state(
+        classes=3, features=512, hidden=16, key=8, query=8
+    )
     torch.save(reference.checkpoint(state, 4), tmp_path / "ref.pth")
     import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt")
     import_features(release.pickled(), tmp_path / "store", only="audio_features")
@@ -927,15 +931,15 @@ def test_a_skimmer_is_fitted_on_the_release_without_touching_video(full, release
     import_features(
         release.pickled(), tmp_path / "store", split="train", checkpoint=tmp_path / "head.pt"
     )
-    recipe = config.Skimmer(
-        hidden=16,
-        key=8,
-        query_hidden=8,
+    recipe = config.SkimmerConfig(
+        lstm_width=16,
+        key_width=8,
+        query_width=8,
         steps=3,
-        fit=config.Fitting(epochs=1, batch_size=4, learning_rate=0.01),
+        training=config.TrainingConfig(epochs=1, batch_size=4, learning_rate=0.01),
     )
     store = tmp_path / "store"
-    fit_skimmer(
+    train_skimmer(
         tmp_path / "head.pt",
         tmp_path / "store.videos.tsv",
         store,
@@ -1006,8 +1010,10 @@ def test_modality_scores_may_be_left_as_they_were_drawn_as_by_the_public_code(tm
     head = {name: x for name, x in small("two")[1].items() if name.startswith(HEAD)}
     torch.save(head, tmp_path / "net.pth")
     import_checkpoint(tmp_path / "net.pth", tmp_path / "head.pt")
-    fitted = FittedSkimmer(small("two")[0], "skimmer", tuple("01234"), 3)
-    recipe = config.Skimmer(fit=config.Fitting(epochs=1, batch_size=4, learning_rate=0.01))
+    fitted = TrainedSkimmer(small("two")[0], "skimmer", tuple("01234"), 3)
+    recipe = config.SkimmerConfig(
+        training=config.TrainingConfig(epochs=1, batch_size=4, learning_rate=0.01)
+    )
     layer = fitted.network.modality_attention
     for frozen in ((), ("modality_attention",)):
         layer.requires_grad_(True)

@@ -18,14 +18,14 @@ from workflow_runs import planned, snakemake, tiny_with
 
 from l2l.__main__ import numbered
 from l2l.datasets import DemoDataset, FolderDataset
-from l2l.demo.stage import draw_demo
+from l2l.demo.stage import render_demo
 from l2l.manifest.artifact import shard_names
-from l2l.manifest.listing import dataset_state, list_dataset
+from l2l.manifest.listing import dataset_fingerprint, list_dataset
 from l2l.manifest.splits import split_groups
 from l2l.shards import read_shards
 
-SHARD_JOBS = {"watch_shard", "decode_videos", "compute_mels", "extract_features"}
-AGGREGATES = {"list_videos_found", "gather_states", "complete_features"}
+SHARD_JOBS = {"write_shard_fingerprint", "decode_videos", "compute_mels", "extract_features"}
+AGGREGATES = {"list_videos_found", "collect_statuses", "complete_features"}
 
 
 def folder_of(root: Path, shards: int = 3) -> FolderDataset:
@@ -49,15 +49,15 @@ def changed_shards(before, after):
 def test_one_more_fewer_or_other_file_changes_the_state_of_its_shard_alone(folder):
     dataset = folder_of(folder)
     shard = {video.video: name for name, video in shard_names(list_dataset(dataset, 1), dataset)}
-    states = [dataset_state(dataset, 1)]
-    assert dataset_state(dataset, 1) == states[0]
+    states = [dataset_fingerprint(dataset, 1)]
+    assert dataset_fingerprint(dataset, 1) == states[0]
     replaced = folder / "val/b/1.mp4"
     replaced.write_bytes(bytes(40))
     (folder / "train/a/6.mp4").unlink()
-    states.append(dataset_state(dataset, 1))
+    states.append(dataset_fingerprint(dataset, 1))
     assert changed_shards(*states) == {shard["val/b/1.mp4"], shard["train/a/6.mp4"]}
     (folder / "test/a/new.mp4").write_bytes(bytes(50))
-    states.append(dataset_state(dataset, 1))
+    states.append(dataset_fingerprint(dataset, 1))
     assert changed_shards(*states[1:]) == {"test-000"}
     assert len({state.whole for state in states}) == 3
     assert len({state.classes for state in states}) == 1
@@ -65,18 +65,18 @@ def test_one_more_fewer_or_other_file_changes_the_state_of_its_shard_alone(folde
 
 def test_a_shard_follows_the_files_that_its_own_may_be_copies_of(folder):
     dataset = folder_of(folder, shards=1)
-    before = dataset_state(dataset, 1)
+    before = dataset_fingerprint(dataset, 1)
     shutil.copy(
         folder / "val/b/1.mp4", folder / "test/a/copy.mp4"
     )  # listed before val/b/1.mp4, which is now the duplicate
-    assert changed_shards(before, dataset_state(dataset, 1)) == {"shard-000", "test-000"}
+    assert changed_shards(before, dataset_fingerprint(dataset, 1)) == {"shard-000", "test-000"}
 
 
 def test_a_folder_that_cannot_be_listed_has_a_state_all_the_same(tmp_path):
-    before = dataset_state(folder_of(tmp_path / "nowhere"), 1)
+    before = dataset_fingerprint(folder_of(tmp_path / "nowhere"), 1)
     (tmp_path / "nowhere/a").mkdir(parents=True)
     (tmp_path / "nowhere/a/1.mp4").touch()
-    assert changed_shards(before, dataset_state(folder_of(tmp_path / "nowhere"), 1)) == set(
+    assert changed_shards(before, dataset_fingerprint(folder_of(tmp_path / "nowhere"), 1)) == set(
         before.shards
     )
 
@@ -88,7 +88,7 @@ def test_a_state_stays_what_it_was_so_that_an_update_of_l2l_redoes_nothing(tmp_p
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(i // 3))
         os.utime(path, ns=(0, 1_700_000_000_000_000_000 + i))
-    state = dataset_state(folder_of(Path("videos"), shards=1), 1)
+    state = dataset_fingerprint(folder_of(Path("videos"), shards=1), 1)
     assert (state.whole, state.classes) == ("2956b93f5bc549f6", "0bfbaa59380ad112")
     assert state.shards == {"shard-000": "eabe4eb5fac6b07b", "test-000": "a8486a037b5d7fb6"}
 
@@ -198,7 +198,7 @@ def test_one_more_test_video_redoes_one_shard_and_the_aggregates_and_fits_nothin
         "side_pixels": 32,
     }
     drawn = DemoDataset(adapter="demo", role="both", kind="clips", **sizes)
-    draw_demo(tmp_path / "videos", drawn, 1)
+    render_demo(tmp_path / "videos", drawn, 1)
     added = sorted((tmp_path / "videos/test").glob("*/*.mp4"))[-1]
     added.rename(tmp_path / "added.mp4")
     videos = {

@@ -193,5 +193,5 @@ def test_the_rules_that_the_slurm_profile_gives_as_examples_exist():
         path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")
     )
     examples = re.findall(r"^#   (\w+):", text("slurm/config.yaml"), re.MULTILINE)
-    assert "fit_skimmer" in examples
+    assert "train_skimmer" in examples
     assert set(examples) <= set(re.findall(r"^\s*rule (\w+):", rules, re.MULTILINE))

@@ -14,9 +14,9 @@ from torch import Tensor
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
-from l2l.skimmer.artifact import FittedSkimmer, build, load_skimmer, save_skimmer
+from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
-from l2l.skimmer.examples import Example, Examples, FeatureCache, ReadAtFactors, collate
+from l2l.skimmer.examples import Example, Examples, FeatureCache, RandomSparseReading, collate
 from l2l.skimmer.network import (
     AS_THE_PAPER,
     SELECTED_ANSWERS,
@@ -28,7 +28,7 @@ from l2l.skimmer.network import (
 )
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import interpolate, moments_read
-from l2l.skimmer.stage import fit_skimmer, start_from_student
+from l2l.skimmer.stage import start_from_student, train_skimmer
 from l2l.student.artifact import load_student
 
 WIDTHS = {"image": 6, "audio": 5}
@@ -37,9 +37,9 @@ SMALL = {
     "classes": 4,
     "fusion_hidden": 11,
     "descriptor_width": 8,
-    "hidden": 9,
-    "key": 7,
-    "query_hidden": 10,
+    "lstm_width": 9,
+    "key_width": 7,
+    "query_width": 10,
 }
 MODALITIES = (("image", "audio"), ("image",), ("audio",))
 
@@ -181,7 +181,7 @@ def test_absent_moments_get_exactly_nothing_and_present_ones_everything():
         assert (skimming.weights[video, :, :, length:] == 0).all()
         assert (skimming.selected[video] < length).all()
     torch.testing.assert_close(skimming.weights.sum(3), torch.ones(3, 7, 2))
-    torch.testing.assert_close(skimming.modality_scores.sum(2), torch.ones(3, 7))
+    torch.testing.assert_close(skimming.modality_weights.sum(2), torch.ones(3, 7))
 
 
 @given(length=st.integers(1, 13), steps=st.integers(2, 10), seed=st.integers(0, 99))
@@ -246,7 +246,7 @@ def test_with_one_modality_there_are_no_modality_scores_to_learn():
     network = small_skimmer(("audio",))
     assert not [name for name, _ in network.named_parameters() if "modality" in name]
     assert (
-        network(*pad_videos([only(v, ("audio",)) for v in made_up([5])]), 4).modality_scores == 1
+        network(*pad_videos([only(v, ("audio",)) for v in made_up([5])]), 4).modality_weights == 1
     ).all()
 
 
@@ -289,7 +289,7 @@ def test_dear_features_are_read_of_the_selected_moments_alone(variant):
     (dear,), _ = VARIANTS[variant]
     with torch.no_grad():
         whole = network(*pad_videos([video]), 5, SELECTED_ANSWERS)
-        looked_at = joint_weights(whole.weights, whole.modality_scores).argmax(2)[0]
+        looked_at = joint_weights(whole.weights, whole.modality_weights).argmax(2)[0]
         assert looked_at.shape == (5,)
         assert len(set(looked_at.tolist())) < 12
         kept = torch.full_like(video[dear], math.nan)
@@ -622,7 +622,7 @@ def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
 def test_what_is_written_is_what_is_read(tmp_path, model):
     widths = {"image": 5, "audio": 4}
     network = shaken(build(model, widths, 3, 11, 8, feature_world.SKIMMER))
-    fitted = FittedSkimmer(network, model, ("a", "b", "c"), feature_world.SKIMMER.steps)
+    fitted = TrainedSkimmer(network, model, ("a", "b", "c"), feature_world.SKIMMER.steps)
     save_skimmer(tmp_path / "skimmer.pt", fitted, widths, feature_world.SKIMMER)
     back = load_skimmer(tmp_path / "skimmer.pt")
     assert (back.model, back.class_names, back.steps, back.network.training) == (
@@ -655,7 +655,7 @@ def test_the_skimmer_starts_as_the_student_on_mean_features(world):
     """
     student = load_student(world.student)
     network = build("skimmer", {"image": 16, "audio": 16}, 6, 32, 16, feature_world.SKIMMER)
-    fitted = FittedSkimmer(network.eval(), "skimmer", feature_world.CLASSES, 1)
+    fitted = TrainedSkimmer(network.eval(), "skimmer", feature_world.CLASSES, 1)
     groups = start_from_student(fitted, student, feature_world.SKIMMER)
     read = {
         m: torch.from_numpy(x)[None]
@@ -673,9 +673,9 @@ def test_the_skimmer_starts_as_the_student_on_mean_features(world):
 
 
 @pytest.fixture(scope="module")
-def fitted(world, tmp_path_factory) -> FittedSkimmer:
+def fitted(world, tmp_path_factory) -> TrainedSkimmer:
     path = tmp_path_factory.mktemp("fitted") / "skimmer.pt"
-    fit_skimmer(
+    train_skimmer(
         world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", seed=0
     )
     return load_skimmer(path)
@@ -703,10 +703,10 @@ def test_a_frozen_psi_stays_the_students_to_the_bit(world, fitted):
 
 
 def test_fitting_twice_gives_the_same_file(world, tmp_path):
-    two_epochs = feature_world.SKIMMER.fit.model_copy(update={"epochs": 2, "milestones": ()})
-    brief = feature_world.SKIMMER.model_copy(update={"fit": two_epochs})
+    two_epochs = feature_world.SKIMMER.training.model_copy(update={"epochs": 2, "milestones": ()})
+    brief = feature_world.SKIMMER.model_copy(update={"training": two_epochs})
     for name in ("one.pt", "two.pt"):
-        fit_skimmer(
+        train_skimmer(
             world.student, world.videos, world.features, tmp_path / name, brief, "skimmer", seed=3
         )
     one, two = (
@@ -720,7 +720,7 @@ def test_fitting_twice_gives_the_same_file(world, tmp_path):
 def test_without_two_training_videos_there_is_nothing_to_fit(tmp_path, train):
     world = feature_world.make_world(tmp_path, train, 2, 2)
     with pytest.raises(BadInput, match=f"{train} usable training videos, expected at least 2"):
-        fit_skimmer(
+        train_skimmer(
             world.student,
             world.videos,
             world.features,
@@ -736,10 +736,10 @@ def test_in_training_a_video_is_read_at_each_of_its_factors_and_as_sparse_indexi
     features = torch.randn(13, 4)
     whole = Example({"image": features}, 2)
     torch.manual_seed(0)
-    read = ReadAtFactors([whole], (1, 5))
+    read = RandomSparseReading([whole], (1, 5))
     drawn = read.draw(20).tolist()
     seen = {tuple(read[0, factor].features["image"].flatten().tolist()) for factor in drawn}
     sparse = interpolate(features[moments_read(13, 5)], 5, 13)
     assert seen == {tuple(features.flatten().tolist()), tuple(sparse.flatten().tolist())}
     assert read[0, 1].label == 2
-    assert ReadAtFactors([whole], (1,))[0, 0].features["image"] is features
+    assert RandomSparseReading([whole], (1,))[0, 0].features["image"] is features

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from l2l.errors import BadInput
 from l2l.hdf5 import add_array, read_hdf5, write_hdf5
-from l2l.stores import aside, read_table, write_table
+from l2l.stores import atomic_path, read_table, write_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 def test_an_error_inside_leaves_what_was_there_and_nothing_beside(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), aside(path) as part:
+    with pytest.raises(RuntimeError), atomic_path(path) as part:
         part.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -51,9 +51,12 @@ def test_a_process_killed_while_it_writes_leaves_no_half_written_store(tmp_path)
 
 def test_who_begins_last_to_write_has_it_and_who_began_before_is_told(tmp_path):
     path = tmp_path / "a.txt"
-    with pytest.raises(BadInput, match=r"a\.txt: another job has begun"), aside(path) as first:
+    with (
+        pytest.raises(BadInput, match=r"a\.txt: another job has begun"),
+        atomic_path(path) as first,
+    ):
         first.write_text("first")
-        with aside(path) as second:
+        with atomic_path(path) as second:
             second.write_text("second")
     assert path.read_text() == "second"
     assert os.listdir(tmp_path) == ["a.txt"]
@@ -62,7 +65,7 @@ def test_who_begins_last_to_write_has_it_and_who_began_before_is_told(tmp_path):
 def test_what_killed_writers_of_a_store_left_is_removed_and_what_is_anothers_is_not(tmp_path):
     for name in (".a.12345678.part", ".a.txt.12345678.part", ".ab.12345678.part"):
         (tmp_path / name).mkdir()
-    with aside(tmp_path / "a") as part:
+    with atomic_path(tmp_path / "a") as part:
         part.touch()
     assert sorted(os.listdir(tmp_path)) == [".a.txt.12345678.part", ".ab.12345678.part", "a"]
 
@@ -70,7 +73,7 @@ def test_what_killed_writers_of_a_store_left_is_removed_and_what_is_anothers_is_
 def test_a_folder_replaces_a_folder(tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "old").write_text("")
-    with aside(tmp_path / "store") as part:
+    with atomic_path(tmp_path / "store") as part:
         part.mkdir()
         (part / "new").write_text("")
     assert os.listdir(tmp_path / "store") == ["new"]

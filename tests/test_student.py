@@ -7,22 +7,21 @@ import pytest
 import torch
 from torchvision.models import ResNet18_Weights, resnet18
 
-from l2l.config import Fitting, Media, Mels
-from l2l.config import Student as StudentConfig
+from l2l.config import MediaConfig, MelsConfig, StudentConfig, TrainingConfig
 from l2l.errors import BadInput
 from l2l.student.artifact import (
     build_student,
+    load_image_weights,
     load_student,
     media_of,
     mels_of,
     save_student,
-    start_image_stream,
 )
 from l2l.student.loss import distillation_loss
 from l2l.student.network import AudioStream, Student, Trunk, frame_input, mel_input
 
 SMALL = {"image_widths": (4, 4, 8, 8), "audio_widths": (4, 4, 8, 6), "blocks": (1, 1, 1, 1)}
-FIT = Fitting(epochs=1, batch_size=2, learning_rate=0.1)
+FIT = TrainingConfig(epochs=1, batch_size=2, learning_rate=0.1)
 
 
 def small(modalities=("image", "audio"), **changes) -> Student:
@@ -108,7 +107,7 @@ def test_a_stream_of_a_width_of_its_own_is_the_trunks_feature_through_a_linear_l
 
 
 def config_from(path, **changes) -> StudentConfig:
-    return StudentConfig(image_start=str(path), distil=FIT, finetune=FIT, **changes)
+    return StudentConfig(image_weights=str(path), distil=FIT, finetune=FIT, **changes)
 
 
 def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_drawn(tmp_path):
@@ -118,8 +117,8 @@ def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_dra
     config = config_from(tmp_path / "resnet18.pth", stream_width=256)
     drawn, started = (build_student(config, ("image", "audio"), 3, 512, 40) for _ in range(2))
     started.load_state_dict(drawn.state_dict())
-    start_image_stream(drawn, "none")
-    start_image_stream(started, config.image_start)
+    load_image_weights(drawn, "none")
+    load_image_weights(started, config.image_weights)
     ours, before, given = started.state_dict(), drawn.state_dict(), theirs.state_dict()
     for name, value in ours.items():
         trunk = name.startswith("image.trunk.")
@@ -128,7 +127,7 @@ def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_dra
         ), name
     assert not torch.equal(ours["image.trunk.conv1.weight"], before["image.trunk.conv1.weight"])
     deaf = build_student(config, ("audio",), 3, 512, 40)
-    start_image_stream(deaf, "nowhere.pth")  # nothing to start: not read
+    load_image_weights(deaf, "nowhere.pth")  # nothing to start: not read
 
 
 def test_imagenets_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch):
@@ -139,7 +138,7 @@ def test_imagenets_weights_by_name_are_torchvisions_download(tmp_path, monkeypat
         theirs, tmp_path / "hub/checkpoints" / ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
     )
     student = build_student(config_from("IMAGENET1K_V1"), ("image",), 3, 512, 40)
-    start_image_stream(student, "IMAGENET1K_V1")
+    load_image_weights(student, "IMAGENET1K_V1")
     assert torch.equal(student.image.trunk.layer4[1].conv2.weight, theirs["layer4.1.conv2.weight"])
 
 
@@ -148,14 +147,14 @@ def test_a_trunk_that_is_no_resnet_18_and_numbers_that_are_none_are_refused(tmp_
     torch.save(state, tmp_path / "good.pth")
     torch.save(state | {"bn1.weight": torch.full((64,), math.nan)}, tmp_path / "bad.pth")
     with pytest.raises(BadInput, match=r"good\.pth: not the numbers of resnet18"):
-        start_image_stream(small(), str(tmp_path / "good.pth"))
+        load_image_weights(small(), str(tmp_path / "good.pth"))
     with pytest.raises(BadInput, match=r"bad\.pth: bn1\.weight holds numbers that are not finite"):
-        start_image_stream(small(), str(tmp_path / "bad.pth"))
+        load_image_weights(small(), str(tmp_path / "bad.pth"))
     with pytest.raises(
         BadInput,
-        match=r"student\.image_start: 'imagenet' is neither a file nor one of IMAGENET1K_V1",
+        match=r"student\.image_weights: 'imagenet' is neither a file nor one of IMAGENET1K_V1",
     ):
-        start_image_stream(small(), "imagenet")
+        load_image_weights(small(), "imagenet")
 
 
 def test_psi_and_the_classifier_follow_the_formula():
@@ -202,7 +201,7 @@ def test_a_student_of_one_modality_does_not_look_at_the_other(modality):
 def test_the_distillation_loss_is_that_of_the_paper():
     rng = np.random.default_rng(0)
     z, zt, s, st = (rng.normal(size=(4, n)) for n in (6, 6, 3, 3))
-    loss = distillation_loss(*(torch.tensor(x) for x in (z, s, zt, st)), soft_weight=100.0)
+    loss = distillation_loss(*(torch.tensor(x) for x in (z, s, zt, st)), soft_loss_weight=100.0)
     total = 0.0
     for m in range(4):
         q = np.exp(st[m]) / np.exp(st[m]).sum()
@@ -229,7 +228,7 @@ def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):
     config = StudentConfig(**SMALL, audio_stem_stride=2, stream_width=7, distil=FIT, finetune=FIT)
     torch.manual_seed(0)
     student = build_student(config, ("image", "audio"), 3, 16, 40).eval()
-    media, mels = Media(frame_pixels=56, clip_frames=8, clip_stride=4), Mels(floor=1e-5)
+    media, mels = MediaConfig(frame_pixels=56, clip_frames=8, clip_stride=4), MelsConfig(floor=1e-5)
     save_student(tmp_path / "s.pt", student, config, ["a", "b", "c"], True, media, mels)
     again = load_student(tmp_path / "s.pt")
     assert torch.equal(again(*moments())[1], student(*moments())[1])

@@ -9,19 +9,19 @@ from torchvision.models import get_model, get_model_weights
 from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 from training_world import training
 
-from l2l.config import Fitting, Media, Teacher
+from l2l.config import MediaConfig, TeacherConfig, TrainingConfig
 from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
 from l2l.manifest.artifact import read_videos, write_videos
 from l2l.teacher.artifact import (
-    Described,
+    ClipDescriptors,
     load_teacher_network,
     read_descriptors,
     save_teacher,
     write_descriptors,
 )
 from l2l.teacher.network import R2Plus1D, as_input, build_teacher, our_names
-from l2l.teacher.stage import describe_clips, load_teacher
+from l2l.teacher.stage import extract_descriptors, load_teacher
 
 LARGE = {"resize_pixels": 256, "frame_pixels": 224}
 MEDIA = {
@@ -78,7 +78,9 @@ def test_a_teacher_survives_the_disk(tmp_path):
 def test_a_local_file_of_torchvisions_weights_becomes_the_teacher(tmp_path, torchvisions):
     torch.save(torchvisions.state_dict(), tmp_path / "r2plus1d_18.pth")
     load_teacher(
-        tmp_path / "teacher.pt", Teacher(weights=str(tmp_path / "r2plus1d_18.pth")), Media()
+        tmp_path / "teacher.pt",
+        TeacherConfig(weights=str(tmp_path / "r2plus1d_18.pth")),
+        MediaConfig(),
     )
     teacher, settings = load_teacher_network(tmp_path / "teacher.pt")
     assert settings["class_names"] == R2Plus1D_18_Weights.KINETICS400_V1.meta["categories"]
@@ -124,9 +126,9 @@ def test_a_local_file_becomes_a_teacher_of_any_network_and_keeps_its_numbers(tmp
     torch.manual_seed(0)
     theirs = get_model(network, weights=None, num_classes=7)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
-    media = Media(**MEDIA[network])
+    media = MediaConfig(**MEDIA[network])
     load_teacher(
-        tmp_path / "t.pt", Teacher(network=network, weights=str(tmp_path / "w.pth")), media
+        tmp_path / "t.pt", TeacherConfig(network=network, weights=str(tmp_path / "w.pth")), media
     )
     teacher, settings = load_teacher_network(tmp_path / "t.pt")
     assert settings["class_names"] == [f"class {i}" for i in range(7)]
@@ -140,14 +142,14 @@ def test_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch, torchv
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     file = tmp_path / "hub/checkpoints" / R2Plus1D_18_Weights.KINETICS400_V1.url.rpartition("/")[2]
     torch.save(torchvisions.state_dict(), file)  # as if it had been fetched before
-    load_teacher(tmp_path / "t.pt", Teacher(), Media())
+    load_teacher(tmp_path / "t.pt", TeacherConfig(), MediaConfig())
     assert torch.equal(load_teacher_network(tmp_path / "t.pt")[0].fc.weight, torchvisions.fc.weight)
     file.write_bytes(b"cut short")
     with pytest.raises(
         BadInput,
         match=r"cannot be had .*; fetch https://.*r2plus1d_18-91a641e6.pth and give the file",
     ):
-        load_teacher(tmp_path / "t.pt", Teacher(), Media())
+        load_teacher(tmp_path / "t.pt", TeacherConfig(), MediaConfig())
 
 
 @pytest.mark.parametrize("network", MEDIA)
@@ -168,7 +170,9 @@ def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loade
     ):
         with pytest.raises(BadInput, match=told):
             load_teacher(
-                tmp_path / "t.pt", Teacher(network=network, weights="nowhere.pth"), Media(**wrong)
+                tmp_path / "t.pt",
+                TeacherConfig(network=network, weights="nowhere.pth"),
+                MediaConfig(**wrong),
             )
 
 
@@ -177,7 +181,7 @@ def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(
     inputs, tmp_path, network
 ):
     train = training("teacher", inputs, epochs=2, milestones=())
-    config = Teacher(network=network, weights="train", fit=train.options["config"].fit)
+    config = TeacherConfig(network=network, weights="train", training=train.options["config"].fit)
     train.function(**train.options | {"config": config}, teacher=tmp_path / "t.pt")
     _, settings = load_teacher_network(tmp_path / "t.pt")
     assert (settings["network"], settings["class_names"]) == (network, ["a", "b"])
@@ -190,7 +194,7 @@ def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(
         tmp_path / "shard.tsv",
         [v for i, v in enumerate(read_videos(inputs["videos"])) if i % 2 == 0],
     )
-    describe_clips(tmp_path / "shard.tsv", **describe_row, part="all", config=config)
+    extract_descriptors(tmp_path / "shard.tsv", **describe_row, part="all", config=config)
     with read_descriptors(tmp_path / "d.h5") as reader:
         described = reader.described("v0")
     assert described.descriptors.shape == (len(described.moments), 512)
@@ -202,7 +206,7 @@ def test_clips_that_a_network_cannot_take_are_refused_before_it_is_trained(
     inputs, tmp_path, network
 ):
     train = training("teacher", inputs)
-    config = Teacher(network=network, weights="train", fit=train.options["config"].fit)
+    config = TeacherConfig(network=network, weights="train", training=train.options["config"].fit)
     with pytest.raises(
         BadInput, match=f"found clips of 4 pictures of 16 x 16 pixels: {network} does not take them"
     ):
@@ -221,7 +225,9 @@ def test_media_of_another_size_than_the_weights_were_made_with_are_refused(tmp_p
     with pytest.raises(
         BadInput, match=r"resize_pixels and frame_pixels must be \(\(128, 171\), 112\)"
     ):
-        load_teacher(tmp_path / "t.pt", Teacher(), Media(resize_pixels=(64, 64), frame_pixels=56))
+        load_teacher(
+            tmp_path / "t.pt", TeacherConfig(), MediaConfig(resize_pixels=(64, 64), frame_pixels=56)
+        )
 
 
 class Evil:
@@ -236,7 +242,7 @@ def test_weights_that_are_no_state_dict_are_refused_and_never_unpickled(tmp_path
     path = tmp_path / "w.pth"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     with pytest.raises(BadInput, match=r"w\.pth: not a state dict"):
-        load_teacher(tmp_path / "t.pt", Teacher(weights=str(path)), Media())
+        load_teacher(tmp_path / "t.pt", TeacherConfig(weights=str(path)), MediaConfig())
     assert "unpickled" not in capsys.readouterr().out
 
 
@@ -246,33 +252,38 @@ def test_weights_that_are_nowhere_are_told_with_what_is_known(tmp_path):
         match=r"teacher\.weights: 'KINETICS500' is neither a file nor one of KINETICS400_V1, the "
         "weights of r2",
     ):
-        load_teacher(tmp_path / "t.pt", Teacher(weights="KINETICS500"), Media())
+        load_teacher(tmp_path / "t.pt", TeacherConfig(weights="KINETICS500"), MediaConfig())
 
 
 def test_a_state_dict_of_other_widths_is_refused(tmp_path):
     torch.save(R2Plus1D(400, (4, 4, 8, 8), (1, 1, 1, 1)).state_dict(), tmp_path / "w.pth")
     with pytest.raises(BadInput, match="not the numbers of r2plus1d_18"):
-        load_teacher(tmp_path / "t.pt", Teacher(weights=str(tmp_path / "w.pth")), Media())
+        load_teacher(
+            tmp_path / "t.pt", TeacherConfig(weights=str(tmp_path / "w.pth")), MediaConfig()
+        )
 
 
 def test_a_schedule_without_training_is_refused():
     with pytest.raises(ValueError, match="belongs to weights: train"):
-        Teacher(weights="KINETICS400_V1", fit=Fitting(epochs=1, batch_size=2, learning_rate=1))
+        TeacherConfig(
+            weights="KINETICS400_V1",
+            training=TrainingConfig(epochs=1, batch_size=2, learning_rate=1),
+        )
     with pytest.raises(ValueError, match="belong to network: r2plus1d_18"):
-        Teacher(network="r3d_18", widths=(4, 4, 8, 8))
+        TeacherConfig(network="r3d_18", widths=(4, 4, 8, 8))
 
 
 def test_only_what_is_no_name_of_torchvisions_is_a_file_that_has_to_be_there():
-    assert Teacher().weights_files == ()
-    assert Teacher(weights="IMAGENET22K_V1").weights_files == ()
-    assert Teacher(weights="mine.pth").weights_files == (Path("mine.pth"),)
+    assert TeacherConfig().weights_files == ()
+    assert TeacherConfig(weights="IMAGENET22K_V1").weights_files == ()
+    assert TeacherConfig(weights="mine.pth").weights_files == (Path("mine.pth"),)
 
 
 def test_descriptors_written_are_those_read(tmp_path):
     teacher = R2Plus1D(3, (4, 4, 8, 8), (1, 1, 1, 1))
     rng = np.random.default_rng(0)
     rows = {
-        f"v{i}": Described(
+        f"v{i}": ClipDescriptors(
             np.arange(n, dtype=np.int32) * 2,
             rng.random((n, 8)).astype("f2"),
             rng.random((n, 3)).astype("f2"),

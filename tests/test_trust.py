@@ -23,30 +23,30 @@ from kills import smallest
 from workflow_runs import environment, snakemake, snakemake_argv
 
 from l2l.__main__ import main
-from l2l.config import Evaluation, Media, Mels
+from l2l.config import EvaluationConfig, MediaConfig, MelsConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
 from l2l.evaluation.comparison import evaluate_variants
-from l2l.evaluation.inputs import load_fitted
+from l2l.evaluation.inputs import load_trained
 from l2l.evaluation.stage import evaluate_tradeoff, evaluate_videos
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
-from l2l.fitting import load_network, save_network
-from l2l.inspect import inspect
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
 from l2l.mels.artifact import read_mels, write_mels
-from l2l.predict import predict
 from l2l.reference.stage import score
 from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import load_skimmer, save_skimmer
-from l2l.skimmer.stage import fit_skimmer
-from l2l.stores import remove, sum_of, write_table, write_text
+from l2l.skimmer.stage import train_skimmer
+from l2l.stores import checksum_path, remove, write_table, write_text
 from l2l.student.artifact import digest_of, load_student
-from l2l.teacher.artifact import Described, read_descriptors, write_descriptors
+from l2l.teacher.artifact import ClipDescriptors, read_descriptors, write_descriptors
 from l2l.teacher.network import R2Plus1D
+from l2l.tools.inspect import inspect
+from l2l.tools.predict import predict
+from l2l.training import load_network, save_network
 
-MEDIA = Media(resize_pixels=(32, 40), frame_pixels=32)
+MEDIA = MediaConfig(resize_pixels=(32, 40), frame_pixels=32)
 VIDEOS = [Video(f"test/a/{name}.mp4", f"{name}.mp4", "test", ("a", "b")) for name in ("one", "twö")]
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (3, 32, 32, 3), np.uint8)
@@ -58,7 +58,7 @@ FEATURES = VideoFeatures(
     np.ones((3, 2), "f4"),
     HEARD,
 )
-DESCRIBED = Described(
+DESCRIBED = ClipDescriptors(
     np.arange(3, dtype=np.int32), RNG.normal(size=(3, 4)).astype("f2"), np.ones((3, 2), "f2")
 )
 
@@ -79,7 +79,7 @@ def read_a_media(path: Path) -> list:
 
 
 def write_some_mels(path: Path) -> None:
-    write_mels(path, {video.video: (MEL, HEARD) for video in VIDEOS}, Mels(), (101, 40))
+    write_mels(path, {video.video: (MEL, HEARD) for video in VIDEOS}, MelsConfig(), (101, 40))
 
 
 def read_some_mels(path: Path) -> list:
@@ -255,8 +255,8 @@ def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path
     save_network(tmp_path / "other.pt", "student", student, student.settings)
     given = {"student": tmp_path / "other.pt", "videos": world.videos, "features": world.features}
     others: dict[Callable[..., None], dict[str, object]] = {
-        fit_skimmer: {"config": feature_world.SKIMMER, "model": "skimmer", "seed": 0},
-        evaluate_videos: {"config": Evaluation(), "seed": 0},
+        train_skimmer: {"config": feature_world.SKIMMER, "model": "skimmer", "seed": 0},
+        evaluate_videos: {"config": EvaluationConfig(), "seed": 0},
         evaluate_tradeoff: {"dataset": "made up"},
         evaluate_variants: {"skimmers": []},
     }
@@ -281,14 +281,14 @@ def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_
     for file in (path, student):
         file.parent.mkdir(parents=True)
     shutil.copy(world.student, student)
-    fit_skimmer(
+    train_skimmer(
         world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", 0
     )
     fitted = load_skimmer(path)
     assert fitted.student_digest == bank.student_digest == digest_of(load_student(student))
     uses = {
         world.features: (
-            lambda: load_fitted(path, bank),
+            lambda: load_trained(path, bank),
             lambda: score(path, world.features, tmp_path / "scores.tsv"),
         ),
         student: (lambda: predict([], run=run),),
@@ -401,7 +401,7 @@ def test_any_flipped_byte_of_a_table_or_page_is_told_with_its_cure(tmp_path, nam
             "run snakemake again, or, if you changed it and mean to keep that, delete "
             f"{name}.sha256"
         )
-    sum_of(path).unlink()
+    checksum_path(path).unlink()
     path.write_bytes(whole)
     assert inspect(path, check=True) == 0
     assert f"no {name}.sha256 beside it" in capsys.readouterr().out

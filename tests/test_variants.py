@@ -18,18 +18,18 @@ from l2l.evaluation.ablations import LINES
 from l2l.evaluation.artifact import ABLATION_COLUMNS, FOUND_COLUMNS, RECOGNITION_COLUMNS
 from l2l.evaluation.comparison import evaluate_variants
 from l2l.evaluation.cost import Prices, count_macs, descriptor_macs, moment_macs
-from l2l.evaluation.inputs import load_maker
+from l2l.evaluation.inputs import load_student_and_features
 from l2l.evaluation.variants import Costs
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.reference.stage import score
 from l2l.shards import read_shards
-from l2l.skimmer.artifact import FittedSkimmer, load_skimmer, named_features
-from l2l.skimmer.stage import fit_skimmer, start_from_student
+from l2l.skimmer.artifact import TrainedSkimmer, load_skimmer, named_features
+from l2l.skimmer.stage import start_from_student, train_skimmer
 from l2l.stores import read_table
 from l2l.student.artifact import load_student
 from l2l.teacher.artifact import (
-    Described,
+    ClipDescriptors,
     load_teacher_network,
     read_descriptors,
     save_teacher,
@@ -39,7 +39,7 @@ from l2l.teacher.network import R2Plus1D
 
 BRIEF = feature_world.SKIMMER.model_copy(
     update={
-        "fit": config.Fitting(epochs=1, batch_size=8, learning_rate=0.05),
+        "training": config.TrainingConfig(epochs=1, batch_size=8, learning_rate=0.05),
         "read_factors": (1, 5),
     }
 )
@@ -60,7 +60,7 @@ def described(world, tmp_path_factory) -> dict:
     rows = {}
     for video in bank.videos:
         count = bank.moments(video)
-        rows[video] = Described(
+        rows[video] = ClipDescriptors(
             np.arange(count), random.normal(size=(count, 4)), np.zeros((count, 3))
         )
     write_descriptors(folder / "shard.h5", rows, teacher, ["a", "b", "c"])
@@ -76,7 +76,7 @@ def files(world, described, tmp_path_factory) -> dict[str, Path]:
 
 
 def fit(world, path: Path, variant: Variant, descriptors=None) -> None:
-    fit_skimmer(
+    train_skimmer(
         world.student,
         world.videos,
         world.features,
@@ -90,11 +90,11 @@ def fit(world, path: Path, variant: Variant, descriptors=None) -> None:
 
 
 @pytest.fixture(scope="module")
-def fitted(files) -> dict[str, FittedSkimmer]:
+def fitted(files) -> dict[str, TrainedSkimmer]:
     return {name: load_skimmer(path) for name, path in files.items()}
 
 
-def asked(world, described, skimmer: FittedSkimmer, video: str, unaggregated: bool = False):
+def asked(world, described, skimmer: TrainedSkimmer, video: str, unaggregated: bool = False):
     """What a skimmer says of one video."""
     names = (*skimmer.network.modalities, *skimmer.network.widths)
     bank = read_features(world.features)
@@ -181,7 +181,7 @@ def test_selected_features_are_weighed_in_training_and_picked_after(world, descr
 
 def test_a_variant_of_a_baseline_is_refused(world, tmp_path):
     with pytest.raises(BadInput, match="--variant: found for lstm, expected for a skimmer alone"):
-        fit_skimmer(
+        train_skimmer(
             world.student,
             world.videos,
             world.features,
@@ -198,7 +198,9 @@ def test_a_moment_that_the_teacher_did_not_describe_stops_with_the_cure(world, d
         described["descriptors"], read_descriptors, read_features(world.features).videos
     ) as shards:
         rows = {video: shards[video].described(video) for video in shards}
-    some = {v: Described(d.moments[:3], d.descriptors[:3], d.scores[:3]) for v, d in rows.items()}
+    some = {
+        v: ClipDescriptors(d.moments[:3], d.descriptors[:3], d.scores[:3]) for v, d in rows.items()
+    }
     write_descriptors(
         tmp_path / "some.h5", some, load_teacher_network(described["teacher"])[0], ["a", "b", "c"]
     )
@@ -299,7 +301,7 @@ def test_an_answer_costs_the_indexing_of_all_moments_the_recognition_of_those_re
     ):
         skimming = asked(world, described, fitted[name], "test-002")
         count = skimming.weights.shape[3]
-        joint = (skimming.modality_scores[..., None] * skimming.weights).sum(2)[0]
+        joint = (skimming.modality_weights[..., None] * skimming.weights).sum(2)[0]
         looked = len(set(joint.argmax(1).tolist())) if "_then_" in name else count
         assert (looked < count) == ("_then_" in name)
         costs = Costs(student, fitted[name], False, clip_macs)
@@ -406,11 +408,11 @@ def test_what_was_not_fitted_is_empty_and_the_papers_numbers_stay(
 
 def test_a_student_of_one_modality_has_no_audio_visual_line(world, files, tmp_path, monkeypatch):
     def of_one(student, features):
-        origin, bank = load_maker(student, features)
+        origin, bank = load_student_and_features(student, features)
         origin.modalities = ("image",)
         return origin, bank
 
-    monkeypatch.setattr("l2l.evaluation.comparison.load_maker", of_one)
+    monkeypatch.setattr("l2l.evaluation.comparison.load_student_and_features", of_one)
     rows, table2 = compare(world, {}, [files["skimmer"]], tmp_path)
     assert all(row[column] == "" for row in rows for column in FOUND_COLUMNS)
     assert table2[0]["top1"]
@@ -440,7 +442,7 @@ def sections(**changed) -> dict:
         "run": "r",
         "videos": {"d": dataset},
         "student": {"distil": fitting, "finetune": fitting},
-        "skimmer": {"fit": fitting},
+        "skimmer": {"training": fitting},
     }
     return {
         name: {**base.get(name, {}), **changed.get(name, {})}

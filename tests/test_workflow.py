@@ -26,15 +26,15 @@ from l2l.evaluation.artifact import (
     TABLE1_COLUMNS,
 )
 from l2l.features.artifact import read_features
-from l2l.inspect import inspect
 from l2l.manifest.artifact import read_videos
 from l2l.media.ffmpeg import ffmpeg_program
-from l2l.plan.contents import contents_of
-from l2l.plan.estimate import estimate
-from l2l.plan.rates import Rates
-from l2l.predict import predict
-from l2l.stores import read_table, sum_of
+from l2l.stores import checksum_path, read_table
 from l2l.student.artifact import digest_of, load_student
+from l2l.tools.inspect import inspect
+from l2l.tools.plan.contents import contents_of
+from l2l.tools.plan.estimate import estimate
+from l2l.tools.plan.rates import Rates
+from l2l.tools.predict import predict
 
 pytestmark = pytest.mark.workflow
 
@@ -47,13 +47,13 @@ AFTER_MELS = {
     "complete_features",
 }
 VIDEO_LEVEL = {
-    "fit_skimmer",
+    "train_skimmer",
     "evaluate_videos",
     "evaluate_tradeoff",
     "evaluate_variants",
     "write_report",
 }
-TEACHING = {"fit_teacher", "describe_clips"}
+TEACHING = {"train_teacher", "extract_descriptors"}
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +169,15 @@ def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_ta
     """And one that is not listed is fitted when it is asked for."""
     changed = tiny_with(tmp_path / "changed.yaml", evaluation={"variants": ["fused_then_teacher"]})
     plan = snakemake(run, "--dry-run", "--printshellcmds", configfile=changed)
-    assert planned(plan) == {"describe_clips", "evaluate_clips"} | VIDEO_LEVEL
+    assert planned(plan) == {"extract_descriptors", "evaluate_clips"} | VIDEO_LEVEL
     assert (
         plan.stdout.count("--part all") == 3
     )  # the target's shards, two to fit on and one to test; the source's stay
     variant = '{"indexing": ["fused"], "recognition": ["teacher"], "selected": true}'
     assert f"--variant '{variant}' --descriptors " in plan.stdout
-    assert planned(snakemake(run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {"fit_skimmer"}
+    assert planned(snakemake(run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {
+        "train_skimmer"
+    }
 
 
 def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_allowed(tmp_path):
@@ -311,7 +313,7 @@ def test_a_flipped_byte_in_any_artifact_of_a_run_is_told_by_its_name(run, tmp_pa
     results = shutil.copytree(run / "results/tiny", tmp_path / "tiny")
     assert {file.suffix for file in results.rglob("[!.]*.*") if file.is_file()} == {
         *(".tsv", ".h5", ".pt", ".html", ".json"),
-        *(".sha256", ".state"),  # a checksum, and nothing but a checksum
+        *(".sha256", ".fingerprint"),  # a checksum, and nothing but a checksum
         ".mp4",  # drawn; the manifest has its fingerprint
     }
     store = results / "features/untrimmed"
@@ -325,7 +327,7 @@ def test_a_flipped_byte_in_any_artifact_of_a_run_is_told_by_its_name(run, tmp_pa
         assert "every checksum agrees" in capsys.readouterr().out
     looked_at = 0
     for file in sorted(file for file in results.rglob("*") if file.is_file()):
-        if file.suffix in (".sha256", ".state", ".mp4") or file.name.startswith("."):
+        if file.suffix in (".sha256", ".fingerprint", ".mp4") or file.name.startswith("."):
             continue
         artifact = store if file.is_relative_to(store) else file
         content, at = file.read_bytes(), weak_spot(file)
@@ -460,7 +462,9 @@ def test_a_plan_tells_jobs_files_and_bytes_of_every_stage_before_the_run(run, tm
             if row.stage != "report"
             else run / "results/tiny/report.html"
         )
-        files = [file for file in [place, sum_of(place), *place.rglob("*")] if file.is_file()]
+        files = [
+            file for file in [place, checksum_path(place), *place.rglob("*")] if file.is_file()
+        ]
         assert row.files == pytest.approx(len(files), rel=0.3), row.stage
         assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), (
             row.stage
@@ -511,7 +515,7 @@ def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_hav
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     told = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
     resources = (
-        told.partition("rule fit_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
+        told.partition("rule train_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
     )
     assert asked <= set(resources.split(", ")), resources
 

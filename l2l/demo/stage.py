@@ -10,8 +10,8 @@ import numpy as np
 
 from l2l.datasets import DemoDataset
 from l2l.demo import films, sounds, world
-from l2l.orphans import end_with
-from l2l.stores import aside, write_table
+from l2l.jobs.orphans import end_with
+from l2l.stores import atomic_path, write_table
 
 
 def write_film(path: Path, film: films.Film) -> None:
@@ -63,7 +63,7 @@ def _draw_one(
     ]
 
 
-def draw_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -> None:
+def render_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -> None:
     """Draw a demo data set: `videos`/<split>/<class>/<number>.mp4 and the times of its actions in
     `videos`/segments.tsv.
 
@@ -78,7 +78,7 @@ def draw_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -
         for i in range(count)
     ]
     with (
-        aside(videos) as part,
+        atomic_path(videos) as part,
         ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool,
     ):
         drawn = [pool.submit(_draw_one, part, file, name, dataset, seed) for file, name in files]

@@ -17,7 +17,7 @@ from l2l.media.examples import Example
 from l2l.mels.artifact import MelReader
 from l2l.student.artifact import mels_of
 from l2l.student.network import Student, frame_input, mel_input
-from l2l.teacher.artifact import Described, DescriptorReader
+from l2l.teacher.artifact import ClipDescriptors, DescriptorReader
 
 HEAD_DECAY = 1e-4  # of the squares of the teacher's linear head, beside its mean cross-entropy
 HEAD_STEPS = 200  # of L-BFGS at most
@@ -32,7 +32,7 @@ def described_moments(
     Raises:
         BadInput: naming the video, if the teacher was not asked about one of the moments.
     """
-    known: dict[str, tuple[Described, dict[int, int]]] = {}
+    known: dict[str, tuple[ClipDescriptors, dict[int, int]]] = {}
     descriptors, scores = [], []
     for example in examples:
         if example.video not in known:

@@ -6,13 +6,13 @@ from l2l.config import VARIANTS, Variant
 from l2l.evaluation.ablations import LINES, ablation_rows
 from l2l.evaluation.artifact import ABLATION_COLUMNS, RECOGNITION_COLUMNS
 from l2l.evaluation.cost import descriptor_macs
-from l2l.evaluation.inputs import load_fitted, load_maker, test_videos
+from l2l.evaluation.inputs import load_student_and_features, load_trained, test_videos
 from l2l.evaluation.recognition import recognition_rows
 from l2l.evaluation.variants import Way, ask
-from l2l.fitting import prepare
 from l2l.shards import read_shards
 from l2l.stores import write_table
 from l2l.teacher.artifact import load_teacher_network, read_descriptors
+from l2l.training import seed_and_pick_device
 
 
 def evaluate_variants(
@@ -43,11 +43,11 @@ def evaluate_variants(
         descriptors: what the teacher says of the target's moments, all shards; needed only by such.
         threads: of torch.
     """
-    prepare(0, threads)
-    origin, bank = load_maker(student, features)
+    seed_and_pick_device(0, threads)
+    origin, bank = load_student_and_features(student, features)
     known = {"skimmer": Variant(), **VARIANTS}
     fitted = {
-        path.stem: load_fitted(path, bank, "skimmer", known.get(path.stem)) for path in skimmers
+        path.stem: load_trained(path, bank, "skimmer", known.get(path.stem)) for path in skimmers
     }
     test, truth = test_videos(videos, bank)
     names = [video.video for video in test]

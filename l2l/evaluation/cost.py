@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from l2l.config import FeatureName
 from l2l.mels.spectrogram import mel_shape
-from l2l.skimmer.artifact import FittedSkimmer, Model
+from l2l.skimmer.artifact import Model, TrainedSkimmer
 from l2l.student.artifact import mels_of
 from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import load_teacher_network
@@ -99,7 +99,7 @@ class Prices:
         scores_macs: of Psi and the classifier on one moment's features.
     """
 
-    def __init__(self, student: Student, fitted: Mapping[Model, FittedSkimmer]) -> None:
+    def __init__(self, student: Student, fitted: Mapping[Model, TrainedSkimmer]) -> None:
         moment = example_moment(student)
         with torch.inference_mode():
             self._moment = student.features(*moment)

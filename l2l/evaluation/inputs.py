@@ -13,12 +13,12 @@ from l2l.evaluation.scores import Truth
 from l2l.features.artifact import Features, read_features
 from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.shards import check_videos
-from l2l.skimmer.artifact import FittedSkimmer, Model, check_student, load_skimmer
+from l2l.skimmer.artifact import Model, TrainedSkimmer, check_student, load_skimmer
 from l2l.student.artifact import digest_of, load_student
 from l2l.student.network import Student
 
 
-def load_maker(student: Path, features: Path) -> tuple[Student, Features]:
+def load_student_and_features(student: Path, features: Path) -> tuple[Student, Features]:
     """A student, and the features that it has made.
 
     Raises:
@@ -29,9 +29,9 @@ def load_maker(student: Path, features: Path) -> tuple[Student, Features]:
     return origin, bank
 
 
-def load_fitted(
+def load_trained(
     path: Path, bank: Features, model: Model = "skimmer", variant: Variant | None = PLAIN
-) -> FittedSkimmer:
+) -> TrainedSkimmer:
     """A fitted network of this name and this variant (None: of any), of the classes that the
     features are of.
 

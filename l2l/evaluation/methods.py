@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from l2l.config import Evaluation
+from l2l.config import EvaluationConfig
 from l2l.evaluation.cost import Prices
 from l2l.features.artifact import VideoFeatures
-from l2l.skimmer.artifact import FittedSkimmer, Model
-from l2l.skimmer.network import Skimmer, Skimming
+from l2l.skimmer.artifact import Model, TrainedSkimmer
+from l2l.skimmer.network import Skimmer, SkimmerOutput
 from l2l.skimmer.sparse import moments_read, read_sparsely
 
 METHODS = (
@@ -109,7 +109,7 @@ def features_of(read: VideoFeatures, factor: int = 1) -> dict[str, Tensor]:
     return {m: x[None] for m, x in bank.items()}
 
 
-def skim(fitted: FittedSkimmer, read: VideoFeatures, factor: int = 1) -> Skimming:
+def skim(fitted: TrainedSkimmer, read: VideoFeatures, factor: int = 1) -> SkimmerOutput:
     """Everything the skimmer says of one video.
 
     Scores, moments selected, weights (a batch of one).
@@ -124,9 +124,9 @@ def skim(fitted: FittedSkimmer, read: VideoFeatures, factor: int = 1) -> Skimmin
 def answers(
     video: str,
     read: VideoFeatures,
-    fitted: Mapping[Model, FittedSkimmer],
+    fitted: Mapping[Model, TrainedSkimmer],
     prices: Prices,
-    config: Evaluation,
+    config: EvaluationConfig,
     seed: int,
 ) -> dict[str, Answer]:
     """What every method says of one video, by name, in the order of Table 1.
@@ -178,7 +178,7 @@ def _network_answer(
     model: Model,
     factor: int,
     read: VideoFeatures,
-    fitted: Mapping[Model, FittedSkimmer],
+    fitted: Mapping[Model, TrainedSkimmer],
     prices: Prices,
 ) -> Answer:
     with torch.inference_mode():

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from l2l.config import FeatureName
 from l2l.evaluation.artifact import RECOGNITION_COLUMNS
 from l2l.evaluation.variants import Found, Way
-from l2l.skimmer.artifact import FittedSkimmer
+from l2l.skimmer.artifact import TrainedSkimmer
 from l2l.skimmer.network import Skimmer
 from l2l.student.network import Student
 
@@ -35,7 +35,7 @@ def makers(names: Collection[FeatureName], student: Student, teacher: str) -> st
 
 def recognition_rows(
     dataset: str,
-    fitted: Mapping[str, FittedSkimmer],
+    fitted: Mapping[str, TrainedSkimmer],
     found: Mapping[Way, Found],
     student: Student,
     teacher: str,

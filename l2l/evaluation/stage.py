@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from l2l.config import Evaluation
+from l2l.config import EvaluationConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import (
     AUDIO_COLUMNS,
@@ -23,23 +23,23 @@ from l2l.evaluation.audio import audio_rows
 from l2l.evaluation.clips import described_moments, fit_head, student_scores
 from l2l.evaluation.cost import Prices, count_macs, pair_macs
 from l2l.evaluation.frontier import frontier_rows
-from l2l.evaluation.inputs import load_fitted, load_maker, test_videos
+from l2l.evaluation.inputs import load_student_and_features, load_trained, test_videos
 from l2l.evaluation.intervals import resamples
 from l2l.evaluation.methods import METHODS, Answer, answers, skim
 from l2l.evaluation.scores import class_rows, clip_row, draws_of, table1_row
 from l2l.evaluation.tradeoff import tradeoff_rows
-from l2l.fitting import prepare
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import read_media
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import read_mels
 from l2l.shards import read_shards
-from l2l.skimmer.artifact import FittedSkimmer, Model
-from l2l.skimmer.network import Skimming
+from l2l.skimmer.artifact import Model, TrainedSkimmer
+from l2l.skimmer.network import SkimmerOutput
 from l2l.stores import read_table, write_table
 from l2l.student.artifact import load_student
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
+from l2l.training import seed_and_pick_device
 
 
 def evaluate_videos(
@@ -53,7 +53,7 @@ def evaluate_videos(
     classes: Path,
     predictions: Path,
     selections: Path,
-    config: Evaluation,
+    config: EvaluationConfig,
     seed: int,
     threads: int = 1,
 ) -> None:
@@ -78,10 +78,10 @@ def evaluate_videos(
         seed: of the random choice and of the bootstrap.
         threads: of torch.
     """
-    prepare(seed, threads)
-    origin, bank = load_maker(student, features)
+    seed_and_pick_device(seed, threads)
+    origin, bank = load_student_and_features(student, features)
     paths: dict[Model, Path] = {"skimmer": skimmer, "lstm": lstm, "non_recurrent": non_recurrent}
-    fitted = {model: load_fitted(path, bank, model) for model, path in paths.items()}
+    fitted = {model: load_trained(path, bank, model) for model, path in paths.items()}
     test, truth = test_videos(videos, bank)
 
     prices = Prices(origin, fitted)
@@ -127,7 +127,7 @@ def prediction_rows(
 
 
 def selection_rows(
-    video: str, fitted: FittedSkimmer, skimming: Skimming
+    video: str, fitted: TrainedSkimmer, skimming: SkimmerOutput
 ) -> list[dict[str, object]]:
     """For each step and modality the moment selected, its weight, and how much that modality's
     choice counts.
@@ -140,7 +140,7 @@ def selection_rows(
             "modality": modality,
             "moment": moment,
             "weight": f"{float(skimming.weights[0, look, i, moment]):.6f}",
-            "modality_score": f"{float(skimming.modality_scores[0, look, i]):.6f}",
+            "modality_score": f"{float(skimming.modality_weights[0, look, i]):.6f}",
         }
         for look, chosen in enumerate(skimming.selected[0].tolist())
         for i, (modality, moment) in enumerate(zip(fitted.network.modalities, chosen, strict=True))
@@ -173,9 +173,9 @@ def evaluate_tradeoff(
             ones (paper, Fig. 7).
         threads: of torch.
     """
-    prepare(0, threads)
-    origin, bank = load_maker(student, features)
-    fitted = load_fitted(skimmer, bank)
+    seed_and_pick_device(0, threads)
+    origin, bank = load_student_and_features(student, features)
+    fitted = load_trained(skimmer, bank)
     test, truth = test_videos(videos, bank)
     rows = tradeoff_rows(
         fitted,
@@ -222,7 +222,7 @@ def evaluate_clips(
         seed: of the bootstrap.
         threads: of torch.
     """
-    device = prepare(seed, threads)
+    device = seed_and_pick_device(seed, threads)
     listed = read_videos(videos)
     classes, ids = class_names(listed), usable_ids(listed)
     rows = []
@@ -322,7 +322,7 @@ def evaluate_audio(
         table: written: a row a clip; distances are L1.
         threads: of torch.
     """
-    device = prepare(0, threads)
+    device = seed_and_pick_device(0, threads)
     listed = read_videos(videos)
     classes, ids = class_names(listed), usable_ids(listed)
     with (

@@ -13,7 +13,7 @@ from l2l.evaluation.cost import Prices
 from l2l.evaluation.methods import class_probabilities
 from l2l.evaluation.metrics import mean_average_precision, top1
 from l2l.features.artifact import Features
-from l2l.skimmer.artifact import FittedSkimmer
+from l2l.skimmer.artifact import TrainedSkimmer
 from l2l.skimmer.network import Skimmer
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import moments_read, read_sparsely
@@ -26,7 +26,7 @@ _KEPT_BYTES = 1 << 30
 
 
 def scores_at_stops(
-    fitted: FittedSkimmer, bank: Features, videos: Sequence[str], factors: Sequence[int]
+    fitted: TrainedSkimmer, bank: Features, videos: Sequence[str], factors: Sequence[int]
 ) -> Float[np.ndarray, "factors steps videos classes"]:
     """The skimmer's class scores (logits) of each video, reading one moment in each of `factors`
     and stopping after each step.
@@ -51,7 +51,7 @@ def scores_at_stops(
 
 
 def tradeoff_rows(
-    fitted: FittedSkimmer,
+    fitted: TrainedSkimmer,
     bank: Features,
     videos: Sequence[str],
     labels: Int[np.ndarray, " videos"],

@@ -19,8 +19,8 @@ from l2l.evaluation.cost import count_macs, moment_macs
 from l2l.evaluation.methods import class_probabilities
 from l2l.evaluation.metrics import mean_average_precision, top1
 from l2l.features.artifact import Features
-from l2l.skimmer.artifact import FittedSkimmer, named_features
-from l2l.skimmer.network import Skimmer, Skimming, joint_weights
+from l2l.skimmer.artifact import TrainedSkimmer, named_features
+from l2l.skimmer.network import Skimmer, SkimmerOutput, joint_weights
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader
 
@@ -72,7 +72,7 @@ class Costs:
     """
 
     def __init__(
-        self, student: Student, fitted: FittedSkimmer, unaggregated: bool, clip_macs: int = 0
+        self, student: Student, fitted: TrainedSkimmer, unaggregated: bool, clip_macs: int = 0
     ) -> None:
         assert isinstance(fitted.network, Skimmer)
         self._fitted, self._network, self._unaggregated = fitted, fitted.network, unaggregated
@@ -93,7 +93,7 @@ class Costs:
             )
         )
 
-    def of(self, skimming: Skimming) -> Spent:
+    def of(self, skimming: SkimmerOutput) -> Spent:
         """Of one video (a batch of one).
 
         Recognition features of selected moments are computed once, however often selected.
@@ -101,7 +101,7 @@ class Costs:
         moments = looked = skimming.weights.shape[3]
         if self._fitted.variant.selected:
             looked = len(
-                joint_weights(skimming.weights[0], skimming.modality_scores[0]).argmax(1).unique()
+                joint_weights(skimming.weights[0], skimming.modality_weights[0]).argmax(1).unique()
             )
         index = moments * self.index_macs
         return Spent(
@@ -113,7 +113,7 @@ class Costs:
 
 def ask(
     way: Way,
-    fitted: FittedSkimmer,
+    fitted: TrainedSkimmer,
     videos: Sequence[str],
     labels: Int[np.ndarray, " videos"],
     bank: Features,

@@ -20,7 +20,7 @@ import zarr.codecs
 import zarr.errors
 
 from l2l.errors import BadInput
-from l2l.stores import CURE, MADE_BY, aside
+from l2l.stores import CURE, MADE_BY, atomic_path
 
 KIND, LAYOUT = "features", 1
 _SHARDS_KEPT = 2
@@ -73,7 +73,7 @@ def write_features(
         arrays["fused_feature"] = np.concatenate([f.fused for _, f in rows]).astype(dtype)
         arrays["score"] = np.concatenate([f.scores for _, f in rows]).astype(dtype)
         arrays["has_sound"] = np.concatenate([f.has_sound for _, f in rows])
-    with aside(path) as part, zarr.config.set({"array.write_empty_chunks": True}):
+    with atomic_path(path) as part, zarr.config.set({"array.write_empty_chunks": True}):
         group = zarr.create_group(part, zarr_format=3)
         for name, array in arrays.items():
             chunks = (chunk_moments if name != "offset" else len(array), *array.shape[1:])
@@ -116,7 +116,7 @@ def complete_root(root: Path, shards: Sequence[Path]) -> None:
         "shards": [shard.name for shard in shards],
         "videos": videos,
     }
-    with aside(root / "zarr.json") as part:
+    with atomic_path(root / "zarr.json") as part:
         text = json.dumps(
             {"attributes": _sealed(attributes), "zarr_format": 3, "node_type": "group"}, indent=2
         )

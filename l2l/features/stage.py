@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from l2l.config import Features as FeaturesConfig
-from l2l.config import as_json
+from l2l.config import FeaturesConfig, as_json
 from l2l.errors import BadInput
 from l2l.features.artifact import write_features
-from l2l.features.look import look_and_listen
-from l2l.fitting import laid_out, prepare
+from l2l.features.extract import extract_video_features
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
 from l2l.shards import check_videos
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of
+from l2l.training import seed_and_pick_device, to_channels_last
 
 
 def extract_features(
@@ -23,14 +22,14 @@ def extract_features(
     """Write the image, audio and fused feature and the class scores of every moment of a shard's
     usable videos.
     """
-    device = prepare(0, threads)
+    device = seed_and_pick_device(0, threads)
     network = load_student(student)
     provenance: dict[str, Any] = {
         "student": network.settings,
         "student_digest": digest_of(network),
         "features": as_json(config),
     }
-    network = laid_out(network, device)
+    network = to_channels_last(network, device)
     rows = []
     with read_media(media) as seen, read_mels(mels) as heard:
         if heard.config != mels_of(network.settings):
@@ -52,7 +51,7 @@ def extract_features(
             rows.append(
                 (
                     video,
-                    look_and_listen(
+                    extract_video_features(
                         network, frames, heard.mels(video), heard.has_sound(video), device
                     ),
                 )

@@ -24,7 +24,7 @@ A playlist named .mp4 would have ffmpeg open the files that it lists.
 
 SPLITS = ("train", "val", "test")
 USABLE = ("ok", "no_audio", "silent", "audio_partial", "too_short")
-STATES = (*USABLE, "truncated", "corrupt", "missing", "duplicate", "refused")
+STATUSES = (*USABLE, "truncated", "corrupt", "missing", "duplicate", "refused")
 COLUMNS = (
     *(
         "video",
@@ -73,7 +73,7 @@ class Video(NamedTuple):
     fingerprint: str = (
         ""  # size and a hash of head and tail, so a file that was replaced changes its row
     )
-    status: str = "ok"  # one of STATES
+    status: str = "ok"  # one of STATUSES
     reason: str = ""  # in plain words; a usable video may have a remark
 
     @property
@@ -109,7 +109,9 @@ def read_videos(path: Path) -> list[Video]:
     ]
 
 
-def usable_ids(videos: Iterable[Video], part: Literal["fit", "test"] | None = None) -> set[str]:
+def usable_ids(
+    videos: Iterable[Video], part: Literal["train_val", "test"] | None = None
+) -> set[str]:
     """Ids of the videos whose pictures can be read.
 
     Those that the later stores hold, of all shards or of a part's.
@@ -117,7 +119,7 @@ def usable_ids(videos: Iterable[Video], part: Literal["fit", "test"] | None = No
     return {
         video.video
         for video in videos
-        if video.usable and part in (None, "test" if video.split == "test" else "fit")
+        if video.usable and part in (None, "test" if video.split == "test" else "train_val")
     }
 
 
@@ -134,7 +136,7 @@ def shard_of(video_id: str, shards: int) -> int:
 
 def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str, Video]]:
     """The name of each video's shard, and the video, in the order given."""
-    fit, test = dataset.shard_names("fit"), dataset.shard_names("test")
+    fit, test = dataset.shard_names("train_val"), dataset.shard_names("test")
     for video in videos:
         names = test if video.split == "test" else fit
         yield names[shard_of(video.video, len(names))], video
@@ -178,7 +180,7 @@ def _video(row: dict[str, str], where: str) -> Video:
         )
     except (ValueError, TypeError) as error:
         raise BadInput(f"{where}: not a row of a video ({error})") from None
-    for column, allowed in (("split", SPLITS), ("status", STATES)):
+    for column, allowed in (("split", SPLITS), ("status", STATUSES)):
         if row[column] not in allowed:
             raise BadInput(
                 f"{where}: {column} is {row[column]!r}, expected one of {', '.join(allowed)}"

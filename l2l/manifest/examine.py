@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from l2l.manifest.artifact import Video
-from l2l.manifest.probe import Facts, probe_files
+from l2l.manifest.probe import ProbeResult, probe_files
 
 
 def with_facts(videos: Sequence[Video]) -> list[Video]:
@@ -21,7 +21,7 @@ def with_facts(videos: Sequence[Video]) -> list[Video]:
     return [_with(video, next(facts)) if video.usable else video for video in videos]
 
 
-def _with(video: Video, facts: Facts) -> Video:
+def _with(video: Video, facts: ProbeResult) -> Video:
     reasons = [reason for reason in (facts.reason, video.reason) if reason]
     return video._replace(**asdict(facts) | {"reason": "; ".join(reasons)})
 

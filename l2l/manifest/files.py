@@ -203,7 +203,7 @@ def _video(entry: Entry, remark: str, files: Files, folder: Path) -> Video:
         remarks.append(f"{Path(found[1]).relative_to(folder)} not read")
     return Video(
         video=entry.video,
-        file=found[0] if found else str(folder / f"{harmless(entry.video)}.mp4"),
+        file=found[0] if found else str(folder / f"{safe_file_name(entry.video)}.mp4"),
         split=entry.split,
         labels=entry.labels,
         segments=entry.segments,
@@ -213,6 +213,6 @@ def _video(entry: Entry, remark: str, files: Files, folder: Path) -> Video:
     )
 
 
-def harmless(video: str) -> str:
+def safe_file_name(video: str) -> str:
     """An id as a part of a file's name: it cannot lead to another folder."""
     return video.replace("/", "_").replace("\0", "_")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from l2l.config import Manifest
+from l2l.config import ManifestConfig
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video, write_videos
 from l2l.stores import remove
@@ -11,7 +11,7 @@ from l2l.stores import remove
 NAMED = 3
 
 
-def check_usable(videos: Sequence[Video], table: Path, config: Manifest, when: str) -> None:
+def check_usable(videos: Sequence[Video], table: Path, config: ManifestConfig, when: str) -> None:
     """Stop where more than `max_bad_fraction` of the videos are unusable, with the table that says
     why beside `table`.
 

@@ -55,7 +55,7 @@ def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> 
     """
     if isinstance(dataset, DemoDataset):
         if folder is None:
-            raise BadInput("the demo adapter needs --folder, where draw_demo drew the videos")
+            raise BadInput("the demo adapter needs --folder, where render_demo drew the videos")
         return list_demo(folder)
     return ADAPTERS[dataset.adapter](dataset, seed)
 
@@ -74,7 +74,7 @@ class State:
     )
 
 
-def dataset_state(dataset: AnyDataset, seed: int) -> State:
+def dataset_fingerprint(dataset: AnyDataset, seed: int) -> State:
     """The state of a data set. Files are looked at, never opened.
 
     A video's state holds those listed before it whose files are as large, since of equal files only

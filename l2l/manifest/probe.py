@@ -40,7 +40,7 @@ HASHED_BYTES = 1 << 16  # of the head and of the tail
 
 
 @dataclasses.dataclass(frozen=True)
-class Facts:
+class ProbeResult:
     """What is declared of one file; the fields are those of `l2l.manifest.artifact.Video`."""
 
     status: str = "ok"
@@ -57,7 +57,7 @@ class Facts:
 
 def probe_files(
     paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS
-) -> Iterator[Facts]:
+) -> Iterator[ProbeResult]:
     """The facts of each file, in the order given. A file that cannot be read gives its status and
     reason, never an exception.
 
@@ -82,7 +82,7 @@ class _Child:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def ask(self, path: Path, time_limit_seconds: float) -> Facts:
+    def ask(self, path: Path, time_limit_seconds: float) -> ProbeResult:
         if self._process is None:
             self._process = self._start()
         assert self._process.stdin is not None
@@ -93,13 +93,13 @@ class _Child:
         ready, _, _ = select.select([self._process.stdout], [], [], time_limit_seconds)
         if not ready:
             self._end()
-            return Facts("refused", f"it cannot be opened within {time_limit_seconds:g} s")
+            return ProbeResult("refused", f"it cannot be opened within {time_limit_seconds:g} s")
         if answer := self._process.stdout.readline():
-            return Facts(**json.loads(answer))
+            return ProbeResult(**json.loads(answer))
         ended = self._end()
         if ended in KILLED:
             raise KilledError(f"{path}: the process that opens it")
-        return Facts(
+        return ProbeResult(
             "refused",
             "opening it ends the demuxer "
             f"({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})",
@@ -144,7 +144,7 @@ class CutShortError(Exception):
     """A file ends before it says it does."""
 
 
-def facts_of(path: Path) -> Facts:
+def probe_file(path: Path) -> ProbeResult:
     """The facts of one file, read in this process.
 
     The pictures are the largest stream of video that is no attached picture (the first of equals),
@@ -153,15 +153,15 @@ def facts_of(path: Path) -> Facts:
     try:
         fingerprint, head = fingerprint_of(path)
     except FileNotFoundError:
-        return Facts(
+        return ProbeResult(
             "missing", "a link to a file that is not there" if path.is_symlink() else "no such file"
         )
     except OSError as error:
-        return Facts("refused", f"it cannot be read: {error.strerror or error}")
+        return ProbeResult("refused", f"it cannot be read: {error.strerror or error}")
     except ValueError as error:
-        return Facts("refused", str(error))
+        return ProbeResult("refused", str(error))
     if not head:
-        return Facts("corrupt", "the file is empty", fingerprint=fingerprint)
+        return ProbeResult("corrupt", "the file is empty", fingerprint=fingerprint)
     return dataclasses.replace(_open(path, head), fingerprint=fingerprint)
 
 
@@ -182,7 +182,7 @@ def fingerprint_of(path: Path) -> tuple[str, bytes]:
     return f"{size}-{digest.hexdigest()}", head
 
 
-def _open(path: Path, head: bytes) -> Facts:
+def _open(path: Path, head: bytes) -> ProbeResult:
     import av  # only the child needs it
 
     av.logging.set_level(av.logging.ERROR)  # so that an error carries what the demuxer said
@@ -191,15 +191,15 @@ def _open(path: Path, head: bytes) -> Facts:
         with av.open(f"file:{os.path.abspath(path)}", options=options) as container:
             return _declared(container)
     except CutShortError as error:
-        return Facts("truncated", str(error))
+        return ProbeResult("truncated", str(error))
     except av.error.InvalidDataError as error:
         if "moov atom not found" in _complaint(error) and head[4:8] == b"ftyp":
-            return Facts("truncated", "it ends before its index (moov atom not found)")
-        return Facts("corrupt", f"no video that can be opened: {_complaint(error)}")
+            return ProbeResult("truncated", "it ends before its index (moov atom not found)")
+        return ProbeResult("corrupt", f"no video that can be opened: {_complaint(error)}")
     except (av.error.ArgumentError, ValueError):
-        return Facts("refused", "its container is not one that is opened")
+        return ProbeResult("refused", "its container is not one that is opened")
     except (av.error.FFmpegError, OSError, MemoryError) as error:
-        return Facts("corrupt", f"it cannot be opened: {_complaint(error)}")
+        return ProbeResult("corrupt", f"it cannot be opened: {_complaint(error)}")
 
 
 def _complaint(error: BaseException) -> str:
@@ -207,7 +207,7 @@ def _complaint(error: BaseException) -> str:
     return " ".join(str(log[2] if log else getattr(error, "strerror", None) or error).split())
 
 
-def _declared(container: Any) -> Facts:
+def _declared(container: Any) -> ProbeResult:
     import av
 
     attached = av.stream.Disposition.attached_pic
@@ -217,12 +217,12 @@ def _declared(container: Any) -> Facts:
         if not s.disposition & attached and s.codec_context and s.codec_context.width
     ]
     sounds = [s for s in container.streams.audio if s.codec_context]
-    facts = Facts()
+    facts = ProbeResult()
     if sounds:
         audio = (
             f"{sounds[0].codec_context.sample_rate} Hz, {sounds[0].codec_context.channels} channels"
         )
-        facts = Facts(audio=audio, audio_stream=sounds[0].index)
+        facts = ProbeResult(audio=audio, audio_stream=sounds[0].index)
     if not pictures:
         return dataclasses.replace(
             facts, status="refused", reason="no video stream that can be decoded"
@@ -328,7 +328,7 @@ def _serve() -> None:
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:
-        facts = facts_of(Path(json.loads(line)))
+        facts = probe_file(Path(json.loads(line)))
         answers.write(json.dumps(dataclasses.asdict(facts)) + "\n")
         answers.flush()
 

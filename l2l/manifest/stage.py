@@ -3,14 +3,14 @@
 from collections import Counter
 from pathlib import Path
 
-from l2l.config import Manifest
+from l2l.config import ManifestConfig
 from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video, shard_names, write_videos
 from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.limit import check_usable
 from l2l.manifest.listing import list_dataset
-from l2l.manifest.unmatched import tell_unmatched
+from l2l.manifest.unmatched import write_unmatched
 from l2l.stores import remove
 
 
@@ -18,7 +18,7 @@ def list_videos(
     videos: Path,
     shards: Path,
     dataset: AnyDataset,
-    config: Manifest,
+    config: ManifestConfig,
     seed: int,
     folder: Path | None = None,
 ) -> None:
@@ -42,7 +42,7 @@ def list_videos(
     """
     listed = list_dataset(dataset, seed, folder)
     _check_splits(listed, dataset.role)
-    tell_unmatched(dataset, listed, videos)
+    write_unmatched(dataset, listed, videos)
     known = mark_duplicates(with_facts(listed))
     check_usable(known, videos, config, "before decoding")
     parts: dict[str, list[Video]] = {

@@ -16,7 +16,7 @@ COLUMNS = ("what", "name")
 NO_FILE, NO_ID = "id without a file", "file without an id"
 
 
-def tell_unmatched(dataset: AnyDataset, videos: Sequence[Video], table: Path) -> None:
+def write_unmatched(dataset: AnyDataset, videos: Sequence[Video], table: Path) -> None:
     """Name ids without a file and files without an id beside `table`, with `.unmatched` before its
     suffix, and count them.
 

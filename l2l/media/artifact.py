@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from l2l.config import Media, as_json
+from l2l.config import MediaConfig, as_json
 from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
@@ -80,7 +80,7 @@ class _Flat:
 class MediaWriter:
     """Takes the videos of a shard one by one; see `write_media`."""
 
-    def __init__(self, file: h5py.File, media: Media, clips_stored: bool) -> None:
+    def __init__(self, file: h5py.File, media: MediaConfig, clips_stored: bool) -> None:
         self._file = file
         self._media = media
         self._clips_stored = clips_stored
@@ -152,7 +152,7 @@ class MediaWriter:
 
 @contextlib.contextmanager
 def write_media(
-    path: Path, media: Media, clips_stored: bool, made_by: str = MADE_BY
+    path: Path, media: MediaConfig, clips_stored: bool, made_by: str = MADE_BY
 ) -> Iterator[MediaWriter]:
     """Open a media file for writing; it appears, whole, when the block ends well.
 
@@ -170,7 +170,7 @@ class MediaReader:
 
     def __init__(self, file: h5py.File) -> None:
         table = file["videos"]
-        self.config = Media.model_validate_json(attribute(file, "config"))
+        self.config = MediaConfig.model_validate_json(attribute(file, "config"))
         self.clips_stored = bool(file.attrs["clips_stored"])
         ids, states, reasons = (read_texts(table, name) for name in ("id", "status", "reason"))
         moments = table["moments"][:].tolist()

@@ -10,14 +10,14 @@ from typing import Literal
 import ffmpeg
 import numpy as np
 
-from l2l.config import Media
+from l2l.config import MediaConfig
 from l2l.errors import KilledError
 from l2l.manifest.artifact import CONTAINERS, USABLE
 from l2l.manifest.probe import fingerprint_of
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
 from l2l.media.sound import TIME_CHANNELS, place
-from l2l.media.verdict import judge
+from l2l.media.status import classify_status
 from l2l.moments import (
     FRAME_RATE,
     MOMENT_FRAMES,
@@ -33,7 +33,7 @@ TRIES = 4  # one log in fifty is torn, of files whose sound and pictures are bot
 
 def decode(
     path: Path,
-    media: Media,
+    media: MediaConfig,
     video_stream: int,
     audio_stream: int,
     duration_seconds: float,
@@ -80,7 +80,7 @@ def decode(
         finished.outputs[1] if audio_stream >= 0 else b"", _samples(frames, media)
     )
     whole = Decoded("ok", "", frames, step, shown, waveform, runs, media.grid)
-    status, reason = judge(whole, finished, video_stream, audio_stream, duration_seconds)
+    status, reason = classify_status(whole, finished, video_stream, audio_stream, duration_seconds)
     if status not in USABLE:
         return _unusable(status, reason, media, step)
     heard = (
@@ -109,7 +109,7 @@ def _fingerprint_now(path: Path) -> str:
 
 
 def compile_argv(
-    path: Path, media: Media, video_stream: int, audio_stream: int, step: int
+    path: Path, media: MediaConfig, video_stream: int, audio_stream: int, step: int
 ) -> list[str]:
     """The arguments of the one pass: rgb24 pictures, `step` frames of the grid apart, to
     `pipe:pictures`, sound to `pipe:sound`.
@@ -171,7 +171,7 @@ def compile_argv(
     return [f"file:{path.absolute()}" if word == "FILE" else word for word in argv]
 
 
-def _size(media: Media) -> tuple[object, object]:
+def _size(media: MediaConfig) -> tuple[object, object]:
     """Width and height that pictures are scaled to, for ffmpeg.
 
     The longer side rounded down, as torchvision's Resize does.
@@ -185,7 +185,7 @@ def _size(media: Media) -> tuple[object, object]:
     )
 
 
-def _corner(media: Media) -> tuple[object, object]:
+def _corner(media: MediaConfig) -> tuple[object, object]:
     """Left and top of the crop, for ffmpeg, as torchvision's CenterCrop has them.
 
     Half a pixel goes to the even side.
@@ -201,7 +201,7 @@ def _corner(media: Media) -> tuple[object, object]:
     return left, top
 
 
-def _samples(frames: int, media: Media) -> int:
+def _samples(frames: int, media: MediaConfig) -> int:
     """Where sound ends to matter.
 
     The clock is the pictures', and the last moment's second may reach past them.
@@ -217,7 +217,7 @@ def _as_pictures(raw: bytearray, side: int) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, whole * side * side * 3).reshape(whole, side, side, 3)
 
 
-def _unusable(status: str, reason: str, media: Media, step: int) -> Decoded:
+def _unusable(status: str, reason: str, media: MediaConfig, step: int) -> Decoded:
     side = media.frame_pixels
     return Decoded(
         status,

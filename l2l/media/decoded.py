@@ -25,7 +25,7 @@ class Decoded:
         samples are zero, and `sound_runs` tells which are not.
     """
 
-    status: str  # one of l2l.manifest.artifact.STATES
+    status: str  # one of l2l.manifest.artifact.STATUSES
     reason: str
     frames: int  # of the whole video at 30 fps, whether or not all were kept
     step: int  # frames at 30 fps from one picture to the next

@@ -217,7 +217,7 @@ def run_ffmpeg(
     return Finished(process.returncode, gathered, log)
 
 
-def speaker(line: str) -> str:
+def log_source(line: str) -> str:
     """Which part of ffmpeg says this: h264 for `[h264 @ 0x55] [error] no frame!`."""
     who = re.match(r"\[([^\[\] ]+)", line)
     return who[1] if who else ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from l2l.config import Manifest, Media
+from l2l.config import ManifestConfig, MediaConfig
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.manifest.limit import check_usable
 from l2l.media.artifact import read_media, write_media
@@ -21,7 +21,7 @@ from l2l.stores import MADE_BY
 def decode_videos(
     manifest: Path,
     media: Path,
-    config: Media,
+    config: MediaConfig,
     role: Literal["source", "target", "both"],
     threads: int = 1,
 ) -> None:
@@ -52,7 +52,9 @@ def decode_videos(
                 )
 
 
-def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manifest) -> None:
+def collect_statuses(
+    manifest: Path, media: list[Path], videos: Path, config: ManifestConfig
+) -> None:
     """Write the table of videos again, with the state in which each was found when it was decoded.
 
     Args:
@@ -80,7 +82,7 @@ def gather_states(manifest: Path, media: list[Path], videos: Path, config: Manif
 
 
 def _decode_in_order(
-    videos: list[Video], config: Media, clips_stored: bool, threads: int
+    videos: list[Video], config: MediaConfig, clips_stored: bool, threads: int
 ) -> Iterator[tuple[Video, Decoded | None]]:
     """Each video with what it decodes to, None if it is known to be unusable.
 
@@ -103,7 +105,7 @@ def _first(waiting: deque[tuple[Video, Future[Decoded] | None]]) -> tuple[Video,
     return video, future.result() if future else None
 
 
-def _decode(video: Video, config: Media, clips_stored: bool) -> Decoded:
+def _decode(video: Video, config: MediaConfig, clips_stored: bool) -> Decoded:
     wanted: Literal["clips", "moments"] = "clips" if clips_stored else "moments"
     streams = video.video_stream, video.audio_stream
     return decode(video.path, config, *streams, video.duration_seconds, wanted, video.fingerprint)

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from l2l.config import Mels, as_json
+from l2l.config import MelsConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 
@@ -20,7 +20,7 @@ KIND, LAYOUT = "mels", 1
 def write_mels(
     path: Path,
     rows: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    mels: Mels,
+    mels: MelsConfig,
     shape: tuple[int, int],
 ) -> None:
     """Write a shard's mels, float16.
@@ -51,7 +51,7 @@ class MelReader:
     def __init__(self, file: h5py.File) -> None:
         self._path = file.filename
         self._mel, self._has_sound = file["mel"], file["has_sound"]
-        self.config = Mels.model_validate_json(attribute(file, "config"))
+        self.config = MelsConfig.model_validate_json(attribute(file, "config"))
         self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
         offset = file["offset"][...]
         self._rows = {

@@ -9,7 +9,7 @@ import torch
 import torchaudio
 from jaxtyping import Float, Int16
 
-from l2l.config import Mels
+from l2l.config import MelsConfig
 from l2l.moments import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 
 _BATCH_MOMENTS = (
@@ -17,13 +17,13 @@ _BATCH_MOMENTS = (
 )
 
 
-def mel_shape(mels: Mels) -> tuple[int, int]:
+def mel_shape(mels: MelsConfig) -> tuple[int, int]:
     """(windows, bands) of the spectrogram of one second: (101, 40) with the paper's numbers."""
     return WINDOW_SAMPLES // mels.hop_samples + 1, mels.bands
 
 
 def log_mel(
-    windows: Int16[np.ndarray, "moments samples"], mels: Mels
+    windows: Int16[np.ndarray, "moments samples"], mels: MelsConfig
 ) -> Float[np.ndarray, "moments windows bands"]:
     """The natural logarithm of mel power plus a floor, of int16 windows taken as samples in [-1,
     1).

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from l2l.config import FeatureName, Fitting
-from l2l.config import Skimmer as SkimmerConfig
+from l2l.config import FeatureName, SkimmerConfig, TrainingConfig
 from l2l.errors import BadInput
 from l2l.skimmer.network import Skimmer
 from l2l.student.network import Head, Modality
@@ -36,7 +35,7 @@ _PSI = {
 }
 _CLASSIFIER = {"classifier": "net_classifier.classifier"}
 
-FITTED = Fitting(
+FITTED = TrainingConfig(
     epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20)
 )  # the public code's own command
 
@@ -120,7 +119,7 @@ def skimmer_of(
     """
     two = "modality_attention.weight" in state
     names: tuple[Modality, ...] = ("image", "audio") if two else (modality,)
-    hidden = _size(path, state, "rnn.weight_hh_v", 1)
+    lstm_width = _size(path, state, "rnn.weight_hh_v", 1)
     features = _size(path, state, "rnn.weight_ih_v", 1)
     prefix: dict[Modality, str] = {m: f"{m}_" for m in names} if two else dict.fromkeys(names, "")
     ours = {**(_PSI if two else {}), **_CLASSIFIER}
@@ -138,10 +137,10 @@ def skimmer_of(
     }
     query = f"{prefix[names[0]]}queryfeature_mlp"
     config = SkimmerConfig(
-        hidden=hidden,
-        key=_size(path, state, f"{query}.3.weight", 0),
-        query_hidden=_size(path, state, f"{query}.0.weight", 0),
-        fit=FITTED,
+        lstm_width=lstm_width,
+        key_width=_size(path, state, f"{query}.3.weight", 0),
+        query_width=_size(path, state, f"{query}.0.weight", 0),
+        training=FITTED,
     )
     psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if two else 0
     if not two and widths[modality] != features:
@@ -150,7 +149,9 @@ def skimmer_of(
             f"{widths[modality]}"
         )
     classes = _size(path, state, "net_classifier.classifier.weight", 0)
-    network = Skimmer(widths, classes, psi, features, hidden, config.key, config.query_hidden)
+    network = Skimmer(
+        widths, classes, psi, features, lstm_width, config.key_width, config.query_width
+    )
     given = dict(state)
     weights = {f"rnn.weight_{which}": _weight_of(path, given, which) for which in ("ih", "hh")}
     weights |= {

@@ -41,7 +41,7 @@ class Reference:
 
     Accidents of training have no switch here. The public code's command has the modality scores'
     layer in no parameter group, so that a checkpoint of it holds that layer as it was drawn; it is
-    imported as it is, and `fit_skimmer --frozen-modality-scores` leaves ours so too. Its batch
+    imported as it is, and `train_skimmer --frozen-modality-scores` leaves ours so too. Its batch
     statistics are of padding too, which is not done here. Its classifier of single steps is reached
     by no loss of that command and needed for no score; it is not imported.
     """
@@ -245,11 +245,11 @@ def any_again(
 
 def pick_by_first_query(
     weights: Float[Tensor, "videos modalities moments"],
-    modality_scores: Tensor,
+    modality_weights: Tensor,
     bank: Mapping[FeatureName, Tensor],
 ) -> dict[FeatureName, Tensor]:
     """Hard selection at the moment that the first modality's query, the image's, weighs most.
 
     For every modality.
     """
-    return pick(weights[:, :1].expand_as(weights), modality_scores, bank)
+    return pick(weights[:, :1].expand_as(weights), modality_weights, bank)

@@ -15,7 +15,6 @@ from torch import nn
 from l2l.config import FeatureName
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
-from l2l.fitting import prepare
 from l2l.manifest.artifact import SPLITS, Video, read_videos, write_videos
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
 from l2l.reference.lists import (
@@ -33,7 +32,7 @@ from l2l.reference.lists import (
 )
 from l2l.reference.preset import PAPER, SINGLE_MODALITY, TWO_MODALITIES, Reference, skim_videos
 from l2l.skimmer.artifact import (
-    FittedSkimmer,
+    TrainedSkimmer,
     check_student,
     load_skimmer,
     named_features,
@@ -43,6 +42,7 @@ from l2l.skimmer.network import Skimmer
 from l2l.stores import write_table
 from l2l.student.artifact import load_start, save_head
 from l2l.student.network import Modality
+from l2l.training import seed_and_pick_device
 
 SHARD_VIDEOS = 128  # some 150 MB of features
 
@@ -57,8 +57,8 @@ def import_checkpoint(
 ) -> None:
     """Turn a checkpoint of the public code into a file of ours.
 
-    A skimmer, of two modalities or of one, becomes a skimmer as fit_skimmer writes it; the
-    published image-audio network becomes the head of a student, for fit_skimmer to start from.
+    A skimmer, of two modalities or of one, becomes a skimmer as train_skimmer writes it; the
+    published image-audio network becomes the head of a student, for train_skimmer to start from.
 
     Args:
         ref: the checkpoint, or a state dict alone; nothing is unpickled but tensors and plain
@@ -72,13 +72,13 @@ def import_checkpoint(
     Raises:
         BadInput: if the file is refused, or is not a network of the public code.
     """
-    prepare(0, threads)
+    seed_and_pick_device(0, threads)
     found = read_checkpoint(ref)
     if any(name.startswith("rnn.") for name in found.state):
         network, widths, config = skimmer_of(ref, found.state, modality)
         config = config.model_copy(update={"steps": found.steps or config.steps})
         names = _names(class_names, network.classifier.out_features)
-        save_skimmer(out, FittedSkimmer(network, "skimmer", names, config.steps), widths, config)
+        save_skimmer(out, TrainedSkimmer(network, "skimmer", names, config.steps), widths, config)
     else:
         head = head_of(ref, found.state)
         head.class_names = _names(class_names, head.classifier.out_features)
@@ -138,7 +138,7 @@ def import_features(
             anything is written; or the file with a number that is not finite, while the store is
             written: then it is not marked as whole.
     """
-    prepare(0, threads)
+    seed_and_pick_device(0, threads)
     lines = read_list(listing)
     known, classifier = _classifier_of(checkpoint) if checkpoint else (None, None)
     stored = _stored_classes(out, split)
@@ -299,7 +299,7 @@ def score(
     """Write the skimmer's scores (logits) of every video of a store.
 
     Args:
-        checkpoint: a skimmer that import_checkpoint or fit_skimmer wrote.
+        checkpoint: a skimmer that import_checkpoint or train_skimmer wrote.
         features: root of the features in Zarr.
         scores: written: a row a video, in the order of the store: video, then a column a class,
             every digit of float32.
@@ -328,7 +328,9 @@ def score(
         if value < 1:
             raise BadInput(f"--{name} is {value}, expected at least 1")
     fitted, bank = load_skimmer(checkpoint), read_features(features)
-    device = prepare(seed, threads)  # after a network is built, which draws numbers too
+    device = seed_and_pick_device(
+        seed, threads
+    )  # after a network is built, which draws numbers too
     check_student(checkpoint, fitted, features, bank.student_digest)
     network = fitted.network
     if not isinstance(network, Skimmer) or fitted.model != "skimmer":

@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from l2l.config import Report
+from l2l.config import ReportConfig
 from l2l.evaluation.artifact import (
     ABLATION_COLUMNS,
     AUDIO_COLUMNS,
@@ -50,7 +50,7 @@ def write_report(
     source_videos: Path,
     media: list[Path],
     report: Path,
-    config: Report,
+    config: ReportConfig,
     settings: str,
 ) -> None:
     """Write the page. `settings` is the whole configuration as JSON, shown at its end."""

@@ -11,11 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from l2l.config import PLAIN, FeatureName, Variant
-from l2l.config import Skimmer as SkimmerConfig
+from l2l.config import PLAIN, FeatureName, SkimmerConfig, Variant
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
-from l2l.fitting import load_network, save_network
 from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
 from l2l.skimmer.network import (
     AS_THE_PAPER,
@@ -24,10 +22,11 @@ from l2l.skimmer.network import (
     WEIGHED_ANSWERS,
     Manner,
     Skimmer,
-    Skimming,
+    SkimmerOutput,
 )
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
+from l2l.training import load_network, save_network
 
 KIND = "skimmer"
 Model = Literal["skimmer", "lstm", "non_recurrent"]
@@ -36,7 +35,7 @@ Network = Skimmer | LstmBaseline
 
 
 @dataclass(frozen=True)
-class FittedSkimmer:
+class TrainedSkimmer:
     """A network that reads the features of all moments of a video, and what it was fitted for."""
 
     network: Network
@@ -56,7 +55,7 @@ class FittedSkimmer:
 
     def skim(
         self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False
-    ) -> Skimming:
+    ) -> SkimmerOutput:
         """All that a skimmer says of a batch.
 
         Args:
@@ -138,17 +137,17 @@ def build(
 ) -> Network:
     """A network of this name at the config's sizes, newly initialised."""
     if model == "lstm":
-        return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.hidden)
+        return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.lstm_width)
     if model == "non_recurrent":
         return non_recurrent(
-            widths, classes, fusion_hidden, descriptor_width, config.key, config.query_hidden
+            widths, classes, fusion_hidden, descriptor_width, config.key_width, config.query_width
         )
-    sizes = (config.hidden, config.key, config.query_hidden)
+    sizes = (config.lstm_width, config.key_width, config.query_width)
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing)
 
 
 def save_skimmer(
-    path: Path, fitted: FittedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig
+    path: Path, fitted: TrainedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig
 ) -> None:
     """Write a fitted skimmer, aside, then rename."""
     fusion = fitted.network.fusion
@@ -173,7 +172,7 @@ def save_skimmer(
     save_network(path, KIND, fitted.network, settings)
 
 
-def load_skimmer(path: Path) -> FittedSkimmer:
+def load_skimmer(path: Path) -> TrainedSkimmer:
     """Read what `save_skimmer` wrote; the network is in evaluation mode on the CPU.
 
     Raises:
@@ -189,7 +188,7 @@ def load_skimmer(path: Path) -> FittedSkimmer:
     )
     network.load_state_dict(state)
     variant = Variant.model_validate(settings.get("variant", {}))
-    return FittedSkimmer(
+    return TrainedSkimmer(
         network.eval(),
         settings["model"],
         names,
@@ -199,7 +198,7 @@ def load_skimmer(path: Path) -> FittedSkimmer:
     )
 
 
-def check_student(skimmer: Path, fitted: FittedSkimmer, other: Path, digest: str) -> None:
+def check_student(skimmer: Path, fitted: TrainedSkimmer, other: Path, digest: str) -> None:
     """Refuse a skimmer beside another student, or what another has made, than it was fitted for.
 
     Args:

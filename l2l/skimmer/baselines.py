@@ -30,13 +30,13 @@ class LstmBaseline(nn.Module):
         classes: int,
         fusion_hidden: int = 1024,
         descriptor_width: int = 512,
-        hidden: int = 1024,
+        lstm_width: int = 1024,
     ) -> None:
         super().__init__()
         self.modalities = tuple(widths)
         self.fusion = Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
-        self.rnn = nn.LSTM(descriptor_width, hidden, batch_first=True)
-        self.classifier = nn.Linear(hidden, classes)
+        self.rnn = nn.LSTM(descriptor_width, lstm_width, batch_first=True)
+        self.classifier = nn.Linear(lstm_width, classes)
 
     def forward(
         self,
@@ -58,8 +58,8 @@ def non_recurrent(
     classes: int,
     fusion_hidden: int = 1024,
     descriptor_width: int = 512,
-    key: int = 512,
-    query_hidden: int = 1024,
+    key_width: int = 512,
+    query_width: int = 1024,
 ) -> Skimmer:
     """Non-recurrent: the skimmer's attention, asked once, without an LSTM: to be called with
     `NON_RECURRENT_STEPS`.
@@ -69,4 +69,4 @@ def non_recurrent(
         of the mean of Psi(mean features) and Psi(attended features), as the skimmer's is of its
         steps'.
     """
-    return Skimmer(widths, classes, fusion_hidden, descriptor_width, 0, key, query_hidden)
+    return Skimmer(widths, classes, fusion_hidden, descriptor_width, 0, key_width, query_width)

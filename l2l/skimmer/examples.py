@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from l2l.config import FeatureName
 from l2l.errors import BadInput
 from l2l.features.artifact import Features
-from l2l.loading import Drawn
+from l2l.loading import RandomizedDataset
 from l2l.manifest.artifact import Video
 from l2l.skimmer.artifact import all_described
 from l2l.skimmer.padding import pad_videos
@@ -116,7 +116,7 @@ class Examples(Dataset):
         return Example(self.cache.features(video), label)
 
 
-class ReadAtFactors(Drawn):
+class RandomSparseReading(RandomizedDataset):
     """Examples as the skimmer will meet them: for each, each epoch, a factor is drawn by which it
     is read sparsely.
 

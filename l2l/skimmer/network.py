@@ -19,7 +19,7 @@ from l2l.config import FeatureName
 from l2l.student.network import Fusion
 
 
-class Skimming(NamedTuple):
+class SkimmerOutput(NamedTuple):
     """What came of skimming a batch of videos.
 
     A look is what one step chooses for the next, so T steps have T - 1 looks; T where the last
@@ -31,7 +31,7 @@ class Skimming(NamedTuple):
     weights: Float[
         Tensor, "videos looks modalities moments"
     ]  # by the modality that asked; no gradient
-    modality_scores: Float[Tensor, "videos looks modalities"]  # s of eq. 8; no gradient
+    modality_weights: Float[Tensor, "videos looks modalities"]  # s of eq. 8; no gradient
     fused: Float[Tensor, "videos steps descriptor"]  # whose mean over the steps is classified
 
 
@@ -45,13 +45,13 @@ def mean_over_present(
     return values.masked_fill(~present[..., None], 0).sum(1) / present.sum(1)[:, None]
 
 
-def query_mlp(width: int, query_hidden: int, key: int) -> nn.Sequential:
+def query_mlp(width: int, query_width: int, key_width: int) -> nn.Sequential:
     """From a state to a query: two linear layers, batch norm and ReLU between them, none after."""
     return nn.Sequential(
-        nn.Linear(width, query_hidden),
-        nn.BatchNorm1d(query_hidden),
+        nn.Linear(width, query_width),
+        nn.BatchNorm1d(query_width),
         nn.ReLU(),
-        nn.Linear(query_hidden, key),
+        nn.Linear(query_width, key_width),
     )
 
 
@@ -61,10 +61,10 @@ class Keys(nn.Module):
     In training the batch statistics are of present moments only.
     """
 
-    def __init__(self, width: int, key: int) -> None:
+    def __init__(self, width: int, key_width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(width, key)
-        self.norm = nn.BatchNorm1d(key)
+        self.linear = nn.Linear(width, key_width)
+        self.norm = nn.BatchNorm1d(key_width)
 
     def forward(
         self, bank: Float[Tensor, "videos moments channel"], present: Bool[Tensor, "videos moments"]
@@ -87,7 +87,7 @@ def attention(
     return scores.masked_fill(~free, -math.inf).softmax(1)
 
 
-def modality_scores(
+def modality_weights(
     layer: nn.Linear | None, state: Float[Tensor, "videos hidden"]
 ) -> Float[Tensor, "videos modalities"]:
     """s_I and s_A of eq. 8: whose choice counts how much.
@@ -99,18 +99,18 @@ def modality_scores(
 
 def joint_weights(
     weights: Float[Tensor, "*look modalities moments"],
-    modality_scores: Float[Tensor, "*look modalities"],
+    modality_weights: Float[Tensor, "*look modalities"],
 ) -> Float[Tensor, "*look moments"]:
     """How much each moment counts over all queries: each modality's weights times its score (eq.
 
     8), summed.
     """
-    return torch.einsum("...q,...qm->...m", modality_scores, weights)
+    return torch.einsum("...q,...qm->...m", modality_weights, weights)
 
 
 def attend(
     weights: Float[Tensor, "videos modalities moments"],
-    modality_scores: Float[Tensor, "videos modalities"],
+    modality_weights: Float[Tensor, "videos modalities"],
     bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
 ) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
     """The features looked at (eq. 8), by modality.
@@ -119,7 +119,7 @@ def attend(
     choice counts how much; the sum over queries is taken first, on the weights, which is the same
     number for half of the products.
     """
-    joint = joint_weights(weights, modality_scores)
+    joint = joint_weights(weights, modality_weights)
     return {
         modality: torch.einsum("vm,vmc->vc", joint, values) for modality, values in bank.items()
     }
@@ -142,7 +142,7 @@ def without(
 
 def pick(
     weights: Float[Tensor, "videos modalities moments"],
-    modality_scores: Float[Tensor, "videos modalities"],
+    modality_weights: Float[Tensor, "videos modalities"],
     bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
 ) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
     """Hard selection, in place of `attend` (supplement, G.3).
@@ -157,7 +157,7 @@ def pick(
 
 def pick_together(
     weights: Float[Tensor, "videos modalities moments"],
-    modality_scores: Float[Tensor, "videos modalities"],
+    modality_weights: Float[Tensor, "videos modalities"],
     bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
 ) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
     """Every feature at the one moment that counts most over all queries.
@@ -166,7 +166,7 @@ def pick_together(
     """
     rows, chosen = (
         torch.arange(len(weights), device=weights.device),
-        joint_weights(weights, modality_scores).argmax(1),
+        joint_weights(weights, modality_weights).argmax(1),
     )
     return {modality: values[rows, chosen] for modality, values in bank.items()}
 
@@ -214,7 +214,7 @@ class Skimmer(nn.Module):
             features.
         hidden: width of the LSTM's state; 0: no LSTM, a step's state is what it sees.
         key: width of queries and keys.
-        query_hidden: width between the two layers of a query MLP.
+        query_width: width between the two layers of a query MLP.
         indexing: channels of the features by which moments are found, where those are others: keys
             are made of them, and the LSTM reads them side by side, without Psi. What is classified
             then has no part in where to look.
@@ -226,9 +226,9 @@ class Skimmer(nn.Module):
         classes: int,
         fusion_hidden: int = 1024,
         descriptor_width: int = 512,
-        hidden: int = 1024,
-        key: int = 512,
-        query_hidden: int = 1024,
+        lstm_width: int = 1024,
+        key_width: int = 512,
+        query_width: int = 1024,
         indexing: Mapping[FeatureName, int] | None = None,
     ) -> None:
         super().__init__()
@@ -242,16 +242,16 @@ class Skimmer(nn.Module):
         asking = self.indexing or self.widths
         self.modalities = tuple(asking)  # that ask, each with its own query
         read = sum(self.indexing.values()) if self.indexing else descriptor_width
-        state = hidden or read
+        state = lstm_width or read
         self.fusion = (
             Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
             if fusion_hidden
             else nn.Identity()
         )
         self.classifier = nn.Linear(descriptor_width, classes)
-        self.rnn = nn.LSTMCell(read, hidden) if hidden else None
-        self.queries = nn.ModuleDict({m: query_mlp(state, query_hidden, key) for m in asking})
-        self.keys = nn.ModuleDict({m: Keys(width, key) for m, width in asking.items()})
+        self.rnn = nn.LSTMCell(read, lstm_width) if lstm_width else None
+        self.queries = nn.ModuleDict({m: query_mlp(state, query_width, key_width) for m in asking})
+        self.keys = nn.ModuleDict({m: Keys(width, key_width) for m, width in asking.items()})
         self.modality_attention = nn.Linear(state, len(asking)) if len(asking) > 1 else None
 
     def forward(
@@ -260,7 +260,7 @@ class Skimmer(nn.Module):
         present: Bool[Tensor, "videos moments"],
         steps: int,
         manner: Manner = AS_THE_PAPER,
-    ) -> Skimming:
+    ) -> SkimmerOutput:
         """Skim a batch of videos in `steps` steps (T of the paper, at least 1; the number fitted
         with or fewer, to stop early).
 
@@ -285,7 +285,7 @@ class Skimmer(nn.Module):
         steps: int,
         manner: Manner = AS_THE_PAPER,
         index: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]] | None = None,
-    ) -> Skimming:
+    ) -> SkimmerOutput:
         """The steps alone: what is read, by what it is found, what the first step sees and where it
         may look are given.
 
@@ -317,7 +317,7 @@ class Skimmer(nn.Module):
             weights = torch.stack(
                 [manner.weigh(self.queries[m](h), keys[m], left[m]) for m in self.modalities], 1
             )
-            scores = modality_scores(self.modality_attention, h)
+            scores = modality_weights(self.modality_attention, h)
             chosen = weights.argmax(2)
             left = {
                 m: manner.strike(left[m], chosen[:, i], present)
@@ -336,7 +336,7 @@ class Skimmer(nn.Module):
         fused = torch.stack(classified, 1)
         logits = self.classifier(fused.mean(1))
         looks = (len(present), 0, len(self.modalities))
-        return Skimming(
+        return SkimmerOutput(
             logits,
             torch.stack(selected, 1) if selected else present.new_zeros(looks, dtype=torch.long),
             torch.stack(all_weights, 1) if selected else logits.new_zeros(*looks, present.shape[1]),
@@ -344,7 +344,7 @@ class Skimmer(nn.Module):
             fused,
         )
 
-    def stops(self, skimming: Skimming) -> Float[Tensor, "videos steps classes"]:
+    def stops(self, skimming: SkimmerOutput) -> Float[Tensor, "videos steps classes"]:
         """The scores of stopping after each step.
 
         A step changes nothing of what those before it saw.

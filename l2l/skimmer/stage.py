@@ -13,29 +13,29 @@ from l2l.checkpoints import resumable
 from l2l.config import FeatureName, as_json
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
-from l2l.fitting import fit, prepare
+from l2l.jobs.processes import own_threads, team
 from l2l.manifest.artifact import read_videos, usable_ids
-from l2l.processes import own_threads, team
 from l2l.shards import check_videos, read_shards
-from l2l.skimmer.artifact import FittedSkimmer, Model, build, save_skimmer
-from l2l.skimmer.examples import Examples, FeatureCache, ReadAtFactors, collate
+from l2l.skimmer.artifact import Model, TrainedSkimmer, build, save_skimmer
+from l2l.skimmer.examples import Examples, FeatureCache, RandomSparseReading, collate
 from l2l.student.artifact import digest_of, load_start
 from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
+from l2l.training import seed_and_pick_device, train
 
 VALIDATION_VIDEOS = 64  # scored at a time; changes no score
 
 
-def fit_skimmer(
+def train_skimmer(
     student: Path,
     videos: Path,
     features: Path,
     skimmer: Path,
-    config: sections.Skimmer,
+    config: sections.SkimmerConfig,
     model: Model,
     seed: int,
     threads: int = 1,
-    frozen_modality_scores: bool = False,
+    frozen_modality_weights: bool = False,
     variant: sections.Variant = sections.PLAIN,
     descriptors: list[Path] | None = None,
 ) -> None:
@@ -52,51 +52,52 @@ def fit_skimmer(
         model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
         seed: of the initial numbers and the order of the videos.
         threads: of the job: one fits, the others read features.
-        frozen_modality_scores: leave the layer that scores the modalities as it is drawn, as the
+        frozen_modality_weights: leave the layer that scores the modalities as it is drawn, as the
             public code's command does, which has it in no parameter group.
         variant: what a skimmer reads, where that is not the student's modalities.
         descriptors: what the teacher says of the target's moments, all shards; where a variant
             reads it.
     """
-    device, workers = prepare(seed), own_threads(threads) - 1
+    device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
     origin = load_start(student)
     bank = read_features(features)
     bank.check_student(student, digest_of(origin))
     rows = [video for video in read_videos(videos) if video.usable]
-    ids = usable_ids(rows), usable_ids(rows, "fit")
+    ids = usable_ids(rows), usable_ids(rows, "train_val")
     check_videos(features, bank.videos, ids[0])
     if model != "skimmer" and variant != sections.PLAIN:
         raise BadInput(f"--variant: found for {model}, expected for a skimmer alone")
     recognition = classified_by(variant, origin)
     names = tuple(dict.fromkeys((*recognition, *variant.indexing)))
     stores = [features / "zarr.json", *sorted(features.glob("*/zarr.json")), *(descriptors or [])]
-    settings = [as_json(config), as_json(variant), model, seed, frozen_modality_scores]
+    settings = [as_json(config), as_json(variant), model, seed, frozen_modality_weights]
     with (
         read_shards(descriptors or [], read_descriptors, *ids) as described,
         resumable(skimmer, [student, videos, *stores], settings) as checkpoints,
     ):
         cache = FeatureCache(bank, names, config.cache_bytes, described)
-        train, val = (
+        train_videos, val = (
             Examples(cache, [v for v in rows if v.split == split]) for split in ("train", "val")
         )
-        if len(train) < 2:
+        if len(train_videos) < 2:
             raise BadInput(
-                f"{videos}: {len(train)} usable training videos, expected at least 2 to fit the "
+                f"{videos}: {len(train_videos)} usable training videos, expected at least 2 to "
+                "fit the "
                 "skimmer on (batch norm)"
             )
         widths, indexing = (
-            {m: train[0].features[m].shape[1] for m in read}
+            {m: train_videos[0].features[m].shape[1] for m in read}
             for read in (recognition, variant.indexing)
         )
         psi = (0, sum(widths.values()))
         if recognition == origin.modalities:
             psi = (origin.fusion.fc1.out_features, origin.fusion.fc2.out_features)
         network = build(model, widths, len(bank.classes), *psi, config, indexing)
-        fitted = FittedSkimmer(
+        fitted = TrainedSkimmer(
             network.to(device), model, bank.classes, config.steps, variant, bank.student_digest
         )
         groups = start_from_student(
-            fitted, origin, config, ("modality_attention",) if frozen_modality_scores else ()
+            fitted, origin, config, ("modality_attention",) if frozen_modality_weights else ()
         )
 
         def loss(batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor]) -> Tensor:
@@ -105,19 +106,19 @@ def fit_skimmer(
             return F.cross_entropy(scores.float(), labels.to(device))
 
         whole = set(recognition) - set(variant.indexing) if variant.selected else set()
-        read = ReadAtFactors(train, config.read_factors, whole)
-        fit(
+        read = RandomSparseReading(train_videos, config.read_factors, whole)
+        train(
             network,
             groups,
             read,
             loss,
-            config.fit,
+            config.training,
             lambda: validate(fitted, val, device),
             collate,
             workers,
             checkpoints,
         )
-        if team().leads:
+        if team().is_main:
             save_skimmer(skimmer, fitted, widths, config)
 
 
@@ -131,9 +132,9 @@ def classified_by(variant: sections.Variant, student: Student | Head) -> tuple[F
 
 
 def start_from_student(
-    fitted: FittedSkimmer,
+    fitted: TrainedSkimmer,
     student: Student | Head,
-    config: sections.Skimmer,
+    config: sections.SkimmerConfig,
     frozen: Sequence[str] = (),
 ) -> list[Mapping[str, Any]]:
     """Copy the student's Psi and classifier into the network where it reads the same; return the
@@ -145,8 +146,8 @@ def start_from_student(
     """
     network, recognition = fitted.network, classified_by(fitted.variant, student)
     rates = {
-        "fusion": config.fusion_rate,
-        "classifier": config.classifier_rate,
+        "fusion": config.fusion_lr_scale,
+        "classifier": config.classifier_lr_scale,
         **dict.fromkeys(frozen, 0.0),
     }
     if recognition == student.modalities:
@@ -165,7 +166,7 @@ def start_from_student(
     return groups
 
 
-def validate(fitted: FittedSkimmer, val: Examples, device: torch.device) -> dict[str, float]:
+def validate(fitted: TrainedSkimmer, val: Examples, device: torch.device) -> dict[str, float]:
     """Share of the videos that the network gets right; nothing to say without videos."""
     if not len(val):
         return {}

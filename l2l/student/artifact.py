@@ -8,11 +8,10 @@ from typing import Any
 
 from torchvision.models import ResNet18_Weights
 
-from l2l.config import Media, Mels
-from l2l.config import Student as StudentConfig
+from l2l.config import MediaConfig, MelsConfig, StudentConfig
 from l2l.errors import BadInput
-from l2l.fitting import load_network, save_network
 from l2l.student.network import Head, Modality, Student
+from l2l.training import load_network, save_network
 from l2l.weights import fill, published_state
 
 
@@ -38,18 +37,18 @@ def build_student(
     )
 
 
-def start_image_stream(student: Student, image_start: str) -> None:
+def load_image_weights(student: Student, image_weights: str) -> None:
     """Give the image trunk ResNet-18's numbers: torchvision's, by their name or from a file; `none`
     leaves it as it was drawn.
 
     Raises:
         BadInput: if they cannot be had, or the trunk is not ResNet-18's.
     """
-    if image_start == "none" or "image" not in student.modalities:
+    if image_weights == "none" or "image" not in student.modalities:
         return
-    state = published_state("student.image_start", image_start, ResNet18_Weights, "resnet18")
+    state = published_state("student.image_weights", image_weights, ResNet18_Weights, "resnet18")
     trunk = {name: value for name, value in state.items() if not name.startswith("fc.")}
-    fill(student.image.trunk, trunk, image_start, "resnet18")
+    fill(student.image.trunk, trunk, image_weights, "resnet18")
 
 
 def save_student(
@@ -58,8 +57,8 @@ def save_student(
     config: StudentConfig,
     class_names: Sequence[str],
     distilled: bool,
-    media: Media,
-    mels: Mels,
+    media: MediaConfig,
+    mels: MelsConfig,
 ) -> None:
     """Keep a student with the names of its classes and what it looks at and listens to."""
     settings = {
@@ -83,7 +82,7 @@ def load_student(path: Path) -> Student:
     """
     settings, state = load_network(path, "student")
     config = StudentConfig.model_validate(settings["config"])
-    names, mels = settings["class_names"], Mels.model_validate(settings["mels"])
+    names, mels = settings["class_names"], MelsConfig.model_validate(settings["mels"])
     student = build_student(
         config, settings["modalities"], len(names), settings["descriptor_width"], mels.bands
     )
@@ -141,13 +140,13 @@ def digest_of(student: Student | Head) -> str:
     return digest.hexdigest()
 
 
-def media_of(settings: dict[str, Any]) -> Media:
+def media_of(settings: dict[str, Any]) -> MediaConfig:
     """How the pictures and sound that a student with these settings was fitted on were taken from
     their files.
     """
-    return Media.model_validate(settings["media"])
+    return MediaConfig.model_validate(settings["media"])
 
 
-def mels_of(settings: dict[str, Any]) -> Mels:
+def mels_of(settings: dict[str, Any]) -> MelsConfig:
     """The spectrogram that a student with these settings listens to."""
-    return Mels.model_validate(settings["mels"])
+    return MelsConfig.model_validate(settings["mels"])

@@ -10,14 +10,14 @@ def distillation_loss(
     scores: Float[Tensor, "moments classes"],
     teacher_descriptor: Float[Tensor, "moments descriptor"],
     teacher_scores: Float[Tensor, "moments classes"],
-    soft_weight: float,
+    soft_loss_weight: float,
 ) -> Float[Tensor, ""]:
-    """L1 to the teacher's descriptor, plus `soft_weight` (lambda) times the cross-entropy to the
-    teacher's probabilities.
+    """L1 to the teacher's descriptor, plus `soft_loss_weight` (lambda) times the cross-entropy to
+    the teacher's probabilities.
 
     Both are sums over a moment's numbers, as the paper writes them, and means over the moments of
     the batch. Scores are logits; there is no temperature.
     """
     distance = (descriptor - teacher_descriptor).abs().sum(1).mean()
     soft = torch.nn.functional.cross_entropy(scores, teacher_scores.softmax(1))
-    return distance + soft_weight * soft
+    return distance + soft_loss_weight * soft

@@ -11,21 +11,20 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
 from l2l.checkpoints import resumable
-from l2l.config import Student as StudentConfig
-from l2l.config import as_json
+from l2l.config import StudentConfig, as_json
 from l2l.errors import BadInput
-from l2l.fitting import fit, laid_out, prepare
-from l2l.loading import HalfMirrored, loader
+from l2l.jobs.processes import own_threads, team
+from l2l.loading import RandomHorizontalFlip, loader
 from l2l.manifest.artifact import class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
-from l2l.processes import own_threads, team
 from l2l.shards import read_shards
-from l2l.student.artifact import build_student, load_student, save_student, start_image_stream
+from l2l.student.artifact import build_student, load_image_weights, load_student, save_student
 from l2l.student.loss import distillation_loss
 from l2l.student.network import Modality, Student, frame_input, mel_input
 from l2l.teacher.artifact import read_descriptors
+from l2l.training import seed_and_pick_device, to_channels_last, train
 
 
 class Moments(Dataset):
@@ -108,10 +107,10 @@ def distil_student(
     The source's labels are not read; how often the student's best class is the teacher's on val is
     logged.
     """
-    device, workers = prepare(seed), own_threads(threads) - 1
+    device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
     listed = read_videos(videos)
     split = {video.video: video.split for video in listed}
-    ids = usable_ids(listed), usable_ids(listed, "fit")
+    ids = usable_ids(listed), usable_ids(listed, "train_val")
     settings = ["distil", modalities, as_json(config), seed]
     with (
         read_shards(media, read_media, *ids) as m,
@@ -138,13 +137,17 @@ def distil_student(
         network = build_student(
             config, modalities, len(names), answers["train"][0][0].size, mel_config.bands
         )
-        start_image_stream(network, config.image_start)
-        network = laid_out(network, device)
+        load_image_weights(network, config.image_weights)
+        network = to_channels_last(network, device)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
             descriptor, scores = _look(network, batch, mel_config.floor, device)
             return distillation_loss(
-                descriptor, scores, batch[3].to(device), batch[4].to(device), config.soft_weight
+                descriptor,
+                scores,
+                batch[3].to(device),
+                batch[4].to(device),
+                config.soft_loss_weight,
             )
 
         held_out = Moments(places["val"], answers["val"], m, s)
@@ -160,17 +163,17 @@ def distil_student(
             device,
         )
         fitted = Moments(places["train"], answers["train"], m, s)
-        fit(
+        train(
             network,
             [{"params": network.parameters()}],
-            HalfMirrored(fitted) if config.distil.flip else fitted,
+            RandomHorizontalFlip(fitted) if config.distil.flip else fitted,
             loss,
             config.distil,
             lambda: {"val_agreement": top1()},
             workers=workers,
             checkpoints=checkpoints,
         )
-        if team().leads:
+        if team().is_main:
             save_student(
                 student, network, config, names, True, next(iter(m.values())).config, mel_config
             )
@@ -194,9 +197,9 @@ def finetune_student(
         image trunk: at full size 512 numbers, as R(2+1)D's are. Beside teachers of 768 or 1024 it
         stays at 512: Psi's last layer and the classifier are smaller.
     """
-    device, workers = prepare(seed), own_threads(threads) - 1
+    device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
     listed = read_videos(videos)
-    classes, ids = class_names(listed), (usable_ids(listed), usable_ids(listed, "fit"))
+    classes, ids = class_names(listed), (usable_ids(listed), usable_ids(listed, "train_val"))
     inputs = [videos, *media, *mels, *([distilled] if distilled else [])]
     settings = ["finetune", modalities, distilled is not None, as_json(config), seed]
     with (
@@ -206,7 +209,7 @@ def finetune_student(
     ):
         mel_config = next(iter(s.values())).config
         network = _start(distilled, config, modalities, len(classes), mel_config.bands)
-        network = laid_out(network, device)
+        network = to_channels_last(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
         fitted, held_out = (
             _labelled(labelled_moments(listed, counts, classes, split), m, s)
@@ -230,17 +233,17 @@ def finetune_student(
             mel_config.floor,
             device,
         )
-        fit(
+        train(
             network,
             [{"params": network.parameters()}],
-            HalfMirrored(fitted) if config.finetune.flip else fitted,
+            RandomHorizontalFlip(fitted) if config.finetune.flip else fitted,
             loss,
             config.finetune,
             lambda: {"val_top1": top1()},
             workers=workers,
             checkpoints=checkpoints,
         )
-        if team().leads:
+        if team().is_main:
             save_student(
                 student,
                 network,
@@ -273,7 +276,7 @@ def _start(
     """
     if distilled is None:
         student = build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
-        start_image_stream(student, config.image_start)
+        load_image_weights(student, config.image_weights)
         return student
     network = load_student(distilled)
     if list(network.modalities) != list(modalities):

@@ -13,10 +13,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from l2l.config import Teacher, as_json
-from l2l.fitting import load_network, save_network
+from l2l.config import TeacherConfig, as_json
 from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
+from l2l.training import load_network, save_network
 
 KIND, LAYOUT = "descriptors", 1
 
@@ -27,7 +27,7 @@ def save_teacher(
     class_names: Sequence[str],
     frame_pixels: int,
     clip_frames: int,
-    config: Teacher | None = None,
+    config: TeacherConfig | None = None,
 ) -> None:
     """Keep a teacher with the names of its classes, the clips it is made for and the section it was
     made with.
@@ -63,7 +63,7 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Described:
+class ClipDescriptors:
     """What the teacher says of some moments of a video."""
 
     moments: np.ndarray  # (clips,) int32: which
@@ -73,10 +73,10 @@ class Described:
 
 def write_descriptors(
     path: Path,
-    rows: Mapping[str, Described],
+    rows: Mapping[str, ClipDescriptors],
     teacher: AnyTeacher,
     class_names: Sequence[str],
-    config: Teacher | None = None,
+    config: TeacherConfig | None = None,
 ) -> None:
     """Write a shard's descriptors, all videos one after another, with the section they were made
     with.
@@ -89,7 +89,7 @@ def write_descriptors(
         LAYOUT,
         {"network": teacher.network, "class_names": list(class_names), **made_with},
     ) as file:
-        empty = Described(
+        empty = ClipDescriptors(
             np.zeros(0, np.int32),
             np.zeros((0, teacher.descriptor_width), np.float16),
             np.zeros((0, len(class_names)), np.float16),
@@ -135,10 +135,10 @@ class DescriptorReader:
         rows = self._rows[video]
         return rows.stop - rows.start
 
-    def described(self, video: str) -> Described:
+    def described(self, video: str) -> ClipDescriptors:
         """What the teacher says of a video's described moments."""
         rows = self._rows[video]
-        return Described(*(array[rows] for array in self._arrays))
+        return ClipDescriptors(*(array[rows] for array in self._arrays))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
-from l2l.config import Media, TeacherNetwork
+from l2l.config import MediaConfig, TeacherNetwork
 from l2l.errors import BadInput
 
 LAST = {
@@ -174,7 +174,7 @@ def build_teacher(
     )
 
 
-def check_size(network: TeacherNetwork, media: Media) -> None:
+def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
     """Refuse clips of a size that a network cannot take, whatever its numbers; found out without
     computing any.
 

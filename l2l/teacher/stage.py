@@ -11,18 +11,22 @@ from torch.utils.data import Dataset
 from torchvision.models import get_model_weights
 
 from l2l.checkpoints import resumable
-from l2l.config import Media, Teacher, TeacherNetwork, as_json
+from l2l.config import MediaConfig, TeacherConfig, TeacherNetwork, as_json
 from l2l.errors import BadInput
-from l2l.fitting import fit, laid_out, prepare
-from l2l.loading import HalfMirrored, loader
+from l2l.jobs.processes import own_threads, team
+from l2l.loading import RandomHorizontalFlip, loader
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.moments import FRAME_RATE, moments_inside
-from l2l.processes import own_threads, team
 from l2l.shards import check_videos, read_shards
-from l2l.teacher.artifact import Described, load_teacher_network, save_teacher, write_descriptors
+from l2l.teacher.artifact import (
+    ClipDescriptors,
+    load_teacher_network,
+    save_teacher,
+    write_descriptors,
+)
 from l2l.teacher.network import (
     AnyTeacher,
     as_input,
@@ -32,6 +36,7 @@ from l2l.teacher.network import (
     our_names,
     preset,
 )
+from l2l.training import seed_and_pick_device, to_channels_last, train
 from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
@@ -66,20 +71,29 @@ def _top1(
     return right / max(1, len(clips))
 
 
-def fit_teacher(
-    videos: Path, media: list[Path], teacher: Path, config: Teacher, seed: int, threads: int = 1
+def train_teacher(
+    videos: Path,
+    media: list[Path],
+    teacher: Path,
+    config: TeacherConfig,
+    seed: int,
+    threads: int = 1,
 ) -> None:
     """Train a teacher on the clips and labels of a distillation source that stores its clips.
 
     Val accuracy is logged.
     """
-    if config.fit is None:
-        raise BadInput("teacher.fit: missing; a teacher with weights: train needs its schedule")
-    device, workers = prepare(seed), own_threads(threads) - 1
+    if config.training is None:
+        raise BadInput(
+            "teacher.training: missing; a teacher with weights: train needs its schedule"
+        )
+    device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
     listed = read_videos(videos)
     classes = class_names(listed)
     with (
-        read_shards(media, read_media, usable_ids(listed), usable_ids(listed, "fit")) as shards,
+        read_shards(
+            media, read_media, usable_ids(listed), usable_ids(listed, "train_val")
+        ) as shards,
         resumable(teacher, [videos, *media], [as_json(config), seed]) as checkpoints,
     ):
         counts = {video: shard.moments(video) for video, shard in shards.items()}
@@ -92,7 +106,7 @@ def fit_teacher(
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
         settings = next(iter(shards.values())).config
         check_size(config.network, settings)
-        network = laid_out(
+        network = to_channels_last(
             build_teacher(config.network, len(classes), config.widths, config.blocks), device
         )
         fitted = _Clips(examples, shards)
@@ -102,23 +116,23 @@ def fit_teacher(
             return torch.nn.functional.cross_entropy(scores.float(), batch[1].to(device))
 
         validate = functools.partial(_top1, network, held_out, config.batch_clips, workers, device)
-        fit(
+        train(
             network,
             [{"params": network.parameters()}],
-            HalfMirrored(fitted) if config.fit.flip else fitted,
+            RandomHorizontalFlip(fitted) if config.training.flip else fitted,
             loss,
-            config.fit,
+            config.training,
             lambda: {"val_top1": validate()},
             workers=workers,
             checkpoints=checkpoints,
         )
-        if team().leads:
+        if team().is_main:
             save_teacher(
                 teacher, network, classes, settings.frame_pixels, settings.clip_frames, config
             )
 
 
-def _check_media(network: TeacherNetwork, media: Media) -> None:
+def _check_media(network: TeacherNetwork, media: MediaConfig) -> None:
     """Refuse media that are not what a network's weights were made with."""
     prepared, most = preset(network), MOST_FRAMES.get(network, CLIP_FRAMES)
     resize = (
@@ -146,7 +160,7 @@ def _check_media(network: TeacherNetwork, media: Media) -> None:
         )
 
 
-def load_teacher(teacher: Path, config: Teacher, media_config: Media) -> None:
+def load_teacher(teacher: Path, config: TeacherConfig, media_config: MediaConfig) -> None:
     """Take a teacher from torchvision's weights or a local file.
 
     The weights' own preprocessing must be what the media hold.
@@ -195,22 +209,22 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
     yield from (decoded.clip(moment) for moment in moments)
 
 
-def describe_clips(
+def extract_descriptors(
     manifest: Path,
     media: Path,
     teacher: Path,
     descriptors: Path,
     part: Literal["all", "segments"],
-    config: Teacher,
+    config: TeacherConfig,
     threads: int = 1,
 ) -> None:
     """Write the teacher's descriptor and class scores of a shard's clips.
 
     Of `all` moments, or only those inside `segments`.
     """
-    device = prepare(0, threads)
+    device = seed_and_pick_device(0, threads)
     network, settings = load_teacher_network(teacher)
-    network = laid_out(network, device)
+    network = to_channels_last(network, device)
     rows = {}
     with read_media(media) as shard, torch.inference_mode():
         if (settings["frame_pixels"], settings["clip_frames"]) != (
@@ -240,5 +254,5 @@ def describe_clips(
             z, scores = (
                 torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True)
             )
-            rows[video.video] = Described(np.asarray(moments, np.int32), z, scores)
+            rows[video.video] = ClipDescriptors(np.asarray(moments, np.int32), z, scores)
     write_descriptors(descriptors, rows, network, settings["class_names"], config)

@@ -32,12 +32,12 @@ QUICK = (
 And a test cannot wait as long between two looks as people can.
 """
 GPU_RULES = (
-    "fit_teacher",
-    "describe_clips",
+    "train_teacher",
+    "extract_descriptors",
     "distil_student",
     "finetune_student",
     "extract_features",
-    "fit_skimmer",
+    "train_skimmer",
     "evaluate_clips",
     "evaluate_audio",
 )
@@ -118,7 +118,7 @@ def hungry(cluster, tmp_path_factory):
         "slurm_partition=gpu",
         "--snakefile",
     )
-    return start(folder, *targets, "tests/slurm/hungry.smk"), folder
+    return start(folder, *targets, "tests/support/hungry.smk"), folder
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +171,11 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
     if NAMES not in HOSTS.read_text():
         pytest.skip(f"{HOSTS} is closed, so the nodes' made-up names mean nothing")
     spread = [
-        f"fit_skimmer:{told}"
+        f"train_skimmer:{told}"
         for told in ("nodes=2", "tasks=2", "mpi=srun", "gpu=0", "slurm_partition=cpu")
     ]
     skimmer = "results/small/skimmer/skimmer.pt"
-    ended(start(whole, skimmer, "--forcerun", "fit_skimmer", "--set-resources", *spread), whole)
+    ended(start(whole, skimmer, "--forcerun", "train_skimmer", "--set-resources", *spread), whole)
     jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
     assert f"rule_fit_skimmer_wildcards_small_skimmer c[1-2] {whole}" in jobs
     assert load_skimmer(whole / skimmer).class_names
@@ -197,7 +197,7 @@ def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_ove
     cluster, tmp_path
 ):
     folder = checkout(tmp_path / "folder")
-    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "tests/slurm/hungry.smk")
+    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "tests/support/hungry.smk")
 
     def jobs():
         return sum(line == str(folder) for line in cluster.jobs("%Z"))

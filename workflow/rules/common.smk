@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from l2l.config import as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
-from l2l.leftovers import abandoned_slurm_jobs
-from l2l.manifest.listing import dataset_state
+from l2l.jobs.leftovers import abandoned_slurm_jobs
+from l2l.manifest.listing import dataset_fingerprint
 
 try:
     CONFIG = check_config(
@@ -31,7 +31,7 @@ try:
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
-# A job's own shell and the Snakemake that started it, whose end is the job's: see l2l/orphans.py.
+# A job's own shell and the Snakemake that started it, whose end is the job's: see l2l/jobs/orphans.py.
 shell.prefix('set -euo pipefail; export L2L_JOB="$(uname -n) $$ $PPID"; ')
 
 STUDENTS = ("image", "audio", "image-audio")
@@ -56,7 +56,7 @@ wildcard_constraints:
     origin="|".join(ORIGINS),
 
 
-def closed_results():
+def unwritable_results():
     """A line against a start where results cannot be written, which Snakemake meets with a
     traceback; empty where they can.
     """
@@ -129,11 +129,11 @@ def launcher(wildcards, resources):
 
 
 @functools.cache
-def state_of(dataset, seed):
+def dataset_fingerprints(dataset, seed):
     """What is listed of a data set; looked up only for the jobs that ask, and once."""
     gc.disable()  # which would look through a million videos again and again: a fifth of the time
     try:
-        state = dataset_state(CONFIG.videos[dataset], seed)
+        state = dataset_fingerprint(CONFIG.videos[dataset], seed)
     finally:
         gc.enable()
     # A dry run goes on, as with nothing but the lists in place; the job that lists them stops.
@@ -144,20 +144,20 @@ def state_of(dataset, seed):
 
 def listed(dataset, run):
     """The state of all that a data set lists."""
-    return lambda wildcards: state_of(dataset, seed_of(run)).whole
+    return lambda wildcards: dataset_fingerprints(dataset, seed_of(run)).whole
 
 
 def classes_of(dataset):
     """The state of a data set's classes: networks that name them are fitted again when it changes."""
-    return lambda wildcards: state_of(dataset, seed(wildcards)).classes
+    return lambda wildcards: dataset_fingerprints(dataset, seed(wildcards)).classes
 
 
-def shard_state(wildcards):
+def shard_fingerprint(wildcards):
     """The state of a shard's videos."""
-    return state_of(wildcards.dataset, seed(wildcards)).shards[wildcards.shard]
+    return dataset_fingerprints(wildcards.dataset, seed(wildcards)).shards[wildcards.shard]
 
 
-def grown_memory(megabytes):
+def escalating_memory(megabytes):
     """Memory that doubles each time a job is tried again, since what it lacked may have been this;
     no more than a node has.
     """
@@ -168,7 +168,7 @@ def grown_memory(megabytes):
     return of_attempt
 
 
-def grown_minutes(amount):
+def escalating_minutes(amount):
     """The same of a job's time, no longer than the cluster lets any job run: Slurm refuses what no
     node has or lets it wait.
     """
@@ -238,7 +238,7 @@ def videos_folder(dataset):
     return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
 
 
-def told_files(paths):
+def config_files(paths):
     """Files that the configuration names, so that a dry run names one that is not there.
 
     As a function: Snakemake's own report shows what a rule names as it is, and a path may
@@ -297,7 +297,7 @@ def model_options(wildcards, input):
     if wildcards.model not in VARIANTS:
         return f"--model {wildcards.model}"
     descriptors = (
-        ["--descriptors", *spans("teacher", CONFIG.target, parts=["fit"])(wildcards)]
+        ["--descriptors", *spans("teacher", CONFIG.target, parts=["train_val"])(wildcards)]
         if input.descriptors
         else []
     )
@@ -309,7 +309,7 @@ def model_options(wildcards, input):
 def descriptors_to_fit_on(wildcards):
     """The teacher's descriptors of the target, for a variant that reads them."""
     paths = (
-        shard_files("teacher", CONFIG.target, parts=["fit"])
+        shard_files("teacher", CONFIG.target, parts=["train_val"])
         if reads_teacher(wildcards.model)
         else []
     )

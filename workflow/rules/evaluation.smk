@@ -42,8 +42,8 @@ rule evaluate_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=as_json(CONFIG.evaluation),
@@ -88,8 +88,8 @@ rule evaluate_tradeoff:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         dataset=CONFIG.target,
@@ -132,8 +132,8 @@ rule evaluate_clips:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(240),
         gpu=gpus,
     params:
         seed=seed,
@@ -177,8 +177,8 @@ rule evaluate_audio:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(240),
         gpu=gpus,
     params:
         descriptors=spans("teacher", CONFIG.source),
@@ -220,8 +220,8 @@ rule evaluate_variants:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,

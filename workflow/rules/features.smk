@@ -24,8 +24,8 @@ rule extract_features:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(4000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(4000),
+        runtime=escalating_minutes(240),
         gpu=gpus,
     params:
         features=store_folder,
@@ -57,8 +57,8 @@ rule complete_features:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(1000),
-        runtime=grown_minutes(30),
+        mem_mb=escalating_memory(1000),
+        runtime=escalating_minutes(30),
     params:
         shards=spans("features", suffix=""),
         version=1,

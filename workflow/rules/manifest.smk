@@ -3,7 +3,7 @@
 #                                                          (s), declared facts, status
 #      results/{run}/manifest/{dataset}/{shard}.tsv        the rows of one shard, by a stable hash
 #                                                          of the video's id
-#      results/{run}/manifest/{dataset}/{shard}.state      a hash of what is listed of them, and of
+#      results/{run}/manifest/{dataset}/{shard}.fingerprint      a hash of what is listed of them, and of
 #                                                          their files' sizes and times
 # When one video came, went or changed, list_videos writes every shard's table anew; so what reads
 # those takes them as `ancient`,
@@ -21,7 +21,7 @@ for run, dataset in product(RUNS, CONFIG.videos):
             f"list_videos_{dataset}" + run.removeprefix(CONFIG.run).replace("-", "_")
         input:
             folder=in_run(run, videos_folder(dataset)),
-            annotations=told_files(CONFIG.videos[dataset].annotation_files),
+            annotations=config_files(CONFIG.videos[dataset].annotation_files),
         output:
             videos=update(f"results/{run}/manifest/{dataset}/videos.tsv"),
             shards=update(in_run(run, shard_files("manifest", dataset, suffix=".tsv"))),
@@ -33,8 +33,8 @@ for run, dataset in product(RUNS, CONFIG.videos):
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=grown_memory(2000),
-            runtime=grown_minutes(240),
+            mem_mb=escalating_memory(2000),
+            runtime=escalating_minutes(240),
         params:
             folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
             shards=lambda wildcards, output: os.path.dirname(output.videos),
@@ -54,18 +54,18 @@ for run, dataset in product(RUNS, CONFIG.videos):
             """
 
 
-rule watch_shard:
+rule write_shard_fingerprint:
     """Note the state of a shard's videos."""
     output:
-        state="results/{run}/manifest/{dataset}/{shard}.state",
+        state="results/{run}/manifest/{dataset}/{shard}.fingerprint",
     log:
-        "logs/{run}/watch_shard/{dataset}/{shard}.log",
+        "logs/{run}/write_shard_fingerprint/{dataset}/{shard}.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        state=shard_state,
+        state=shard_fingerprint,
     shell:
         """
-        echo {params.state:q} >{output.state:q} 2>{log:q}
+        echo {params.fingerprint:q} >{output.fingerprint:q} 2>{log:q}
         """

@@ -9,7 +9,7 @@ rule decode_videos:
     """Decode a shard's videos, pictures and sound in one pass each."""
     input:
         manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),
-        state="results/{run}/manifest/{dataset}/{shard}.state",
+        state="results/{run}/manifest/{dataset}/{shard}.fingerprint",
     output:
         media="results/{run}/media/{dataset}/{shard}.h5",
     log:
@@ -20,8 +20,8 @@ rule decode_videos:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(2000),
-        runtime=grown_minutes(240),
+        mem_mb=escalating_memory(2000),
+        runtime=escalating_minutes(240),
     params:
         config=as_json(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
@@ -37,7 +37,7 @@ rule decode_videos:
         """
 
 
-rule gather_states:
+rule collect_statuses:
     """Write what became of every video, and stop where too many are unusable."""
     input:
         manifest="results/{run}/manifest/{dataset}/videos.tsv",
@@ -45,22 +45,22 @@ rule gather_states:
     output:
         videos=update("results/{run}/media/{dataset}/videos.tsv"),
     log:
-        "logs/{run}/gather_states/{dataset}.log",
+        "logs/{run}/collect_statuses/{dataset}.log",
     benchmark:
-        "benchmarks/results/{run}/gather_states/{dataset}.tsv"
+        "benchmarks/results/{run}/collect_statuses/{dataset}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(1000),
-        runtime=grown_minutes(30),
+        mem_mb=escalating_memory(1000),
+        runtime=escalating_minutes(30),
     params:
         media=spans("media"),
         config=as_json(CONFIG.manifest),
         version=1,
     shell:
         """
-        python -m l2l gather_states \
+        python -m l2l collect_statuses \
             --manifest {input.manifest:q} \
             --media {params.media:q} \
             --videos {output.videos:q} \

@@ -17,8 +17,8 @@ rule compute_mels:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(4000),
-        runtime=grown_minutes(60),
+        mem_mb=escalating_memory(4000),
+        runtime=escalating_minutes(60),
     params:
         config=as_json(CONFIG.mels),
         version=1,

@@ -28,8 +28,8 @@ rule write_report:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(2000),
-        runtime=grown_minutes(30),
+        mem_mb=escalating_memory(2000),
+        runtime=escalating_minutes(30),
     params:
         media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),

@@ -10,29 +10,29 @@ OWN_SKIMMER_SECTION = as_json(
 )  # a fit reads its own variant alone
 
 
-rule fit_skimmer:
+rule train_skimmer:
     """Train what turns a video's features into an answer."""
     input:
         student=MAIN_STUDENT_FILE,
         # what it reads of both are these shards' videos
         videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),
         features=ancient(f"results/{{run}}/features/{CONFIG.target}/zarr.json"),
-        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["fit"]),
+        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["train_val"]),
         descriptors=descriptors_to_fit_on,
     output:
         skimmer="results/{run}/skimmer/{model}.pt",
     log:
-        "logs/{run}/fit_skimmer/{model}.log",
+        "logs/{run}/train_skimmer/{model}.log",
     benchmark:
-        "benchmarks/results/{run}/fit_skimmer/{model}.tsv"
+        "benchmarks/results/{run}/train_skimmer/{model}.tsv"
     wildcard_constraints:
         model="|".join([*SKIMMERS, *VARIANTS]),
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(720),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(720),
         gpu=gpus,
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
@@ -43,7 +43,7 @@ rule fit_skimmer:
         version=1,
     shell:
         """
-        {params.python} -m l2l fit_skimmer {params.model} \
+        {params.python} -m l2l train_skimmer {params.model} \
             --student {input.student:q} \
             --videos {input.videos:q} \
             --features {params.features:q} \

@@ -10,10 +10,10 @@ rule distil_student:
     input:
         # what it reads of it are these shards' rows
         videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),
-        media=shard_files("media", CONFIG.source, parts=["fit"]),
-        mels=shard_files("mels", CONFIG.source, parts=["fit"]),
-        descriptors=shard_files("teacher", CONFIG.source, parts=["fit"]),
-        weights=told_files(CONFIG.student.weights_files),
+        media=shard_files("media", CONFIG.source, parts=["train_val"]),
+        mels=shard_files("mels", CONFIG.source, parts=["train_val"]),
+        descriptors=shard_files("teacher", CONFIG.source, parts=["train_val"]),
+        weights=config_files(CONFIG.student.weights_files),
     output:
         student="results/{run}/student/distilled/{modalities}.pt",
     log:
@@ -25,13 +25,13 @@ rule distil_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(2880),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(2880),
         gpu=gpus,
     params:
-        media=spans("media", CONFIG.source, parts=["fit"]),
-        mels=spans("mels", CONFIG.source, parts=["fit"]),
-        descriptors=spans("teacher", CONFIG.source, parts=["fit"]),
+        media=spans("media", CONFIG.source, parts=["train_val"]),
+        mels=spans("mels", CONFIG.source, parts=["train_val"]),
+        descriptors=spans("teacher", CONFIG.source, parts=["train_val"]),
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
@@ -56,10 +56,10 @@ rule finetune_student:
     """Fit a student to the target's labelled moments."""
     input:
         videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),
-        media=shard_files("media", CONFIG.target, parts=["fit"]),
-        mels=shard_files("mels", CONFIG.target, parts=["fit"]),
+        media=shard_files("media", CONFIG.target, parts=["train_val"]),
+        mels=shard_files("mels", CONFIG.target, parts=["train_val"]),
         distilled=distilled_student,
-        weights=told_files(CONFIG.student.weights_files),
+        weights=config_files(CONFIG.student.weights_files),
     output:
         student="results/{run}/student/finetuned/{modalities}-{origin}.pt",
     log:
@@ -70,15 +70,15 @@ rule finetune_student:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(1440),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(1440),
         gpu=gpus,
     params:
         distilled=lambda wildcards, input: (
             f"--distilled {input.distilled}" if input.distilled else ""
         ),
-        media=spans("media", CONFIG.target, parts=["fit"]),
-        mels=spans("mels", CONFIG.target, parts=["fit"]),
+        media=spans("media", CONFIG.target, parts=["train_val"]),
+        mels=spans("mels", CONFIG.target, parts=["train_val"]),
         classes=classes_of(CONFIG.target),
         modalities=modality_names,
         config=as_json(CONFIG.student),

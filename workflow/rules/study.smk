@@ -24,8 +24,8 @@ rule summarise_study:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(1000),
-        runtime=grown_minutes(30),
+        mem_mb=escalating_memory(1000),
+        runtime=escalating_minutes(30),
     shell:
         """
         python -m l2l summarise_study \

@@ -8,28 +8,28 @@
 
 if CONFIG.teacher.weights == "train":
 
-    rule fit_teacher:
+    rule train_teacher:
         """Train the teacher on the source's labelled clips."""
         input:
             # what it reads of it are these shards' rows
             videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),
-            media=shard_files("media", CONFIG.source, parts=["fit"]),
+            media=shard_files("media", CONFIG.source, parts=["train_val"]),
         output:
             teacher="results/{run}/teacher/teacher.pt",
         log:
-            "logs/{run}/fit_teacher.log",
+            "logs/{run}/train_teacher.log",
         benchmark:
-            "benchmarks/results/{run}/fit_teacher.tsv"
+            "benchmarks/results/{run}/train_teacher.tsv"
         priority: 10
         conda:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=grown_memory(8000),
-            runtime=grown_minutes(2880),
+            mem_mb=escalating_memory(8000),
+            runtime=escalating_minutes(2880),
             gpu=gpus,
         params:
-            media=spans("media", CONFIG.source, parts=["fit"]),
+            media=spans("media", CONFIG.source, parts=["train_val"]),
             classes=classes_of(CONFIG.source),
             config=as_json(CONFIG.teacher),
             seed=seed,
@@ -37,7 +37,7 @@ if CONFIG.teacher.weights == "train":
             version=1,
         shell:
             """
-            {params.python} -m l2l fit_teacher \
+            {params.python} -m l2l train_teacher \
                 --videos {input.videos:q} \
                 --media {params.media:q} \
                 --teacher {output.teacher:q} \
@@ -51,7 +51,7 @@ else:
     rule load_teacher:
         """Take the teacher from torchvision's weights or a local file."""
         input:
-            weights=told_files(CONFIG.teacher.weights_files),
+            weights=config_files(CONFIG.teacher.weights_files),
         output:
             teacher="results/{run}/teacher/teacher.pt",
         log:
@@ -62,8 +62,8 @@ else:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=grown_memory(2000),
-            runtime=grown_minutes(60),
+            mem_mb=escalating_memory(2000),
+            runtime=escalating_minutes(60),
         params:
             config=as_json(CONFIG.teacher),
             media_config=as_json(CONFIG.media),
@@ -77,7 +77,7 @@ else:
             """
 
 
-rule describe_clips:
+rule extract_descriptors:
     """The teacher's descriptor and class scores of a shard's clips."""
     input:
         manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),
@@ -86,15 +86,15 @@ rule describe_clips:
     output:
         descriptors="results/{run}/teacher/{dataset}/{shard}.h5",
     log:
-        "logs/{run}/describe_clips/{dataset}/{shard}.log",
+        "logs/{run}/extract_descriptors/{dataset}/{shard}.log",
     benchmark:
-        "benchmarks/results/{run}/describe_clips/{dataset}/{shard}.tsv"
+        "benchmarks/results/{run}/extract_descriptors/{dataset}/{shard}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(8000),
-        runtime=grown_minutes(720),
+        mem_mb=escalating_memory(8000),
+        runtime=escalating_minutes(720),
         gpu=gpus,
     params:
         part=described_part,
@@ -102,7 +102,7 @@ rule describe_clips:
         version=1,
     shell:
         """
-        python -m l2l describe_clips \
+        python -m l2l extract_descriptors \
             --manifest {input.manifest:q} \
             --media {input.media:q} \
             --teacher {input.teacher:q} \

@@ -3,27 +3,27 @@
 #                                        segments.tsv (seconds)
 
 
-rule draw_demo:
+rule render_demo:
     """Draw the demo's videos and write them as real files."""
     output:
         videos=directory("results/{run}/videos/{dataset}"),
     log:
-        "logs/{run}/draw_demo/{dataset}.log",
+        "logs/{run}/render_demo/{dataset}.log",
     benchmark:
-        "benchmarks/results/{run}/draw_demo/{dataset}.tsv"
+        "benchmarks/results/{run}/render_demo/{dataset}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=grown_memory(2000),
-        runtime=grown_minutes(30),
+        mem_mb=escalating_memory(2000),
+        runtime=escalating_minutes(30),
     params:
         dataset=dataset_section,
         seed=seed,
         version=1,
     shell:
         """
-        python -m l2l draw_demo \
+        python -m l2l render_demo \
             --videos {output.videos:q} \
             --dataset {params.dataset:q} \
             --seed {params.seed} \

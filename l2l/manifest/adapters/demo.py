@@ -16,7 +16,7 @@ def list_demo(folder: Path) -> list[Video]:
     """The videos of a drawn folder.
 
     Raises:
-        BadInput: if the folder is not as `draw_demo` leaves it.
+        BadInput: if the folder is not as `render_demo` leaves it.
     """
     videos = find_videos(folder)
     table = folder / "segments.tsv"

@@ -20,20 +20,20 @@ from l2l.student.network import Student
 
 CLASSES = ("climb", "dance", "dive", "run", "sing", "swim")
 WIDTH = 16  # of each modality's features; the last channel is the advert's mark
-STUDENT = config.Student(
+STUDENT = config.StudentConfig(
     image_widths=(4, 4, 4, WIDTH),
     audio_widths=(4, 4, 4, WIDTH),
     blocks=(1, 1, 1, 1),
-    distil=config.Fitting(epochs=1, batch_size=2, learning_rate=1),
-    finetune=config.Fitting(epochs=1, batch_size=2, learning_rate=1),
+    distil=config.TrainingConfig(epochs=1, batch_size=2, learning_rate=1),
+    finetune=config.TrainingConfig(epochs=1, batch_size=2, learning_rate=1),
 )
-MEDIA = config.Media(resize_pixels=(32, 40), frame_pixels=32)
-SKIMMER = config.Skimmer(
-    hidden=32,
-    key=16,
-    query_hidden=32,
+MEDIA = config.MediaConfig(resize_pixels=(32, 40), frame_pixels=32)
+SKIMMER = config.SkimmerConfig(
+    lstm_width=32,
+    key_width=16,
+    query_width=32,
     steps=6,
-    fit=config.Fitting(epochs=20, batch_size=16, learning_rate=0.1, milestones=(15,)),
+    training=config.TrainingConfig(epochs=20, batch_size=16, learning_rate=0.1, milestones=(15,)),
 )
 
 
@@ -120,7 +120,9 @@ def _student(path: Path, prototypes: dict[str, np.ndarray], random: np.random.Ge
             student.classifier(student.fuse(features)), wanted
         ).backward()
         optimizer.step()
-    save_student(path, student, STUDENT, CLASSES, distilled=True, media=MEDIA, mels=config.Mels())
+    save_student(
+        path, student, STUDENT, CLASSES, distilled=True, media=MEDIA, mels=config.MelsConfig()
+    )
     return load_student(path)
 
 

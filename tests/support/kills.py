@@ -1,7 +1,7 @@
 """Kill a whole tiny run at seeded random moments, run it again until it is done, and compare with a
 run left alone.
 
-    python tests/kills.py FOLDER --kills 100 [--seed 1] [TARGET ...]
+    python tests/support/kills.py FOLDER --kills 100 [--seed 1] [TARGET ...]
 
 Three kinds of kill, all by SIGKILL: of one process of a job (the shell, l2l, a worker, ffmpeg), of
     Snakemake alone, of Snakemake and all its jobs. Snakemake is started again at once; a run that

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from l2l.leftovers import LOOKS
+from l2l.jobs.leftovers import LOOKS
 
 REINSTALL = "rm -rf .venv && make demo"
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"

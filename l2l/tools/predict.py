@@ -10,13 +10,13 @@ import torch
 from l2l.errors import BadInput
 from l2l.evaluation.cost import Prices
 from l2l.evaluation.methods import class_probabilities, skim
-from l2l.features.look import look_and_listen
+from l2l.features.extract import extract_video_features
 from l2l.manifest.artifact import USABLE
-from l2l.manifest.probe import Facts, probe_files
+from l2l.manifest.probe import ProbeResult, probe_files
 from l2l.media.decode import decode
 from l2l.mels.spectrogram import log_mel
 from l2l.moments import start_seconds
-from l2l.skimmer.artifact import FittedSkimmer, check_student, load_skimmer
+from l2l.skimmer.artifact import TrainedSkimmer, check_student, load_skimmer
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of
 from l2l.student.network import Student
 
@@ -62,7 +62,7 @@ def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
 
 
 def _answer(
-    path: Path, facts: Facts, student: Student, skimmer: FittedSkimmer, prices: Prices
+    path: Path, facts: ProbeResult, student: Student, skimmer: TrainedSkimmer, prices: Prices
 ) -> dict[str, Any]:
     """What can be said of one file.
 
@@ -79,7 +79,7 @@ def _answer(
         return answer
     frames = np.stack([decoded.frame(k) for k in range(decoded.moments)])
     mels = log_mel(decoded.windows(), mels_of(student.settings))
-    read = look_and_listen(student, frames, mels, decoded.has_sound(), torch.device("cpu"))
+    read = extract_video_features(student, frames, mels, decoded.has_sound(), torch.device("cpu"))
     skimming = skim(skimmer, read)
     probabilities = class_probabilities(skimming.logits.numpy())[0]
     macs = decoded.moments * prices.features_macs + prices.network_macs("skimmer", decoded.moments)

@@ -13,26 +13,32 @@ from torch.utils.data import TensorDataset
 from training_world import TRAININGS, state, training
 
 from l2l.checkpoints import Checkpoints, resumable
-from l2l.config import Fitting
+from l2l.config import TrainingConfig
 from l2l.errors import BadInput
-from l2l.fitting import fit, load_network, prepare, rate_factor, save_network
-from l2l.loading import HalfMirrored, parts, plan
+from l2l.loading import RandomHorizontalFlip, plan_epoch, split_batch
+from l2l.training import (
+    learning_rate_scale,
+    load_network,
+    save_network,
+    seed_and_pick_device,
+    train,
+)
 
 ROOT = Path(__file__).parents[1]
 
 
-def fitting(**changes: object) -> Fitting:
-    return Fitting(**{"epochs": 3, "batch_size": 4, "learning_rate": 0.1, **changes})
+def fitting(**changes: object) -> TrainingConfig:
+    return TrainingConfig(**{"epochs": 3, "batch_size": 4, "learning_rate": 0.1, **changes})
 
 
 def fitted(seed: int = 0, threads: int = 1, rows: int = 10, **changes: object) -> torch.nn.Linear:
     """A line fitted to ten points."""
-    prepare(seed, threads)
+    seed_and_pick_device(seed, threads)
     network = torch.nn.Linear(3, 1)
     x = torch.arange(3.0 * rows).reshape(rows, 3) / 30
     loss = lambda batch: (network(batch[0]) - batch[1]).pow(2).mean()  # noqa: E731
     data = TensorDataset(x, x.sum(1, keepdim=True))
-    fit(network, [{"params": network.parameters()}], data, loss, fitting(**changes), dict)
+    train(network, [{"params": network.parameters()}], data, loss, fitting(**changes), dict)
     return network
 
 
@@ -42,15 +48,15 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
 
 
 def test_one_epoch_is_sgd_with_nesterov_momentum_written_out():
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     start = torch.nn.Linear(3, 1).weight.detach().numpy().copy()
     x, y = np.arange(30.0).reshape(10, 3) / 30, (np.arange(30.0).reshape(10, 3) / 30).sum(1)
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     network = torch.nn.Linear(3, 1, bias=False)
     loss = lambda batch: (network(batch[0])[:, 0] - batch[1]).pow(2).mean()  # noqa: E731
     data = TensorDataset(torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32))
     options = fitting(epochs=3, batch_size=10, milestones=(1, 2), decay=0.5, weight_decay=0.01)
-    fit(network, [{"params": network.parameters(), "rate": 2.0}], data, loss, options, dict)
+    train(network, [{"params": network.parameters(), "rate": 2.0}], data, loss, options, dict)
     w, v = start[0], np.zeros(3)
     for epoch in range(3):
         g = 2 * x.T @ (x @ w - y) / 10 + 0.01 * w
@@ -63,19 +69,19 @@ def test_one_epoch_is_sgd_with_nesterov_momentum_written_out():
 def test_the_rate_rises_in_the_warm_up_and_falls_at_milestones(epoch):
     options = fitting(epochs=30, milestones=(15, 20), warmup_epochs=2)
     expected = min(1, epoch / 2) * (1 if epoch < 15 else 0.1 if epoch < 20 else 0.01)
-    assert rate_factor(epoch, options) == pytest.approx(expected)
+    assert learning_rate_scale(epoch, options) == pytest.approx(expected)
 
 
 def test_a_last_batch_of_one_is_joined_to_the_one_before():
     sizes = []
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     network = torch.nn.Linear(3, 1)
 
     def loss(batch):
         sizes.append(len(batch[0]))
         return network(batch[0]).sum()
 
-    fit(
+    train(
         network,
         [{"params": network.parameters()}],
         TensorDataset(torch.zeros(9, 3)),
@@ -88,7 +94,7 @@ def test_a_last_batch_of_one_is_joined_to_the_one_before():
 
 @given(st.integers(2, 60), st.integers(1, 9))
 def test_parts_are_the_batch_and_as_even_as_can_be_and_none_is_of_one(size, count):
-    cut = parts(list(range(size)), count)
+    cut = split_batch(list(range(size)), count)
     assert [i for part in cut for i in part] == list(range(size))
     assert len(cut) == min(count, size // 2)
     assert max(map(len, cut)) - min(map(len, cut)) <= 1
@@ -99,7 +105,7 @@ def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(
     count, batch_size, seed
 ):
     torch.manual_seed(seed)
-    batches, _ = plan(HalfMirrored(range(count)), batch_size)
+    batches, _ = plan_epoch(RandomHorizontalFlip(range(count)), batch_size)
     torch.manual_seed(seed)
     order = torch.randperm(count).tolist()
     torch.empty((), dtype=torch.int64).random_()
@@ -112,7 +118,7 @@ def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(
 @given(st.integers(1, 4), st.integers(8, 30))
 @settings(max_examples=20)
 def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(accumulate, rows):
-    whole, cut = (fitted(rows=rows, batch_size=8, accumulate=a) for a in (1, accumulate))
+    whole, cut = (fitted(rows=rows, batch_size=8, gradient_accumulation=a) for a in (1, accumulate))
     torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-4, atol=1e-5)
 
 
@@ -124,7 +130,7 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
         pass
 
     def train(name: str, at: int | None = None) -> list[torch.Tensor]:
-        prepare(1)
+        seed_and_pick_device(1)
         network = torch.nn.Sequential(
             torch.nn.Linear(3, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1)
         )
@@ -139,7 +145,7 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
         with resumable(tmp_path / name, [], []) as checkpoints:
             checkpoints.due = lambda: True
             data = TensorDataset(x, x.sum(1, keepdim=True))
-            fit(
+            train(
                 network,
                 [{"params": network.parameters()}],
                 data,
@@ -199,11 +205,11 @@ def test_bad_input_that_a_worker_comes_upon_is_told_in_its_own_line():
         def __getitem__(self, i):
             raise BadInput("x.h5: damaged; delete it")
 
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     network = torch.nn.Linear(3, 1)
     for workers in (0, 1):
         with pytest.raises(BadInput, match=r"^x\.h5: damaged; delete it$"):
-            fit(
+            train(
                 network,
                 [{"params": network.parameters()}],
                 Broken(torch.zeros(9, 3)),
@@ -218,10 +224,10 @@ def test_an_unexpected_error_ends_the_process_though_workers_are_loading():
     script = """
 import torch
 from l2l.config import Fitting
-from l2l.fitting import fit
+from l2l.training import train
 network, data = torch.nn.Linear(3, 1), torch.utils.data.TensorDataset(torch.zeros(400, 3))
 fitting = Fitting(epochs=1, batch_size=2, learning_rate=1)
-fit(network, [{"params": network.parameters()}], data, None, fitting, dict, workers=1)
+train(network, [{"params": network.parameters()}], data, None, fitting, dict, workers=1)
 """
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
@@ -239,7 +245,7 @@ def test_a_weight_that_is_not_finite_ends_the_training_before_it_is_kept(tmp_pat
     """A gradient that is NaN while the loss is finite, as of a broken kernel, in the fifth step of
     three an epoch.
     """
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     network, taken = torch.nn.Linear(3, 1), []
     network.weight.register_hook(lambda grad: grad * (torch.nan if len(taken) == 5 else 1))
 
@@ -252,7 +258,7 @@ def test_a_weight_that_is_not_finite_ends_the_training_before_it_is_kept(tmp_pat
     with pytest.raises(
         BadInput, match=r"^weight is not finite after epoch 2, step 2: lower learning_rate 0\.1$"
     ):
-        fit(network, groups, data, loss, fitting(), dict, checkpoints=kept)
+        train(network, groups, data, loss, fitting(), dict, checkpoints=kept)
     found = kept.latest()
     assert found["progress"]["steps"] == 3
     assert all(value.isfinite().all() for value in found["network"].values())
@@ -260,19 +266,19 @@ def test_a_weight_that_is_not_finite_ends_the_training_before_it_is_kept(tmp_pat
 
 def test_a_statistic_that_is_not_finite_ends_the_training_too():
     """Batch norm makes zeros of numbers too large for their variance: the loss stays finite."""
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     network = torch.nn.BatchNorm1d(3)
     data, groups = TensorDataset(1e25 * torch.randn(8, 3)), [{"params": network.parameters()}]
     with pytest.raises(BadInput, match=r"^running_var is not finite after epoch 1, step 1: "):
-        fit(network, groups, data, lambda batch: network(batch[0]).pow(2).mean(), fitting(), dict)
+        train(network, groups, data, lambda batch: network(batch[0]).pow(2).mean(), fitting(), dict)
 
 
 def test_half_of_the_entries_are_mirrored_and_each_whole():
-    prepare(0, 1)
+    seed_and_pick_device(0, 1)
     clips = np.random.default_rng(0).integers(
         0, 256, (400, 2, 4, 5, 3), np.uint8
     )  # time, height, width, colour
-    data = HalfMirrored([(clip, i) for i, clip in enumerate(clips)])
+    data = RandomHorizontalFlip([(clip, i) for i, clip in enumerate(clips)])
     drawn = data.draw(400).tolist()
     for i, mirror in enumerate(drawn):
         clip, label = data[i, mirror]

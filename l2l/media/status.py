@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from l2l.manifest.artifact import CONTAINERS
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import Finished, Log, speaker
+from l2l.media.ffmpeg import Finished, Log, log_source
 
 TOLERANCE_SECONDS = 0.25  # declared and decoded ends of whole files differ by a frame or two
 TOLERANCE_PART = 0.01
@@ -20,7 +20,7 @@ _OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
 
 
-def judge(
+def classify_status(
     decoded: Decoded,
     finished: Finished,
     video_stream: int,
@@ -122,12 +122,12 @@ def _in_order(complaints: Iterable[list[str]]) -> list[str]:
     """
     return sorted(
         (line for told in complaints for line in told),
-        key=lambda line: (speaker(line), _plain([line])),
+        key=lambda line: (log_source(line), _plain([line])),
     )
 
 
 def _demuxes(line: str) -> bool:
-    who = speaker(line)  # such as in#0/flv; before ffmpeg 7.1 matroska,webm
+    who = log_source(line)  # such as in#0/flv; before ffmpeg 7.1 matroska,webm
     return who.startswith("in#") or who.partition(",")[0] in CONTAINERS.split(",")
 
 
@@ -135,7 +135,7 @@ def _stream_of(line: str, log: Log) -> int | None:
     """The stream a complaint is about; None for the file as a whole, -1 for what we make of it."""
     if named := _STREAM.search(line):
         return int(named[1] or named[2])
-    who = speaker(line)
+    who = log_source(line)
     if who.startswith(_OURS):
         return -1
     return next((stream for stream, decoder in log.decoders.items() if decoder == who), None)

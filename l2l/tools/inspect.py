@@ -23,13 +23,13 @@ from l2l.evaluation.artifact import (
     TABLE1_COLUMNS,
 )
 from l2l.features.artifact import read_features
-from l2l.fitting import open_network
-from l2l.hdf5 import mark
+from l2l.hdf5 import read_header
 from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
-from l2l.stores import CURE, agrees, read_table, sum_of
+from l2l.stores import CURE, checksum_path, read_table, verify_checksum
 from l2l.teacher.artifact import read_descriptors
+from l2l.training import open_network
 
 _MOST_VIDEOS = 20
 _READERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
@@ -138,7 +138,7 @@ def _features(store: Path, check: bool) -> Iterator[str]:
 def _hdf5(store: Path, check: bool) -> Iterator[str]:
     try:
         with h5py.File(store, "r") as file:
-            kind, _, complete = mark(file)
+            kind, _, complete = read_header(file)
             yield f"{store}: {kind}, {'complete' if complete else 'NOT complete'}"
             yield from _settings(file.attrs)
             arrays: list[h5py.Dataset] = []
@@ -179,8 +179,8 @@ def _compared(store: Path, check: bool) -> Iterator[str]:
         return iter(())
     told = (
         "every checksum agrees"
-        if agrees(store)
-        else f"no {sum_of(store).name} beside it: from other hands, or an older l2l"
+        if verify_checksum(store)
+        else f"no {checksum_path(store).name} beside it: from other hands, or an older l2l"
     )
     return iter((told,))
 
@@ -211,7 +211,10 @@ def _table(store: Path, check: bool) -> Iterator[str]:
 
 def _videos(store: Path) -> Iterator[str]:
     videos = read_videos(store)  # which refuses a row that is not one of a video
-    yield f"{store}: table of videos, by list_videos or gather_states, complete, {len(videos)} rows"
+    yield (
+        f"{store}: table of videos, by list_videos or collect_statuses, complete, "
+        f"{len(videos)} rows"
+    )
     for what, counts in (
         ("split", Counter(v.split for v in videos)),
         ("status", Counter(v.status for v in videos)),

@@ -7,9 +7,9 @@ import yaml
 from l2l.config import read_config
 from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
-from l2l.plan.contents import Contents, contents_of
-from l2l.plan.estimate import Cost, estimate
-from l2l.plan.rates import Rates, measured, read_rates
+from l2l.tools.plan.contents import Contents, contents_of
+from l2l.tools.plan.estimate import Cost, estimate
+from l2l.tools.plan.rates import Rates, measured, read_rates
 
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
 
@@ -74,8 +74,9 @@ def _tell_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
     print(
         f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, "
         f"{sum(minutes.values()) / 60:,.1f} hours; "
-        f"{each['fit']:,.0f} minutes a shard, {each['test']:,.0f} of test "
-        f"(shards: {wanted['fit']}, test_shards: {wanted['test']} make about {SHARD_MINUTES:,})"
+        f"{each['train_val']:,.0f} minutes a shard, {each['test']:,.0f} of test "
+        f"(shards: {wanted['train_val']}, test_shards: {wanted['test']} make about "
+        f"{SHARD_MINUTES:,})"
     )
 
 

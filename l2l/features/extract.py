@@ -8,7 +8,7 @@ from l2l.student.artifact import mels_of
 from l2l.student.network import Student, frame_input, mel_input
 
 
-def look_and_listen(
+def extract_video_features(
     student: Student,
     frames: np.ndarray,
     mels: np.ndarray,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from l2l.config import Media
+from l2l.config import MediaConfig
 from l2l.errors import BadInput
 from l2l.manifest.artifact import USABLE, Video
 from l2l.manifest.examine import mark_duplicates, with_facts
@@ -23,7 +23,7 @@ class Finding:
     """What would become of a file: a row of the table."""
 
     file: str
-    state: str  # one of l2l.manifest.artifact.STATES
+    status: str  # one of l2l.manifest.artifact.STATUSES
     reason: str
     frames: int = 0  # at 30 fps; of an unusable file none are kept
     duration_seconds: float = 0.0  # of the pictures
@@ -34,11 +34,11 @@ class Finding:
     @property
     def usable(self) -> bool:
         """Whether a run would use it."""
-        return self.state in USABLE
+        return self.status in USABLE
 
 
 def check(path: list[Path], /, tsv: Path | None = None) -> int:
-    """Say what a run would make of files, or of all videos below folders: state, reason, length,
+    """Say what a run would make of files, or of all videos below folders: status, reason, length,
     streams chosen.
 
     Args:
@@ -79,7 +79,7 @@ def examine(paths: Sequence[Path]) -> Iterator[Finding]:
     listed = [Video(str(path), str(path), "test", ("",)) for path in paths]
     for video in mark_duplicates(with_facts(listed)):
         yield (
-            _decoded(video, Media())
+            _decoded(video, MediaConfig())
             if video.usable
             else _finding(video, video.status, video.reason)
         )
@@ -97,7 +97,7 @@ def _videos_of(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _decoded(video: Video, media: Media) -> Finding:
+def _decoded(video: Video, media: MediaConfig) -> Finding:
     streams = video.video_stream, video.audio_stream
     decoded = decode(
         video.path, media, *streams, video.duration_seconds, "moments", video.fingerprint
@@ -111,18 +111,18 @@ def _decoded(video: Video, media: Media) -> Finding:
 
 def _finding(
     video: Video,
-    state: str,
+    status: str,
     reason: str,
     frames: int = 0,
     duration_seconds: float = 0.0,
     sound_seconds: float = 0.0,
 ) -> Finding:
     streams = video.video_stream, video.audio_stream
-    return Finding(video.file, state, reason, frames, duration_seconds, sound_seconds, *streams)
+    return Finding(video.file, status, reason, frames, duration_seconds, sound_seconds, *streams)
 
 
 def _line(finding: Finding) -> str:
-    said = f"{finding.file}: {finding.state}"
+    said = f"{finding.file}: {finding.status}"
     if finding.usable:
         said += (
             f"; {finding.frames} frames, {finding.duration_seconds:g} s of stream "

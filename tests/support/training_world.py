@@ -19,20 +19,20 @@ import numpy as np
 import torch
 
 from l2l import checkpoints
-from l2l.config import Fitting, Media, Mels, Student, Teacher
+from l2l.config import MediaConfig, MelsConfig, StudentConfig, TeacherConfig, TrainingConfig
 from l2l.manifest.artifact import Video, write_videos
 from l2l.media.artifact import write_media
 from l2l.media.decoded import Decoded
 from l2l.mels.artifact import write_mels
-from l2l.skimmer.stage import fit_skimmer
+from l2l.skimmer.stage import train_skimmer
 from l2l.student.stage import distil_student, finetune_student
-from l2l.teacher.artifact import Described, write_descriptors
+from l2l.teacher.artifact import ClipDescriptors, write_descriptors
 from l2l.teacher.network import R2Plus1D
-from l2l.teacher.stage import fit_teacher
+from l2l.teacher.stage import train_teacher
 
 TRAININGS = ("teacher", "distilled student", "fine-tuned student", "skimmer")
 SIDE, DESCRIPTOR = 16, 8
-MEDIA = Media(
+MEDIA = MediaConfig(
     resize_pixels=(SIDE, SIDE),
     frame_pixels=SIDE,
     clip_frames=4,
@@ -53,8 +53,8 @@ _CONTEXT.set_forkserver_preload(
 )
 
 
-def fitting(**changes: Any) -> Fitting:
-    return Fitting(
+def fitting(**changes: Any) -> TrainingConfig:
+    return TrainingConfig(
         **{"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "milestones": (2,), **changes}
     )
 
@@ -90,9 +90,9 @@ def make_world(folder: Path) -> dict[str, Any]:
             v: (rng.normal(size=(n, 101, 40)).astype("f4"), np.ones(n, bool))
             for v, n in moments.items()
         }
-        write_mels(world["mels"][-1], mels, Mels(), (101, 40))
+        write_mels(world["mels"][-1], mels, MelsConfig(), (101, 40))
         said = {
-            v: Described(
+            v: ClipDescriptors(
                 np.arange(n, dtype="i4"),
                 rng.random((n, DESCRIPTOR)).astype("f2"),
                 rng.random((n, 2)).astype("f2"),
@@ -119,9 +119,11 @@ def training(name: str, world: dict[str, Any], **changes: Any) -> Training:
     seen = {"videos": world["videos"], "media": world["media"], "seed": 4}
     fit = fitting(**changes)
     if name == "teacher":
-        config = Teacher(weights="train", widths=(4, 4, 4, 8), blocks=(1, 1, 1, 1), fit=fit)
-        return Training(fit_teacher, {**seen, "config": config}, "teacher")
-    student = Student(**WIDTHS, soft_weight=100.0, distil=fit, finetune=fit)
+        config = TeacherConfig(
+            weights="train", widths=(4, 4, 4, 8), blocks=(1, 1, 1, 1), training=fit
+        )
+        return Training(train_teacher, {**seen, "config": config}, "teacher")
+    student = StudentConfig(**WIDTHS, soft_loss_weight=100.0, distil=fit, finetune=fit)
     heard = {**seen, "mels": world["mels"], "modalities": ["image", "audio"], "config": student}
     if name == "distilled student":
         return Training(distil_student, heard | {"descriptors": world["descriptors"]}, "student")
@@ -129,11 +131,11 @@ def training(name: str, world: dict[str, Any], **changes: Any) -> Training:
         return Training(finetune_student, heard, "student")
     skimmed = world["skimmed"]
     config = feature_world.SKIMMER.model_copy(
-        update={"fit": fit, "read_factors": (1, 3), "cache_bytes": 20_000}
+        update={"training": fit, "read_factors": (1, 3), "cache_bytes": 20_000}
     )
     inputs = {"student": skimmed.student, "videos": skimmed.videos, "features": skimmed.features}
     return Training(
-        fit_skimmer, {**inputs, "config": config, "model": "skimmer", "seed": 4}, "skimmer"
+        train_skimmer, {**inputs, "config": config, "model": "skimmer", "seed": 4}, "skimmer"
     )
 
 

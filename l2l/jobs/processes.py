@@ -31,18 +31,18 @@ class Team:
     size: int
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that validates, logs and writes."""
         return self.rank == 0
 
-    def from_first(self, value: Value) -> Value:
+    def broadcast(self, value: Value) -> Value:
         """What the leading process has; it waits for all."""
         values = [value]
         if self.size > 1:
             dist.broadcast_object_list(values, device=torch.device("cpu"))
         return values[0]
 
-    def add_up(self, network: nn.Module, numbers: Sequence[float]) -> list[float]:
+    def all_reduce(self, network: nn.Module, numbers: Sequence[float]) -> list[float]:
         """Sum the gradients and some numbers over the processes and average the statistics of batch
         norm, in one exchange.
 
@@ -73,7 +73,7 @@ def team() -> Team:
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Team]:
+def process_group() -> Iterator[Team]:
     """Connect the processes of a training with each other: by gloo on CPUs, by nccl on GPUs."""
     us = team()
     if us.size == 1:

@@ -15,12 +15,12 @@ from l2l.config import PLAIN, Config, FeatureName
 from l2l.datasets import PARTS, DemoDataset
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import SAMPLE_RATE_HZ
-from l2l.plan.contents import Contents
-from l2l.plan.rates import Rates, macs
-from l2l.skimmer.artifact import MODELS, FittedSkimmer, build
+from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
 from l2l.teacher.network import build_teacher, check_size
+from l2l.tools.plan.contents import Contents
+from l2l.tools.plan.rates import Rates, macs
 
 STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
 FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
@@ -192,11 +192,11 @@ class _Estimate:
         config, rates = self.config, self.rates
         clip_read = config.media.clip_frames * rates.read
         cost.jobs, cost.files, cost.size = 1, 1, size_of(self.teacher)
-        if config.teacher.fit is not None:
+        if config.teacher.training is not None:
             clips = {
                 split: n * self.source.labelled(config) for split, n in self.source.videos.items()
             }
-            epochs = config.teacher.fit.epochs
+            epochs = config.teacher.training.epochs
             cost.cpu_seconds += epochs * (clips["train"] + clips["val"]) * clip_read
             cost.network_seconds += (
                 epochs
@@ -288,9 +288,9 @@ class _Estimate:
                 name: torch.zeros(1, moments, width)
                 for name, width in (recognition | indexing).items()
             }
-            fitted = FittedSkimmer(network, model, (), config.skimmer.steps, variant)
+            fitted = TrainedSkimmer(network, model, (), config.skimmer.steps, variant)
             work = macs(fitted.scores, read, torch.ones(1, moments, dtype=torch.bool))
-            times = config.skimmer.fit.epochs * self.target.videos["train"] * factor
+            times = config.skimmer.training.epochs * self.target.videos["train"] * factor
             cost.network_seconds += times * work * rates.skimmer_fit
             cost.cpu_seconds += rates.start
         return cost

@@ -22,18 +22,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
-from l2l.checkpoints import Checkpoints, noted
-from l2l.config import Fitting
+from l2l.checkpoints import Checkpoints, captured_signal
+from l2l.config import TrainingConfig
 from l2l.errors import BadInput
-from l2l.loading import entries, loader, parts, plan
-from l2l.processes import device, joined
-from l2l.stores import MADE_BY, aside
+from l2l.jobs.processes import device, process_group
+from l2l.loading import iterate, loader, plan_epoch, split_batch
+from l2l.stores import MADE_BY, atomic_path
 
 LAYOUT = 1
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def laid_out(network: Network, device: torch.device) -> Network:
+def to_channels_last(network: Network, device: torch.device) -> Network:
     """The network on a device, its channels innermost.
 
     A quarter faster on CPUs and on GPUs with tensor cores.
@@ -43,7 +43,7 @@ def laid_out(network: Network, device: torch.device) -> Network:
     return network.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
-def prepare(seed: int, threads: int = 1) -> torch.device:
+def seed_and_pick_device(seed: int, threads: int = 1) -> torch.device:
     """Seed torch, set the number of threads it computes with, and name the device: a GPU where one
     is visible, else the CPU.
 
@@ -55,7 +55,7 @@ def prepare(seed: int, threads: int = 1) -> torch.device:
     return device()
 
 
-def rate_factor(epoch: float, fitting: Fitting) -> float:
+def learning_rate_scale(epoch: float, fitting: TrainingConfig) -> float:
     """The learning rate at a time in epochs, relative to `fitting.learning_rate`.
 
     Warm-up, then a fall at each milestone.
@@ -141,12 +141,12 @@ def _not_finite(network: nn.Module) -> str | None:
     )
 
 
-def fit(
+def train(
     network: nn.Module,
     groups: Sequence[Mapping[str, Any]],
     dataset: Dataset,
     loss: Callable[[Any], Tensor],
-    fitting: Fitting,
+    fitting: TrainingConfig,
     validate: Callable[[], Mapping[str, float]],
     collate: Callable[[list[Any]], Any] = default_collate,
     workers: int = 0,
@@ -154,10 +154,10 @@ def fit(
 ) -> None:
     """Fit a network in place, logging each epoch to stderr, from the last of its checkpoints on.
 
-    Each batch is cut into `fitting.accumulate` parts for each process that torchrun has started;
-    the gradients of the parts add up to that of the batch's mean loss, so the step is that of the
-    whole batch, except that batch norm sees parts: it normalises each by its own statistics, and
-    the running ones move once a part in one process, and to the processes' mean where there are
+    Each batch is cut into `fitting.gradient_accumulation` parts for each process that torchrun has
+    started; the gradients of the parts add up to that of the batch's mean loss, so the step is that
+    of the whole batch, except that batch norm sees parts: it normalises each by its own statistics,
+    and the running ones move once a part in one process, and to the processes' mean where there are
     several.
 
     SIGTERM ends the process as it does, after the step under way and a checkpoint.
@@ -190,40 +190,42 @@ def fit(
     precision = torch.autocast(
         "cuda", torch.bfloat16, enabled=fitting.bfloat16 and torch.cuda.is_available()
     )
-    with joined() as team:
-        count = fitting.accumulate * team.size  # of a batch's parts
+    with process_group() as team:
+        count = fitting.gradient_accumulation * team.size  # of a batch's parts
         if fitting.batch_size < 2 * count:
             raise BadInput(
                 f"batch_size {fitting.batch_size}: expected two entries (batch norm) for each of "
                 f"{count} parts"
             )
         progress = _resume(
-            team.from_first(checkpoints.latest() if checkpoints and team.leads else None),
+            team.broadcast(checkpoints.latest() if checkpoints and team.is_main else None),
             network,
             optimizer,
         )
         while progress.epoch < fitting.epochs:
             began = time.monotonic()
-            progress = team.from_first(progress)
+            progress = team.broadcast(progress)
             torch.set_rng_state(progress.random)
-            batches, loader_seed = plan(dataset, fitting.batch_size)
+            batches, loader_seed = plan_epoch(dataset, fitting.batch_size)
             mine = [
-                parts(batch, count)[team.rank * fitting.accumulate :][: fitting.accumulate]
+                split_batch(batch, count)[team.rank * fitting.gradient_accumulation :][
+                    : fitting.gradient_accumulation
+                ]
                 for batch in batches
             ]
             left = [part for each in mine[progress.steps :] for part in each]
-            loaded = entries(
+            loaded = iterate(
                 loader(dataset, workers, loader_seed, batch_sampler=left, collate_fn=collate)
             )
             planned = torch.get_rng_state()
             network.train()
             ending = 0.0
-            with noted(signal.SIGTERM) as told:
+            with captured_signal(signal.SIGTERM) as told:
                 for step in range(progress.steps, len(batches)):
                     warming = (
                         (step + 1) / len(batches) if fitting.warmup_epochs > progress.epoch else 0
                     )
-                    factor = rate_factor(progress.epoch + warming, fitting)
+                    factor = learning_rate_scale(progress.epoch + warming, fitting)
                     for group, rate in zip(optimizer.param_groups, rates, strict=True):
                         group["lr"] = fitting.learning_rate * rate * factor
                     optimizer.zero_grad()
@@ -236,7 +238,7 @@ def fit(
                         [len(part) / len(batches[step]) for part in mine[step]],
                         precision,
                     )
-                    total, ending = team.add_up(network, (total, len(told)))
+                    total, ending = team.all_reduce(network, (total, len(told)))
                     where = f"epoch {progress.epoch + 1}, step {step + 1}"
                     if not math.isfinite(total):
                         raise BadInput(
@@ -249,13 +251,13 @@ def fit(
                     ):  # a gradient may be while the loss is still finite
                         cure = (
                             f"lower learning_rate {fitting.learning_rate}"
-                            + " or fit without bfloat16" * fitting.bfloat16
+                            + " or train without bfloat16" * fitting.bfloat16
                         )
                         raise BadInput(f"{odd} is not finite after {where}: {cure}")
                     progress = progress._replace(steps=step + 1, loss=progress.loss + total)
                     if (
                         checkpoints
-                        and team.leads
+                        and team.is_main
                         and (ending or progress.steps == len(batches) or checkpoints.due())
                     ):
                         done = progress.epoch * len(batches) + progress.steps
@@ -263,12 +265,12 @@ def fit(
                     if ending:
                         break
             if ending:
-                team.from_first(None)  # nobody goes before the checkpoint is written
+                team.broadcast(None)  # nobody goes before the checkpoint is written
             if ending or told:
                 signal.raise_signal(signal.SIGTERM)
             torch.set_rng_state(planned)
             network.eval()
-            if team.leads:
+            if team.is_main:
                 figures = {
                     "loss": progress.loss / len(batches),
                     **validate(),
@@ -298,7 +300,7 @@ def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[st
     }
     whole = io.BytesIO()  # torch's own writer does not say that a disk is full
     torch.save(saved, whole)
-    with aside(path) as part:
+    with atomic_path(path) as part:
         part.write_bytes(whole.getbuffer())
 
 

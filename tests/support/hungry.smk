@@ -9,7 +9,7 @@ rule take_memory:
     output:
         "results/memory.txt",
     resources:
-        mem_mb=grown_memory(500),
+        mem_mb=escalating_memory(500),
     shell:
         """
         python -c 'import time; taken = bytearray(500 << 20); time.sleep(10)'
@@ -23,7 +23,7 @@ rule take_time:
         "results/time.txt",
     resources:
         mem_mb=500,
-        runtime=grown_minutes(1),
+        runtime=escalating_minutes(1),
     shell:
         """
         test {resources.runtime} -gt 1 || sleep 600

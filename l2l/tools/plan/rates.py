@@ -22,9 +22,8 @@ from l2l.config import Config, as_json
 from l2l.datasets import DemoDataset
 from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
-from l2l.fitting import laid_out
 from l2l.manifest.files import walk_files
-from l2l.manifest.probe import facts_of
+from l2l.manifest.probe import probe_file
 from l2l.media.artifact import decode_picture, encode
 from l2l.media.decode import decode
 from l2l.mels.spectrogram import log_mel, mel_shape
@@ -32,6 +31,7 @@ from l2l.moments import WINDOW_SAMPLES
 from l2l.sections import Section
 from l2l.student.artifact import build_student
 from l2l.teacher.network import R2Plus1D
+from l2l.training import to_channels_last
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -140,7 +140,7 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
             sys.executable,
             "-m",
             "l2l",
-            "draw_demo",
+            "render_demo",
             "--videos",
             str(folder / "drawn"),
             "--seed",
@@ -150,8 +150,8 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
         ]
         found["draw"] = cpu_seconds(lambda: subprocess.run(argv, check=True), runs=1) / 90
         example = next(path for path in walk_files(folder / "drawn") if path.suffix == ".mp4")
-    facts = facts_of(example)
-    found["listing"] = cpu_seconds(lambda: facts_of(example))
+    facts = probe_file(example)
+    found["listing"] = cpu_seconds(lambda: probe_file(example))
     streams = (facts.video_stream, facts.audio_stream, facts.duration_seconds)
     spent = (
         cpu_seconds(lambda: decode(example, config.media, *streams, "moments"))
@@ -178,7 +178,9 @@ def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str
         config.media.clip_frames,
         32 if device.type == "cuda" else 4,
     )
-    teacher = laid_out(R2Plus1D(classes, config.teacher.widths, config.teacher.blocks), device)
+    teacher = to_channels_last(
+        R2Plus1D(classes, config.teacher.widths, config.teacher.blocks), device
+    )
     student = build_student(
         config.student,
         config.student.modalities,
@@ -186,7 +188,7 @@ def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str
         config.teacher.widths[-1],
         config.mels.bands,
     )
-    student = laid_out(student, device)
+    student = to_channels_last(student, device)
     clips = torch.randn(batch, 3, clip_frames, side, side, device=device)
     moments = 8 * batch
     frames, mels = (

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from l2l.config import Media
+from l2l.config import MediaConfig
 from l2l.manifest.artifact import Video
-from l2l.manifest.probe import facts_of
+from l2l.manifest.probe import probe_file
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import ffmpeg_program
 
-WHOLE = Media(
+WHOLE = MediaConfig(
     resize_pixels=(64, 64), frame_pixels=64, jpeg_quality="lossless"
 )  # nothing cropped, so that the strip is seen
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", "-pix_fmt", "yuv420p")
@@ -98,11 +98,11 @@ def flash_and_beep(path: Path, at: float, seconds: float = 4.0, extra: Sequence[
 
 def listed(path: Path, video: str = "v", label: str = "a", split: str = "train") -> Video:
     """A row of the manifest for one file."""
-    facts = facts_of(path)
+    facts = probe_file(path)
     return Video(video, str(path), split, (label,), **vars(facts))
 
 
-def decoded(path: Path, media: Media = WHOLE, pictures: str = "clips") -> Decoded:
+def decoded(path: Path, media: MediaConfig = WHOLE, pictures: str = "clips") -> Decoded:
     """A file decoded as the stage would."""
     video = listed(path)
     return decode(
