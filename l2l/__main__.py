@@ -1,4 +1,4 @@
-"""The command line: ``python -m l2l VERB --option value``. Every stage function is a verb; its
+"""The command line: ``l2l VERB --option value``. Every stage function is a verb; its
 parameters are the options.
 
 Positional-only parameters of a function become positional arguments; a config section is given as
@@ -16,10 +16,10 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from l2l import __version__
 from l2l.errors import BadInput
 from l2l.jobs.orphans import end_with_job
 
@@ -124,7 +124,7 @@ def _add_option(
 
 def _parser_of(verb: str, function: Callable[..., object]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"python -m l2l {verb}",
+        prog=f"l2l {verb}",
         description=inspect.getdoc(function),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -148,7 +148,7 @@ def _usage() -> str:
     takes seconds.
     """
     lines = [
-        "usage: python -m l2l VERB ...    (VERB --help explains one; --version)",
+        "usage: l2l VERB ...    (VERB --help explains one; --version)",
         "",
         "for people:",
     ]
@@ -184,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     verb = arguments[0]
     if verb == "--version":
-        print(f"l2l {version('l2l')}")
+        print(f"l2l {__version__}")
         return 0
     if verb not in VERBS:
         print(f"l2l: unknown verb {verb!r}; expected one of {', '.join(VERBS)}", file=sys.stderr)

@@ -14,13 +14,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from l2l import __version__
 from l2l.errors import BadInput
 
-MADE_BY = f"l2l {version('l2l')}"
+MADE_BY = f"l2l {__version__}"
 CURE = "delete it and run snakemake again"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that writing alone meets
 

@@ -1,14 +1,20 @@
 """Two commands set everything up: what they install is pinned, once, and everywhere the same."""
 
 import importlib.metadata
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+
+import l2l
+from l2l import stores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -195,3 +201,47 @@ def test_the_rules_that_the_slurm_profile_gives_as_examples_exist():
     examples = re.findall(r"^#   (\w+):", text("slurm/config.yaml"), re.MULTILINE)
     assert "train_skimmer" in examples
     assert set(examples) <= set(re.findall(r"^\s*rule (\w+):", rules, re.MULTILINE))
+
+
+def test_the_version_is_stated_once_and_needs_no_installed_distribution():
+    project = tomllib.loads(text("pyproject.toml"))
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "l2l.__version__"}
+    assert f"l2l {l2l.__version__}" == stores.MADE_BY
+    ran = subprocess.run(
+        [sys.executable, "-S", "-m", "l2l", "--version"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.stdout == f"l2l {l2l.__version__}\n", ran.stderr
+
+
+@pytest.mark.slow
+def test_a_wheel_has_every_file_of_the_package_and_the_console_script(tmp_path):
+    backend = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]))"
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "l2l", copy / "l2l", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    command = [sys.executable, "-c", backend, str(tmp_path)]
+    built = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("l2l/")}
+        (scripts,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "l2l = l2l.__main__:main" in archive.read(scripts).decode()
+        archive.extractall(tmp_path / "installed")
+    kept = [path for path in (copy / "l2l").rglob("*") if path.is_file()]
+    assert packed == {path.relative_to(copy).as_posix() for path in kept}
+    # What was installed runs outside of any checkout.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code = "import sys; from l2l.__main__ import main; sys.exit(main(['--help']))"
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "predict" in ran.stdout
