@@ -352,9 +352,7 @@ def test_weight_norm_is_torchs_own(tmp_path):
 
 @pytest.mark.parametrize("width", [512, 1024, 2048])
 def test_the_single_modality_may_have_any_width(tmp_path, width):
-    state = reference.single_modality_state(
-        classes=3, features=width, hidden=16, key=8, query=8
-    )
+    state = reference.single_modality_state(classes=3, features=width, hidden=16, key=8, query=8)
     network, widths, sizes = skimmer_of(tmp_path, state, "audio")
     assert (widths, network.modalities, sizes.hidden, sizes.key) == (
         {"audio": width},
@@ -856,9 +854,7 @@ def test_a_user_of_the_release_gets_the_public_codes_scores_from_the_command_lin
 
 
 def test_a_user_of_the_single_modality_gets_the_public_codes_scores(release, tmp_path):
-    state = reference.single_modality_state(
-        classes=3, features=512, hidden=16, key=8, query=8
-    )
+    state = reference.single_modality_state(classes=3, features=512, hidden=16, key=8, query=8)
     torch.save(reference.checkpoint(state, 4), tmp_path / "ref.pth")
     import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt")
     import_features(release.pickled(), tmp_path / "store", only="audio_features")

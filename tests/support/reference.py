@@ -43,9 +43,7 @@ def two_modalities_state(
     return drawn(shapes, seed)
 
 
-def single_modality_state(
-    classes=200, features=2048, hidden=1024, key=512, query=1024, seed=0
-):
+def single_modality_state(classes=200, features=2048, hidden=1024, key=512, query=1024, seed=0):
     """A state dict of the single-modality variant."""
     shapes = {
         **linear("net_classifier.classifier", classes, features),

@@ -57,14 +57,14 @@ for run, dataset in product(RUNS, CONFIG.videos):
 rule write_shard_fingerprint:
     """Note the state of a shard's videos."""
     output:
-        state="results/{run}/manifest/{dataset}/{shard}.fingerprint",
+        fingerprint="results/{run}/manifest/{dataset}/{shard}.fingerprint",
     log:
         "logs/{run}/write_shard_fingerprint/{dataset}/{shard}.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        state=shard_fingerprint,
+        fingerprint=shard_fingerprint,
     shell:
         """
         echo {params.fingerprint:q} >{output.fingerprint:q} 2>{log:q}
