@@ -1,8 +1,8 @@
-"""The configuration: one frozen class for each section of config.yaml, with types, bounds and units
-in one place.
+"""The configuration: one frozen class per section of config.yaml, with the type, bounds, unit and
+meaning of each key and the paper's value.
 
-A key that is misspelt, missing or out of bounds stops the run before anything starts, with a line
-that names it.
+`l2l config` prints them. A key that is misspelt, missing or out of bounds stops the run before
+anything starts, with one line that names it.
 """
 
 import json
@@ -21,22 +21,19 @@ from l2l.moments import WINDOW_SAMPLES, ClipGrid
 from l2l.sections import Count, Fraction01, Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Modality = Literal["image", "audio"]  # what is seen, what is heard
-FeatureName = Literal[
-    "image", "audio", "fused", "teacher"
-]  # a student's streams and Psi of them; the teacher's descriptor
+Modality = Literal["image", "audio"]
+# A student's two streams, Psi of both, and the teacher's descriptor.
+FeatureName = Literal["image", "audio", "fused", "teacher"]
 Four = tuple[Count, Count, Count, Count]
-RESNET_18: Four = (64, 128, 256, 512)  # channels of its four stages, and of R(2+1)D-18's
-TWO_EACH: Four = (2, 2, 2, 2)  # its blocks
-TeacherNetwork = Literal[
-    "r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t"
-]  # torchvision's names
+RESNET_18: Four = (64, 128, 256, 512)  # channels of its four stages, as of R(2+1)D-18
+TWO_EACH: Four = (2, 2, 2, 2)  # residual blocks of its four stages
+# Torchvision's names.
+TeacherNetwork = Literal["r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t"]
 
 
 def _named_file(weights: str) -> tuple[Path, ...]:
-    """The file of weights, if it is one that is named.
-
-    Torchvision's names are capital letters, digits and underscores.
+    """The file that `weights` names; none for torchvision's names (capital letters, digits and
+    underscores), `train` and `none`.
     """
     return () if re.fullmatch(r"[A-Z0-9_]+|train|none", weights) else (Path(weights),)
 
@@ -45,35 +42,56 @@ def _named_file(weights: str) -> tuple[Path, ...]:
 
 
 class ManifestConfig(Section):
-    """How the videos are listed and when a data set counts as too damaged to go on."""
+    """How the videos are listed, and when a data set is too damaged to go on."""
 
-    max_bad_fraction: Fraction01 = (
-        0.1  # of a data set's videos that may be unusable, before and after decoding
+    max_bad_fraction: Fraction01 = Field(
+        default=0.1,
+        description="Largest fraction (0 to 1) of a data set's videos that may be unusable, before "
+        "and after decoding; above it the run stops. Paper: not stated.",
     )
 
 
 class MediaConfig(Section):
     """What is kept of each video: pictures on the 30 fps grid and mono 16 kHz sound."""
 
-    resize_pixels: tuple[Count, Count] | Count = (
-        128,
-        171,
-    )  # height, width before the central crop; or of the shorter side
-    frame_pixels: Count = 112  # side of the central crop
-    clip_frames: Count = 16  # pictures of a clip
-    clip_stride: Count = 2  # of the 30 fps grid, from one to the next
-    clips: Literal["stored", "decoded"] = (
-        "stored"  # of a source: kept on disk, or decoded for the teacher and dropped
+    resize_pixels: tuple[Count, Count] | Count = Field(
+        default=(128, 171),
+        description="Size before the central crop, in pixels: [height, width], or one number for "
+        "the shorter side. Paper: not stated; [128, 171] is what torchvision's weights were "
+        "trained with.",
     )
-    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | Literal["lossless"] = 95
-    time_limit_seconds: Annotated[float, Field(gt=0)] = 3600  # for one video
+    frame_pixels: Count = Field(
+        default=112, description="Side of the central square crop, in pixels. Paper: 112."
+    )
+    clip_frames: Count = Field(default=16, description="Frames per clip. Paper: 16.")
+    clip_stride: Count = Field(
+        default=2,
+        description="Ticks of the 30 fps grid from one frame of a clip to the next; must divide "
+        "16. Paper: 2 (every other frame).",
+    )
+    clips: Literal["stored", "decoded"] = Field(
+        default="stored",
+        description="What is done with the clips of a source: `stored` on disk, for a teacher that "
+        "is trained on them; `decoded` for the teacher and then dropped, for a fixed one. Paper: "
+        "not stated.",
+    )
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | Literal["lossless"] = Field(
+        default=95,
+        description="JPEG quality (1 to 100) of stored pictures, or `lossless`. Paper: not stated.",
+    )
+    time_limit_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=3600,
+        description="Longest time that decoding one video may take, in seconds; above it the video "
+        "is `refused`. Paper: not stated.",
+    )
 
     @model_validator(mode="after")
-    def _whole(self) -> "MediaConfig":
+    def _crop_inside(self) -> "MediaConfig":
         ClipGrid(self.clip_frames, self.clip_stride)
-        if self.frame_pixels > (
+        shorter_side = (
             self.resize_pixels if isinstance(self.resize_pixels, int) else min(self.resize_pixels)
-        ):
+        )
+        if self.frame_pixels > shorter_side:
             raise ValueError(
                 f"frame_pixels {self.frame_pixels} is larger than resize_pixels "
                 f"{self.resize_pixels}"
@@ -87,16 +105,30 @@ class MediaConfig(Section):
 
 
 class MelsConfig(Section):
-    """The log-mel spectrogram of a moment's second of sound."""
+    """The log-mel spectrogram of the second of sound that starts with a moment."""
 
-    window_samples: Count = 400  # Hann, 25 ms
-    hop_samples: Count = 160  # 10 ms
-    fft_samples: Count = 400
-    bands: Count = 40
-    floor: Annotated[float, Field(gt=0, lt=1)] = 1e-6  # log(power + floor)
+    window_samples: Count = Field(
+        default=400,
+        description="Length of the Hann window, in samples at 16 kHz. Paper: 400 (25 ms).",
+    )
+    hop_samples: Count = Field(
+        default=160,
+        description="Distance between windows, in samples at 16 kHz. Paper: 160 (10 ms).",
+    )
+    fft_samples: Count = Field(
+        default=400,
+        description="Length of the Fourier transform, in samples: even, at least window_samples. "
+        "Paper: not stated.",
+    )
+    bands: Count = Field(default=40, description="Number of mel bands. Paper: 40.")
+    floor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=1e-6,
+        description="Added to the power before the logarithm: log(power + floor). Paper: not "
+        "stated.",
+    )
 
     @model_validator(mode="after")
-    def _fits(self) -> "MelsConfig":
+    def _window_inside_transform(self) -> "MelsConfig":
         if self.fft_samples % 2 or not self.window_samples <= self.fft_samples < 2 * WINDOW_SAMPLES:
             least, most = self.window_samples, 2 * WINDOW_SAMPLES
             raise ValueError(
@@ -107,25 +139,57 @@ class MelsConfig(Section):
 
 
 class TrainingConfig(Section):
-    """One training: SGD with Nesterov momentum; the rate falls by `decay` at each milestone."""
+    """One training: SGD with Nesterov momentum; at each milestone the learning rate is multiplied
+    by `decay`.
+    """
 
-    epochs: Count
-    batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    milestones: tuple[Annotated[float, Field(gt=0)], ...] = ()  # in epochs
-    decay: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0  # the rate rises linearly from nothing
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    flip: bool = False  # mirror each picture or clip left to right, half of the time
-    # parts a batch is computed in, one after another, where a GPU is small; batch norm sees a part
-    gradient_accumulation: Count = 1
-    bfloat16: bool = (
-        False  # networks compute in it on a GPU; losses, weights and sums stay in float32
+    epochs: Count = Field(
+        description="Passes over the training videos. Paper: 60 to distil, 25 for the skimmer."
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(
+        description="Entries per step of the optimiser, over all processes: clips for the teacher, "
+        "moments for the student, videos for the skimmer. Paper: 16 to distil, 256 for the skimmer."
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        description="Learning rate before the first milestone. Paper: 0.001 to distil, 0.01 for "
+        "the skimmer."
+    )
+    milestones: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(),
+        description="Epochs at which the learning rate is multiplied by `decay`; rising, before "
+        "the last epoch. Paper: [30, 50] to distil, [15, 20] for the skimmer.",
+    )
+    decay: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.1, description="Factor of the learning rate at each milestone. Paper: 0.1."
+    )
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(
+        default=0,
+        description="Epochs in which the learning rate rises linearly from zero. Paper: 0.",
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.9, description="Nesterov momentum. Paper: 0.9."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=1e-4, description="Weight decay of all parameters. Paper: 0.0001."
+    )
+    flip: bool = Field(
+        default=False,
+        description="Whether each picture or clip is mirrored left to right with probability 1/2. "
+        "Paper: not stated.",
+    )
+    gradient_accumulation: Count = Field(
+        default=1,
+        description="Parts in which a batch is computed, one after another, where the memory of a "
+        "GPU is small; batch normalisation sees one part at a time. Paper: not stated.",
+    )
+    bfloat16: bool = Field(
+        default=False,
+        description="Whether networks compute in bfloat16 on a GPU (autocast); losses, weights and "
+        "sums stay in float32. Paper: not stated.",
     )
 
     @model_validator(mode="after")
-    def _two_in_a_part(self) -> "TrainingConfig":
+    def _at_least_two_per_part(self) -> "TrainingConfig":
         if self.batch_size < 2 * self.gradient_accumulation:
             raise ValueError(
                 f"batch_size {self.batch_size} is less than two entries in each of "
@@ -136,7 +200,7 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _milestones_inside(self) -> "TrainingConfig":
         if list(self.milestones) != sorted(self.milestones) or any(
-            m >= self.epochs for m in self.milestones
+            epoch >= self.epochs for epoch in self.milestones
         ):
             raise ValueError(
                 f"milestones {self.milestones} must rise and lie before epoch {self.epochs}"
@@ -145,21 +209,35 @@ class TrainingConfig(Section):
 
 
 class TeacherConfig(Section):
-    """One of torchvision's video classifiers.
+    """The teacher: one of torchvision's video classifiers."""
 
-    `weights` is `train`, a name of torchvision's, or a file with its state dict.
-    """
-
-    network: TeacherNetwork = (
-        "r2plus1d_18"  # paper; the others want other media and give other descriptors
+    network: TeacherNetwork = Field(
+        default="r2plus1d_18",
+        description="Torchvision's name of the network. All but `r2plus1d_18` need other sizes of "
+        "`media` and give other descriptors. Paper: R(2+1)D-18.",
     )
-    weights: str = "KINETICS400_V1"
-    widths: Four = (
-        RESNET_18  # of R(2+1)D: channels of the four stages; torchvision's weights need these
+    weights: str = Field(
+        default="KINETICS400_V1",
+        description="A name of torchvision's weights, a file with a state dict, or `train`: "
+        "trained on the labels of the source. Paper: trained on Kinetics-400 (the authors' own "
+        "checkpoint is not published).",
     )
-    blocks: Four = TWO_EACH
-    batch_clips: Count = 16
-    training: TrainingConfig | None = None  # only for `train`
+    widths: Four = Field(
+        default=RESNET_18,
+        description="Channels of the four stages of R(2+1)D-18; torchvision's weights need the "
+        "default. Paper: [64, 128, 256, 512].",
+    )
+    blocks: Four = Field(
+        default=TWO_EACH,
+        description="Residual blocks of the four stages of R(2+1)D-18. Paper: [2, 2, 2, 2].",
+    )
+    batch_clips: Count = Field(
+        default=16, description="Clips per batch when descriptors are extracted. Paper: not stated."
+    )
+    training: TrainingConfig | None = Field(
+        default=None,
+        description="How the teacher is trained; only with `weights: train`. Paper: not trained.",
+    )
 
     @model_validator(mode="after")
     def _training_if_trained(self) -> "TeacherConfig":
@@ -173,36 +251,67 @@ class TeacherConfig(Section):
 
     @property
     def weights_files(self) -> tuple[Path, ...]:
-        """The file of weights, if that is what is named."""
+        """The file of weights, if `weights` names one."""
         return _named_file(self.weights)
 
 
 class StudentConfig(Section):
-    """ImgAud2Vid: its networks, its distillation from the teacher and its fine-tuning on the
-    target's labels.
+    """The student (ImgAud2Vid): its networks, its distillation from the teacher, and its
+    fine-tuning on the target's labels.
     """
 
-    modalities: Annotated[tuple[Modality, ...], Field(min_length=1, max_length=2)] = (
-        "image",
-        "audio",
+    modalities: Annotated[tuple[Modality, ...], Field(min_length=1, max_length=2)] = Field(
+        default=("image", "audio"),
+        description="What the main student reads: [image, audio], [image] or [audio]. Paper: "
+        "[image, audio].",
     )
-    image_widths: Four = RESNET_18
-    audio_widths: Four = RESNET_18
-    blocks: Four = TWO_EACH
-    # of the image trunk: drawn; a name of torchvision's for ResNet-18; or a file with its state
-    # dict
-    image_weights: str = "none"
-    stream_width: Count | None = (
-        None  # of a feature; supplement: 256, by a linear layer; public code: the trunk's own 512
+    image_widths: Four = Field(
+        default=RESNET_18,
+        description="Channels of the four stages of the image ResNet. Paper: [64, 128, 256, 512].",
     )
-    audio_stem_stride: Literal[1, 2] = 1  # supplement: 2; public code: 1
-    time_pooling: Literal["mean", "max"] = "mean"  # supplement: mean; public code: max
-    soft_loss_weight: Annotated[float, Field(ge=0)] = (
-        100  # lambda, of the soft cross-entropy beside L1
+    audio_widths: Four = Field(
+        default=RESNET_18,
+        description="Channels of the four stages of the audio ResNet. Paper: [64, 128, 256, 512].",
     )
-    batch_moments: Count = 64  # when nothing is fitted
-    distil: TrainingConfig
-    finetune: TrainingConfig
+    blocks: Four = Field(
+        default=TWO_EACH,
+        description="Residual blocks of the four stages of both. Paper: [2, 2, 2, 2].",
+    )
+    image_weights: str = Field(
+        default="none",
+        description="Initial weights of the image ResNet: `none` (random), a name of torchvision's "
+        "weights for ResNet-18 (IMAGENET1K_V1), or a file with a state dict. Paper: not stated.",
+    )
+    stream_width: Count | None = Field(
+        default=None,
+        description="Width of a modality's feature, made by a linear layer; `null`: the ResNet's "
+        "own width. Paper: 256 (supplement); the public code and the printed costs: 512, without "
+        "the layer.",
+    )
+    audio_stem_stride: Literal[1, 2] = Field(
+        default=1,
+        description="Stride of the first convolution of the audio ResNet. Paper: 2 (implied by the "
+        "supplement); the public code and the printed costs: 1.",
+    )
+    time_pooling: Literal["mean", "max"] = Field(
+        default="mean",
+        description="How the audio ResNet pools over time. Paper: mean (supplement); the public "
+        "code: max.",
+    )
+    soft_loss_weight: Annotated[float, Field(ge=0)] = Field(
+        default=100,
+        description="Lambda: weight of the soft cross-entropy, next to the L1 loss. Paper: 100.",
+    )
+    batch_moments: Count = Field(
+        default=64, description="Moments per batch when features are extracted. Paper: not stated."
+    )
+    distil: TrainingConfig = Field(
+        description="Training on the teacher's descriptors of the source. Paper: 60 epochs, batch "
+        "16, learning rate 0.001, milestones [30, 50]."
+    )
+    finetune: TrainingConfig = Field(
+        description="Training on the labelled moments of the target. Paper: not stated."
+    )
 
     @model_validator(mode="after")
     def _one_or_both(self) -> "StudentConfig":
@@ -215,169 +324,221 @@ class StudentConfig(Section):
 
     @property
     def weights_files(self) -> tuple[Path, ...]:
-        """The file that the image trunk starts from, if one is named."""
+        """The file of initial weights of the image ResNet, if `image_weights` names one."""
         return _named_file(self.image_weights)
 
 
 class FeaturesConfig(Section):
-    """What the skimmer reads of a moment; kept in Zarr."""
+    """The features of each moment, which the skimmer reads; stored in Zarr."""
 
-    dtype: Literal["float16", "float32"] = "float16"
-    chunk_moments: Count = 2048
+    dtype: Literal["float16", "float32"] = Field(
+        default="float16", description="Number format of stored features. Paper: not stated."
+    )
+    chunk_moments: Count = Field(
+        default=2048, description="Moments per chunk of a Zarr array. Paper: not stated."
+    )
 
 
 class Variant(Section):
-    """What a skimmer reads, where that is other than the features of the student's modalities,
-    found and fused by themselves.
-    """
+    """What a skimmer reads, where this differs from the features of the student's modalities."""
 
-    recognition: tuple[
-        FeatureName, ...
-    ] = ()  # what is averaged and classified; empty: the student's modalities, through Psi
-    indexing: tuple[
-        FeatureName, ...
-    ] = ()  # by which moments are found, and what the LSTM reads; empty: those of recognition
-    # recognition features are those of the T selected moments, not means weighed over all moments
-    selected: bool = False
+    recognition: tuple[FeatureName, ...] = Field(
+        default=(),
+        description="Features that are averaged and classified; empty: the student's modalities, "
+        "through Psi. Paper: [].",
+    )
+    indexing: tuple[FeatureName, ...] = Field(
+        default=(),
+        description="Features that the keys are made of and the LSTM reads; empty: those of "
+        "`recognition`. Paper: [].",
+    )
+    selected: bool = Field(
+        default=False,
+        description="Whether only the selected moments' features are classified; false: their mean "
+        "over all moments, weighted by the attention. Paper: false.",
+    )
 
     @property
     def features(self) -> tuple[FeatureName, ...]:
-        """All that it names."""
+        """All features that it names."""
         return (*self.recognition, *self.indexing)
 
 
 PLAIN = Variant()
 VARIANTS: Mapping[str, Variant] = {
-    "visual_indexing": Variant(
-        indexing=("image",)
-    ),  # supplement, G.1: where to look is chosen by the image alone
-    "single_query": Variant(
-        recognition=("fused",)
-    ),  # G.2: one query, one key a moment, of the fused feature
-    "image": Variant(recognition=("image",)),  # D: a single modality
+    # Supplement, G.1: moments are selected by the image alone.
+    "visual_indexing": Variant(indexing=("image",)),
+    # G.2: one query, and one key per moment, of the fused feature.
+    "single_query": Variant(recognition=("fused",)),
+    # D: a single modality.
+    "image": Variant(recognition=("image",)),
     "audio": Variant(recognition=("audio",)),
-    "image_then_fused": Variant(
-        recognition=("fused",), indexing=("image",), selected=True
-    ),  # cheap to index, dear to recognise
+    # Table 2: cheap features to select moments, expensive ones to classify them.
+    "image_then_fused": Variant(recognition=("fused",), indexing=("image",), selected=True),
     "fused_then_teacher": Variant(recognition=("teacher",), indexing=("fused",), selected=True),
 }
 
 
 class SkimmerConfig(Section):
-    """ImgAud-Skimming: the attention LSTM."""
+    """The skimmer (ImgAud-Skimming): the attention LSTM."""
 
-    lstm_width: Count = 1024  # of the LSTM
-    key_width: Count = 512  # width of queries and keys
-    query_width: Count = 1024  # between the two layers of a query MLP
-    steps: Count = 10  # T
-    read_factors: Annotated[tuple[Count, ...], Field(min_length=1)] = (
-        1,
-    )  # in training, one is drawn each time a video is read
-    fusion_lr_scale: Annotated[float, Field(ge=0)] = (
-        0  # learning rate of Psi relative to the rest; 0: as the student left it
+    lstm_width: Count = Field(default=1024, description="Width of the LSTM's state. Paper: 1024.")
+    key_width: Count = Field(default=512, description="Width of queries and keys. Paper: 512.")
+    query_width: Count = Field(
+        default=1024,
+        description="Width of the hidden layer of a query network. Paper: 1024.",
     )
-    classifier_lr_scale: Annotated[float, Field(ge=0)] = (
-        0.1  # of the classifier, relative to the rest
+    steps: Count = Field(default=10, description="T: steps per video. Paper: 10.")
+    read_factors: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
+        default=(1,),
+        description="In training, one of these is drawn each time a video is read: features of "
+        "every n-th moment are read. Paper: [1].",
     )
-    cache_bytes: Annotated[int, Field(ge=0)] = (
-        4 << 30
-    )  # of features kept in memory; the others are read each time
-    training: TrainingConfig
+    fusion_lr_scale: Annotated[float, Field(ge=0)] = Field(
+        default=0,
+        description="Learning rate of Psi, relative to `learning_rate`; 0 keeps it as the student "
+        "has it. Paper: 0.",
+    )
+    classifier_lr_scale: Annotated[float, Field(ge=0)] = Field(
+        default=0.1,
+        description="Learning rate of the classifier, relative to `learning_rate`. Paper: not "
+        "stated; the public code: 0.1.",
+    )
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=4 << 30,
+        description="Memory for features that are kept between epochs, in bytes; the others are "
+        "read from disk each time. Paper: not stated.",
+    )
+    training: TrainingConfig = Field(
+        description="Training on the labels of the target's videos. Paper: 25 epochs, batch 256, "
+        "learning rate 0.01, milestones [15, 20]."
+    )
     variants: dict[Name, Variant] = Field(
-        default_factory=dict
-    )  # by name, beside `VARIANTS`; see evaluation.variants
+        default_factory=dict,
+        description="Your own variants by name, in addition to l2l's "
+        f"({', '.join(VARIANTS)}); `evaluation.variants` chooses. Paper: none.",
+    )
 
     @model_validator(mode="after")
     def _new_names(self) -> "SkimmerConfig":
         taken = {"skimmer", "lstm", "non_recurrent", *VARIANTS} & set(self.variants)
         if taken:
-            raise ValueError(f"variants: {min(taken)} is one of l2l's own; give yours another name")
+            raise ValueError(f"variants: {min(taken)} is one of l2l's own; choose another name")
         return self
 
     @property
     def all_variants(self) -> Mapping[str, Variant]:
-        """The paper's and those of this configuration, by name."""
+        """The paper's variants and those of this configuration, by name."""
         return {**VARIANTS, **self.variants}
 
 
 class EvaluationConfig(Section):
-    """Table 1 and the clip-level table."""
+    """Table 1, the clip-level table, the trade-off and the ablations."""
 
-    moments: Count = 10  # looked at by the methods that pick
-    sparse_factor: Annotated[int, Field(ge=2)] = (
-        5  # ours sparse reads features of one moment in so many
+    moments: Count = Field(
+        default=10, description="Moments that each picking method looks at. Paper: 10."
     )
-    random_draws: Count = 10  # over which the random choice is averaged
-    # Skimmers compared in ablations.tsv and recognition.tsv, each one more fit; none told: those of
-    # G.1 and G.2, if the student has two modalities. One that reads `teacher` has it describe all
-    # moments of the target (in the paper 40 GMACs each).
-    variants: tuple[Name, ...] | None = None
+    sparse_factor: Annotated[int, Field(ge=2)] = Field(
+        default=5, description="Ours sparse reads the features of every n-th moment. Paper: 5."
+    )
+    random_draws: Count = Field(
+        default=10,
+        description="Repetitions over which the row `random` is averaged. Paper: not stated.",
+    )
+    variants: tuple[Name, ...] | None = Field(
+        default=None,
+        description="Variants of the skimmer that are trained and compared in ablations.tsv and "
+        "recognition.tsv; `null`: visual_indexing and single_query (G.1 and G.2) if the student "
+        "has two modalities. A variant that reads `teacher` needs the teacher's descriptors of all "
+        "moments of the target, 40 GMACs per moment at the paper's sizes. Paper: G.1 to G.3.",
+    )
 
 
 class ReportConfig(Section):
-    """The page for people."""
+    """The report, one HTML page."""
 
-    title: str = "Listen to Look"
-    film_strips: Annotated[int, Field(ge=0)] = 8  # test videos shown
-    pictures: Count = 5  # in a strip
+    title: str = Field(default="Listen to Look", description="Title of the page. Paper: none.")
+    film_strips: Annotated[int, Field(ge=0)] = Field(
+        default=8, description="Test videos that are shown as film strips. Paper: none."
+    )
+    pictures: Count = Field(default=5, description="Pictures per film strip. Paper: none.")
 
 
 class StudyConfig(Section):
-    """The same chain with several seeds: `snakemake study`."""
+    """The same chain with several seeds: `snakemake --cores N study`."""
 
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
+        default=(1, 2, 3), description="Seeds, one run each; all different. Paper: not stated."
+    )
+
+    @model_validator(mode="after")
+    def _all_different(self) -> "StudyConfig":
+        repeated = [seed for seed in self.seeds if self.seeds.count(seed) > 1]
+        if repeated:
+            raise ValueError(
+                f"seeds: {repeated[0]} is listed {self.seeds.count(repeated[0])} times; list each "
+                "seed once"
+            )
+        return self
 
 
 class Config(Section):
     """A whole configuration: what `config.yaml` holds."""
 
-    run: Name  # everything goes below results/<run>
-    seed: Annotated[int, Field(ge=0)] = 0
-    videos: dict[Name, AnyDataset]
-    manifest: ManifestConfig = ManifestConfig()
-    media: MediaConfig = MediaConfig()
-    mels: MelsConfig = MelsConfig()
-    teacher: TeacherConfig = TeacherConfig()
-    student: StudentConfig
-    features: FeaturesConfig = FeaturesConfig()
-    skimmer: SkimmerConfig
-    evaluation: EvaluationConfig = EvaluationConfig()
-    report: ReportConfig = ReportConfig()
-    study: StudyConfig = StudyConfig()
+    run: Name = Field(description="Name of the run: its results are in results/<run>/.")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="Seed of splits that l2l draws, initial weights, shuffling and random choices; "
+        "of the demo's videos too.",
+    )
+    videos: dict[Name, AnyDataset] = Field(
+        description="The data sets by name: one with role `source` and one with role `target`, or "
+        "one with role `both`."
+    )
+    manifest: ManifestConfig = Field(default=ManifestConfig(), description="Listing the videos.")
+    media: MediaConfig = Field(
+        default=MediaConfig(), description="Pictures and sound that are kept."
+    )
+    mels: MelsConfig = Field(default=MelsConfig(), description="Log-mel spectrograms.")
+    teacher: TeacherConfig = Field(default=TeacherConfig(), description="The video classifier.")
+    student: StudentConfig = Field(description="The image-audio network.")
+    features: FeaturesConfig = Field(default=FeaturesConfig(), description="The stored features.")
+    skimmer: SkimmerConfig = Field(description="The attention LSTM.")
+    evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="The tables.")
+    report: ReportConfig = Field(default=ReportConfig(), description="The page.")
+    study: StudyConfig = Field(default=StudyConfig(), description="Several seeds.")
 
     @model_validator(mode="after")
     def _one_of_each_role(self) -> "Config":
         for role in ("source", "target"):
-            if len(found := self._with_role(role)) != 1:
+            names = self._with_role(role)
+            if len(names) != 1:
                 raise ValueError(
-                    f"videos: role {role} (or both): found {' and '.join(found) or 'none'}, "
+                    f"videos: role {role} (or both): found {' and '.join(names) or 'none'}, "
                     "expected one data set"
                 )
         return self
 
     @model_validator(mode="after")
     def _known_variants(self) -> "Config":
+        available = (*self.student.modalities, "fused", "teacher")
         for name in self.compared:
             if name not in self.skimmer.all_variants:
                 raise ValueError(
                     f"evaluation.variants: no {name}; expected some of "
                     f"{', '.join(self.skimmer.all_variants)}"
                 )
-            had = (*self.student.modalities, "fused", "teacher")
-            if lacking := [
-                feature
-                for feature in self.skimmer.all_variants[name].features
-                if feature not in had
-            ]:
-                raise ValueError(
-                    f"evaluation.variants: {name} reads {lacking[0]} features, which the student "
-                    "has not"
-                )
+            for feature in self.skimmer.all_variants[name].features:
+                if feature not in available:
+                    raise ValueError(
+                        f"evaluation.variants: {name} reads {feature} features, which the student "
+                        "has not"
+                    )
         return self
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The skimmer's variants that are fitted and evaluated beside it."""
+        """The variants of the skimmer that are trained and compared with it."""
         if self.evaluation.variants is not None:
             return self.evaluation.variants
         return ("visual_indexing", "single_query") if len(self.student.modalities) == 2 else ()
@@ -387,7 +548,7 @@ class Config(Section):
 
     @property
     def source(self) -> str:
-        """The data set the teacher reads and the student is distilled from."""
+        """The data set that the student is distilled from."""
         return self._with_role("source")[0]
 
     @property
@@ -397,15 +558,17 @@ class Config(Section):
 
 
 def _line(error: ErrorDetails) -> str:
-    """One finding of pydantic's in one line: where, what was found, what was expected."""
+    """One of pydantic's errors in one line: where, what was found, what was expected."""
     keys = tuple(map(str, error["loc"]))
     if keys[:1] == ("videos",):
         keys = keys[:2] + keys[3:]  # the third is the adapter, by which pydantic chose the class
-    where, told = ".".join(keys), error.get("ctx", {})
+    where, context = ".".join(keys), error.get("ctx", {})
     if error["type"] == "extra_forbidden":
-        beside = ".".join(keys[:-1]) or "the top level"
+        if "." in keys[-1]:
+            return _dotted_line(keys, error["input"])
+        section = ".".join(keys[:-1]) or "the top level"
         return (
-            f"{where}: no such key; allowed in {beside}: "
+            f"{where}: no such key; allowed in {section}: "
             f"{', '.join(_section(error['loc'][:-1]).model_fields)}"
         )
     if error["type"] == "missing":
@@ -413,11 +576,24 @@ def _line(error: ErrorDetails) -> str:
     if error["type"] == "union_tag_not_found":
         return f"{where}.adapter: missing; expected one of {', '.join(BY_ADAPTER)}"
     if error["type"] == "union_tag_invalid":
-        return f"{where}.adapter: found {told['tag']!r}, expected one of {', '.join(BY_ADAPTER)}"
+        return f"{where}.adapter: found {context['tag']!r}, expected one of {', '.join(BY_ADAPTER)}"
     if error["type"] == "value_error":  # one of ours, which says what was found
-        return f"{where}: {told['error']}" if where else str(told["error"])
-    found = repr(error["input"])
-    return f"{where}: {error['msg']} (found {found if len(found) < 60 else found[:57] + '...'})"
+        return f"{where}: {context['error']}" if where else str(context["error"])
+    value = repr(error["input"])
+    return f"{where}: {error['msg']} (found {value if len(value) < 60 else value[:57] + '...'})"
+
+
+def _dotted_line(keys: Sequence[str], value: object) -> str:
+    """What to write instead of `skimmer.steps=3`, which Snakemake takes for one key."""
+    first, *others = [part for key in keys for part in key.split(".")]
+    nested = value
+    for part in reversed(others):
+        nested = {part: nested}
+    return (
+        f"{'.'.join(keys)}: a key with a dot is not a path to a section; on the command line write "
+        f"--config '{first}={json.dumps(nested, default=str)}', in a file put {others[-1]} inside "
+        f"the section {'.'.join([first, *others[:-1]])}"
+    )
 
 
 def _section(where: Sequence[int | str]) -> type[Section]:
@@ -429,9 +605,8 @@ def _section(where: Sequence[int | str]) -> type[Section]:
 
 def _inner(section: type[Section], where: Sequence[int | str]) -> type[Section]:
     for part in where:
-        if field := section.model_fields.get(
-            str(part)
-        ):  # else the name of one of several, as of variants
+        # Without a field, the part is the name of an entry, as in `variants`.
+        if field := section.model_fields.get(str(part)):
             kinds = (field.annotation, *get_args(field.annotation))
             section = next(
                 kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)

@@ -34,7 +34,7 @@ def test_every_configuration_in_the_repository_is_valid(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "fact"),
     [
         ("mels.bnads", 40, "mels.bnads: no such key; allowed in mels: window_samples, hop_samples"),
         ("medai", {}, "medai: no such key; allowed in the top level: run, seed, videos"),
@@ -98,12 +98,13 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ("run", "../escape", "run: String should match pattern"),
         ("media.frame_pixels", 400, "is larger than resize_pixels"),
         ("teacher.weights", "KINETICS400_V1", "`training` belongs to weights: train"),
+        ("study.seeds", [3, 4, 3], "study: seeds: 3 is listed 2 times"),
     ],
 )
-def test_a_wrong_key_or_value_is_told_in_one_line_that_names_it(path, value, told):
+def test_a_wrong_key_or_value_is_refused_in_one_line_that_names_it(path, value, fact):
     with pytest.raises(BadInput) as refused:
         check_config(changed(path, value), "config.yaml")
-    assert told in str(refused.value)
+    assert fact in str(refused.value)
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith("config.yaml: ")
 
@@ -120,12 +121,33 @@ def test_a_key_of_a_section_in_a_data_set_and_a_missing_adapter_are_named():
         r"videos\.all\.groups\.colum: no such key; allowed in videos\.all\.groups: table, "
         r"file_column, group_column$"
     )
-    for videos, told in (
+    for videos, line in (
         (groups, allowed),
         ({"role": "both"}, r"videos\.all\.adapter: missing; expected one of demo, "),
     ):
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=line):
             check_config(DEMO | {"videos": {"all": videos}}, "config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "right"),
+    [
+        ("skimmer.steps", 3, """--config 'skimmer={"steps": 3}'"""),
+        ("student.distil.epochs", 2, """--config 'student={"distil": {"epochs": 2}}'"""),
+        ("report.title", "A b", """--config 'report={"title": "A b"}'"""),
+    ],
+)
+def test_a_key_with_dots_is_refused_with_the_right_form(key, value, right):
+    with pytest.raises(BadInput) as refused:
+        check_config(DEMO | {key: value}, "config.yaml")
+    assert key in str(refused.value)
+    assert right in str(refused.value)
+    assert "\n" not in str(refused.value)
+    given = yaml.safe_load(right.partition("=")[2].rstrip("'"))
+    *sections, last = key.split(".")
+    for section in sections[1:]:
+        given = given[section]
+    assert given == {last: value}
 
 
 def test_a_missing_section_is_named():
@@ -135,13 +157,13 @@ def test_a_missing_section_is_named():
 
 
 def test_a_file_that_is_no_configuration_is_refused(tmp_path):
-    for text, told in (
+    for text, fact in (
         ("- a\n- b\n", "expected sections"),
         ("a: [", "not YAML"),
         ("", "expected sections"),
     ):
         (tmp_path / "c.yaml").write_text(text)
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=fact):
             read_config(tmp_path / "c.yaml")
     with pytest.raises(BadInput, match="no such configuration file"):
         read_config(tmp_path / "absent.yaml")
@@ -178,18 +200,24 @@ def test_the_numbers_of_the_paper_stand_in_the_full_size_configurations(preset):
     assert config.student.soft_loss_weight == 100
     assert config.student.image_widths == config.student.audio_widths == (64, 128, 256, 512)
     skimmer = config.skimmer
-    assert (skimmer.hidden, skimmer.key, skimmer.query_width, skimmer.steps) == (
+    assert (skimmer.lstm_width, skimmer.key_width, skimmer.query_width, skimmer.steps) == (
         1024,
         512,
         1024,
         10,
     )
-    fit = skimmer.training
-    assert (fit.epochs, fit.batch_size, fit.learning_rate, fit.milestones) == (
+    training = skimmer.training
+    assert (
+        training.epochs,
+        training.batch_size,
+        training.learning_rate,
+        training.milestones,
+    ) == (
         25,
         256,
         0.01,
         (15, 20),
     )
-    assert (fit.momentum, fit.weight_decay) == (distil.momentum, distil.weight_decay) == (0.9, 1e-4)
+    assert (training.momentum, training.weight_decay) == (0.9, 1e-4)
+    assert (distil.momentum, distil.weight_decay) == (0.9, 1e-4)
     assert config.evaluation.sparse_factor == 5
