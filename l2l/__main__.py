@@ -52,6 +52,7 @@ PEOPLE = {
     "inspect": "l2l.tools.inspect",
     "doctor": "l2l.tools.doctor",
     "plan": "l2l.tools.plan.stage",
+    "config": "l2l.tools.config",
     "summarise_study": "l2l.tools.study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
@@ -114,6 +115,8 @@ def _add_option(
         kind = str
     options["type"] = _reader(kind)
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        if parameter.default is not inspect.Parameter.empty:
+            options |= {"nargs": "?", "default": parameter.default}
         parser.add_argument(parameter.name, metavar=parameter.name.upper(), **options)  # type: ignore[arg-type]
         return
     required = parameter.default is inspect.Parameter.empty

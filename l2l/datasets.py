@@ -1,7 +1,4 @@
-"""The `videos` section of the configuration.
-
-What is told of a data set, a class for each adapter of `l2l/manifest/adapters`.
-"""
+"""The `videos` section of the configuration: one class per adapter of `l2l/manifest/adapters`."""
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -10,22 +7,24 @@ from pydantic import Field, model_validator
 
 from l2l.sections import Count, Fraction01, Section
 
-PARTS: tuple[Literal["train_val", "test"], ...] = (
-    "train_val",
-    "test",
-)  # of a data set: train and val, which networks are fitted with
+# The two parts of a data set: networks are trained on the first only.
+PARTS: tuple[Literal["train_val", "test"], ...] = ("train_val", "test")
 
 
 class Dataset(Section):
-    """What every data set has: its role in the chain and the number of jobs its videos are cut
-    into.
-    """
+    """What every data set has: its role in the chain and the number of its shards."""
 
-    role: Literal["source", "target", "both"]  # distilled from; skimmed and evaluated; or both
-    # sets of train and val videos, by a stable hash of the video's id: the unit of one job
-    shards: Count
-    test_shards: Count | None = (
-        None  # sets of test videos, which nothing is fitted to; without a number a quarter as many
+    role: Literal["source", "target", "both"] = Field(
+        description="What the data set is for: `source`, that the student is distilled from; "
+        "`target`, that is skimmed and evaluated; or `both`."
+    )
+    shards: Count = Field(
+        description="Number of shards of the train and val videos; a video's shard is a stable "
+        "hash of its id. A shard is the unit of one job."
+    )
+    test_shards: Count | None = Field(
+        default=None,
+        description="Number of shards of the test videos; `null`: a quarter of `shards`.",
     )
 
     def shard_names(self, part: Literal["train_val", "test"]) -> tuple[str, ...]:
@@ -39,23 +38,30 @@ class Dataset(Section):
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
-        """The lists and tables it is told by: what is listed depends on them."""
+        """The lists and tables that name its videos: what is listed depends on them."""
         return ()
 
 
 class DemoDataset(Dataset):
     """Videos drawn by l2l itself: `l2l.demo`."""
 
-    adapter: Literal["demo"]
-    kind: Literal[
-        "clips", "untrimmed"
-    ]  # one action each; or an action amid distraction and adverts
-    train: Count  # videos of each split
-    val: Count
-    test: Count
-    min_seconds: Annotated[float, Field(ge=1.5)]  # shortest and longest video
-    max_seconds: Annotated[float, Field(ge=1.5)]
-    side_pixels: Annotated[int, Field(ge=16, multiple_of=2)] = 64
+    adapter: Literal["demo"] = Field(description="Videos drawn by l2l itself.")
+    kind: Literal["clips", "untrimmed"] = Field(
+        description="`clips`: one action each; `untrimmed`: an action among distraction and "
+        "adverts."
+    )
+    train: Count = Field(description="Number of train videos.")
+    val: Count = Field(description="Number of val videos.")
+    test: Count = Field(description="Number of test videos.")
+    min_seconds: Annotated[float, Field(ge=1.5)] = Field(
+        description="Shortest length of a video, in seconds."
+    )
+    max_seconds: Annotated[float, Field(ge=1.5)] = Field(
+        description="Longest length of a video, in seconds."
+    )
+    side_pixels: Annotated[int, Field(ge=16, multiple_of=2)] = Field(
+        default=64, description="Side of the square pictures, in pixels."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "DemoDataset":
@@ -67,13 +73,17 @@ class DemoDataset(Dataset):
 
 
 class GroupTable(Section):
-    """A tab-separated table that says which videos belong together, so that no group is split over
-    train, val and test.
-    """
+    """A tab-separated table of groups of videos; no group is divided over splits."""
 
-    table: Path
-    file_column: str = "file"  # the video's path, relative to the table's folder
-    group_column: str = "group"
+    table: Path = Field(
+        description="Tab-separated table of videos and their groups; no group is divided over "
+        "splits."
+    )
+    file_column: str = Field(
+        default="file",
+        description="Column with a video's path, relative to the folder of the table.",
+    )
+    group_column: str = Field(default="group", description="Column with the group's name.")
 
 
 class FolderDataset(Dataset):
@@ -82,13 +92,23 @@ class FolderDataset(Dataset):
     The latter is split here, seeded, by group where a table names groups.
     """
 
-    adapter: Literal["folder"]
-    folder: Path
-    val_fraction: Fraction01 = (
-        0.15  # of the groups, or of each class's videos; not read for split/class/*
+    adapter: Literal["folder"] = Field(
+        description="A folder `split/class/*`, or `class/*`, which is split by l2l."
     )
-    test_fraction: Fraction01 = 0.25
-    groups: GroupTable | None = None
+    folder: Path = Field(description="The folder of the videos.")
+    val_fraction: Fraction01 = Field(
+        default=0.15,
+        description="Fraction of each class's videos (of the groups, if there are any) that "
+        "becomes val; not read for `split/class/*`.",
+    )
+    test_fraction: Fraction01 = Field(
+        default=0.25,
+        description="Fraction that becomes test, counted in the same way; not read for "
+        "`split/class/*`.",
+    )
+    groups: GroupTable | None = Field(
+        default=None, description="Which videos must stay in one split; `null`: each for itself."
+    )
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -97,25 +117,28 @@ class FolderDataset(Dataset):
 
 
 class ListedDataset(Dataset):
-    """Videos in a folder, in whatever layout below it, told apart by lists.
+    """Videos in a folder, in any layout below it, named by lists."""
 
-    A file is found by its name.
-    """
-
-    folder: Path
-    val_fraction: Annotated[float, Field(ge=0, lt=1)] = (
-        0.1  # of training, set aside where the lists have no videos to validate
+    folder: Path = Field(
+        description="The folder of the videos, in any layout below it: a file is found by its name."
+    )
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1,
+        description="Fraction of the training videos that becomes val where the lists name no "
+        "val videos.",
     )
 
 
 class ActivityNetDataset(Dataset):
     """ActivityNet v1.3: the official JSON and a folder with `v_<id>.mp4|mkv|webm`."""
 
-    adapter: Literal["activitynet"]
-    folder: Path
-    annotations: Path
-    subsets: Path | None = (
-        None  # a csv with columns video and subset, for a JSON that is a mere dictionary of videos
+    adapter: Literal["activitynet"] = Field(description="ActivityNet v1.3.")
+    folder: Path = Field(description="The folder of files `v_<id>.mp4`, `.mkv` or `.webm`.")
+    annotations: Path = Field(description="The official JSON.")
+    subsets: Path | None = Field(
+        default=None,
+        description="A csv with columns video and subset, for a JSON that is only a dictionary "
+        "of videos; `null`: the JSON names them.",
     )
 
     @property
@@ -127,9 +150,13 @@ class ActivityNetDataset(Dataset):
 class Ucf101Dataset(ListedDataset):
     """UCF-101: `classInd.txt`, `trainlist01.txt` and so on in one folder, the videos in another."""
 
-    adapter: Literal["ucf101"]
-    lists: Path
-    division: Literal[1, 2, 3] = 1  # which of the three official ones into training and test
+    adapter: Literal["ucf101"] = Field(description="UCF-101.")
+    lists: Path = Field(
+        description="The folder of the official lists: classInd.txt, trainlist01.txt, ..."
+    )
+    division: Literal[1, 2, 3] = Field(
+        default=1, description="Which of the three official divisions into training and test."
+    )
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -145,13 +172,17 @@ class Ucf101Dataset(ListedDataset):
 class Hmdb51Dataset(ListedDataset):
     """HMDB51: the folder of lists `<class>_test_split1.txt` and so on, the videos in another."""
 
-    adapter: Literal["hmdb51"]
-    lists: Path
-    division: Literal[1, 2, 3] = 1
+    adapter: Literal["hmdb51"] = Field(description="HMDB51.")
+    lists: Path = Field(
+        description="The folder of the official lists: <class>_test_split1.txt, ..."
+    )
+    division: Literal[1, 2, 3] = Field(
+        default=1, description="Which of the three official divisions into training and test."
+    )
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
-        """The folder of lists, of which there is one a class."""
+        """The folder of lists, one per class."""
         return (self.lists,)
 
 
@@ -161,8 +192,10 @@ class KineticsDataset(ListedDataset):
     Csv files with columns label, youtube_id, time_start, time_end, split.
     """
 
-    adapter: Literal["kinetics"]
-    annotations: Annotated[tuple[Path, ...], Field(min_length=1)]
+    adapter: Literal["kinetics"] = Field(description="Kinetics-400, -600 or -700.")
+    annotations: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(
+        description="The csv files, with columns label, youtube_id, time_start, time_end, split."
+    )
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -175,13 +208,20 @@ class KineticsSoundsDataset(ListedDataset):
     lists `id,seconds,number`.
     """
 
-    adapter: Literal["kinetics_sounds"]
-    annotations: tuple[Path, ...] = ()  # Kinetics' own csv files, of which the classes are kept
-    classes: Literal[31, 32, 34] | Path = (
-        31  # how many of the published names; for lists, the file that names their numbers
+    adapter: Literal["kinetics_sounds"] = Field(
+        description="Kinetics-Sounds: csv files of Kinetics with a published choice of classes, "
+        "or lists `id,seconds,number`."
     )
-    train: Path | None = None  # lists as those of OGM-GE
-    test: Path | None = None
+    annotations: tuple[Path, ...] = Field(
+        default=(), description="The csv files of Kinetics; empty if `train` and `test` are given."
+    )
+    classes: Literal[31, 32, 34] | Path = Field(
+        default=31,
+        description="How many of the published classes; for lists, the file that names the "
+        "class of each number.",
+    )
+    train: Path | None = Field(default=None, description="List of train videos, as of OGM-GE.")
+    test: Path | None = Field(default=None, description="List of test videos, as of OGM-GE.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "KineticsSoundsDataset":
@@ -205,22 +245,34 @@ class KineticsSoundsDataset(ListedDataset):
 
 
 class MiniSports1mDataset(ListedDataset):
-    """Mini-Sports1M: lists of Sports-1M, a URL and numbers of classes a line, from which videos of
-    each class are drawn.
+    """Mini-Sports1M: lists of Sports-1M (per line a URL and numbers of classes), from which videos
+    of each class are drawn.
     """
 
-    adapter: Literal["mini_sports1m"]
-    classes: Path  # labels.txt: a name a line, counted from 0
-    train: Path  # train_partition.txt, or a list that is drawn already
-    test: Path
-    draw: bool = True  # False: every video of both lists is taken
-    durations: Path | Literal["declared"] = (
-        "declared"  # a table (id, seconds) without header; or as the files at hand declare
+    adapter: Literal["mini_sports1m"] = Field(
+        description="Mini-Sports1M: videos drawn from the lists of Sports-1M."
     )
-    min_seconds: Annotated[float, Field(ge=0)] = 120
-    max_seconds: Annotated[float, Field(gt=0)] = 300
-    train_videos: Count = 30  # of each class
-    test_videos: Count = 10
+    classes: Path = Field(description="labels.txt: one name per line, numbered from 0.")
+    train: Path = Field(description="train_partition.txt, or a list that is already drawn.")
+    test: Path = Field(description="test_partition.txt, or a list that is already drawn.")
+    draw: bool = Field(
+        default=True,
+        description="Whether `train_videos` and `test_videos` of each class are drawn, with the "
+        "run's seed; false: all videos of both lists.",
+    )
+    durations: Path | Literal["declared"] = Field(
+        default="declared",
+        description="A table of ids and seconds without a header; or `declared`: the length "
+        "that each file declares.",
+    )
+    min_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=120, description="Shortest length of a drawn video, in seconds."
+    )
+    max_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=300, description="Longest length of a drawn video, in seconds."
+    )
+    train_videos: Count = Field(default=30, description="Drawn train videos per class. Paper: 30.")
+    test_videos: Count = Field(default=10, description="Drawn test videos per class. Paper: 10.")
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -234,10 +286,17 @@ class VggSoundDataset(ListedDataset):
     split (file, label).
     """
 
-    adapter: Literal["vggsound"]
-    annotations: Path | None = None
-    train: Path | None = None
-    test: Path | None = None
+    adapter: Literal["vggsound"] = Field(description="VGGSound.")
+    annotations: Path | None = Field(
+        default=None,
+        description="The csv of all videos (id, second, label, split), without a header.",
+    )
+    train: Path | None = Field(
+        default=None, description="The csv of the train videos (file, label), without a header."
+    )
+    test: Path | None = Field(
+        default=None, description="The csv of the test videos (file, label), without a header."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "VggSoundDataset":
@@ -255,12 +314,14 @@ class VggSoundDataset(ListedDataset):
 
 
 class AveDataset(ListedDataset):
-    """AVE: trainSet.txt, valSet.txt and testSet.txt, `class&id&quality&start&end` a line."""
+    """AVE: trainSet.txt, valSet.txt and testSet.txt, `class&id&quality&start&end` per line."""
 
-    adapter: Literal["ave"]
-    train: Path
-    val: Path | None = None
-    test: Path
+    adapter: Literal["ave"] = Field(description="AVE.")
+    train: Path = Field(description="trainSet.txt: `class&id&quality&start&end` per line.")
+    val: Path | None = Field(
+        default=None, description="valSet.txt; `null`: val is taken from training."
+    )
+    test: Path = Field(description="testSet.txt.")
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -269,14 +330,18 @@ class AveDataset(ListedDataset):
 
 
 class Mmaction2Dataset(ListedDataset):
-    """Lists of mmaction2, `path number` a line."""
+    """Lists of mmaction2, `path number` per line."""
 
-    adapter: Literal["mmaction2"]
-    # which class each number is: `number name` a line, a csv, or names alone, counted from 0
-    classes: Path
-    train: Path
-    val: Path | None = None
-    test: Path | None = None
+    adapter: Literal["mmaction2"] = Field(description="Lists of mmaction2, `path number` per line.")
+    classes: Path = Field(
+        description="The file that names the class of each number: `number name` per line, a "
+        "csv, or only names, numbered from 0."
+    )
+    train: Path = Field(description="List of train videos.")
+    val: Path | None = Field(
+        default=None, description="List of val videos; `null`: val is taken from training."
+    )
+    test: Path | None = Field(default=None, description="List of test videos.")
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -287,22 +352,48 @@ class Mmaction2Dataset(ListedDataset):
 class TableDataset(ListedDataset):
     """A csv or tsv with any columns; without a header they are called "0", "1" and so on."""
 
-    adapter: Literal["table"]
-    tables: Annotated[tuple[Path, ...], Field(min_length=1)]  # one below the other
-    delimiter: Annotated[str, Field(max_length=1)] = ""  # empty: a tab for .tsv, else a comma
-    header: bool = True
-    video_column: str  # the file: its name or path, with or without suffix
-    label_column: str  # a name; or a number, where `classes` is given
-    number_column: str | None = (
-        None  # of the class, where names are told as well: both have to agree with `classes`
+    adapter: Literal["table"] = Field(description="A csv or tsv with any columns.")
+    tables: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(
+        description="The tables, read one after another; without a header the columns are "
+        'called "0", "1" and so on.'
     )
-    classes: Path | None = None  # which class each number is
-    split_column: str | None = None  # without one the videos are split here, seeded
-    group_column: str | None = None  # videos that may not be divided over splits
-    start_column: str | None = None  # seconds; a row is then a labelled span of its video
-    end_column: str | None = None
-    test_fraction: Fraction01 = (
-        0.25  # of the groups, or of each class's videos; not read where splits are told
+    delimiter: Annotated[str, Field(max_length=1)] = Field(
+        default="", description="One character between cells; empty: a tab for .tsv, else a comma."
+    )
+    header: bool = Field(default=True, description="Whether the first line names the columns.")
+    video_column: str = Field(
+        description="Column with the name or path of the file, with or without suffix."
+    )
+    label_column: str = Field(
+        description="Column with the class: a name, or a number where `classes` is given."
+    )
+    number_column: str | None = Field(
+        default=None,
+        description="Column with the number of the class, where there are names as well: both "
+        "must agree with `classes`.",
+    )
+    classes: Path | None = Field(
+        default=None, description="The file that names the class of each number."
+    )
+    split_column: str | None = Field(
+        default=None,
+        description="Column with train, val or test; `null`: the videos are split by l2l.",
+    )
+    group_column: str | None = Field(
+        default=None, description="Column with the group, whose videos stay in one split."
+    )
+    start_column: str | None = Field(
+        default=None,
+        description="Column with the start of the labelled part, in seconds; `null`: the whole "
+        "video.",
+    )
+    end_column: str | None = Field(
+        default=None, description="Column with the end of the labelled part, in seconds."
+    )
+    test_fraction: Fraction01 = Field(
+        default=0.25,
+        description="Fraction of each class's videos (of the groups, if there are any) that "
+        "becomes test; not read with `split_column`.",
     )
 
     @model_validator(mode="after")
