@@ -37,7 +37,7 @@ STAGES = {
     "distil_student": "l2l.student.stage",
     "finetune_student": "l2l.student.stage",
     "extract_features": "l2l.features.stage",
-    "complete_features": "l2l.features.completion",
+    "complete_features": "l2l.features.stage",
     "train_skimmer": "l2l.skimmer.stage",
     "evaluate_clips": "l2l.evaluation.stage",
     "evaluate_audio": "l2l.evaluation.stage",

@@ -1,8 +1,14 @@
-"""HDF5 files that say what they are, are checksummed, and are whole or not there."""
+"""HDF5 files that say what they are, are checksummed, and are complete or not there.
+
+What is read may come from anybody. A file is read without a lock, since it was written under
+another name and renamed: some file systems have no locks. It is refused if it refers to anything
+outside itself, asks for a plug-in, or declares more than it holds.
+"""
 
 import contextlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +17,27 @@ import h5py
 import numpy as np
 
 from l2l.errors import BadInput
-from l2l.stores import CURE, MADE_BY, atomic_path
+from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
 Reader = TypeVar("Reader")
 
+_PLAIN_KINDS = "biufS"  # of numpy: booleans, numbers and texts of a fixed length; no references
+_PLAIN_LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 
-class _Disk(io.FileIO):
+
+_UNREADABLE = (
+    ArithmeticError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+)
+"""What h5py, numpy or a reader raises on content that makes no sense; OSError is told apart."""
+
+
+class _Output(io.FileIO):
     """A file whose first failed write is kept instead of raised.
 
     HDF5 crashes later on where it cannot close a file.
@@ -34,22 +55,51 @@ class _Disk(io.FileIO):
         return len(view)
 
 
+class _Input(io.FileIO):
+    """A file that HDF5 reads through Python, which takes no lock.
+
+    It keeps the first failed read. Its position is its own: processes that were forked share that
+    of the operating system.
+    """
+
+    failure: OSError | None = None
+    _position = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + (os.fstat(self.fileno()).st_size if whence else 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view, done = memoryview(buffer).cast("B"), 0
+        try:
+            while done < len(view):
+                count = os.preadv(self.fileno(), [view[done:]], self._position + done)
+                if not count:
+                    break
+                done += count
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+        return done
+
+
 @contextlib.contextmanager
 def write_hdf5(
     path: Path, kind: str, layout: int, attributes: Mapping[str, Any]
 ) -> Iterator[h5py.File]:
-    """Open a new HDF5 file aside; it becomes `path`, complete, when the block ends well."""
+    """Open a new HDF5 file under a temporary name; it becomes `path`, complete, when the block ends
+    without an error.
+    """
     with (
         atomic_path(path) as part,
-        _on_disk(part) as disk,
-        h5py.File(disk, "w", libver="v110") as file,
+        _open_output(part) as output,
+        h5py.File(output, "w", libver="v110") as file,
     ):
-        for name, value in {
-            "kind": kind,
-            "layout": layout,
-            "made_by": MADE_BY,
-            **attributes,
-        }.items():
+        header = {"kind": kind, "layout": layout, "made_by": MADE_BY, **attributes}
+        for name, value in header.items():
             plain = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
             # text of a fixed length lies in the header, which has a checksum; h5py would put it on
             # a heap, which has none
@@ -59,11 +109,11 @@ def write_hdf5(
 
 
 @contextlib.contextmanager
-def _on_disk(path: Path) -> Iterator[_Disk]:
-    with _Disk(path, "w+") as disk:
-        yield disk
-        if disk.failure:
-            raise disk.failure
+def _open_output(path: Path) -> Iterator[_Output]:
+    with _Output(path, "w+") as output:
+        yield output
+        if output.failure:
+            raise output.failure
 
 
 def add_array(
@@ -76,34 +126,51 @@ def add_array(
 ) -> None:
     """Store an array with the names of its axes and its unit, checksummed.
 
-    `chunk_bytes` are read and checked at once.
+    Args:
+        group: where to store it.
+        name: its name there.
+        array: of numbers, booleans or bytes.
+        axes: one name per axis.
+        unit: of the numbers.
+        chunk_bytes: how much is read, and its checksum compared, at once.
+
+    Raises:
+        ValueError: if a number is not finite.
     """
-    checked = {"fletcher32": True} if array.size else {}
+    check_finite(name, array)
+    checksum = {"fletcher32": True} if array.size else {}
     dataset = group.create_dataset(
-        name, data=array, chunks=_chunks(array, chunk_bytes) if array.size else None, **checked
+        name, data=array, chunks=_chunks(array, chunk_bytes) if array.size else None, **checksum
     )
     dataset.attrs["axes"] = " ".join(axes)
     if unit:
         dataset.attrs["unit"] = unit
 
 
+def check_finite(name: str, array: np.ndarray) -> np.ndarray:
+    """Return the array, if all of its numbers are finite.
+
+    Raises:
+        ValueError: if one is not.
+    """
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+    return array
+
+
 def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence[str]) -> None:
     """Store texts of any characters but NUL, checksummed."""
-    add_array(
-        group,
-        name,
-        np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_),
-        axes,
-    )
+    encoded = np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_)
+    add_array(group, name, encoded, axes)
 
 
 def read_texts(group: h5py.Group, name: str) -> list[str]:
-    """What `add_texts` stored."""
+    """Read what `add_texts` stored."""
     return group[name].asstr("utf-8", "surrogateescape")[...].tolist()
 
 
 def attribute(file: h5py.File, name: str) -> str:
-    """A text that `write_hdf5` stored as an attribute."""
+    """Read a text that `write_hdf5` stored as an attribute."""
     text = file.attrs[name]
     return text.decode() if isinstance(text, bytes) else text
 
@@ -114,33 +181,116 @@ def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
+def open_hdf5(path: Path, kind: str = "HDF5") -> Iterator[h5py.File]:
+    """Open any HDF5 file that l2l may have written, without a lock.
+
+    Args:
+        path: the file.
+        kind: what is expected, for errors.
+
+    Raises:
+        BadInput: if it is missing, cannot be read, is not HDF5 or is not self-contained; also where
+            a checksum does not agree while the block reads it.
+    """
+    try:
+        source = _Input(path)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file; run the stage that writes it ({kind})") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    with source:
+        try:
+            with h5py.File(source, "r") as file:
+                _check_self_contained(path, file, os.fstat(source.fileno()).st_size)
+                yield file
+        except OSError as error:
+            if error.errno is not None and not source.failure:
+                raise  # of another file, which the block opened: HDF5 itself gives no number
+            raise BadInput(f"{path}: {_explain(error, source.failure)}") from None
+
+
+def _explain(error: Exception, failure: OSError | None) -> str:
+    """What was wrong with a file: the disk, its content by its own checksum, or its form."""
+    if failure:
+        return f"cannot be read ({failure.strerror})"
+    reason = _one_line(error)
+    # the one filter that l2l uses compares the checksums of arrays; HDF5 itself those of its own
+    if "filter returned failure" in reason or "checksum" in reason:
+        return f"damaged: a checksum does not agree ({reason}); {CURE}"
+    return f"not a readable HDF5 file ({reason}); {MOVE_AWAY}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _check_self_contained(path: Path, file: h5py.File, file_bytes: int) -> None:
+    """Refuse what l2l does not write and a reader would be harmed by.
+
+    Links and arrays that lead out of the file, filters that HDF5 would load from a plug-in, and
+    arrays that declare more bytes than the file has: those of l2l are not compressed.
+
+    Raises:
+        BadInput: naming the part.
+    """
+    try:
+        _check_attributes(file, file_bytes)
+        for name in file:
+            item = _linked(file, name)
+            if isinstance(item, h5py.Group):
+                for inner in item:
+                    _check_dataset(_linked(item, inner), file_bytes)
+            else:
+                _check_dataset(item, file_bytes)
+    except _UNREADABLE as error:
+        raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
+
+
+def _linked(group: h5py.Group, name: str) -> Any:
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link, expected an array or a group")
+    return group[name]
+
+
+def _check_dataset(item: Any, file_bytes: int) -> None:
+    if not isinstance(item, h5py.Dataset):
+        raise ValueError(f"{item.name} is no array")
+    created = item.id.get_create_plist()
+    filters = {created.get_filter(i)[0] for i in range(created.get_nfilters())}
+    if created.get_layout() not in _PLAIN_LAYOUTS or created.get_external_count():
+        raise ValueError(f"{item.name} is stored outside of the file")
+    if filters - {h5py.h5z.FILTER_FLETCHER32}:
+        raise ValueError(f"{item.name} is stored with a filter that l2l does not write")
+    if item.dtype.kind not in _PLAIN_KINDS:
+        raise ValueError(f"{item.name} holds {item.dtype}, expected plain numbers or texts")
+    declared, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
+    if declared > min(stored, file_bytes):
+        raise ValueError(f"{item.name} declares {declared} bytes, the file holds {stored} of them")
+    _check_attributes(item, file_bytes)
+
+
+def _check_attributes(item: Any, file_bytes: int) -> None:
+    for name in item.attrs:
+        stored = item.attrs.get_id(name)
+        if stored.dtype.kind not in _PLAIN_KINDS + "O" or stored.get_storage_size() > file_bytes:
+            raise ValueError(f"attribute {name} of {item.name} is no plain text or number")
+
+
+@contextlib.contextmanager
 def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
-    """Open an HDF5 store after checking that it is whole, of this kind and in this layout.
+    """Open an HDF5 store after checking that it is complete, of this kind and in this layout.
 
     Raises:
         BadInput: naming the file and what it is instead; also where an array's checksum fails while
             it is read.
     """
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; run the stage that writes it ({kind})") from None
-    except OSError as error:
-        raise BadInput(f"{path}: not a readable HDF5 file ({error}); {CURE}") from None
-    with file:
+    with open_hdf5(path, kind) as file:
         try:
-            try:
-                found = read_header(file)
-            except (KeyError, ValueError) as error:
-                raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
-            if found != (kind, layout, True):
-                raise BadInput(
-                    f"{path}: found kind, layout, complete = {found}, expected "
-                    f"{(kind, layout, True)}; {CURE}"
-                )
-            yield file
-        except OSError as error:
-            raise BadInput(f"{path}: damaged ({error}); {CURE}") from None
+            header = read_header(file)
+        except _UNREADABLE as error:
+            raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
+        check_header(path, header, kind, layout)
+        yield file
 
 
 def read_header(file: h5py.File) -> tuple[str, int, bool]:
@@ -156,11 +306,11 @@ def read_store(
     """Open an HDF5 store as `read_hdf5` does, and give what `reader` makes of it.
 
     Raises:
-        BadInput: also where the reader cannot make sense of what it finds.
+        BadInput: also where the reader cannot make sense of its content.
     """
     with read_hdf5(path, kind, layout) as file:
         try:
-            found = reader(file)
-        except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
-            raise BadInput(f"{path}: damaged ({' '.join(str(error).split())}); {CURE}") from None
-        yield found
+            store = reader(file)
+        except _UNREADABLE as error:
+            raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
+        yield store

@@ -20,8 +20,44 @@ from typing import Any, Literal
 from l2l import __version__
 from l2l.errors import BadInput
 
-MADE_BY = f"l2l {__version__}"
+
+def _commit(checkout: Path) -> str:
+    """The commit that a checkout is at, shortened; empty if this is no checkout.
+
+    Read from Git's own files: a node of a cluster may have no Git, and all have to write the same
+    bytes.
+    """
+    try:
+        folder = checkout / ".git"
+        if folder.is_file():  # of a worktree: "gitdir: FOLDER"
+            folder = checkout / folder.read_text(encoding="utf-8").partition(": ")[2].strip()
+        head = (folder / "HEAD").read_text(encoding="utf-8").strip()
+        if head.startswith("ref: "):
+            head = _resolved(folder, head.removeprefix("ref: "))
+    except (OSError, UnicodeError):
+        return ""
+    return head[:12] if len(head) >= 40 else ""
+
+
+def _resolved(folder: Path, branch: str) -> str:
+    common = folder / "commondir"  # of a worktree: where the branches are
+    shared = folder / common.read_text(encoding="utf-8").strip() if common.is_file() else folder
+    if (shared / branch).is_file():
+        return (shared / branch).read_text(encoding="utf-8").strip()
+    packed = (shared / "packed-refs").read_text(encoding="utf-8").splitlines()
+    return next((line[:40] for line in packed if line[41:] == branch), "")
+
+
+def _version() -> str:
+    commit = _commit(Path(__file__).parents[1])
+    return f"l2l {__version__}" + (f" (commit {commit})" if commit else "")
+
+
+MADE_BY = _version()
+"""What artifacts say made them: the version of this code and, in a checkout, its commit."""
 CURE = "delete it and run snakemake again"
+"""Advice where a file's own checksum proves that it is damaged, and only there."""
+MOVE_AWAY = "move it away and run snakemake again"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that writing alone meets
 
 
@@ -86,6 +122,26 @@ def atomic_path_with_checksum(path: Path) -> Iterator[Path]:
             beside.write_text(
                 f"{_digest(part)}  {path.name}\n", encoding="utf-8", errors="surrogateescape"
             )
+
+
+def check_header(path: Path, header: tuple[object, ...], kind: str, layout: int) -> None:
+    """Compare what a store says of itself (kind, layout, complete) with what is expected.
+
+    Raises:
+        BadInput: if it is of another kind or layout, or is not complete.
+    """
+    if header == (kind, layout, True):
+        return
+    if header[0] == kind and header[2] is True and isinstance(header[1], int):
+        age = "an older" if header[1] < layout else "a newer"
+        raise BadInput(
+            f"{path}: made by {age} version of l2l: layout {header[1]} of {kind}, this version "
+            f"reads layout {layout}; run snakemake again"
+        )
+    raise BadInput(
+        f"{path}: found kind, layout, complete = {header}, expected {(kind, layout, True)}; "
+        f"{MOVE_AWAY}"
+    )
 
 
 def checksum_path(path: Path) -> Path:

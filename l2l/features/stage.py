@@ -7,21 +7,35 @@ import numpy as np
 
 from l2l.config import FeaturesConfig, as_json
 from l2l.errors import BadInput
-from l2l.features.artifact import write_features
-from l2l.features.extract import extract_video_features
-from l2l.media.artifact import read_media
-from l2l.mels.artifact import read_mels
-from l2l.shards import check_videos
-from l2l.student.artifact import digest_of, load_student, media_of, mels_of
-from l2l.training import seed_and_pick_device, to_channels_last
+from l2l.features.artifact import complete_root, write_features
 
 
 def extract_features(
     media: Path, mels: Path, student: Path, features: Path, config: FeaturesConfig, threads: int = 1
 ) -> None:
-    """Write the image, audio and fused feature and the class scores of every moment of a shard's
+    """Write the image, audio and fused features and the class scores of every moment of a shard's
     usable videos.
+
+    Args:
+        media: the shard's frames and sound.
+        mels: the shard's spectrograms.
+        student: the fine-tuned student.
+        features: written: the shard's group in Zarr.
+        config: the section `features`.
+        threads: number of threads of PyTorch.
+
+    Raises:
+        BadInput: if the media or the mels are not those that the student was trained on, do not
+            belong together, or a feature or score is not finite.
     """
+    # imported here: complete_features, which runs on every change, does not wait for PyTorch
+    from l2l.features.extract import extract_video_features
+    from l2l.media.artifact import read_media
+    from l2l.mels.artifact import read_mels
+    from l2l.shards import check_videos
+    from l2l.student.artifact import digest_of, load_student, media_of, mels_of
+    from l2l.training import seed_and_pick_device, to_channels_last
+
     device = seed_and_pick_device(0, threads)
     network = load_student(student)
     provenance: dict[str, Any] = {
@@ -31,31 +45,43 @@ def extract_features(
     }
     network = to_channels_last(network, device)
     rows = []
-    with read_media(media) as seen, read_mels(mels) as heard:
-        if heard.config != mels_of(network.settings):
+    with read_media(media) as shard_media, read_mels(mels) as shard_mels:
+        if shard_mels.config != mels_of(network.settings):
             raise BadInput(
-                f"{mels}: not the spectrograms that {student} listens to; run snakemake again"
+                f"{mels}: other settings of mels than those that {student} was trained on; run "
+                "snakemake again"
             )
-        if seen.config != media_of(network.settings):
+        if shard_media.config != media_of(network.settings):
             raise BadInput(
-                f"{media}: not the pictures that {student} looks at; run snakemake again"
+                f"{media}: other settings of media than those that {student} was trained on; run "
+                "snakemake again"
             )
-        check_videos(mels, heard.videos, seen.videos)
-        for video in seen.videos:
-            if heard.moments(video) != seen.moments(video):
+        check_videos(mels, shard_mels.videos, shard_media.videos)
+        for video in shard_media.videos:
+            moments = shard_media.moments(video)
+            if shard_mels.moments(video) != moments:
                 raise BadInput(
-                    f"{mels}: {heard.moments(video)} moments of {video!r}, {media} has "
-                    f"{seen.moments(video)}"
+                    f"{mels}: {shard_mels.moments(video)} moments of {video!r}, {media} has "
+                    f"{moments}"
                 )
-            frames = np.stack([seen.frame(video, k) for k in range(seen.moments(video))])
-            rows.append(
-                (
-                    video,
-                    extract_video_features(
-                        network, frames, heard.mels(video), heard.has_sound(video), device
-                    ),
-                )
+            frames = np.stack([shard_media.frame(video, k) for k in range(moments)])
+            extracted = extract_video_features(
+                network, frames, shard_mels.mels(video), shard_mels.has_sound(video), device
             )
+            rows.append((video, extracted))
     write_features(
         features, rows, network.class_names, config.dtype, config.chunk_moments, provenance
     )
+
+
+def complete_features(shards: list[Path], features: Path) -> None:
+    """Mark the features of a data set as complete, once those of every shard are there.
+
+    Args:
+        shards: the group of every shard.
+        features: written: the ``zarr.json`` of the folder above them.
+
+    Raises:
+        BadInput: if a shard is missing, incomplete or damaged, or made with another student.
+    """
+    complete_root(features.parent, shards)

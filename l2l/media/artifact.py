@@ -24,6 +24,7 @@ from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, wr
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
 from l2l.moments import MOMENT_FRAMES, ClipGrid
+from l2l.ragged import VideoRows
 from l2l.stores import MADE_BY
 
 KIND, LAYOUT = "media", 1
@@ -180,18 +181,20 @@ class MediaReader:
         self.videos: tuple[str, ...] = tuple(
             i for i, count in zip(ids, moments, strict=True) if count
         )
-        self._row = {video: row for row, video in enumerate(ids)}
-        self._moments = moments
-        self._frames = table["frames"][:].tolist()
-        self._first = {
-            name: table["first_" + name][:].tolist() for name in ("picture", "sample", "run")
-        }
+        self._moments = dict(zip(ids, moments, strict=True))
+        self._frames = dict(zip(ids, table["frames"][:].tolist(), strict=True))
+        self._picture_rows, self._sample_rows, self._run_rows = (
+            VideoRows(ids, table[f"first_{name}"][:]) for name in ("picture", "sample", "run")
+        )
         self._bytes, self._samples, self._runs = (
             file["pictures/bytes"],
             file["sound/samples"],
             file["sound/runs"][:],
         )
         self._offsets = file["pictures/offsets"][:]
+        self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
+        self._sample_rows.check_arrays(samples=len(self._samples))
+        self._run_rows.check_arrays(runs=len(self._runs))
 
     @property
     def grid(self) -> ClipGrid:
@@ -200,11 +203,11 @@ class MediaReader:
 
     def moments(self, video: str) -> int:
         """Number of moments of a video; 0 where it is not usable."""
-        return self._moments[self._row[video]]
+        return self._moments[video]
 
     def frames(self, video: str) -> int:
         """Number of frames of a video at 30 fps."""
-        return self._frames[self._row[video]]
+        return self._frames[video]
 
     def frame(self, video: str, moment: int) -> np.ndarray:
         """The first picture of a moment's clip, uint8 (side, side, 3).
@@ -227,13 +230,12 @@ class MediaReader:
         self._check(video, moment)
         if not self.clips_stored:
             raise ValueError("this media file holds the first frame of each moment, no clips")
-        first, stop = self._part("picture", video)
-        return self._pictures(video, clip_pictures(moment, self.grid, stop - first))
+        pictures = self._picture_rows.count(video)
+        return self._pictures(video, clip_pictures(moment, self.grid, pictures))
 
     def waveform(self, video: str) -> np.ndarray:
         """All sound of a video, int16 (samples,), from its time zero; empty where it has none."""
-        first, stop = self._part("sample", video)
-        return self._samples[first:stop]
+        return self._samples[self._sample_rows[video]]
 
     def windows(self, video: str) -> np.ndarray:
         """Each moment's second of sound, int16 (moments, 16000), zero past its end."""
@@ -241,12 +243,7 @@ class MediaReader:
 
     def has_sound(self, video: str) -> np.ndarray:
         """Whether at least half of each moment's second was decoded, bool (moments,)."""
-        first, stop = self._part("run", video)
-        return covered(self._runs[first:stop], self.moments(video))
-
-    def _part(self, name: str, video: str) -> tuple[int, int]:
-        row = self._row[video]
-        return self._first[name][row], self._first[name][row + 1]
+        return covered(self._runs[self._run_rows[video]], self.moments(video))
 
     def _check(self, video: str, moment: int) -> None:
         if not 0 <= moment < self.moments(video):
@@ -256,7 +253,7 @@ class MediaReader:
         """Rising, not necessarily distinct pictures of a video, uint8 (pictures, side, side, 3),
         read at one go.
         """
-        which = which + self._part("picture", video)[0]
+        which = which + self._picture_rows[video].start
         start, stop = self._offsets[which], self._offsets[which + 1]
         stored = self._bytes[start[0] : stop[-1]].tobytes()
         side, quality = self.config.frame_pixels, self.config.jpeg_quality

@@ -13,6 +13,7 @@ import numpy as np
 from l2l.config import MelsConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
+from l2l.ragged import VideoRows, offsets_of
 
 KIND, LAYOUT = "mels", 1
 
@@ -35,13 +36,7 @@ def write_mels(
             file, "mel", mel, ("moment", "window", "band"), "ln(power)", chunk_bytes=1 << 15
         )  # training reads one at a time
         add_array(file, "has_sound", np.concatenate([np.zeros(0, bool), *flags]), ("moment",))
-        add_array(
-            file,
-            "offset",
-            np.cumsum([0, *map(len, parts)], dtype=np.int64),
-            ("video_edge",),
-            "moments",
-        )
+        add_array(file, "offset", offsets_of(map(len, parts)), ("video_edge",), "moments")
         add_texts(file, "video", list(rows), ("video",))
 
 
@@ -52,16 +47,13 @@ class MelReader:
         self._path = file.filename
         self._mel, self._has_sound = file["mel"], file["has_sound"]
         self.config = MelsConfig.model_validate_json(attribute(file, "config"))
-        self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
-        offset = file["offset"][...]
-        self._rows = {
-            video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)
-        }
+        self._rows = VideoRows(read_texts(file, "video"), file["offset"][...])
+        self._rows.check_arrays(mel=len(self._mel), has_sound=len(self._has_sound))
+        self.videos = self._rows.videos
 
     def moments(self, video: str) -> int:
         """Number of moments of a video."""
-        rows = self._rows[video]
-        return rows.stop - rows.start
+        return self._rows.count(video)
 
     def mels(self, video: str) -> np.ndarray:
         """All mels of a video: float32 (moments, windows, bands)."""
@@ -69,10 +61,9 @@ class MelReader:
 
     def mel(self, video: str, moment: int) -> np.ndarray:
         """The mel of one moment: float32 (windows, bands)."""
-        rows = self._rows[video]
-        if not 0 <= moment < rows.stop - rows.start:
+        if not 0 <= moment < self.moments(video):
             raise BadInput(f"{self._path}: no moment {moment} in video {video!r}")
-        return self._mel[rows.start + moment].astype(np.float32)
+        return self._mel[self._rows[video].start + moment].astype(np.float32)
 
     def has_sound(self, video: str) -> np.ndarray:
         """Which moments have sound of their own: bool (moments,)."""

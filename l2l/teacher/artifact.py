@@ -15,6 +15,7 @@ import numpy as np
 
 from l2l.config import TeacherConfig, as_json
 from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
+from l2l.ragged import VideoRows, offsets_of
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
 from l2l.training import load_network, save_network
 
@@ -111,7 +112,7 @@ def write_descriptors(
         add_array(
             file,
             "offset",
-            np.cumsum([0, *(len(p.moments) for p in parts)], dtype=np.int64),
+            offsets_of(len(p.moments) for p in parts),
             ("video_edge",),
             "clips",
         )
@@ -124,16 +125,15 @@ class DescriptorReader:
     def __init__(self, file: h5py.File) -> None:
         self._arrays = file["moment"], file["descriptor"], file["score"]
         self.class_names: list[str] = json.loads(attribute(file, "class_names"))
-        self.videos: tuple[str, ...] = tuple(read_texts(file, "video"))
-        offset = file["offset"][...]
-        self._rows = {
-            video: slice(int(offset[i]), int(offset[i + 1])) for i, video in enumerate(self.videos)
-        }
+        self._rows = VideoRows(read_texts(file, "video"), file["offset"][...])
+        self._rows.check_arrays(
+            **{name: len(file[name]) for name in ("moment", "descriptor", "score")}
+        )
+        self.videos = self._rows.videos
 
     def moments(self, video: str) -> int:
         """Number of described moments of a video."""
-        rows = self._rows[video]
-        return rows.stop - rows.start
+        return self._rows.count(video)
 
     def described(self, video: str) -> ClipDescriptors:
         """What the teacher says of a video's described moments."""

@@ -23,7 +23,7 @@ from l2l.evaluation.artifact import (
     TABLE1_COLUMNS,
 )
 from l2l.features.artifact import read_features
-from l2l.hdf5 import read_header
+from l2l.hdf5 import open_hdf5, read_header
 from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
@@ -136,26 +136,21 @@ def _features(store: Path, check: bool) -> Iterator[str]:
 
 
 def _hdf5(store: Path, check: bool) -> Iterator[str]:
-    try:
-        with h5py.File(store, "r") as file:
-            kind, _, complete = read_header(file)
-            yield f"{store}: {kind}, {'complete' if complete else 'NOT complete'}"
-            yield from _settings(file.attrs)
-            arrays: list[h5py.Dataset] = []
-            file.visititems(
-                lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
-            )
-            for array in arrays:
-                axes, unit = array.attrs.get("axes", ""), array.attrs.get("unit", "")
-                yield f"  {array.name}  {array.shape} {array.dtype}  ({axes})  {unit}"
-                if check:
-                    array[...]
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise BadInput(
-            f"{store}: not a sound HDF5 file ({' '.join(str(error).split())}); {CURE}"
-        ) from None
+    with open_hdf5(store) as file:
+        kind, _, complete = read_header(file)
+        yield f"{store}: {kind}, {'complete' if complete else 'NOT complete'}"
+        yield from _settings(file.attrs)
+        arrays: list[h5py.Dataset] = []
+        file.visititems(
+            lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
+        )
+        for array in arrays:
+            axes, unit = array.attrs.get("axes", ""), array.attrs.get("unit", "")
+            yield f"  {array.name}  {array.shape} {array.dtype}  ({axes})  {unit}"
+            if check:
+                array[...]
     if complete and kind in _READERS:
-        with _READERS[kind](store) as reader:  # refuses what it cannot make sense of
+        with _READERS[kind](store) as reader:  # refuses content that it cannot make sense of
             yield from _shown(
                 [(video, reader.moments(video)) for video in reader.videos], "moments"
             )
