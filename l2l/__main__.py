@@ -1,14 +1,15 @@
-"""The command line: ``l2l VERB --option value``. Every stage function is a verb; its
-parameters are the options.
+"""The command line: ``l2l VERB --option value``. Every stage function is a verb; its parameters are
+the options.
 
 Positional-only parameters of a function become positional arguments; a config section is given as
-JSON.
+JSON. The options are read from the function's source, so that help and wrong usage are answered
+without importing torch: a stage is imported once its options are known to be right.
 """
 
 import argparse
 import ast
+import contextlib
 import importlib
-import inspect
 import os
 import re
 import sys
@@ -19,12 +20,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from l2l import __version__
 from l2l.errors import BadInput
-from l2l.jobs.orphans import end_with_job
+from l2l.terminal import escaped_output
 
-# verb: module; the function has the verb's name. In the order of the chain, then what serves
-# people.
+# verb: module; the function has the verb's name. In the order of the chain, then the tools.
 STAGES = {
     "render_demo": "l2l.demo.stage",
     "list_videos": "l2l.manifest.stage",
@@ -60,158 +59,202 @@ PEOPLE = {
 }
 VERBS = STAGES | PEOPLE
 
+BROKEN_PIPE_STATUS = 128 + 13  # what a shell reports of a program that SIGPIPE ended
+MOST_NUMBERED = 1_000_000  # paths that one {first..last} may stand for
+_TEXT_TYPES: dict[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "Path": Path,
+}
+
 
 def verb_function(verb: str) -> Callable[..., int | None]:
     """The function a verb runs."""
     return getattr(importlib.import_module(VERBS[verb]), verb)
 
 
-def _reader(kind: object) -> Callable[[str], object]:
-    """How an option's text becomes a value of this type."""
-    import pydantic  # here, so that the doctor can tell of a broken one
-
-    if typing.get_origin(kind) is typing.Annotated or (
-        isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
-    ):
-        return pydantic.TypeAdapter(typing.cast(Any, kind)).validate_json
-    return typing.cast(type, kind)
+def _verb_source(verb: str) -> ast.FunctionDef:
+    """The definition of a verb's function, parsed and not imported."""
+    source = Path(__file__).parents[1].joinpath(*VERBS[verb].split(".")).with_suffix(".py")
+    definitions = ast.parse(source.read_text(encoding="utf-8")).body
+    return next(
+        node for node in definitions if isinstance(node, ast.FunctionDef) and node.name == verb
+    )
 
 
 def numbered(paths: Sequence[Path]) -> list[Path]:
-    """The paths, shard-{000..119}.h5 standing for 120 of them, as in a shell.
+    """The paths, with shard-{000..119}.h5 replaced by the 120 paths that it stands for, as in a
+    shell: thousands of paths do not fit on a command line.
 
-    Thousands fit on no command line.
+    Raises:
+        BadInput: if one stands for more than a million.
     """
-    found: list[Path] = []
+    expanded: list[Path] = []
     for path in paths:
         span = re.fullmatch(r"(.*)\{([0-9]+)\.\.([0-9]+)\}(.*)", str(path), re.DOTALL)
-        if span is None or path.exists():
-            found.append(path)
+        if span is None or os.path.exists(path):  # noqa: PTH110 - Path's own stops at long names
+            expanded.append(path)
             continue
         before, first, last, after = span.groups()
-        found += [
+        if len(last) > len(str(MOST_NUMBERED)) or int(last) - int(first) >= MOST_NUMBERED:
+            raise BadInput(f"{path}: stands for more than {MOST_NUMBERED:,} paths")
+        expanded += [
             Path(f"{before}{number:0{len(first)}d}{after}")
             for number in range(int(first), int(last) + 1)
         ]
-    return found
+    return expanded
 
 
 def _add_option(
-    parser: argparse.ArgumentParser, parameter: inspect.Parameter, kind: object
+    parser: argparse.ArgumentParser, argument: ast.arg, positional: bool, required: bool
 ) -> None:
-    options: dict[str, object] = {}
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):  # X | None
-        (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
-    if kind is bool:
-        parser.add_argument(
-            "--" + parameter.name.replace("_", "-"), dest=parameter.name, action="store_true"
-        )
+    """Add a parameter. An option that is not given is left to the function's default."""
+    assert argument.annotation is not None
+    kind = ast.unparse(argument.annotation).removesuffix(" | None")
+    flag = "--" + argument.arg.replace("_", "-")
+    options: dict[str, Any] = {}
+    if kind == "bool":
+        parser.add_argument(flag, dest=argument.arg, action="store_true", default=argparse.SUPPRESS)
         return
-    if typing.get_origin(kind) is list:
-        (kind,) = typing.get_args(kind)
+    if kind.startswith("list["):
+        kind = kind.removeprefix("list[").removesuffix("]")
         options["nargs"] = "+"
-    if typing.get_origin(kind) is typing.Literal:
-        options["choices"] = typing.get_args(kind)
-        kind = str
-    options["type"] = _reader(kind)
-    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-        if parameter.default is not inspect.Parameter.empty:
-            options |= {"nargs": "?", "default": parameter.default}
-        parser.add_argument(parameter.name, metavar=parameter.name.upper(), **options)  # type: ignore[arg-type]
+    if kind.startswith("Literal["):
+        choices = ast.literal_eval(kind.removeprefix("Literal").replace("[", "(", 1)[:-1] + ",)")
+        options["choices"] = choices
+    if kind in _TEXT_TYPES:
+        options["type"] = _TEXT_TYPES[kind]
+    if positional:
+        parser.add_argument(argument.arg, metavar=argument.arg.upper(), **options)
         return
-    required = parameter.default is inspect.Parameter.empty
-    default = None if required else parameter.default
-    name = "--" + parameter.name.replace("_", "-")
-    parser.add_argument(name, dest=parameter.name, required=required, default=default, **options)  # type: ignore[arg-type]
+    parser.add_argument(
+        flag, dest=argument.arg, required=required, default=argparse.SUPPRESS, **options
+    )
 
 
-def _parser_of(verb: str, function: Callable[..., object]) -> argparse.ArgumentParser:
+def _parser_of(verb: str) -> argparse.ArgumentParser:
+    function = _verb_source(verb)
     parser = argparse.ArgumentParser(
         prog=f"l2l {verb}",
-        description=inspect.getdoc(function),
+        description=ast.get_docstring(function),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    kinds = typing.get_type_hints(function, include_extras=True)
-    for parameter in inspect.signature(function).parameters.values():
-        _add_option(parser, parameter, kinds[parameter.name])
+    arguments = [*function.args.posonlyargs, *function.args.args]
+    without_default = len(arguments) - len(function.args.defaults)
+    for place, argument in enumerate(arguments):
+        positional = argument in function.args.posonlyargs
+        _add_option(parser, argument, positional, required=place < without_default)
     return parser
 
 
-def _call(function: Callable[..., int | None], values: dict[str, object]) -> int:
-    positional = [
-        values.pop(name)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
-    ]
+def _convert(parser: argparse.ArgumentParser, name: str, kind: Any, value: object) -> object:
+    """An option's value in the type that its function takes. Texts of the other types are converted
+    already; left are config sections, as JSON, and words of a named `Literal`.
+    """
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):  # X | None
+        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
+    if typing.get_origin(kind) is list:
+        (kind,) = typing.get_args(kind)
+        assert isinstance(value, list)
+        values = [_convert(parser, name, kind, each) for each in value]
+        return numbered(typing.cast(list[Path], values)) if kind is Path else values
+    option = "--" + name.replace("_", "-")
+    if typing.get_origin(kind) is typing.Literal:
+        if value not in typing.get_args(kind):
+            choices = ", ".join(map(repr, typing.get_args(kind)))
+            parser.error(f"argument {option}: invalid choice: {value!r} (choose from {choices})")
+        return value
+    if not isinstance(value, str) or kind is str:
+        return value
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(value)
+    except pydantic.ValidationError as error:
+        wrong = (
+            f"{'.'.join(map(str, each['loc'])) or option}: {each['msg']}" for each in error.errors()
+        )
+        parser.error(f"argument {option}: not a section's JSON: {' | '.join(wrong)}")
+
+
+def _call(verb: str, arguments: Sequence[str]) -> int:
+    parser = _parser_of(verb)
+    values = vars(parser.parse_args(arguments))
+    function = verb_function(verb)
+    kinds = typing.get_type_hints(function, include_extras=True)
+    values = {name: _convert(parser, name, kinds[name], value) for name, value in values.items()}
+    positional = [values.pop(each.arg) for each in _verb_source(verb).args.posonlyargs]
     return function(*positional, **values) or 0
 
 
 def _usage() -> str:
-    """Every verb; of those for people what they do, read from their source, since importing all
-    takes seconds.
-    """
-    lines = [
-        "usage: l2l VERB ...    (VERB --help explains one; --version)",
-        "",
-        "for people:",
-    ]
-    for verb, module in PEOPLE.items():
-        source = (
-            Path(__file__)
-            .parents[1]
-            .joinpath(*module.split("."))
-            .with_suffix(".py")
-            .read_text(encoding="utf-8")
-        )
-        functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
-        (told,) = (
-            ast.get_docstring(function) or "" for function in functions if function.name == verb
-        )
-        lines.append(f"  {verb:<19}{told.splitlines()[0]}")
+    """Every verb, with what each tool does: the first line of its docstring."""
+    lines = ["usage: l2l VERB ...    (VERB --help explains one; --version)", "", "for people:"]
+    for verb in PEOPLE:
+        description = ast.get_docstring(_verb_source(verb)) or ""
+        lines.append(f"  {verb:<19}{description.splitlines()[0]}")
     stages = textwrap.wrap(", ".join(STAGES), 100, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*lines, "", "stages, which Snakemake runs:", *stages])
-
-
-def _are_paths(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, Path) for each in value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
-    0 when it did its work, 1 for bad input (told in one line), 2 for wrong usage.
+    Returns:
+        0 when it did its work; 1 for bad input, which is explained in one line; 2 for wrong usage;
+        141 when the program that reads the output, such as `head`, ended first.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    program = " ".join(["l2l", *(each for each in arguments[:1] if each in VERBS)])
+    with escaped_output():
+        try:
+            try:
+                return _run(arguments)
+            finally:
+                _flush()
+        except BrokenPipeError:
+            return BROKEN_PIPE_STATUS
+        except BadInput as error:
+            message = str(error)
+        except OSError as error:  # a full disk, a folder without read permission: no traceback
+            where = f"{error.filename}: " if error.filename is not None else ""
+            message = f"{where}{' '.join(str(error.strerror or error).split())}"
+        print(f"{program}: {message}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0 if arguments else 2
     verb = arguments[0]
     if verb == "--version":
-        print(f"l2l {__version__}")
+        from l2l.stores import MADE_BY
+
+        print(MADE_BY)
         return 0
     if verb not in VERBS:
         print(f"l2l: unknown verb {verb!r}; expected one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
     if job := os.environ.get("L2L_JOB"):  # set where a rule runs this, and nowhere else
+        from l2l.jobs.orphans import end_with_job
+
         end_with_job(job)
+    return _call(verb, arguments[1:])
+
+
+def _flush() -> None:
+    """Write out what was printed. Where that fails, drop the rest: Python would try again when it
+    ends, and change the exit status.
+    """
     try:
-        function = verb_function(verb)
-        values = vars(_parser_of(verb, function).parse_args(arguments[1:]))
-        return _call(
-            function, {name: numbered(v) if _are_paths(v) else v for name, v in values.items()}
-        )
-    except BadInput as error:
-        print(f"l2l {verb}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 0
-    # a disk that is full, a folder that may not be read: nothing that a traceback would explain
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        print(
-            f"l2l {verb}: {where}{' '.join(str(error.strerror or error).split())}", file=sys.stderr
-        )
-        return 1
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from l2l.stores import read_table
 
 COLUMNS = (
     "file",
-    "state",
+    "status",
     "reason",
     "frames",
     "duration_seconds",
@@ -83,9 +83,9 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
         expected = {Path(video).name: media.states[video] for video in media.states}
         frames = {Path(video).name: media.frames(video) for video in media.states}
     told = {name: row["reason"].replace(str(folder), "class") for name, row in found.items()}
-    assert {name: (row["state"], told[name]) for name, row in found.items()} == expected
+    assert {name: (row["status"], told[name]) for name, row in found.items()} == expected
     assert {name: int(row["frames"]) for name, row in found.items()} == frames
-    assert {name: row["state"] for name, row in found.items()} == {
+    assert {name: row["status"] for name, row in found.items()} == {
         "good.mp4": "ok",
         "deaf.mp4": "no_audio",
         "mute.mp4": "silent",
@@ -94,13 +94,13 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
         "same.mp4": "duplicate",
         "empty.mp4": "corrupt",
         "list.mp4": found["list.mp4"][
-            "state"
+            "status"
         ],  # which state that is, the tests of the manifest say
-        "page.mp4": found["page.mp4"]["state"],
+        "page.mp4": found["page.mp4"]["status"],
         "dangles.mp4": "missing",
-        "loops.mp4": found["loops.mp4"]["state"],
+        "loops.mp4": found["loops.mp4"]["status"],
     }
-    assert not {found[name]["state"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(
+    assert not {found[name]["status"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(
         USABLE
     )
 
@@ -136,7 +136,7 @@ def test_the_exit_status_tells_whether_all_can_be_used(folder, tmp_path, capsys)
 def test_a_file_that_is_named_is_checked_whatever_its_name(folder, tmp_path):
     shutil.copy(folder / "good.mp4", tmp_path / "film")
     status, found = checked(tmp_path, tmp_path / "film")
-    assert (status, found["film"]["state"]) == (0, "ok")
+    assert (status, found["film"]["status"]) == (0, "ok")
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -144,7 +144,7 @@ def test_odd_names_are_told_on_one_plain_line(folder, tmp_path, name, capsys, mo
     shutil.copy(folder / "good.mp4", tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert main(["check", f"./{name}", "--tsv", "out.tsv"]) == 0
-    assert [(row["file"], row["state"]) for row in read_table(Path("out.tsv"), COLUMNS)] == [
+    assert [(row["file"], row["status"]) for row in read_table(Path("out.tsv"), COLUMNS)] == [
         (name, "ok")
     ]
     (line, last) = capsys.readouterr().out.splitlines()
@@ -175,5 +175,5 @@ def test_every_odd_file_ends_in_a_state(odd, tmp_path):
     ]
     _, found = checked(tmp_path, *few)
     assert found.keys() == {path.name for path in few}
-    assert {row["state"] for row in found.values()} <= set(STATUSES)
-    assert all(row["reason"] for row in found.values() if row["state"] not in ("ok",))
+    assert {row["status"] for row in found.values()} <= set(STATUSES)
+    assert all(row["reason"] for row in found.values() if row["status"] not in ("ok",))

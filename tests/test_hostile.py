@@ -49,10 +49,8 @@ def sparse(path: Path, head: bytes) -> Path:
 
 def states(*paths: Path) -> list[str]:
     found = list(examine(paths))
-    assert all(
-        each.reason and "\n" not in each.reason for each in found if each.fingerprint != "ok"
-    )
-    return [each.fingerprint for each in found]
+    assert all(each.reason and "\n" not in each.reason for each in found if each.status != "ok")
+    return [each.status for each in found]
 
 
 def test_what_is_no_file_is_refused_without_being_opened(clip, tmp_path):
@@ -79,14 +77,14 @@ def test_a_small_file_of_enormous_pictures_is_refused_by_its_limits(tmp_path):
     run("-f", "lavfi", "-i", "color=s=8000x8000:d=0.1:r=10", "-c:v", "png", "-pred", "none", bomb)
     assert bomb.stat().st_size < 5_000_000
     (found,) = examine([bomb])
-    assert (found.state, found.frames) in (("too_short", 3), ("refused", 0), ("corrupt", 0))
+    assert (found.status, found.frames) in (("too_short", 3), ("refused", 0), ("corrupt", 0))
 
 
 def test_a_hundred_streams_are_looked_through(clip, tmp_path):
     many = ["-map", "0:a", "-c", "copy"] + ["-map", "0:a"] * 99 + ["-map", "0:v"]
     run("-i", clip, *many, tmp_path / "many.mkv")
     (found,) = examine([tmp_path / "many.mkv"])
-    assert (found.state, found.video_stream, found.audio_stream) == ("ok", 100, 0)
+    assert (found.status, found.video_stream, found.audio_stream) == ("ok", 100, 0)
 
 
 def with_streams(clip: Path, path: Path, count: int) -> Path:
@@ -120,7 +118,7 @@ def _boxes(content: bytes, at: int = 0) -> Iterator[tuple[bytes, tuple[int, int]
 def test_ten_thousand_streams_are_more_than_are_opened_and_two_hundred_are_not(clip, tmp_path):
     few, many = (with_streams(clip, tmp_path / f"{count}.mp4", count) for count in (200, 10_000))
     (found,) = examine([few])
-    assert (found.state, found.video_stream) == ("ok", 0)
+    assert (found.status, found.video_stream) == ("ok", 0)
     began = time.process_time()
     assert states(many) == ["corrupt"]
     assert time.process_time() - began < 20
@@ -143,8 +141,8 @@ def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_
         at = below
     os.close(at)
     assert main(["check", str(deep), "--tsv", str(tmp_path / "out.tsv")]) == 1
-    rows = read_table(tmp_path / "out.tsv", ("file", "state"))
-    assert {Path(row["file"]).name: row["state"] for row in rows} == {
+    rows = read_table(tmp_path / "out.tsv", ("file", "status"))
+    assert {Path(row["file"]).name: row["status"] for row in rows} == {
         "990.mp4": "duplicate",
         "500.mp4": "ok",
     }

@@ -173,7 +173,7 @@ def test_a_process_that_somebody_kills_says_nothing_of_the_file(clip, monkeypatc
 
 def test_a_process_that_does_not_start_is_no_fault_of_the_files(clip, monkeypatch):
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", "import no_such_module"))
-    with pytest.raises(BadInput, match="does not start: `python -m l2l doctor`"):
+    with pytest.raises(BadInput, match="does not start: `l2l doctor`"):
         list(probe_files([clip]))
 
 

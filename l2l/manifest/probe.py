@@ -1,7 +1,7 @@
 """What a file declares of itself, read without decoding, in a child process: a demuxer that hangs
 or crashes costs one file.
 
-`python -m l2l.manifest.probe` is the child: paths come in, facts go out, both as one line of JSON
+`l2l.manifest.probe` is the child: paths come in, facts go out, both as one line of JSON
 for a file.
 """
 
@@ -55,6 +55,9 @@ class ProbeResult:
     fingerprint: str = ""
 
 
+NO_SUCH_FILE = ProbeResult("missing", "no such file")
+
+
 def probe_files(
     paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS
 ) -> Iterator[ProbeResult]:
@@ -67,7 +70,10 @@ def probe_files(
     """
     with _Child() as child:
         for path in paths:
-            yield child.ask(path, time_limit_seconds)
+            if os.path.lexists(path):
+                yield child.ask(path, time_limit_seconds)
+            else:  # answered without starting a process
+                yield NO_SUCH_FILE
 
 
 class _Child:
@@ -122,8 +128,7 @@ class _Child:
             not process.stdout.readline()
         ):  # said once it is ready: how long that takes on a busy machine is no file's fault
             raise BadInput(
-                "the process that opens videos does not start: `python -m l2l doctor` says what "
-                "is amiss"
+                "the process that opens videos does not start: `l2l doctor` says what is amiss"
             )
         return process
 

@@ -1,6 +1,6 @@
-"""What would become of files, without a run.
+"""What a run would make of files, without a run.
 
-They are listed and decoded as the manifest and media stages do it.
+They are probed and decoded as the manifest and media stages do it.
 """
 
 import sys
@@ -8,27 +8,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from l2l.config import MediaConfig
 from l2l.errors import BadInput
 from l2l.manifest.artifact import USABLE, Video
 from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.files import is_video_name, walk_files
-from l2l.media.decode import decode
 from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
 from l2l.stores import write_table
+from l2l.terminal import escape
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What would become of a file: a row of the table."""
+    """What a run would make of a file: a row of the table."""
 
     file: str
     status: str  # one of l2l.manifest.artifact.STATUSES
     reason: str
-    frames: int = 0  # at 30 fps; of an unusable file none are kept
+    frames: int = 0  # at 30 fps; none are kept of an unusable file
     duration_seconds: float = 0.0  # of the pictures
-    sound_seconds: float = 0.0  # really decoded, while there are pictures
-    video_stream: int = -1  # the one chosen, its index in the file; -1: none
+    sound_seconds: float = 0.0  # decoded from the file, while there are pictures
+    video_stream: int = -1  # the chosen one, its index in the file; -1: none
     audio_stream: int = -1
 
     @property
@@ -38,11 +37,11 @@ class Finding:
 
 
 def check(path: list[Path], /, tsv: Path | None = None) -> int:
-    """Say what a run would make of files, or of all videos below folders: status, reason, length,
-    streams chosen.
+    """Say what a run would make of files, or of all videos in folders: status, reason, length,
+    chosen streams.
 
     Args:
-        path: files, of whatever name, and folders.
+        path: files of any name, and folders.
         tsv: a table to write as well.
 
     Returns:
@@ -51,62 +50,98 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
     Raises:
         BadInput: if there is nothing to check, or the table cannot be written.
     """
-    findings = []
-    for finding in examine(_videos_of(path)):
-        print(_line(finding), flush=True)
-        findings.append(finding)
-    if not findings:
+    videos = _videos_of(path)
+    if not videos:
         raise BadInput(
-            f"{', '.join(map(str, path))}: no file named as a video; name the files themselves"
+            f"{', '.join(map(str, path))}: no file with the name of a video, such as .mp4 or .mkv; "
+            "to check a file of another name, name the file itself"
         )
-    bad = sum(not finding.usable for finding in findings)
-    print(f"{len(findings) - bad} of {len(findings)} files can be used")
     if tsv is not None:
-        names = [field.name for field in fields(Finding)]
+        _check_destination(tsv)
+    findings = []
+    output_is_read = True
+    for finding in examine(videos):
+        findings.append(finding)
         try:
-            write_table(
-                tsv,
-                names,
-                [{name: getattr(finding, name) for name in names} for finding in findings],
-            )
-        except OSError as error:
-            raise BadInput(f"{tsv}: cannot be written ({error.strerror or error})") from None
-    return int(bad > 0)
+            if output_is_read:
+                print(_line(finding), flush=True)
+        except BrokenPipeError:
+            if tsv is None:
+                raise
+            output_is_read = False  # the table is still wanted
+    if tsv is not None:
+        _write(tsv, findings)
+    usable = sum(finding.usable for finding in findings)
+    if output_is_read:
+        print(f"{usable} of {len(findings)} files can be used")
+    return int(usable < len(findings))
 
 
 def examine(paths: Sequence[Path]) -> Iterator[Finding]:
-    """What would become of each file, in the order given."""
+    """What a run would make of each file, in the order given."""
     listed = [Video(str(path), str(path), "test", ("",)) for path in paths]
     for video in mark_duplicates(with_facts(listed)):
-        yield (
-            _decoded(video, MediaConfig())
-            if video.usable
-            else _finding(video, video.status, video.reason)
-        )
+        yield _decoded(video) if video.usable else _finding(video, video.status, video.reason)
 
 
 def _videos_of(paths: Sequence[Path]) -> list[Path]:
-    found, left_out = [], 0
+    """The files given, and those in the folders given that have the name of a video."""
+    videos, other_count = [], 0
     for path in paths:
-        below = list(walk_files(path)) if path.is_dir() else [path]
-        videos = [each for each in below if each == path or is_video_name(each.name)]
-        left_out += len(below) - len(videos)
-        found += videos
-    if left_out:
-        print(f"{left_out} files that are not named as videos are left out", file=sys.stderr)
-    return found
+        files = list(walk_files(path)) if path.is_dir() else [path]
+        named = [each for each in files if each == path or is_video_name(each.name)]
+        other_count += len(files) - len(named)
+        videos += named
+    if other_count:
+        print(f"{other_count} files without the name of a video are left out", file=sys.stderr)
+    return videos
 
 
-def _decoded(video: Video, media: MediaConfig) -> Finding:
-    streams = video.video_stream, video.audio_stream
+def _check_destination(tsv: Path) -> None:
+    """Refuse a table that could not be written, before hours of work."""
+    if tsv.is_symlink() or (tsv.exists() and not tsv.is_file()):
+        raise BadInput(
+            f"{tsv}: not a plain file, so it is not replaced; expected the name of a new or an "
+            "existing table"
+        )
+
+
+def _write(tsv: Path, findings: Sequence[Finding]) -> None:
+    names = [field.name for field in fields(Finding)]
+    rows = [{name: getattr(finding, name) for name in names} for finding in findings]
+    try:
+        write_table(tsv, names, rows)
+    except OSError as error:
+        raise BadInput(f"{tsv}: cannot be written ({error.strerror or error})") from None
+
+
+def _decoded(video: Video) -> Finding:
+    # here, so that a wrong name is answered without them
+    from l2l.config import MediaConfig
+    from l2l.media.decode import decode
+
     decoded = decode(
-        video.path, media, *streams, video.duration_seconds, "moments", video.fingerprint
+        video.path,
+        MediaConfig(),
+        video.video_stream,
+        video.audio_stream,
+        video.duration_seconds,
+        "moments",
+        video.fingerprint,
     )
     reason = "; ".join(filter(None, [decoded.reason, video.reason]))
     end = decoded.frames * SAMPLE_RATE_HZ // FRAME_RATE
-    heard = sum(max(0, min(stop, end) - start) for start, stop in decoded.sound_runs.tolist())
-    seconds = round(decoded.duration_seconds, 3), round(heard / SAMPLE_RATE_HZ, 3)
-    return _finding(video, decoded.status, reason, decoded.frames, *seconds)
+    sound_samples = sum(
+        max(0, min(stop, end) - start) for start, stop in decoded.sound_runs.tolist()
+    )
+    return _finding(
+        video,
+        decoded.status,
+        reason,
+        decoded.frames,
+        round(decoded.duration_seconds, 3),
+        round(sound_samples / SAMPLE_RATE_HZ, 3),
+    )
 
 
 def _finding(
@@ -117,20 +152,27 @@ def _finding(
     duration_seconds: float = 0.0,
     sound_seconds: float = 0.0,
 ) -> Finding:
-    streams = video.video_stream, video.audio_stream
-    return Finding(video.file, status, reason, frames, duration_seconds, sound_seconds, *streams)
+    return Finding(
+        video.file,
+        status,
+        reason,
+        frames,
+        duration_seconds,
+        sound_seconds,
+        video.video_stream,
+        video.audio_stream,
+    )
 
 
 def _line(finding: Finding) -> str:
-    said = f"{finding.file}: {finding.status}"
+    line = f"{finding.file}: {finding.status}"
     if finding.usable:
-        said += (
+        line += (
             f"; {finding.frames} frames, {finding.duration_seconds:g} s of stream "
             f"{finding.video_stream}"
         )
     if finding.usable and finding.audio_stream >= 0:
-        said += f", {finding.sound_seconds:g} s of sound of stream {finding.audio_stream}"
-    said += f"; {finding.reason}" if finding.reason else ""
-    return "".join(
-        char if char.isprintable() else ascii(char)[1:-1] for char in said
-    )  # a name may hold anything
+        line += f", {finding.sound_seconds:g} s of sound of stream {finding.audio_stream}"
+    if finding.reason:
+        line += f"; {finding.reason}"
+    return escape(line)

@@ -1,0 +1,88 @@
+"""A run's student and skimmer, and what they say about one file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from l2l.evaluation.cost import Prices
+from l2l.evaluation.methods import class_probabilities, skim
+from l2l.features.extract import extract_video_features
+from l2l.manifest.artifact import USABLE
+from l2l.manifest.probe import ProbeResult
+from l2l.media.decode import decode
+from l2l.mels.spectrogram import log_mel
+from l2l.moments import start_seconds
+from l2l.skimmer.artifact import check_student, load_skimmer
+from l2l.student.artifact import digest_of, load_student, media_of, mels_of
+
+SELECTED_KEYS = {"image": "looked_at_seconds", "audio": "listened_to_seconds"}
+
+
+class Predictor:
+    """The trained networks of a finished run.
+
+    Raises:
+        BadInput: if the run is not finished, or its student and skimmer do not belong together.
+    """
+
+    def __init__(self, run: Path) -> None:
+        skimmer_path = run / "skimmer" / "skimmer.pt"
+        self._skimmer = load_skimmer(skimmer_path)
+        modalities = "-".join(self._skimmer.network.modalities)
+        student_path = run / "student" / "finetuned" / f"{modalities}-distilled.pt"
+        self._student = load_student(student_path)
+        check_student(skimmer_path, self._skimmer, student_path, digest_of(self._student))
+        self._prices = Prices(self._student, {"skimmer": self._skimmer})
+
+    def predict(self, path: Path, declared: ProbeResult) -> dict[str, Any]:
+        """What the networks say about one file; a file that cannot be used has no label, and a
+        reason.
+        """
+        prediction: dict[str, Any] = {
+            "video": str(path),
+            "status": declared.status,
+            "reason": declared.reason,
+        }
+        if declared.status not in USABLE:
+            return prediction
+        decoded = decode(
+            path,
+            media_of(self._student.settings),
+            declared.video_stream,
+            declared.audio_stream,
+            declared.duration_seconds,
+            "moments",
+            declared.fingerprint,
+        )
+        prediction |= {"status": decoded.status, "reason": decoded.reason}
+        if decoded.status not in USABLE:
+            return prediction
+        frames = np.stack([decoded.frame(k) for k in range(decoded.moments)])
+        mels = log_mel(decoded.windows(), mels_of(self._student.settings))
+        features = extract_video_features(
+            self._student, frames, mels, decoded.has_sound(), torch.device("cpu")
+        )
+        output = skim(self._skimmer, features)
+        probabilities = class_probabilities(output.logits.numpy())[0]
+        prices = self._prices
+        macs = decoded.moments * prices.features_macs
+        macs += prices.network_macs("skimmer", decoded.moments)
+        prediction |= {
+            "label": self._skimmer.class_names[int(probabilities.argmax())],
+            "probability": round(float(probabilities.max()), 6),
+            "duration_seconds": round(decoded.duration_seconds, 3),
+            "moments": decoded.moments,
+            "gmacs": round(macs / 1e9, 6),
+        }
+        for i, modality in enumerate(self._skimmer.network.modalities):
+            selected = [
+                moment
+                for moment in output.selected[0, :, i].tolist()
+                if modality == "image" or features.has_sound[moment]
+            ]
+            prediction[SELECTED_KEYS[modality]] = [
+                round(float(start_seconds(moment)), 3) for moment in selected
+            ]
+        return prediction

@@ -1,0 +1,215 @@
+"""The command line: what it answers before anything heavy is imported, its exit status, and what
+reaches a terminal.
+"""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from media_files import make_video
+
+from l2l.__main__ import BROKEN_PIPE_STATUS, main, numbered
+from l2l.errors import BadInput
+from l2l.stores import read_table
+from l2l.terminal import EscapedOutput, escape
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "numpy", "pydantic", "h5py", "zarr", "av", "ffmpeg", "matplotlib", "yaml"}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """Two seconds of pictures and sound."""
+    return make_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def l2l(*arguments: str | Path, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
+    """Run a verb in a process of its own, where l2l is on PYTHONPATH and nothing else is."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "l2l", *map(str, arguments)],
+        cwd=cwd,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
+
+
+def imported(program: str) -> set[str]:
+    """The heavy packages that a program imports."""
+    tell = "import sys; print(*(name for name in sys.modules if '.' not in name))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\n{tell}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_and_wrong_usage_of_every_verb_import_nothing_heavy():
+    program = (
+        "from l2l.__main__ import main, VERBS\n"
+        "for verb in VERBS:\n"
+        "    for wrong in ('--help', '--no-such-option'):\n"
+        "        try:\n"
+        "            main([verb, wrong])\n"
+        "        except SystemExit as ended:\n"
+        "            assert ended.code == (0 if wrong == '--help' else 2), (verb, ended.code)\n"
+        "        else:\n"
+        "            raise AssertionError(verb)\n"
+        "assert main(['--help']) == 0\n"
+        "assert main([]) == main(['no_such_verb']) == 2\n"
+        "assert main(['--version']) == 0\n"
+    )
+    assert imported(program) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["predict", "v.mp4", "--run", "nowhere"], ["check", "nowhere.mp4"]]
+)
+def test_a_missing_file_is_answered_before_anything_heavy_is_imported(arguments, tmp_path):
+    program = f"import os; os.chdir({str(tmp_path)!r})\n"
+    program += f"from l2l.__main__ import main; assert main({arguments!r}) == 1"
+    assert imported(program) <= {"pydantic", "yaml"}
+
+
+def test_an_option_is_converted_as_the_function_declares_it(tmp_path, capsys):
+    options = ["compute_mels", "--media", "m", "--mels", "o", "--threads", "x", "--config", "{}"]
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    assert "--threads: invalid int value: 'x'" in capsys.readouterr().err
+    options[6] = "1"
+    options[8] = '{"no_such_key": 1}'
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    assert "no_such_key" in capsys.readouterr().err
+
+
+def test_it_runs_from_a_checkout_and_names_its_version(tmp_path):
+    from l2l import __version__
+
+    done = l2l("--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.split()[:2] == ["l2l", __version__]
+    assert (len(done.stdout.split()) > 2) == (ROOT / ".git").exists()  # the commit
+
+
+def test_a_span_of_more_than_a_million_paths_is_refused():
+    assert len(numbered([Path("a{0..3}")])) == 4
+    for huge in ("a{0..99999999999}", f"a{{0..{10**400}}}", "a{0..1000000}"):
+        with pytest.raises(BadInput, match="stands for more than"):
+            numbered([Path(huge)])
+
+
+# ---- exit status ---------------------------------------------------------------------------------
+
+
+def test_output_that_nobody_reads_any_more_ends_with_the_status_of_the_pipe(clip, tmp_path):
+    command = (
+        f'"{sys.executable}" -P -m l2l check "$VIDEO" "$VIDEO" | true; echo ${{PIPESTATUS[0]}}'
+    )
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "VIDEO": str(clip)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.split() == [str(BROKEN_PIPE_STATUS)]
+    assert done.stderr == ""
+
+
+def test_the_table_is_written_though_nobody_reads_the_lines(clip, tmp_path):
+    command = (
+        f'"{sys.executable}" -P -m l2l check "$VIDEO" "$VIDEO" nowhere.mp4 --tsv out.tsv | true;'
+        " echo ${PIPESTATUS[0]}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "VIDEO": str(clip)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert int(done.stdout) in (1, BROKEN_PIPE_STATUS)
+    rows = read_table(tmp_path / "out.tsv", ("file", "status"))
+    assert [row["status"] for row in rows] == ["ok", "duplicate", "missing"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_onto_a_full_disk_is_a_failure_of_one_line(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "l2l", "--help"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "l2l: standard output: No space left on device\n"
+
+
+# ---- what reaches a terminal ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("é 日本", "é 日本"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("one\ntwo\rthree", "one\\ntwo\\rthree"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\udcff", "\\udcff"),
+        ("\u2066x\u2069\x9b2J", "\\u2066x\\u2069\\x9b2J"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text, shown):
+    assert escape(text) == shown
+    assert escape(shown) == shown
+    assert str(BadInput(text)) == shown
+
+
+def test_lines_pass_and_what_an_encoding_cannot_hold_is_escaped():
+    raw = io.BytesIO()
+    out = EscapedOutput(io.TextIOWrapper(raw, encoding="cp1252"), "a test")
+    print("日本\té\x1b[2J", "\u202e", file=out, flush=True)
+    assert raw.getvalue() == b"\\u65e5\\u672c\t\xe9\\x1b[2J \\u202e\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_every_file_is_checked_in_any_encoding_of_the_terminal(clip, tmp_path, encoding):
+    folder = tmp_path / "日本"
+    folder.mkdir()
+    for name in ("0.mp4", "\u202e1.mp4"):
+        (folder / name).write_bytes(clip.read_bytes() + name.encode())
+    done = l2l("check", folder.name, cwd=tmp_path, env={"PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second, last = done.stdout.splitlines()
+    name = folder.name if encoding == "utf-8" else ascii(folder.name)[1:-1]
+    assert first.startswith(f"{name}/0.mp4: ok; ")
+    assert second.startswith(f"{name}/\\u202e1.mp4: ok; ")
+    assert last == "2 of 2 files can be used"
+
+
+@pytest.mark.parametrize("name", ["\x1b]0;title\x07.mp4", "a\nb.mp4"])
+def test_a_name_in_a_message_of_any_verb_is_escaped(tmp_path, name, capsys):
+    for arguments in (["inspect", name], ["predict", "v.mp4", "--run", name], [name]):
+        assert main(arguments) != 0
+        said = capsys.readouterr()
+        (line,) = (said.out + said.err).splitlines()
+        assert line.isprintable()
+        assert escape(name) in line or repr(name) in line
