@@ -1,7 +1,11 @@
 """Stores: whole or not there, checked before they are believed."""
 
+import contextlib
+import csv
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import textwrap
@@ -15,7 +19,7 @@ from hypothesis import strategies as st
 
 from l2l.errors import BadInput
 from l2l.hdf5 import add_array, read_hdf5, write_hdf5
-from l2l.stores import atomic_path, read_table, write_table
+from l2l.stores import atomic_path, checksum_path, read_table, verify_checksum, write_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,13 +74,66 @@ def test_what_killed_writers_of_a_store_left_is_removed_and_what_is_anothers_is_
     assert sorted(os.listdir(tmp_path)) == [".a.txt.12345678.part", ".ab.12345678.part", "a"]
 
 
-def test_a_folder_replaces_a_folder(tmp_path):
+@pytest.mark.parametrize("names", [(), ("old", "mark")])
+def test_a_folder_replaces_an_empty_folder_or_one_of_its_own_kind(tmp_path, names):
     (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "old").write_text("")
-    with atomic_path(tmp_path / "store") as part:
+    for name in names:
+        (tmp_path / "store" / name).write_text("")
+    with atomic_path(tmp_path / "store", "mark") as part:
         part.mkdir()
         (part / "new").write_text("")
     assert os.listdir(tmp_path / "store") == ["new"]
+
+
+@pytest.mark.parametrize("marker", ["", "mark"])
+def test_a_folder_of_another_kind_is_never_replaced(tmp_path, marker):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letters").write_text("keep")
+    with pytest.raises(BadInput, match="home: is a folder"), atomic_path(tmp_path / "home", marker):
+        pytest.fail("the block is not entered")
+    assert (tmp_path / "home" / "letters").read_text() == "keep"
+    assert os.listdir(tmp_path) == ["home"]
+
+
+def make_special(path: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        (path.parent / "target").write_text("keep")
+        path.symlink_to("target")
+    elif kind == "dangling link":
+        path.symlink_to("nowhere")
+    elif kind == "socket":
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
+            listening.bind(str(path))
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "dangling link", "socket", "device"])
+@pytest.mark.parametrize("writer", ["file", "folder", "table", "hdf5", "checksum"])
+def test_what_is_no_plain_file_is_never_replaced(tmp_path, kind, writer):
+    """As root, /dev/null would be taken from the whole machine."""
+    path = tmp_path / "t.tsv"
+    special = checksum_path(path) if writer == "checksum" else path
+    make_special(special, kind)
+    before = special.lstat()
+    with pytest.raises(BadInput, match=rf"{special.name}: is a (pipe|link|device)"):
+        if writer in ("table", "checksum"):
+            write_table(path, ("a",), [])
+        elif writer == "hdf5":
+            with write_hdf5(path, "thing", 1, {}):
+                pass
+        else:
+            with atomic_path(path, "mark" if writer == "folder" else "") as part:
+                part.mkdir() if writer == "folder" else part.touch()
+    assert special.lstat() == before
+    names = {special.name, *(["target"] if kind == "link" else [])}
+    assert set(os.listdir(tmp_path)) == names
+    assert kind != "link" or (tmp_path / "target").read_text() == "keep"
 
 
 def write(path: Path, values: np.ndarray) -> None:
@@ -138,10 +195,12 @@ def test_a_file_cut_in_half_is_refused(tmp_path):
         pass
 
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20)
+texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.from_regex(
+    r"['=+@\-\t]{0,3}(\\\\?(x5c|x1b|u202e|x64|\x1b|\u202e)?){0,4}", fullmatch=True
+)
 
 
-@settings(max_examples=50)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(texts, texts), max_size=5))
 def test_what_is_written_in_a_table_is_what_is_read(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("table") / "t.tsv"
@@ -149,7 +208,45 @@ def test_what_is_written_in_a_table_is_what_is_read(tmp_path_factory, rows):
     assert [(row["a"], row["b"]) for row in read_table(path, ("a", "b"))] == rows
 
 
+@settings(max_examples=200)
+@given(texts)
+def test_no_cell_is_computed_by_a_spreadsheet_or_obeyed_by_a_terminal(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("table") / "t.tsv"
+    write_table(path, ("a", "b"), [{"a": "x", "b": text}])
+    with open(path, newline="", encoding="utf-8") as file:
+        _, (_, cell) = csv.reader(file, delimiter="\t")
+    with contextlib.suppress(ValueError):
+        float(cell)
+        return
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert all(char.isprintable() or char in "\t\r\n" or char > "~" for char in cell)
+    assert not set(cell) & set("\x9b\u202e\u2066\u200f")
+
+
+@pytest.mark.parametrize("number", ["-0.5", "+3", "-inf", "-1e-9"])
+def test_numbers_stay_numbers(tmp_path, number):
+    write_table(tmp_path / "t.tsv", ("a",), [{"a": number}])
+    assert (tmp_path / "t.tsv").read_text() == f"a\n{number}\n"
+
+
+@pytest.mark.parametrize("cell", ["'tis", "C:\\x64\\u1234", "\\x", "it's = fine"])
+def test_a_table_written_by_hand_is_taken_as_it_is(tmp_path, cell):
+    (tmp_path / "t.tsv").write_text(f"a\tb\n1\t{cell}\n")
+    assert read_table(tmp_path / "t.tsv", ("a", "b")) == [{"a": "1", "b": cell}]
+    assert not verify_checksum(tmp_path / "t.tsv")
+
+
 def test_a_table_without_a_column_is_refused_with_what_was_expected(tmp_path):
     write_table(tmp_path / "t.tsv", ("a",), [])
     with pytest.raises(BadInput, match="no column 'b'; expected a tab-separated table with a, b"):
         read_table(tmp_path / "t.tsv", ("a", "b"))
+
+
+def test_a_changed_digit_is_noticed_whenever_the_table_is_read(tmp_path):
+    path = tmp_path / "t.tsv"
+    write_table(path, ("a",), [{"a": 0.5}])
+    path.write_text(path.read_text().replace("5", "6"))
+    with pytest.raises(BadInput, match=r"t\.tsv: not as l2l wrote it.*t\.tsv\.sha256"):
+        read_table(path, ("a",))
+    checksum_path(path).unlink()
+    assert read_table(path, ("a",)) == [{"a": "0.6"}]

@@ -78,7 +78,7 @@ def render_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1)
         for i in range(count)
     ]
     with (
-        atomic_path(videos) as part,
+        atomic_path(videos, "segments.tsv") as part,
         ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool,
     ):
         drawn = [pool.submit(_draw_one, part, file, name, dataset, seed) for file, name in files]

@@ -73,7 +73,10 @@ def write_features(
         arrays["fused_feature"] = np.concatenate([f.fused for _, f in rows]).astype(dtype)
         arrays["score"] = np.concatenate([f.scores for _, f in rows]).astype(dtype)
         arrays["has_sound"] = np.concatenate([f.has_sound for _, f in rows])
-    with atomic_path(path) as part, zarr.config.set({"array.write_empty_chunks": True}):
+    with (
+        atomic_path(path, "zarr.json") as part,
+        zarr.config.set({"array.write_empty_chunks": True}),
+    ):
         group = zarr.create_group(part, zarr_format=3)
         for name, array in arrays.items():
             chunks = (chunk_moments if name != "offset" else len(array), *array.shape[1:])
