@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
+from l2l.arrays import NotFiniteError, check_finite
 from l2l.errors import BadInput
 from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
@@ -104,7 +105,10 @@ def write_hdf5(
             # text of a fixed length lies in the header, which has a checksum; h5py would put it on
             # a heap, which has none
             file.attrs[name] = np.bytes_(plain.encode()) if isinstance(plain, str) else plain
-        yield file
+        try:
+            yield file
+        except NotFiniteError as error:
+            raise BadInput(f"{path}: not written: {error}") from None
         file.attrs["complete"] = True
 
 
@@ -135,7 +139,7 @@ def add_array(
         chunk_bytes: how much is read, and its checksum compared, at once.
 
     Raises:
-        ValueError: if a number is not finite.
+        NotFiniteError: if a number is not finite.
     """
     check_finite(name, array)
     checksum = {"fletcher32": True} if array.size else {}
@@ -147,32 +151,10 @@ def add_array(
         dataset.attrs["unit"] = unit
 
 
-def check_finite(name: str, array: np.ndarray) -> np.ndarray:
-    """Return the array, if all of its numbers are finite.
-
-    Raises:
-        ValueError: if one is not.
-    """
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
-    return array
-
-
 def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence[str]) -> None:
     """Store texts of any characters but NUL, checksummed."""
     encoded = np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_)
     add_array(group, name, encoded, axes)
-
-
-def read_texts(group: h5py.Group, name: str) -> list[str]:
-    """Read what `add_texts` stored."""
-    return group[name].asstr("utf-8", "surrogateescape")[...].tolist()
-
-
-def attribute(file: h5py.File, name: str) -> str:
-    """Read a text that `write_hdf5` stored as an attribute."""
-    text = file.attrs[name]
-    return text.decode() if isinstance(text, bytes) else text
 
 
 def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
@@ -180,8 +162,96 @@ def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
     return (max(1, min(len(array), target_bytes // row_bytes)), *array.shape[1:])
 
 
+class Store:
+    """An open HDF5 file, whose errors name it."""
+
+    def __init__(self, path: Path, file: h5py.File, source: _Input) -> None:
+        self.path, self._file, self._source = path, file, source
+
+    def attribute(self, name: str) -> str:
+        """A text that `write_hdf5` stored as an attribute.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        text = self._file.attrs[name]
+        return text.decode() if isinstance(text, bytes) else text
+
+    def attributes(self) -> dict[str, Any]:
+        """All attributes of the file."""
+        return dict(self._file.attrs)
+
+    def header(self) -> tuple[str, int, bool]:
+        """What the file says it is: its kind, its layout, whether it is complete."""
+        attributes = self._file.attrs
+        kind = self.attribute("kind") if "kind" in attributes else "unknown"
+        return kind, int(attributes.get("layout", 0)), bool(attributes.get("complete", False))
+
+    def array(self, name: str) -> "StoredArray":
+        """An array, which is read when it is indexed.
+
+        Raises:
+            KeyError: if there is none of that name.
+        """
+        return StoredArray(self, name, self._file[name])
+
+    def arrays(self) -> Iterator["StoredArray"]:
+        """All arrays of the file."""
+        names: list[str] = []
+        self._file.visititems(
+            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+        )
+        return map(self.array, names)
+
+    def texts(self, name: str) -> list[str]:
+        """What `add_texts` stored."""
+        encoded = self.array(name)[...]
+        return [text.decode("utf-8", "surrogateescape") for text in encoded.tolist()]
+
+    def explain(self, error: OSError) -> BadInput:
+        """What was wrong with the file: the disk, its content by its own checksum, or its form."""
+        if self._source.failure:
+            return BadInput(f"{self.path}: cannot be read ({self._source.failure.strerror})")
+        reason = _one_line(error)
+        # the filter compares the checksums of arrays; HDF5 itself has some of its own
+        if "filter returned failure" in reason or "checksum" in reason:
+            return BadInput(f"{self.path}: damaged: a checksum does not agree ({reason}); {CURE}")
+        return BadInput(f"{self.path}: not a readable HDF5 file ({reason}); {MOVE_AWAY}")
+
+
+class StoredArray:
+    """An array of a store, of which only the rows that are asked for are read."""
+
+    def __init__(self, store: Store, name: str, dataset: h5py.Dataset) -> None:
+        self.name, self._store, self._dataset = name, store, dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Read some rows, as numpy indexes them.
+
+        Raises:
+            BadInput: naming the file, if a checksum does not agree, the file cannot be read, or a
+                number is not finite.
+        """
+        try:
+            return check_finite(self.name, self._dataset[rows])
+        except NotFiniteError as error:
+            raise BadInput(f"{self._store.path}: {error}; {MOVE_AWAY}") from None
+        except OSError as error:
+            raise self._store.explain(error) from None
+
+    def __str__(self) -> str:
+        attributes = self._dataset.attrs
+        return (
+            f"{self._dataset.name}  {self._dataset.shape} {self._dataset.dtype}  "
+            f"({attributes.get('axes', '')})  {attributes.get('unit', '')}"
+        )
+
+
 @contextlib.contextmanager
-def open_hdf5(path: Path, kind: str = "HDF5") -> Iterator[h5py.File]:
+def open_hdf5(path: Path, kind: str = "HDF5") -> Iterator[Store]:
     """Open any HDF5 file that l2l may have written, without a lock.
 
     Args:
@@ -189,8 +259,7 @@ def open_hdf5(path: Path, kind: str = "HDF5") -> Iterator[h5py.File]:
         kind: what is expected, for errors.
 
     Raises:
-        BadInput: if it is missing, cannot be read, is not HDF5 or is not self-contained; also where
-            a checksum does not agree while the block reads it.
+        BadInput: if it is missing, cannot be read, is not HDF5 or is not self-contained.
     """
     try:
         source = _Input(path)
@@ -198,52 +267,41 @@ def open_hdf5(path: Path, kind: str = "HDF5") -> Iterator[h5py.File]:
         raise BadInput(f"{path}: no such file; run the stage that writes it ({kind})") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    with source:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(source)
+        store = Store(path, None, source)
         try:
-            with h5py.File(source, "r") as file:
-                _check_self_contained(path, file, os.fstat(source.fileno()).st_size)
-                yield file
+            file = stack.enter_context(h5py.File(source, "r"))
+            store = Store(path, file, source)
+            _check_self_contained(file, os.fstat(source.fileno()).st_size)
         except OSError as error:
-            if error.errno is not None and not source.failure:
-                raise  # of another file, which the block opened: HDF5 itself gives no number
-            raise BadInput(f"{path}: {_explain(error, source.failure)}") from None
-
-
-def _explain(error: Exception, failure: OSError | None) -> str:
-    """What was wrong with a file: the disk, its content by its own checksum, or its form."""
-    if failure:
-        return f"cannot be read ({failure.strerror})"
-    reason = _one_line(error)
-    # the one filter that l2l uses compares the checksums of arrays; HDF5 itself those of its own
-    if "filter returned failure" in reason or "checksum" in reason:
-        return f"damaged: a checksum does not agree ({reason}); {CURE}"
-    return f"not a readable HDF5 file ({reason}); {MOVE_AWAY}"
+            raise store.explain(error) from None
+        except _UNREADABLE as error:
+            raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
+        yield store
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _check_self_contained(path: Path, file: h5py.File, file_bytes: int) -> None:
+def _check_self_contained(file: h5py.File, file_bytes: int) -> None:
     """Refuse what l2l does not write and a reader would be harmed by.
 
     Links and arrays that lead out of the file, filters that HDF5 would load from a plug-in, and
     arrays that declare more bytes than the file has: those of l2l are not compressed.
 
     Raises:
-        BadInput: naming the part.
+        ValueError: naming the part.
     """
-    try:
-        _check_attributes(file, file_bytes)
-        for name in file:
-            item = _linked(file, name)
-            if isinstance(item, h5py.Group):
-                for inner in item:
-                    _check_dataset(_linked(item, inner), file_bytes)
-            else:
-                _check_dataset(item, file_bytes)
-    except _UNREADABLE as error:
-        raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
+    _check_attributes(file, file_bytes)
+    for name in file:
+        item = _linked(file, name)
+        if isinstance(item, h5py.Group):
+            for inner in item:
+                _check_dataset(_linked(item, inner), file_bytes)
+        else:
+            _check_dataset(item, file_bytes)
 
 
 def _linked(group: h5py.Group, name: str) -> Any:
@@ -277,40 +335,32 @@ def _check_attributes(item: Any, file_bytes: int) -> None:
 
 
 @contextlib.contextmanager
-def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[h5py.File]:
+def read_hdf5(path: Path, kind: str, layout: int) -> Iterator[Store]:
     """Open an HDF5 store after checking that it is complete, of this kind and in this layout.
 
     Raises:
-        BadInput: naming the file and what it is instead; also where an array's checksum fails while
-            it is read.
+        BadInput: naming the file and what it is instead.
     """
-    with open_hdf5(path, kind) as file:
-        try:
-            header = read_header(file)
-        except _UNREADABLE as error:
-            raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
-        check_header(path, header, kind, layout)
-        yield file
-
-
-def read_header(file: h5py.File) -> tuple[str, int, bool]:
-    """What an HDF5 file says it is: its kind, its layout, whether it is complete."""
-    kind = attribute(file, "kind") if "kind" in file.attrs else "unknown"
-    return kind, int(file.attrs.get("layout", 0)), bool(file.attrs.get("complete", False))
+    with open_hdf5(path, kind) as store:
+        check_header(path, _understand(path, Store.header, store), kind, layout)
+        yield store
 
 
 @contextlib.contextmanager
 def read_store(
-    path: Path, kind: str, layout: int, reader: Callable[[h5py.File], Reader]
+    path: Path, kind: str, layout: int, reader: Callable[[Store], Reader]
 ) -> Iterator[Reader]:
     """Open an HDF5 store as `read_hdf5` does, and give what `reader` makes of it.
 
     Raises:
         BadInput: also where the reader cannot make sense of its content.
     """
-    with read_hdf5(path, kind, layout) as file:
-        try:
-            store = reader(file)
-        except _UNREADABLE as error:
-            raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None
-        yield store
+    with read_hdf5(path, kind, layout) as store:
+        yield _understand(path, reader, store)
+
+
+def _understand(path: Path, reader: Callable[[Store], Reader], store: Store) -> Reader:
+    try:
+        return reader(store)
+    except _UNREADABLE as error:
+        raise BadInput(f"{path}: damaged ({_one_line(error)}); {MOVE_AWAY}") from None

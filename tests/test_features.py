@@ -1,5 +1,7 @@
 """Features in Zarr: what is written is what is read, and what is damaged is never believed."""
 
+import dataclasses
+import hashlib
 import json
 import warnings
 
@@ -138,7 +140,134 @@ def test_a_store_without_its_mark_is_refused(tmp_path, where):
     content = json.loads(mark.read_text())
     del content["attributes"]["complete"]
     mark.write_text(json.dumps(content))
-    with pytest.raises(BadInput, match=r"complete = \('features', 1, False\)"):
+    with pytest.raises(BadInput, match=r"complete = \('features', \d, False\)"):
+        read_features(root)
+
+
+def rewrite(node, **changes):
+    """Change metadata, and mend every checksum of l2l that covers them, as a forger would."""
+    mark = node / "zarr.json"
+    metadata = json.loads(mark.read_text())
+    mark.write_text(json.dumps({**metadata, **changes}))
+    group = node if metadata["node_type"] == "group" else node.parent
+    content = json.loads((group / "zarr.json").read_text())
+    attributes = content["attributes"]
+    for key in ("complete", "checksum"):
+        attributes.pop(key, None)
+    if node != group:
+        digest = hashlib.blake2b(mark.read_bytes(), digest_size=8).hexdigest()
+        attributes["arrays"][node.name] = digest
+    digest = hashlib.blake2b(json.dumps(attributes, sort_keys=True).encode(), digest_size=8)
+    content["attributes"] = {**attributes, "checksum": digest.hexdigest(), "complete": True}
+    (group / "zarr.json").write_text(json.dumps(content))
+
+
+BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+HOSTILE = [
+    {"codecs": [BYTES, {"name": "numcodecs.pickle"}]},
+    {"codecs": [BYTES, {"name": "gzip", "configuration": {"level": 1}}]},
+    {"codecs": [BYTES]},
+    {"codecs": [{"name": "vlen-utf8"}]},
+    {"data_type": "string"},
+    {"shape": [1 << 40, 8]},
+    {"shape": [9, 1 << 40]},
+    {"shape": [-9, 8]},
+    {"shape": [9.0, 8]},
+    {"shape": 10**400},
+    {"shape": []},
+    {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1 << 40, 8]}}},
+    {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [0, 8]}}},
+    {"chunk_grid": {"name": "other"}},
+    {"storage_transformers": [{"name": "x"}]},
+    {"zarr_format": 2},
+    {"node_type": "group"},
+]
+
+
+@pytest.mark.parametrize("changes", HOSTILE, ids=str)
+def test_an_array_that_is_stored_otherwise_than_l2l_stores_is_refused(tmp_path, changes):
+    """Whatever else Zarr could open: other codecs run code, or take memory that no file holds."""
+    root = store(tmp_path / "set", [[("v", 9)]])
+    rewrite(root / "shard-000/image_feature", **changes)
+    with pytest.raises(BadInput, match="image_feature"):
+        read_features(root).load("v")
+
+
+def test_a_store_of_zarr_2_with_a_pickle_compressor_runs_no_code(tmp_path):
+    """With numcodecs before 0.16.6, opening it would."""
+    root, shown = tmp_path / "set", tmp_path / "code ran"
+    payload = f"cos\nsystem\n(S'touch {str(shown)!r}'\ntR.".encode()
+    (root / "offset").mkdir(parents=True)
+    (root / ".zgroup").write_text('{"zarr_format": 2}')
+    (root / ".zattrs").write_text(
+        json.dumps({"kind": "features", "layout": 2, "complete": True, "videos": ["v"]})
+    )
+    (root / "offset/.zarray").write_text(
+        json.dumps(
+            {
+                "zarr_format": 2,
+                "shape": [2],
+                "chunks": [2],
+                "dtype": "<i8",
+                "compressor": {"id": "pickle"},
+                "fill_value": 0,
+                "order": "C",
+                "filters": None,
+            }
+        )
+    )
+    (root / "offset/0").write_bytes(payload)
+    with pytest.raises(BadInput, match=r"set: a folder without zarr\.json"):
+        read_features(root)
+    assert not shown.exists()
+
+
+@pytest.mark.parametrize("shards", [["../elsewhere"], ["/tmp"], [1], "shard-000", None, 10**400])
+def test_shards_are_folders_of_the_store_and_nothing_else(tmp_path, shards):
+    root = store(tmp_path / "set", [[("v", 2)]])
+    content = json.loads((root / "zarr.json").read_text())
+    rewrite(root, attributes={**content["attributes"], "shards": shards})
+    with pytest.raises(BadInput, match="set"):
+        read_features(root)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
+@pytest.mark.parametrize("name", ["features", "fused", "scores"])
+def test_numbers_that_are_not_finite_are_not_written(tmp_path, name, value):
+    """Nor those that float16 cannot hold."""
+    video = made_up(3)
+    array = video.features["audio"] if name == "features" else getattr(video, name)
+    array[1, 1] = value
+    with pytest.raises(BadInput, match=r"not written: .* of 'v' holds numbers .* not finite"):
+        write_features(tmp_path / "shard", [("v", video)], CLASSES, "float16", 4, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_are_not_finite_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("l2l.features.artifact.np.isfinite", lambda array: np.array(True))
+    video = made_up(3)
+    video.scores[2, 0] = np.nan
+    write_features(tmp_path / "shard", [("v", video)], CLASSES, "float16", 4, {})
+    monkeypatch.undo()
+    with pytest.raises(BadInput, match="shard: score holds numbers that are not finite"):
+        read_features(tmp_path / "shard").load("v")
+
+
+def test_scores_that_are_not_known_are_not_stored(tmp_path):
+    video = made_up(3)
+    unknown = dataclasses.replace(video, scores=np.zeros((3, 0), np.float32))
+    write_features(tmp_path / "shard", [("v", unknown)], CLASSES, "float16", 4, {})
+    features = read_features(tmp_path / "shard")
+    assert not features.has_scores
+    assert features.load("v").scores.shape == (3, 0)
+    assert (features.load("v").fused == video.fused).all()
+
+
+def test_features_of_an_older_layout_say_so_in_one_line(tmp_path):
+    root = store(tmp_path / "set", [[("v", 2)]])
+    content = json.loads((root / "zarr.json").read_text())
+    rewrite(root, attributes={**content["attributes"], "layout": 1})
+    with pytest.raises(BadInput, match=r"set: made by an older version.*run snakemake again"):
         read_features(root)
 
 

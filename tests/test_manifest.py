@@ -31,7 +31,7 @@ from l2l.manifest.limit import check_usable
 from l2l.manifest.splits import split_groups
 from l2l.manifest.stage import list_videos
 from l2l.manifest.unmatched import write_unmatched
-from l2l.stores import read_table
+from l2l.stores import checksum_path, read_table
 
 # ---- the table -----------------------------------------------------------------------------------
 
@@ -85,6 +85,7 @@ def test_a_row_that_is_not_one_of_a_video_is_named(tmp_path):
     with pytest.raises(BadInput, match="row 1: no labels"):
         read_videos(table)
     table.write_text(table.read_text().replace("\t-1\t", "\tfirst\t", 1))
+    checksum_path(table).unlink()
     with pytest.raises(BadInput, match="row 1: not a row of a video"):
         read_videos(table)
 

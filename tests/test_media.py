@@ -410,11 +410,13 @@ STATUSES = {
 def test_a_bad_file_stops_no_other_and_is_replaced_by_nothing(shard, tmp_path):
     decode_videos(shard, tmp_path / "a.h5", WHOLE, "source")
     with read_media(tmp_path / "a.h5") as media:
-        assert {video: state for video, (state, _) in media.states.items()} == STATUSES
+        assert {video: state for video, (state, _) in media.statuses.items()} == STATUSES
         assert media.videos == ("1 good", "5 good", "6 soundless")
-        assert media.states["4 missing"] == ("missing", "no such file")
-        assert all("\n" not in reason and "0x" not in reason for _, reason in media.states.values())
-        assert media.states["2 half"][1].endswith("3.0 s are declared")
+        assert media.statuses["4 missing"] == ("missing", "no such file")
+        assert all(
+            "\n" not in reason and "0x" not in reason for _, reason in media.statuses.values()
+        )
+        assert media.statuses["2 half"][1].endswith("3.0 s are declared")
         for video in ("2 half", "3 damaged"):
             assert (media.moments(video), len(media.waveform(video))) == (0, 0)
         assert numbers(media.clip("5 good", 1)) == [
@@ -453,7 +455,7 @@ def test_a_target_or_a_source_decoded_on_the_fly_keeps_one_frame_a_moment_and_th
         read_media(tmp_path / "fly.h5") as fly,
     ):
         assert (clips.clips_stored, target.clips_stored, fly.clips_stored) == (True, False, False)
-        assert clips.states == target.states == fly.states
+        assert clips.statuses == target.statuses == fly.statuses
         for row in read_videos(shard):
             if row.video not in clips.videos:
                 continue
@@ -481,7 +483,7 @@ def test_what_was_remarked_when_it_was_listed_stays(clip, tmp_path):
     )
     decode_videos(tmp_path / "shard.tsv", tmp_path / "a.h5", WHOLE, "target")
     with read_media(tmp_path / "a.h5") as media:
-        assert media.states["v"] == ("ok", "segment 3 to 2 s of 9 s dropped")
+        assert media.statuses["v"] == ("ok", "segment 3 to 2 s of 9 s dropped")
 
 
 def test_final_states_stand_in_the_order_of_the_manifest_and_too_many_bad_stop_the_run(

@@ -77,7 +77,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, names, data, grid, cl
         assert media.config == config(grid)
         assert (media.grid, media.clips_stored) == (grid, clips_stored)
         assert media.videos == tuple(name for name, decoded in videos.items() if decoded)
-        assert list(media.states.items()) == [
+        assert list(media.statuses.items()) == [
             (n, ("ok", "noise") if d else ("missing", "gone")) for n, d in videos.items()
         ]
         for name, decoded in videos.items():
@@ -171,7 +171,7 @@ def test_the_same_videos_give_the_same_bytes(tmp_path):
 
 def test_a_shard_without_videos_is_whole(tmp_path):
     with read_media(write(tmp_path / "a.h5", {}, config(), True)) as media:
-        assert (media.videos, media.states) == ((), {})
+        assert (media.videos, media.statuses) == ((), {})
 
 
 def test_what_is_gathered_in_memory_goes_to_disk_as_it_comes(tmp_path):

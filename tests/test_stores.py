@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import os
 import signal
 import socket
@@ -180,8 +181,131 @@ def test_a_flipped_bit_is_noticed_when_the_array_is_read(tmp_path):
     at = stored.find(np.int64(30_000).tobytes())
     stored[at] ^= 1
     (tmp_path / "a.h5").write_bytes(stored)
-    with pytest.raises(BadInput, match="damaged"), read_hdf5(tmp_path / "a.h5", "thing", 1) as file:
-        file["values"][...]
+    with (
+        pytest.raises(BadInput, match="damaged"),
+        read_hdf5(tmp_path / "a.h5", "thing", 1) as store,
+    ):
+        store.array("values")[...]
+
+
+def external_link(file, folder):
+    file["x"] = h5py.ExternalLink(str(folder / "other.h5"), "/values")
+
+
+def soft_link(file, folder):
+    file["x"] = h5py.SoftLink("/values")
+
+
+def external_storage(file, folder):
+    file.create_dataset("x", (3,), "i4", external=[(str(folder / "secret"), 0, 12)])
+
+
+def virtual(file, folder):
+    layout = h5py.VirtualLayout((3,), "i8")
+    layout[:] = h5py.VirtualSource(str(folder / "other.h5"), "values", (3,))
+    file.create_virtual_dataset("x", layout)
+
+
+def compressed(file, folder):
+    file.create_dataset("x", data=np.zeros(1000), compression="gzip")
+
+
+def plugin(file, folder):
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk((4,))
+    creation.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, ())  # Blosc's number
+    space = h5py.h5s.create_simple((4,))
+    h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_INT32, space, creation)
+
+
+def vast(file, folder):
+    file.create_dataset("x", (1 << 40,), "f8", chunks=(1 << 10,), fletcher32=True)
+
+
+def references(file, folder):
+    file.create_dataset("x", data=[file.ref], dtype=h5py.ref_dtype)
+
+
+def nested(file, folder):
+    file.create_group("a/b/c")
+
+
+def cycle(file, folder):
+    file["g/up"] = file["/"]
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        external_link,
+        soft_link,
+        external_storage,
+        virtual,
+        compressed,
+        plugin,
+        vast,
+        references,
+        nested,
+        cycle,
+    ],
+)
+def test_a_file_that_refers_to_others_or_is_more_than_it_holds_is_refused(tmp_path, add):
+    write(tmp_path / "other.h5", np.arange(3))
+    (tmp_path / "secret").write_bytes(b"secret content")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs.update({"kind": "thing", "layout": 1, "complete": True})
+        file.create_group("g")
+        file["values"] = np.arange(3)
+        add(file, tmp_path)
+    with (
+        pytest.raises(BadInput, match=r"a\.h5: damaged") as error,
+        read_hdf5(tmp_path / "a.h5", "thing", 1),
+    ):
+        pass
+    assert "delete" not in str(error.value)
+
+
+def test_numbers_that_are_not_finite_are_neither_written_nor_read(tmp_path, monkeypatch):
+    with pytest.raises(BadInput, match=r"a\.h5: not written: values holds .* not finite"):
+        write(tmp_path / "a.h5", np.array([1, np.nan]))
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("l2l.hdf5.check_finite", lambda name, array: array)
+    write(tmp_path / "a.h5", np.array([1, np.inf]))
+    monkeypatch.undo()
+    with (
+        pytest.raises(BadInput, match=r"a\.h5: values holds numbers that are not finite"),
+        read_hdf5(tmp_path / "a.h5", "thing", 1) as store,
+    ):
+        store.array("values")[...]
+
+
+def test_the_file_that_is_damaged_is_named_and_not_another_that_is_open(tmp_path):
+    write(tmp_path / "a.h5", np.arange(3))
+    write(tmp_path / "b.h5", np.arange(3))
+    content = (tmp_path / "a.h5").read_bytes()
+    at = content.index(np.arange(3).tobytes()) + 8
+    (tmp_path / "a.h5").write_bytes(content[:at] + b"\7" + content[at + 1 :])
+    with (
+        pytest.raises(BadInput, match=r"a\.h5: damaged"),
+        read_hdf5(tmp_path / "a.h5", "thing", 1) as a,
+        read_hdf5(tmp_path / "b.h5", "thing", 1) as b,
+    ):
+        b.array("values")[...]
+        a.array("values")[...]
+
+
+def test_a_disk_that_cannot_be_read_is_not_called_a_damaged_file(tmp_path, monkeypatch):
+    write(tmp_path / "a.h5", np.arange(50_000))
+
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with (
+        pytest.raises(BadInput, match=r"a\.h5: cannot be read \(Input/output error\)$"),
+        read_hdf5(tmp_path / "a.h5", "thing", 1) as store,
+    ):
+        monkeypatch.setattr("l2l.hdf5.os.preadv", fail)
+        store.array("values")[...]
 
 
 def test_a_file_cut_in_half_is_refused(tmp_path):

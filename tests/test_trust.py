@@ -71,7 +71,7 @@ def write_a_media(path: Path) -> None:
 
 def read_a_media(path: Path) -> list:
     with read_media(path) as media:
-        found = [media.config, media.clips_stored, media.states, media.videos]
+        found = [media.config, media.clips_stored, media.statuses, media.videos]
         for video in media.videos:
             frames = [media.frame(video, k) for k in range(media.moments(video))]
             found += [*frames, media.waveform(video), media.has_sound(video), media.frames(video)]

@@ -1,14 +1,19 @@
 """The features of every moment of a data set, in Zarr:
 ``zarr.open("results/<run>/features/<dataset>")``.
 
-One group a shard, written once by one job; in it one ragged array for each thing, all videos one
-after another, and ``offset`` to tell them apart: video i is rows offset[i] to offset[i + 1]. Chunks
-carry a checksum. ``complete`` is written last.
+One group per shard, written once by one job. Each of its arrays has the rows of all videos one
+after another: video i has rows offset[i] to offset[i + 1]. Chunks have a checksum. ``complete`` is
+written last.
+
+What is read may come from anybody: only what l2l writes is opened (Zarr 3, little-endian numbers,
+CRC-32C), since other codecs can run code or expand without bound, and no array is larger than the
+files that hold its chunks.
 """
 
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +22,19 @@ from typing import Any
 import numpy as np
 import zarr
 import zarr.codecs
-import zarr.errors
 
+from l2l.arrays import NotFiniteError, VideoRows, check_finite, offsets_of
 from l2l.errors import BadInput
-from l2l.stores import CURE, MADE_BY, atomic_path
+from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
-KIND, LAYOUT = "features", 1
+KIND, LAYOUT = "features", 2
+_MARK = "zarr.json"
 _SHARDS_KEPT = 2
 _CHUNKS_KEPT = 8
 _ARRAYS_OPEN = 256
+_CHECKSUM_BYTES = 4  # at the end of each chunk
+_CODECS = ["bytes", "crc32c"]
+_ITEM_BYTES = {"bool": 1, "float16": 2, "float32": 4, "int64": 8}
 AXES = {
     "image_feature": ("moment", "image_channel"),
     "audio_feature": ("moment", "audio_channel"),
@@ -39,14 +48,11 @@ UNITS = {"score": "logit", "offset": "moments since the start of the shard"}
 
 @dataclass(frozen=True)
 class VideoFeatures:
-    """What the skimmer may read of one video.
-
-    `features` holds one array (moments, channel) for each modality.
-    """
+    """The features of one video, which the skimmer reads."""
 
     features: Mapping[str, np.ndarray]  # "image", "audio": float32 (moments, channel)
     fused: np.ndarray  # float32 (moments, descriptor): Psi of the features
-    scores: np.ndarray  # float32 (moments, classes): the student's logits
+    scores: np.ndarray  # float32 (moments, classes): the student's logits; (moments, 0): unknown
     has_sound: np.ndarray  # bool (moments,)
 
     def __len__(self) -> int:
@@ -61,23 +67,22 @@ def write_features(
     chunk_moments: int,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write one shard's store, whole, aside, then rename it."""
-    arrays: dict[str, np.ndarray] = {
-        "offset": np.cumsum([0, *(len(features) for _, features in rows)], dtype=np.int64)
-    }
-    if rows:
-        for modality in rows[0][1].features:
-            arrays[f"{modality}_feature"] = np.concatenate(
-                [f.features[modality] for _, f in rows]
-            ).astype(dtype)
-        arrays["fused_feature"] = np.concatenate([f.fused for _, f in rows]).astype(dtype)
-        arrays["score"] = np.concatenate([f.scores for _, f in rows]).astype(dtype)
-        arrays["has_sound"] = np.concatenate([f.has_sound for _, f in rows])
-    with (
-        atomic_path(path, "zarr.json") as part,
-        zarr.config.set({"array.write_empty_chunks": True}),
-    ):
+    """Write one shard's group under a temporary name, then rename it.
+
+    Args:
+        path: the group, a folder.
+        rows: each video's id and features.
+        classes: their names.
+        dtype: of features and scores: float16 or float32.
+        chunk_moments: rows per chunk.
+        provenance: what the features were made with.
+
+    Raises:
+        BadInput: if a number is not finite, or too large for `dtype`.
+    """
+    with atomic_path(path, _MARK) as part, zarr.config.set({"array.write_empty_chunks": True}):
         group = zarr.create_group(part, zarr_format=3)
+        arrays = _flat_arrays(path, rows, dtype)
         for name, array in arrays.items():
             chunks = (chunk_moments if name != "offset" else len(array), *array.shape[1:])
             stored = group.create_array(
@@ -90,181 +95,279 @@ def write_features(
                 attributes={"unit": UNITS.get(name, "1")},
             )
             stored[...] = array
-        what = {
+        attributes = {
             "kind": KIND,
             "layout": LAYOUT,
             "videos": [video for video, _ in rows],
             "classes": list(classes),
-        }
-        told = {
             "provenance": dict(provenance),
             "made_by": MADE_BY,
-            "arrays": {name: _described(part, name) for name in arrays},
+            "arrays": {name: _metadata_checksum(part, name) for name in arrays},
         }
-        group.attrs.update(_sealed({**what, **told}))
+        group.attrs.update(_with_checksum(attributes))
+
+
+def _flat_arrays(
+    path: Path, rows: Sequence[tuple[str, VideoFeatures]], dtype: str
+) -> dict[str, np.ndarray]:
+    """The arrays of a shard by name, all videos one after another."""
+    arrays: dict[str, np.ndarray] = {"offset": offsets_of(len(video) for _, video in rows)}
+    if not rows:
+        return arrays
+    columns = {
+        **{f"{m}_feature": [f.features[m] for _, f in rows] for m in rows[0][1].features},
+        "fused_feature": [f.fused for _, f in rows],
+        "score": [f.scores for _, f in rows],
+    }
+    for name, parts in columns.items():
+        with np.errstate(over="ignore"):  # what is too large for float16 is refused below
+            arrays[name] = np.concatenate(parts).astype(dtype)
+        for (video, _), part in zip(rows, parts, strict=True):
+            with np.errstate(over="ignore"):
+                if not np.isfinite(part.astype(dtype)).all():
+                    raise BadInput(
+                        f"{path}: not written: {name} of {video!r} holds numbers that are not "
+                        f"finite as {dtype}"
+                    )
+    if not arrays["score"].shape[1]:
+        del arrays["score"]
+    return arrays | {"has_sound": np.concatenate([f.has_sound for _, f in rows])}
 
 
 def complete_root(root: Path, shards: Sequence[Path]) -> None:
-    """Mark a data set's features as complete once every shard's store is, so that the folder opens
+    """Mark a data set's features as complete once every shard's group is, so that the folder opens
     as one Zarr group.
+
+    Raises:
+        BadInput: if a shard is missing or damaged, or was made with another student.
     """
     videos, provenance = 0, dict[str, Any]()
     for shard in shards:
-        marks = _open_group(shard).attrs
-        videos += len(marks["videos"])  # type: ignore[arg-type]
-        provenance = _agreed(provenance, dict(marks["provenance"]), shard, shards[0])  # type: ignore[arg-type]
+        attributes = _read_group(shard)
+        videos += len(attributes["videos"])
+        provenance = _same_student(provenance, attributes["provenance"], shard, shards[0])
     attributes = {
         "kind": KIND,
         "layout": LAYOUT,
         "shards": [shard.name for shard in shards],
         "videos": videos,
     }
-    with atomic_path(root / "zarr.json") as part:
-        text = json.dumps(
-            {"attributes": _sealed(attributes), "zarr_format": 3, "node_type": "group"}, indent=2
-        )
-        part.write_text(text, encoding="utf-8")
+    with atomic_path(root / _MARK) as part:
+        metadata = {
+            "attributes": _with_checksum(attributes),
+            "zarr_format": 3,
+            "node_type": "group",
+        }
+        part.write_text(json.dumps(metadata, indent=2), encoding="utf-8")
 
 
-def _agreed(
-    known: Mapping[str, Any], made_with: dict[str, Any], shard: Path, first: Path
+def _same_student(
+    known: Mapping[str, Any], provenance: Mapping[str, Any], shard: Path, first: Path
 ) -> dict[str, Any]:
-    """What shards were made with: the first one's word, and what later ones add to it; all have to
-    tell of one student.
-
-    A shard of before there were digests tells of none.
+    """What shards were made with, if it was one student: that of the first, and what later ones
+    add.
     """
-    known = known or made_with
-    digests = {told["student_digest"] for told in (known, made_with) if "student_digest" in told}
-    if made_with.get("student") != known.get("student") or len(digests) > 1:
-        raise BadInput(f"{shard}: made with another student than {first}; {CURE}")
-    return {**made_with, **known}
+    known = known or provenance
+    for name in ("student", "student_digest"):
+        if provenance.get(name) != known.get(name):
+            raise BadInput(f"{shard}: made with another student than {first}; run snakemake again")
+    return {**provenance, **known}
 
 
-def _sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes with their checksum and the mark that all is there.
-
-    Zarr has no checksum of its own for them.
-    """
+def _with_checksum(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes with their checksum, which Zarr has not, and the mark that all is there."""
     return {**attributes, "checksum": _checksum(attributes), "complete": True}
 
 
-def _described(store: Path, name: str) -> str:
-    """A checksum of what Zarr says of an array, its shape, type, axes and unit.
-
-    It has none of its own for that.
-    """
-    said = store / name / "zarr.json"
-    return hashlib.blake2b(said.read_bytes() if said.is_file() else b"", digest_size=8).hexdigest()
-
-
 def _checksum(attributes: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(
-        json.dumps(attributes, sort_keys=True).encode(), digest_size=8
-    ).hexdigest()
+    text = json.dumps(attributes, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _open_group(path: Path) -> zarr.Group:
+def _metadata_checksum(store: Path, name: str) -> str:
+    """A checksum of what Zarr says of an array: its shape, type, axes and unit."""
+    metadata = store / name / _MARK
+    content = metadata.read_bytes() if metadata.is_file() else b""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _read_metadata(node: Path, node_type: str) -> dict[str, Any]:
+    """The metadata of a group or an array of Zarr 3, as they are on disk.
+
+    Raises:
+        BadInput: if there are none, or they are of another version or kind.
+    """
     try:
-        group = zarr.open_group(path, mode="r")
-        attributes = group.attrs.asdict()
-    except (OSError, zarr.errors.GroupNotFoundError, ValueError, TypeError, KeyError) as error:
+        metadata = json.loads((node / _MARK).read_bytes())
+    except FileNotFoundError:
+        missing = "a folder without zarr.json" if node.is_dir() else "no such folder"
+        raise BadInput(f"{node}: {missing}; expected {KIND} that l2l wrote, in Zarr 3") from None
+    except OSError as error:
+        raise BadInput(f"{node / _MARK}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{node / _MARK}: damaged ({error}); {MOVE_AWAY}") from None
+    if not isinstance(metadata, dict):
+        raise BadInput(f"{node / _MARK}: damaged (no table of names); {MOVE_AWAY}")
+    version = metadata.get("zarr_format"), metadata.get("node_type")
+    if version != (3, node_type):
         raise BadInput(
-            f"{path}: no Zarr group ({error}); expected {KIND} that l2l wrote; {CURE}"
-        ) from None
-    found = attributes.get("kind"), attributes.get("layout"), attributes.pop("complete", False)
-    if found != (KIND, LAYOUT, True):
-        raise BadInput(
-            f"{path}: found kind, layout, complete = {found}, expected {(KIND, LAYOUT, True)}; "
-            f"{CURE}"
+            f"{node / _MARK}: found zarr_format, node_type = {version}, expected "
+            f"{(3, node_type)}; {MOVE_AWAY}"
         )
-    if (told := attributes.pop("checksum", None)) and told != _checksum(attributes):
+    return metadata
+
+
+def _read_group(path: Path) -> dict[str, Any]:
+    """The attributes of a shard's group, or of the root, after their checksum was compared.
+
+    Raises:
+        BadInput: if it is missing, incomplete, damaged or of another kind or layout.
+    """
+    attributes = _read_metadata(path, "group").get("attributes", {})
+    if not isinstance(attributes, dict):
+        raise BadInput(f"{path}: damaged (attributes are no table of names); {MOVE_AWAY}")
+    header = attributes.get("kind"), attributes.get("layout"), attributes.pop("complete", False)
+    check_header(path, header, KIND, LAYOUT)
+    if attributes.pop("checksum", None) != _checksum(attributes):
         raise BadInput(f"{path}: damaged (the checksum of its attributes does not agree); {CURE}")
-    return group
+    return attributes
+
+
+def _open_array(store: Path, name: str) -> zarr.Array:
+    """An array of a shard, if its metadata are as l2l writes them.
+
+    Raises:
+        BadInput: if it is missing or damaged, or is stored otherwise than l2l stores arrays.
+    """
+    digests = _read_group(store)["arrays"]
+    if name not in digests or _metadata_checksum(store, name) != digests[name]:
+        raise BadInput(
+            f"{store / name}: damaged (the checksum of zarr.json does not agree); delete the store "
+            f"{store} and run snakemake again"
+        )
+    metadata = _read_metadata(store / name, "array")
+    try:
+        codecs = [codec["name"] for codec in metadata["codecs"]]
+        rows, *width = metadata["shape"]
+        grid = metadata["chunk_grid"]
+        chunk_rows, *chunk_width = grid["configuration"]["chunk_shape"]
+        plain = (
+            (codecs, grid["name"], metadata["data_type"] in _ITEM_BYTES)
+            == (_CODECS, "regular", True)
+            and metadata["chunk_key_encoding"]
+            == {"name": "default", "configuration": {"separator": "/"}}
+            and not metadata.get("storage_transformers")
+            and all(type(n) is int and n >= 0 for n in (rows, *width))
+            and all(type(n) is int and n >= 1 for n in (chunk_rows, *chunk_width))
+            and chunk_width == [max(1, n) for n in width]
+        )
+        if not plain:
+            raise ValueError("not stored as l2l stores arrays")
+        # not by consolidated metadata, which nothing has checked
+        array = zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)[name]
+        assert isinstance(array, zarr.Array)
+        bytes_per_chunk = math.prod(array.chunks) * _ITEM_BYTES[metadata["data_type"]]
+    except BadInput:
+        raise
+    except Exception as error:  # zarr raises many kinds of errors for damaged metadata
+        reason = " ".join(str(error).split())
+        raise BadInput(f"{store / name}: damaged ({reason}); {MOVE_AWAY}") from None
+    _check_chunk_files(store, array, bytes_per_chunk + _CHECKSUM_BYTES)
+    return array
+
+
+def _check_chunk_files(store: Path, array: zarr.Array, file_bytes: int) -> None:
+    """Refuse an array whose chunks are missing or of another size, before any memory is taken."""
+    folder = store / array.basename / "c"
+    for chunk in range(-(-array.shape[0] // array.chunks[0])):
+        path = folder.joinpath(str(chunk), *["0"] * (array.ndim - 1))
+        found = path.stat().st_size if path.is_file() else -1
+        if found != file_bytes:
+            what = "is missing" if found < 0 else f"has {found} bytes, expected {file_bytes}"
+            raise BadInput(
+                f"{folder}: damaged: chunk {chunk} of {array.basename} {what}; move the store "
+                f"{store} away and run snakemake again"
+            )
 
 
 def _read_chunks(store: Path, array: zarr.Array, chunks: range) -> np.ndarray:
-    """Neighbouring chunks of an array, believed only if they are there and each matches its
-    checksum.
+    """Neighbouring chunks of an array.
+
+    Raises:
+        BadInput: if one does not match its checksum, or holds numbers that are not finite.
     """
-    folder = store / array.basename / "c"
-    for chunk in chunks:
-        if not folder.joinpath(str(chunk), *["0"] * (array.ndim - 1)).is_file():
-            cure = f"delete the store {store} and run snakemake again"
-            raise BadInput(f"{folder}: chunk {chunk} of {array.basename} is missing; {cure}")
+    rows = slice(chunks.start * array.chunks[0], chunks.stop * array.chunks[0])
     try:
-        return np.asarray(array[chunks.start * array.chunks[0] : chunks.stop * array.chunks[0]])
+        return check_finite(array.basename, np.asarray(array[rows]))
+    except NotFiniteError as error:
+        raise BadInput(f"{store}: {error}; {MOVE_AWAY}") from None
     except ValueError as error:
         raise BadInput(
-            f"{folder}: damaged ({error}); delete the store {store} and run snakemake again"
+            f"{store / array.basename / 'c'}: damaged ({error}); delete the store {store} and run "
+            "snakemake again"
         ) from None
 
 
-def _array_of(store: Path, group: zarr.Group, name: str) -> zarr.Array:
-    try:
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        return array
-    except Exception as error:  # what is wrong with its metadata, Zarr says in many ways
-        raise BadInput(
-            f"{store / name}: damaged ({error}); delete the store {store} and run snakemake again"
-        ) from None
-
-
-def _read_whole(store: Path, group: zarr.Group, name: str) -> np.ndarray:
-    """An array, believed only if all of its chunks are."""
-    array = _array_of(store, group, name)
+def _read_whole(store: Path, name: str) -> np.ndarray:
+    """All of an array."""
+    array = _open_array(store, name)
     return _read_chunks(store, array, range(-(-array.shape[0] // array.chunks[0])))
 
 
 class Features:
     """The features of a data set, video by video.
 
-    To `load` a video its shard is read whole, and the last `_SHARDS_KEPT` are kept: chunks hold
-    many videos, so that reading videos in the order of `videos` costs no more than reading the
-    files, in memory that stays flat. For any other order `stored` reads only the chunks that hold a
-    video's features, and keeps the last `_CHUNKS_KEPT`.
+    `load` reads the whole shard of a video and keeps the last `_SHARDS_KEPT`: chunks hold many
+    videos, so that videos in the order of `videos` cost no more than reading the files once, in
+    bounded memory. For any other order `stored` reads only the chunks that hold a video's features,
+    and keeps the last `_CHUNKS_KEPT`.
     """
 
     def __init__(self, root: Path, shards: Sequence[str]) -> None:
-        self.root, self._shards = root, tuple(shards)
+        self.root = root
         self.provenance: dict[str, Any] = {}  # what the first shard was made with
-        self._place: dict[str, tuple[str, slice]] = {}
         self.classes: tuple[str, ...] = ()
         self.modalities: tuple[str, ...] = ()
+        self.has_scores = False
+        self._rows: dict[str, VideoRows] = {}  # by shard
+        self._shard_of: dict[str, str] = {}
         self._arrays = functools.lru_cache(maxsize=_SHARDS_KEPT)(self._read_shard)
         self._array = functools.lru_cache(maxsize=_ARRAYS_OPEN)(self._open_array)
         self._chunk = functools.lru_cache(maxsize=_CHUNKS_KEPT)(self._read_chunk)
-        for name in shards:
-            group = _open_group(root / name)
-            made_with = dict(group.attrs["provenance"])  # type: ignore[arg-type]
-            self.provenance = _agreed(self.provenance, made_with, root / name, root / shards[0])
-            classes: tuple[str, ...] = tuple(group.attrs["classes"])  # type: ignore[arg-type]
-            if (self.classes or classes) != classes:
-                raise BadInput(f"{root / name}: of other classes than {root / shards[0]}; {CURE}")
-            self.classes = classes
-            self.modalities = self.modalities or tuple(
-                m for m in ("image", "audio") if f"{m}_feature" in group
-            )
-            offset = _read_whole(root / name, group, "offset")
-            for i, video in enumerate(group.attrs["videos"]):  # type: ignore[arg-type]
-                self._place[str(video)] = (name, slice(int(offset[i]), int(offset[i + 1])))
+        for shard in shards:
+            self._add_shard(shard, root / shards[0])
 
-    def _read_shard(self, name: str) -> dict[str, np.ndarray]:
-        group = _open_group(self.root / name)
-        wanted = (*(f"{m}_feature" for m in self.modalities), "fused_feature", "score", "has_sound")
-        arrays = {each: _read_whole(self.root / name, group, each) for each in wanted}
-        moments = sum(
-            rows.stop - rows.start for shard, rows in self._place.values() if shard == name
-        )
-        if bad := [each for each, array in arrays.items() if len(array) != moments]:
-            raise BadInput(
-                f"{self.root / name}: damaged ({bad[0]} is not of {moments} moments); {CURE}"
-            )
+    def _add_shard(self, shard: str, first: Path) -> None:
+        path = self.root / shard
+        attributes = _read_group(path)
+        self.provenance = _same_student(self.provenance, attributes["provenance"], path, first)
+        classes, videos = tuple(attributes["classes"]), tuple(attributes["videos"])
+        if not all(isinstance(name, str) for name in (*classes, *videos)):
+            raise ValueError("a class or a video is no text")
+        if (self.classes or classes) != classes:
+            raise BadInput(f"{path}: of other classes than {first}; run snakemake again")
+        self.classes = classes
+        if not self.modalities:
+            names = attributes["arrays"]
+            self.modalities = tuple(m for m in ("image", "audio") if f"{m}_feature" in names)
+            self.has_scores = "score" in names
+        self._rows[shard] = VideoRows(videos, _read_whole(path, "offset"))
+        if duplicates := self._shard_of.keys() & set(videos):
+            raise BadInput(f"{path}: {min(duplicates)!r} is in another shard too; {MOVE_AWAY}")
+        self._shard_of |= dict.fromkeys(videos, shard)
+
+    def _read_shard(self, shard: str) -> dict[str, np.ndarray]:
+        names = (*(f"{m}_feature" for m in self.modalities), "fused_feature", "has_sound")
+        names += ("score",) * self.has_scores
+        arrays = {name: _read_whole(self.root / shard, name) for name in names}
+        try:
+            self._rows[shard].check_arrays(**{name: len(array) for name, array in arrays.items()})
+        except ValueError as error:
+            raise BadInput(f"{self.root / shard}: damaged ({error}); {MOVE_AWAY}") from None
         return arrays
 
     def _open_array(self, shard: str, name: str) -> zarr.Array:
-        return _array_of(self.root / shard, _open_group(self.root / shard), name)
+        return _open_array(self.root / shard, name)
 
     def _read_chunk(self, shard: str, name: str, chunk: int) -> np.ndarray:
         return _read_chunks(self.root / shard, self._array(shard, name), range(chunk, chunk + 1))
@@ -278,7 +381,7 @@ class Features:
     @property
     def videos(self) -> tuple[str, ...]:
         """Ids of the videos, in the order they are stored."""
-        return tuple(self._place)
+        return tuple(self._shard_of)
 
     @property
     def student_digest(self) -> str:
@@ -302,8 +405,7 @@ class Features:
 
     def moments(self, video: str) -> int:
         """Number of moments of a video."""
-        _, rows = self._place[video]
-        return rows.stop - rows.start
+        return self._rows[self._shard_of[video]].count(video)
 
     def load(self, video: str) -> VideoFeatures:
         """Everything stored of one video, as float32.
@@ -311,12 +413,14 @@ class Features:
         Raises:
             BadInput: for a video that is not in the store, or a missing or damaged chunk.
         """
-        name, rows = self._where(video)
-        arrays = self._arrays(name)
+        shard, rows = self._find(video)
+        arrays = self._arrays(shard)
+        fused = arrays["fused_feature"][rows].astype(np.float32)
+        unknown = np.zeros((len(fused), 0), np.float32)
         return VideoFeatures(
             features={m: arrays[f"{m}_feature"][rows].astype(np.float32) for m in self.modalities},
-            fused=arrays["fused_feature"][rows].astype(np.float32),
-            scores=arrays["score"][rows].astype(np.float32),
+            fused=fused,
+            scores=arrays["score"][rows].astype(np.float32) if self.has_scores else unknown,
             has_sound=arrays["has_sound"][rows],
         )
 
@@ -326,8 +430,18 @@ class Features:
         Raises:
             BadInput: for a video that is not in the store, or a missing or damaged chunk.
         """
-        name, rows = self._where(video)
-        return {m: self._read_rows(name, f"{m}_feature", rows) for m in modalities}
+        shard, rows = self._find(video)
+        return {m: self._read_rows(shard, f"{m}_feature", rows) for m in modalities}
+
+    def arrays(self) -> Iterator[tuple[str, zarr.Array]]:
+        """Every array of every shard, with the name of its shard.
+
+        Raises:
+            BadInput: naming the first that is missing or damaged.
+        """
+        for shard in self._rows:
+            for name in sorted(_read_group(self.root / shard)["arrays"]):
+                yield shard, self._array(shard, name)
 
     def check(self) -> None:
         """Compare every checksum.
@@ -335,53 +449,44 @@ class Features:
         Raises:
             BadInput: naming the first shard or chunk that is damaged.
         """
-        for name in self._shards:
-            known: Mapping[str, str] = _open_group(self.root / name).attrs.get("arrays", {})  # type: ignore[assignment]
-            if bad := [
-                array
-                for array, digest in known.items()
-                if _described(self.root / name, array) != digest
-            ]:
-                raise BadInput(
-                    f"{self.root / name / bad[0]}: damaged (the checksum of zarr.json does not "
-                    f"agree); {CURE}"
-                )
+        for _ in self.arrays():
+            pass
         for video in self.videos:
             self.load(video)
 
-    def _where(self, video: str) -> tuple[str, slice]:
-        if video not in self._place:
+    def _find(self, video: str) -> tuple[str, slice]:
+        if video not in self._shard_of:
             raise BadInput(f"{self.root}: no features of video {video!r}")
-        return self._place[video]
+        shard = self._shard_of[video]
+        return shard, self._rows[shard][video]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._place)
+        return iter(self._shard_of)
 
 
 def read_features(root: Path) -> Features:
-    """Open the features of a data set.
+    """Open the features of a data set, or of one shard alone.
 
     Raises:
         BadInput: if the folder or one of its shards is missing, incomplete, damaged or of another
             kind.
     """
-    marks = _open_group(root).attrs
-    alone = "shards" not in marks  # one shard's store by itself
+    attributes = _read_group(root)
     try:
-        features = (
-            Features(root.parent, (root.name,))
-            if alone
-            else Features(root, tuple(map(str, marks["shards"])))  # type: ignore[arg-type]
-        )
+        if "shards" not in attributes:
+            return Features(root.parent, (root.name,))
+        shards = list(attributes["shards"])
+        if not all(isinstance(name, str) and Path(name).name == name for name in shards):
+            raise ValueError(f"shards are {shards}, expected names of folders")
+        features = Features(root, shards)
     except BadInput:
         raise
-    except Exception as error:  # what is wrong with metadata, Zarr says in many ways
-        raise BadInput(f"{root}: damaged ({' '.join(str(error).split())}); {CURE}") from None
-    if alone:
-        return features
-    if len(features.videos) != marks["videos"]:
+    except Exception as error:  # whatever a damaged value leads to
+        reason = " ".join(str(error).split())
+        raise BadInput(f"{root}: damaged ({reason}); {MOVE_AWAY}") from None
+    if len(features.videos) != attributes["videos"]:
         raise BadInput(
-            f"{root}: {len(features.videos)} videos in its shards, {marks['videos']} when it was "
-            f"completed; {CURE}"
+            f"{root}: {len(features.videos)} videos in its shards, {attributes['videos']} when it "
+            "was completed; run snakemake again"
         )
     return features

@@ -17,15 +17,16 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from l2l.arrays import VideoRows
 from l2l.config import MediaConfig, as_json
-from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
+from l2l.errors import BadInput
+from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
 from l2l.moments import MOMENT_FRAMES, ClipGrid
-from l2l.ragged import VideoRows
-from l2l.stores import MADE_BY
+from l2l.stores import MADE_BY, MOVE_AWAY
 
 KIND, LAYOUT = "media", 1
 CHUNK_BYTES = 1 << 18  # of the flat arrays: a few clips of JPEG; what is read and checked at once
@@ -169,29 +170,29 @@ def write_media(
 class MediaReader:
     """A shard's media, read video by video and moment by moment; see `read_media`."""
 
-    def __init__(self, file: h5py.File) -> None:
-        table = file["videos"]
-        self.config = MediaConfig.model_validate_json(attribute(file, "config"))
-        self.clips_stored = bool(file.attrs["clips_stored"])
-        ids, states, reasons = (read_texts(table, name) for name in ("id", "status", "reason"))
-        moments = table["moments"][:].tolist()
-        self.states: dict[str, tuple[str, str]] = {
-            i: (s, r) for i, s, r in zip(ids, states, reasons, strict=True)
-        }
-        self.videos: tuple[str, ...] = tuple(
-            i for i, count in zip(ids, moments, strict=True) if count
+    def __init__(self, store: Store) -> None:
+        self._path = store.path
+        self.config = MediaConfig.model_validate_json(store.attribute("config"))
+        self.clips_stored = bool(store.attributes()["clips_stored"])
+        videos, statuses, reasons = (
+            store.texts(f"videos/{name}") for name in ("id", "status", "reason")
         )
-        self._moments = dict(zip(ids, moments, strict=True))
-        self._frames = dict(zip(ids, table["frames"][:].tolist(), strict=True))
+        self.statuses: dict[str, tuple[str, str]] = dict(
+            zip(videos, zip(statuses, reasons, strict=True), strict=True)
+        )
+        self._frames, self._moments = (
+            dict(zip(videos, store.array(f"videos/{name}")[...].tolist(), strict=True))
+            for name in ("frames", "moments")
+        )
+        self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
         self._picture_rows, self._sample_rows, self._run_rows = (
-            VideoRows(ids, table[f"first_{name}"][:]) for name in ("picture", "sample", "run")
+            VideoRows(videos, store.array(f"videos/first_{name}")[...])
+            for name in ("picture", "sample", "run")
         )
-        self._bytes, self._samples, self._runs = (
-            file["pictures/bytes"],
-            file["sound/samples"],
-            file["sound/runs"][:],
+        self._bytes, self._samples = store.array("pictures/bytes"), store.array("sound/samples")
+        self._runs, self._offsets = (
+            store.array(name)[...] for name in ("sound/runs", "pictures/offsets")
         )
-        self._offsets = file["pictures/offsets"][:]
         self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
         self._sample_rows.check_arrays(samples=len(self._samples))
         self._run_rows.check_arrays(runs=len(self._runs))
@@ -257,10 +258,13 @@ class MediaReader:
         start, stop = self._offsets[which], self._offsets[which + 1]
         stored = self._bytes[start[0] : stop[-1]].tobytes()
         side, quality = self.config.frame_pixels, self.config.jpeg_quality
-        decoded = {
-            b: decode_picture(stored[b - start[0] : e - start[0]], side, quality)
-            for b, e in set(zip(start, stop, strict=True))
-        }
+        try:
+            decoded = {
+                b: decode_picture(stored[b - start[0] : e - start[0]], side, quality)
+                for b, e in set(zip(start, stop, strict=True))
+            }
+        except (ValueError, OSError) as error:
+            raise BadInput(f"{self._path}: damaged: {video!r}: {error}; {MOVE_AWAY}") from None
         return np.stack([decoded[begin] for begin in start])
 
 
@@ -290,7 +294,19 @@ def encode(picture: np.ndarray, quality: int | str) -> bytes:
 
 
 def decode_picture(stored: bytes, side: int, quality: int | str) -> np.ndarray:
-    """What `encode` stored, uint8 (side, side, 3)."""
+    """What `encode` stored, uint8 (side, side, 3).
+
+    Raises:
+        ValueError: if it is not a picture of that size, as raw bytes for `lossless`, else as JPEG.
+        OSError: if the JPEG is cut or damaged.
+    """
     if quality == "lossless":
         return np.frombuffer(stored, np.uint8).reshape(side, side, 3)
-    return np.asarray(Image.open(io.BytesIO(stored)))
+    # only as JPEG: Pillow reads many formats, some by programs from outside
+    try:
+        picture = Image.open(io.BytesIO(stored), formats=("JPEG",))
+    except UnidentifiedImageError:
+        raise ValueError("a picture is not a JPEG") from None
+    if (picture.mode, picture.size) != ("RGB", (side, side)):
+        raise ValueError(f"a picture is {picture.mode} {picture.size}, expected RGB {(side, side)}")
+    return np.asarray(picture)

@@ -70,7 +70,7 @@ def collect_statuses(
     states: dict[str, tuple[str, str]] = {}
     for path in media:
         with read_media(path) as shard:
-            states |= shard.states
+            states |= shard.statuses
     listed = read_videos(manifest)
     check_videos(media[0].parent, states, [video.video for video in listed])
     final = [

@@ -7,13 +7,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from l2l.arrays import VideoRows, offsets_of
 from l2l.config import MelsConfig, as_json
 from l2l.errors import BadInput
-from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
-from l2l.ragged import VideoRows, offsets_of
+from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
 
 KIND, LAYOUT = "mels", 1
 
@@ -43,11 +42,11 @@ def write_mels(
 class MelReader:
     """The mels of a shard, video by video."""
 
-    def __init__(self, file: h5py.File) -> None:
-        self._path = file.filename
-        self._mel, self._has_sound = file["mel"], file["has_sound"]
-        self.config = MelsConfig.model_validate_json(attribute(file, "config"))
-        self._rows = VideoRows(read_texts(file, "video"), file["offset"][...])
+    def __init__(self, store: Store) -> None:
+        self._path = store.path
+        self._mel, self._has_sound = store.array("mel"), store.array("has_sound")
+        self.config = MelsConfig.model_validate_json(store.attribute("config"))
+        self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
         self._rows.check_arrays(mel=len(self._mel), has_sound=len(self._has_sound))
         self.videos = self._rows.videos
 

@@ -128,7 +128,7 @@ def import_features(
         folder: that holds the three folders, in place of where the list says.
         checkpoint: what import_checkpoint wrote, for the names of the classes and the score of each
             moment. Without it classes are those of the store; of a new one 0, 1, 2, ... or the
-            list's names, sorted; and scores are not known (NaN).
+            list's names, sorted; and no scores are stored.
         only: a folder read in place of the three, such as r2plus1d152_features: a single modality
             of any width, called image.
         threads: of torch.
@@ -167,9 +167,7 @@ def import_features(
 
     _open_for_writing(out, split, others)
     for number, part in enumerate(_parts(rows)):
-        read = [
-            (row.video, _features(files[row.video], only, classifier, len(classes))) for row in part
-        ]
+        read = [(row.video, _features(files[row.video], only, classifier)) for row in part]
         write_features(
             out / f"{split}-{number:03d}",
             read,
@@ -269,11 +267,11 @@ def _parts(rows: Sequence[Video]) -> Iterator[Sequence[Video]]:
 
 
 def _features(
-    paths: Mapping[str, Path], only: str | None, classifier: nn.Linear | None, classes: int
+    paths: Mapping[str, Path], only: str | None, classifier: nn.Linear | None
 ) -> VideoFeatures:
     read = {name: load_features(path) for name, path in paths.items()}
     fused = read[only or FUSED]
-    scores = np.full((len(fused), classes), np.nan, np.float32)
+    scores = np.zeros((len(fused), 0), np.float32)  # not known
     if classifier is not None and classifier.in_features == fused.shape[1]:
         with torch.inference_mode():
             scores = classifier(torch.from_numpy(fused)).numpy()

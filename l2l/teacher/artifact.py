@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from l2l.arrays import VideoRows, offsets_of
 from l2l.config import TeacherConfig, as_json
-from l2l.hdf5 import add_array, add_texts, attribute, read_store, read_texts, write_hdf5
-from l2l.ragged import VideoRows, offsets_of
+from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
 from l2l.training import load_network, save_network
 
-KIND, LAYOUT = "descriptors", 1
+KIND, LAYOUT = "descriptors", 2
 
 
 def save_teacher(
@@ -122,13 +121,12 @@ def write_descriptors(
 class DescriptorReader:
     """The descriptors of a shard, video by video."""
 
-    def __init__(self, file: h5py.File) -> None:
-        self._arrays = file["moment"], file["descriptor"], file["score"]
-        self.class_names: list[str] = json.loads(attribute(file, "class_names"))
-        self._rows = VideoRows(read_texts(file, "video"), file["offset"][...])
-        self._rows.check_arrays(
-            **{name: len(file[name]) for name in ("moment", "descriptor", "score")}
-        )
+    def __init__(self, store: Store) -> None:
+        names = ("moment", "descriptor", "score")
+        self._arrays = tuple(store.array(name) for name in names)
+        self.class_names: list[str] = json.loads(store.attribute("class_names"))
+        self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
+        self._rows.check_arrays(**dict(zip(names, map(len, self._arrays), strict=True)))
         self.videos = self._rows.videos
 
     def moments(self, video: str) -> int:

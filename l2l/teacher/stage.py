@@ -236,7 +236,7 @@ def extract_descriptors(
                 "with one config"
             )
         listed = read_videos(manifest)
-        check_videos(media, shard.states, [video.video for video in listed])
+        check_videos(media, shard.statuses, [video.video for video in listed])
         for video in listed:
             if video.video not in shard.videos:
                 continue

@@ -12,9 +12,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import h5py
-import zarr
-
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import (
     CLIP_COLUMNS,
@@ -23,7 +20,7 @@ from l2l.evaluation.artifact import (
     TABLE1_COLUMNS,
 )
 from l2l.features.artifact import read_features
-from l2l.hdf5 import open_hdf5, read_header
+from l2l.hdf5 import open_hdf5
 from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
@@ -114,43 +111,26 @@ def _features(store: Path, check: bool) -> Iterator[str]:
         f"{len(features.classes)} classes"
     )
     yield from _settings(features.provenance)
-    try:
-        root = zarr.open_group(store, mode="r")
-        groups = [group for _, group in sorted(root.groups())] or [root]
-        arrays = [
-            (group.name.strip("/") or ".", name, array)
-            for group in groups
-            for name, array in sorted(group.arrays())
-        ]
-    except Exception as error:  # what is wrong with metadata, Zarr says in many ways
-        raise BadInput(f"{store}: damaged ({' '.join(str(error).split())}); {CURE}") from None
-    for place, name, array in arrays:
-        axes = ", ".join(
-            name or "" for name in getattr(array.metadata, "dimension_names", None) or ()
-        )
+    for shard, array in features.arrays():
+        axes = ", ".join(getattr(array.metadata, "dimension_names", None) or ())
         unit = array.attrs.get("unit", "")
-        yield f"  {place}/{name}  {array.shape} {array.dtype}  ({axes})  {unit}"
+        yield f"  {shard}/{array.basename}  {array.shape} {array.dtype}  ({axes})  {unit}"
     yield from _shown(lengths, "moments")
     if check:
         yield "every checksum agrees"
 
 
-def _hdf5(store: Path, check: bool) -> Iterator[str]:
-    with open_hdf5(store) as file:
-        kind, _, complete = read_header(file)
-        yield f"{store}: {kind}, {'complete' if complete else 'NOT complete'}"
-        yield from _settings(file.attrs)
-        arrays: list[h5py.Dataset] = []
-        file.visititems(
-            lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
-        )
-        for array in arrays:
-            axes, unit = array.attrs.get("axes", ""), array.attrs.get("unit", "")
-            yield f"  {array.name}  {array.shape} {array.dtype}  ({axes})  {unit}"
+def _hdf5(path: Path, check: bool) -> Iterator[str]:
+    with open_hdf5(path) as store:
+        kind, _, complete = store.header()
+        yield f"{path}: {kind}, {'complete' if complete else 'NOT complete'}"
+        yield from _settings(store.attributes())
+        for array in store.arrays():
+            yield f"  {array}"
             if check:
                 array[...]
     if complete and kind in _READERS:
-        with _READERS[kind](store) as reader:  # refuses content that it cannot make sense of
+        with _READERS[kind](path) as reader:  # refuses content that it cannot make sense of
             yield from _shown(
                 [(video, reader.moments(video)) for video in reader.videos], "moments"
             )

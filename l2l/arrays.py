@@ -1,8 +1,27 @@
-"""Rows of all videos one after another in one array, and offsets that say which are whose."""
+"""What arrays on disk have in common.
+
+The rows of all videos lie one after another in one array, with offsets that say which are whose;
+and all numbers are finite.
+"""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+
+def check_finite(name: str, array: np.ndarray) -> np.ndarray:
+    """Return an array of numbers, if all are finite.
+
+    Raises:
+        NotFiniteError: if one is not.
+    """
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise NotFiniteError(f"{name} holds numbers that are not finite")
+    return array
+
+
+class NotFiniteError(ValueError):
+    """An array holds a NaN or an infinity, which no artifact may."""
 
 
 def offsets_of(lengths: Iterable[int]) -> np.ndarray:

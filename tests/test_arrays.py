@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2l.ragged import VideoRows, offsets_of
+from l2l.arrays import VideoRows, offsets_of
 
 
 @given(st.lists(st.integers(0, 5), max_size=6))
