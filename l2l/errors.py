@@ -33,11 +33,17 @@ class BadInput(Exception):
 
 
 class MachineError(BadInput):
-    """The machine could not do what was asked of it, and may do so when asked again.
+    """The machine did not give a program what it needs to read a video: memory, threads, files.
 
-    This says nothing about a video, so no status is written for one: the job fails and is tried
-    again.
+    This says nothing about the video, so no status is written. The job fails and is tried again.
     """
+
+    def __init__(self, program: str, cause: str) -> None:
+        self.cause = cause
+        super().__init__(
+            f"{program} failed because of the machine ({cause}); this says nothing about the "
+            "video. Run again what is not done, with more memory or with fewer jobs at once"
+        )
 
 
 class KilledError(MachineError):
@@ -45,7 +51,6 @@ class KilledError(MachineError):
 
     def __init__(self, program: str) -> None:
         super().__init__(
-            f"{program} was killed: by somebody, or because the machine or the job ran out of "
-            "memory. No status is written for the video; run the job again, with more memory or "
-            "fewer jobs at once"
+            program,
+            "it was killed: by somebody, or because the machine or the job has no memory left",
         )

@@ -39,7 +39,7 @@ _UNREADABLE = (
 
 
 class _Output(io.FileIO):
-    """A file whose first failed write is kept instead of raised.
+    """A file whose first failed write, or change of length, is kept instead of raised.
 
     HDF5 crashes later on where it cannot close a file.
     """
@@ -54,6 +54,13 @@ class _Output(io.FileIO):
         except OSError as error:
             self.failure = self.failure or error
         return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
 
 
 class _Input(io.FileIO):

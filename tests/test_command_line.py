@@ -213,3 +213,18 @@ def test_a_name_in_a_message_of_any_verb_is_escaped(tmp_path, name, capsys):
         (line,) = (said.out + said.err).splitlines()
         assert line.isprintable()
         assert escape(name) in line or repr(name) in line
+
+
+# ---- files that lie where it is run --------------------------------------------------------------
+
+
+def test_no_python_file_of_the_folder_it_is_run_in_is_run(clip, tmp_path):
+    trap = "open('PWNED', 'a').write(__file__)\n"
+    for module in ("filecmp", "av", "json", "numpy", "ffmpeg", "sitecustomize", "l2l"):
+        (tmp_path / f"{module}.py").write_text(trap)
+    (tmp_path / "a.mp4").write_bytes(clip.read_bytes())
+    (tmp_path / "b.mp4").write_bytes(clip.read_bytes())
+    done = l2l("check", ".", cwd=tmp_path)
+    assert not (tmp_path / "PWNED").exists(), (tmp_path / "PWNED").read_text()
+    assert "a.mp4: ok" in done.stdout
+    assert "b.mp4: duplicate" in done.stdout

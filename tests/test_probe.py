@@ -1,5 +1,6 @@
 """What files declare: read in a child process that any file may hang or crash."""
 
+import errno
 import os
 import shutil
 import sys
@@ -10,10 +11,11 @@ from media_files import decoded, make_video, run
 
 from l2l.config import ManifestConfig
 from l2l.datasets import FolderDataset
-from l2l.errors import BadInput
+from l2l.errors import BadInput, MachineError
 from l2l.manifest import probe
 from l2l.manifest.artifact import read_videos, shard_of
-from l2l.manifest.probe import ProbeResult, probe_file, probe_files
+from l2l.manifest.contents import describe_contents
+from l2l.manifest.probe import ProbeResult, fingerprint_of, probe_file, probe_files
 from l2l.manifest.stage import list_videos
 
 NAMES = [
@@ -95,7 +97,8 @@ def test_what_cannot_be_read_has_a_state_and_a_reason(clip, tmp_path):
         "absent": "missing",
     }
     assert all(facts.reason and "\n" not in facts.reason for facts in found.values())
-    assert found["gone"].reason == "a link to a file that is not there"
+    assert "a link to a file" in found["gone"].reason
+    assert "HTML" in found["page"].reason
     assert found["sound"].audio == "44100 Hz, 1 channels"
 
 
@@ -133,9 +136,11 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
         "    print('noise on the answers')\n"
         "    return kept(path)\n"
         "probe.probe_file = probe_file\n"
-        "probe._serve()\n"
+        "probe.serve()\n"
     )
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", bad_child))
+    for name in ("hang", "crash", "exit"):
+        (tmp_path / f"{name}.mp4").touch()
     found = list(
         probe_files(
             [
@@ -165,15 +170,13 @@ def test_a_process_that_somebody_kills_says_nothing_of_the_file(clip, monkeypatc
             "import os, signal; print(flush=True); input(); os.kill(os.getpid(), signal.SIGKILL)",
         ),
     )
-    with pytest.raises(
-        BadInput, match=r"clip.mp4: the process that opens it was killed: .* run again"
-    ):
+    with pytest.raises(BadInput, match=r"clip.mp4: the process that opens it .* killed"):
         list(probe_files([clip]))
 
 
 def test_a_process_that_does_not_start_is_no_fault_of_the_files(clip, monkeypatch):
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", "import no_such_module"))
-    with pytest.raises(BadInput, match="does not start: `l2l doctor`"):
+    with pytest.raises(BadInput, match=r"does not start.*`l2l doctor`"):
         list(probe_files([clip]))
 
 
@@ -315,6 +318,157 @@ def test_high_dynamic_range_is_told(odd):
         == "its pictures are HDR (PQ); they are shown as stored, without tone mapping"
     )
     assert probe_file(odd / "01_ref_25fps.mp4").reason == ""
+
+
+# ---- the child and its machine -------------------------------------------------------------------
+
+
+def test_the_child_runs_no_module_of_the_folder_and_hears_nothing_of_the_environment(
+    clip, tmp_path, monkeypatch
+):
+    for module in ("av", "json", "l2l", "sitecustomize"):
+        (tmp_path / f"{module}.py").write_text("open('PWNED', 'w')\n")
+    shutil.copy(clip, tmp_path / "clip.mp4")
+    expected = probe_file(clip)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")  # as `python -m` and an empty entry of PYTHONPATH do
+    hostile = {
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONSTARTUP": str(tmp_path / "av.py"),
+        "PYTHONHOME": "/nowhere",
+        "PYTHONOPTIMIZE": "x",
+        "AV_LOG_FORCE_COLOR": "1",
+        "FFREPORT": "file=report.log:level=56",
+        "LC_ALL": "de_DE.ISO-8859-1",
+    }
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, value)
+    assert list(probe_files([Path("clip.mp4")])) == [expected]
+    assert not list(tmp_path.glob("PWNED")) + list(tmp_path.glob("*.log"))
+
+
+def test_a_machine_without_memory_or_files_to_give_is_no_fault_of_the_file(clip, monkeypatch):
+    for number in (errno.EMFILE, errno.ENOMEM, errno.EAGAIN, errno.ESTALE):
+
+        def refuse(path, number=number):
+            raise OSError(number, os.strerror(number), str(path))
+
+        monkeypatch.setattr(probe, "fingerprint_of", refuse)
+        with pytest.raises(MachineError, match=os.strerror(number)):
+            probe_file(clip)
+    monkeypatch.undo()
+    monkeypatch.setattr(probe, "describe_shortage", lambda memory, threads: "no threads here")
+    assert probe_file(clip).status == "ok"
+    with pytest.raises(MachineError, match="no threads here"):
+        probe_file(Path(__file__))
+
+
+def test_a_child_that_the_machine_starves_stops_the_job(clip, monkeypatch):
+    starved = (
+        "import errno, os\n"
+        "from l2l.manifest import probe\n"
+        "def refuse(path): raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))\n"
+        "probe.fingerprint_of = refuse\n"
+        "probe.serve()\n"
+    )
+    monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", starved))
+    with pytest.raises(MachineError, match=r"clip\.mp4.*Too many open files"):
+        list(probe_files([clip]))
+
+
+# ---- what a file really is -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x1f\x8b\x08" + bytes(100), "gzip"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        (b"/annex/objects/SHA256E-s1--0.mp4\n", "git-annex"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(100), "JPEG"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "PNG"),
+        (b"PK\x03\x04" + bytes(100), "ZIP"),
+        (b"  <!DOCTYPE html><html>", "HTML"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "XML"),
+        (b'{"error": "rate limit"}', "JSON"),
+        ("Zugriff verweigert, bitte später".encode(), "text: Zugriff"),
+        (bytes(10_000), "zeros"),
+    ],
+)
+def test_contents_that_are_no_video_are_named(tmp_path, content, kind):
+    (tmp_path / "v.mp4").write_bytes(content)
+    result = probe_file(tmp_path / "v.mp4")
+    assert result.status in ("corrupt", "refused")
+    assert kind in result.reason
+    assert result.reason.isprintable()
+
+
+def test_bytes_that_look_like_nothing_known_are_not_guessed_at():
+    assert describe_contents(b"") == ""
+    assert describe_contents(b"\x80\x01" * 300) == ""
+    assert describe_contents("ä".encode() * 600)[:5] == "text:"  # cut within a character
+
+
+def test_a_disabled_track_is_not_chosen_over_an_enabled_one(tmp_path):
+    large, small = (f"testsrc=s={size}:r=25:d=1" for size in ("64x48", "32x32"))
+    sources = ["-f", "lavfi", "-i", large, "-f", "lavfi", "-i", small]
+    maps = ["-map", "0", "-map", "1", *("-disposition:v:0", "0", "-disposition:v:1", "default")]
+    run(*sources, *maps, tmp_path / "a.mov")
+    result = probe_file(tmp_path / "a.mov")
+    assert (result.video_stream, result.width) == (1, 32)
+
+
+def test_the_sound_that_is_marked_as_default_is_chosen(tmp_path):
+    sources = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=1"]
+    sources += ["-f", "lavfi", "-i", "sine=r=8000:d=1", "-f", "lavfi", "-i", "sine=r=44100:d=1"]
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-ar:a:0", "48000", "-ar:a:1", "44100"]
+    for name in ("a.mkv", "a.mp4"):
+        for default, rate in ((0, 48000), (1, 44100)):
+            marks = [f"-disposition:a:{default}", "default", f"-disposition:a:{1 - default}", "0"]
+            run(*sources, *maps, *marks, tmp_path / name)
+            result = probe_file(tmp_path / name)
+            assert (result.audio_stream, result.audio) == (1 + default, f"{rate} Hz, 1 channels")
+
+
+def test_a_title_in_another_encoding_is_no_reason_to_refuse_a_file(tmp_path):
+    run(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=64x48:r=25:d=1",
+        "-metadata",
+        "title=XYZ",
+        tmp_path / "a.avi",
+    )
+    content = (tmp_path / "a.avi").read_bytes()
+    assert content.count(b"XYZ") == 1
+    (tmp_path / "a.avi").write_bytes(content.replace(b"XYZ", b"\xfc\xff\xe4"))
+    assert probe_file(tmp_path / "a.avi").status == "ok"
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+def test_a_wmv_that_is_cut_is_truncated_wherever_it_is_cut(tmp_path, share):
+    sources = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=4", "-f", "lavfi", "-i", "sine=d=4"]
+    run(*sources, tmp_path / "a.wmv")
+    content = (tmp_path / "a.wmv").read_bytes()
+    assert probe_file(tmp_path / "a.wmv").status == "ok"
+    (tmp_path / "cut.wmv").write_bytes(content[: int(len(content) * share)])
+    cut = probe_file(tmp_path / "cut.wmv")
+    assert cut.status == "truncated"
+    assert f"{len(content):,}" in cut.reason
+
+
+@pytest.mark.parametrize("size", [1, 100_000, 4 << 20, (4 << 20) + 1, 30_000_001])
+def test_a_replaced_file_of_the_same_size_has_another_fingerprint(tmp_path, size):
+    content = bytearray(os.urandom(size))
+    path = tmp_path / "v.mp4"
+    path.write_bytes(content)
+    before = fingerprint_of(path)[0]
+    assert before == fingerprint_of(path)[0]
+    middle = slice(size * 2 // 5, size * 3 // 5 + 1)  # head and tail stay
+    content[middle] = bytes(255 - each for each in content[middle])
+    path.write_bytes(content)
+    assert fingerprint_of(path)[0] != before
 
 
 # ---- the stage -----------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Video(NamedTuple):
     video_stream: int = -1  # absolute index in the file; -1: none
     audio_stream: int = -1
     fingerprint: str = (
-        ""  # size and a hash of head and tail, so a file that was replaced changes its row
+        ""  # size and a hash of the contents: see `l2l.manifest.probe.fingerprint_of`
     )
     status: str = "ok"  # one of STATUSES
     reason: str = ""  # in plain words; a usable video may have a remark

@@ -1,12 +1,14 @@
-"""What a file declares of itself, read without decoding, in a child process: a demuxer that hangs
-or crashes costs one file.
+"""What a file declares about itself, read without decoding. A child process reads it, so that a
+file on which the demuxer hangs or crashes costs nothing but itself.
 
-`l2l.manifest.probe` is the child: paths come in, facts go out, both as one line of JSON
-for a file.
+The child takes one path per line and answers each with one line of JSON. It has a clean environment
+and neither the working directory nor PYTHONPATH of its caller in front of its module path: a file
+named av.py next to the videos is never run.
 """
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -20,23 +22,33 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from l2l.errors import KILLED, BadInput, KilledError
+from l2l.errors import KILLED, MACHINE_ERRNOS, BadInput, KilledError, MachineError
+from l2l.jobs.machine import clean_environment, describe_shortage
 from l2l.manifest.artifact import CONTAINERS
+from l2l.manifest.contents import describe_contents, missing_bytes
 
-CHILD = (sys.executable, "-m", "l2l.manifest.probe")
-TIME_LIMIT_SECONDS = 60.0  # for one file
+# Its arguments: the folder of l2l, then the folders in which the caller finds its modules.
+CHILD = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys; sys.path.insert(0, sys.argv[1]); sys.path += sys.argv[2:]; "
+    "from l2l.manifest.probe import serve; serve()",
+)
+TIME_LIMIT_SECONDS = 60.0  # per file
 MEMORY_LIMIT_BYTES = 4 << 30  # of the child
+NEEDED_BYTES = 128 << 20  # that opening any file may take, and the threads it starts
+NEEDED_THREADS = 4
 MICROSECONDS = 1_000_000
 MATROSKA = "matroska,webm"
-TIMED_AS_A_WHOLE = (
-    MATROSKA,
-    "flv",
-    "asf",
-)  # declare one duration, which may be that of sound that outlasts the pictures
+MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+# These declare one duration, which may be that of sound that outlasts the pictures.
+TIMED_AS_A_WHOLE = (MATROSKA, "flv", "asf")
 CUT_SHORT_SECONDS = 0.5
-LATE_SECONDS = 0.1  # after which a late start is remarked
+LATE_SECONDS = 0.1  # a later start is remarked
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by ffmpeg's numbers
-HASHED_BYTES = 1 << 16  # of the head and of the tail
+BLOCK_BYTES = 1 << 18  # of the fingerprint
+BLOCKS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,23 +73,23 @@ NO_SUCH_FILE = ProbeResult("missing", "no such file")
 def probe_files(
     paths: Iterable[Path], time_limit_seconds: float = TIME_LIMIT_SECONDS
 ) -> Iterator[ProbeResult]:
-    """The facts of each file, in the order given. A file that cannot be read gives its status and
-    reason, never an exception.
+    """What each file declares, in the order given. A file that cannot be read has a status and a
+    reason.
 
     Raises:
-        KilledError: if the process that opens the files was ended from outside.
-        BadInput: if it does not start.
+        MachineError: if the machine has no memory or no process left, or ended the child.
+        BadInput: if the child does not start.
     """
     with _Child() as child:
         for path in paths:
             if os.path.lexists(path):
-                yield child.ask(path, time_limit_seconds)
+                yield child.probe(path, time_limit_seconds)
             else:  # answered without starting a process
                 yield NO_SUCH_FILE
 
 
 class _Child:
-    """One process that probes file after file; it is started anew after it hung or crashed."""
+    """One process that probes file after file; it is started again after it hung or crashed."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,47 +100,47 @@ class _Child:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def ask(self, path: Path, time_limit_seconds: float) -> ProbeResult:
+    def probe(self, path: Path, time_limit_seconds: float) -> ProbeResult:
         if self._process is None:
             self._process = self._start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # it died: no answer will come
-            self._process.stdin.write(json.dumps(str(path)).encode() + b"\n")
+        with contextlib.suppress(BrokenPipeError):  # the child has ended: no answer will come
+            self._process.stdin.write(os.fsencode(path).hex().encode() + b"\n")
             self._process.stdin.flush()
         ready, _, _ = select.select([self._process.stdout], [], [], time_limit_seconds)
         if not ready:
             self._end()
             return ProbeResult("refused", f"it cannot be opened within {time_limit_seconds:g} s")
-        if answer := self._process.stdout.readline():
-            return ProbeResult(**json.loads(answer))
-        ended = self._end()
-        if ended in KILLED:
+        if line := self._process.stdout.readline():
+            answer = json.loads(line)
+            if cause := answer.pop("machine_error", ""):
+                raise MachineError(f"{path}: the process that opens it", cause)
+            return ProbeResult(**answer)
+        exit_code = self._end()
+        if exit_code in KILLED:
             raise KilledError(f"{path}: the process that opens it")
-        return ProbeResult(
-            "refused",
-            "opening it ends the demuxer "
-            f"({signal.Signals(-ended).name if ended < 0 else f'exit {ended}'})",
-        )
+        end = signal.Signals(-exit_code).name if exit_code < 0 else f"exit {exit_code}"
+        return ProbeResult("refused", f"the demuxer crashes when it opens the file ({end})")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        where = os.pathsep.join(
-            part or str(Path.cwd()) for part in sys.path
-        )  # it has to find what this process found
-        process = subprocess.Popen(
-            CHILD,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": where},
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                [*CHILD, *_module_folders()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            cause = error.strerror or str(error)
+            raise MachineError("the process that opens videos", cause) from None
         assert process.stdout is not None
-        if (
-            not process.stdout.readline()
-        ):  # said once it is ready: how long that takes on a busy machine is no file's fault
+        # It answers once it is ready: the time that takes on a busy machine is not a file's.
+        if not process.stdout.readline():
             raise BadInput(
-                "the process that opens videos does not start: `l2l doctor` says what is amiss"
+                "the process that opens videos does not start; `l2l doctor` names what is broken"
             )
         return process
 
@@ -145,33 +157,56 @@ class _Child:
             return process.wait()
 
 
+def _module_folders() -> list[str]:
+    """The folder of l2l, and where else this process finds modules; never the working directory."""
+    here = os.path.realpath(".")
+    others = [each for each in sys.path if each and os.path.realpath(each) != here]
+    return [str(Path(__file__).parents[2]), *others]
+
+
 class CutShortError(Exception):
     """A file ends before it says it does."""
 
 
 def probe_file(path: Path) -> ProbeResult:
-    """The facts of one file, read in this process.
+    """What one file declares, read in this process.
 
-    The pictures are the largest stream of video that is no attached picture (the first of equals),
-    the sound the first of audio.
+    The pictures are those of the largest video stream that is no attached picture (the first of
+    equals), the sound that of the first audio stream marked as default, else of the first. A track
+    that a QuickTime or MP4 header disables is used only where there is no other.
+
+    Raises:
+        MachineError: if the machine, and not the file, is the reason that it cannot be read.
     """
     try:
         fingerprint, head = fingerprint_of(path)
+        size = path.stat().st_size
     except FileNotFoundError:
-        return ProbeResult(
-            "missing", "a link to a file that is not there" if path.is_symlink() else "no such file"
-        )
+        if path.is_symlink():
+            return ProbeResult("missing", "a link to a file that does not exist")
+        return NO_SUCH_FILE
     except OSError as error:
+        _check_machine(path, error)
         return ProbeResult("refused", f"it cannot be read: {error.strerror or error}")
     except ValueError as error:
         return ProbeResult("refused", str(error))
     if not head:
         return ProbeResult("corrupt", "the file is empty", fingerprint=fingerprint)
-    return dataclasses.replace(_open(path, head), fingerprint=fingerprint)
+    if missing := missing_bytes(head, size):
+        reason = f"it has {size:,} bytes, and its header declares {size + missing:,}"
+        return ProbeResult("truncated", reason, fingerprint=fingerprint)
+    result = _open(path, head)
+    if result.status != "ok" and (shortage := describe_shortage(NEEDED_BYTES, NEEDED_THREADS)):
+        raise MachineError(f"{path}: opening it", shortage)
+    return dataclasses.replace(result, fingerprint=fingerprint)
 
 
 def fingerprint_of(path: Path) -> tuple[str, bytes]:
-    """Size and hash of head and tail, so that a file that was replaced is noticed; and the head.
+    """The size of a file with a hash of its contents, by which a replaced file is noticed; and its
+    first block.
+
+    Up to 4 MiB are hashed: a small file whole, of a larger one 16 blocks, the first and the last
+    among them, evenly spaced.
 
     Raises:
         OSError: if it cannot be read.
@@ -179,32 +214,67 @@ def fingerprint_of(path: Path) -> tuple[str, bytes]:
     """
     if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
         raise ValueError("not a regular file")
-    with open(path, "rb") as file:
-        head = file.read(HASHED_BYTES)
+    digest = hashlib.blake2b(digest_size=8)
+    with open(path, "rb", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - HASHED_BYTES))
-        digest = hashlib.blake2b(head + file.read(HASHED_BYTES), digest_size=8)
+        last_start = max(0, size - BLOCK_BYTES)
+        starts = sorted({last_start * block // (BLOCKS - 1) for block in range(BLOCKS)})
+        if size <= BLOCKS * BLOCK_BYTES:
+            starts = list(range(0, size, BLOCK_BYTES))
+        head = b""
+        for start in starts:
+            file.seek(start)
+            block = file.read(BLOCK_BYTES)
+            head = head or block
+            digest.update(block)
     return f"{size}-{digest.hexdigest()}", head
+
+
+def _check_machine(path: Path, error: BaseException) -> None:
+    """Raise MachineError where an error says something about the machine, not about the file.
+
+    A file that takes more memory than we allow it is to blame itself.
+    """
+    import resource
+
+    number = getattr(error, "errno", None) or 0
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft == MEMORY_LIMIT_BYTES:
+            return
+        number = errno.ENOMEM
+    if number in MACHINE_ERRNOS:
+        raise MachineError(f"{path}: opening it", os.strerror(number)) from None
 
 
 def _open(path: Path, head: bytes) -> ProbeResult:
     import av  # only the child needs it
 
-    av.logging.set_level(av.logging.ERROR)  # so that an error carries what the demuxer said
+    av.logging.set_level(av.logging.ERROR)  # so that an error carries what the demuxer wrote
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    name = f"file:{os.path.abspath(path)}"
     try:
-        with av.open(f"file:{os.path.abspath(path)}", options=options) as container:
+        # titles may be in any encoding: those of a quarter of HMDB-51's files are no UTF-8
+        with av.open(name, options=options, metadata_errors="replace") as container:
             return _declared(container)
     except CutShortError as error:
         return ProbeResult("truncated", str(error))
     except av.error.InvalidDataError as error:
         if "moov atom not found" in _complaint(error) and head[4:8] == b"ftyp":
             return ProbeResult("truncated", "it ends before its index (moov atom not found)")
-        return ProbeResult("corrupt", f"no video that can be opened: {_complaint(error)}")
+        return ProbeResult("corrupt", _unopened(head, _complaint(error)))
     except (av.error.ArgumentError, ValueError):
-        return ProbeResult("refused", "its container is not one that is opened")
+        return ProbeResult("refused", _unopened(head, "its container is not one that is opened"))
     except (av.error.FFmpegError, OSError, MemoryError) as error:
-        return ProbeResult("corrupt", f"it cannot be opened: {_complaint(error)}")
+        _check_machine(path, error)
+        return ProbeResult("corrupt", _unopened(head, _complaint(error)))
+
+
+def _unopened(head: bytes, complaint: str) -> str:
+    """Why a file cannot be opened: by what it holds instead of a video, where that is known."""
+    if contents := describe_contents(head):
+        return f"not a video: its contents look like {contents}"
+    return f"no video that can be opened: {complaint}"
 
 
 def _complaint(error: BaseException) -> str:
@@ -213,38 +283,25 @@ def _complaint(error: BaseException) -> str:
 
 
 def _declared(container: Any) -> ProbeResult:
-    import av
-
-    attached = av.stream.Disposition.attached_pic
-    pictures = [
-        s
-        for s in container.streams.video
-        if not s.disposition & attached and s.codec_context and s.codec_context.width
-    ]
-    sounds = [s for s in container.streams.audio if s.codec_context]
-    facts = ProbeResult()
-    if sounds:
-        audio = (
-            f"{sounds[0].codec_context.sample_rate} Hz, {sounds[0].codec_context.channels} channels"
-        )
-        facts = ProbeResult(audio=audio, audio_stream=sounds[0].index)
-    if not pictures:
-        return dataclasses.replace(
-            facts, status="refused", reason="no video stream that can be decoded"
-        )
-    stream = max(pictures, key=lambda s: s.codec_context.width * s.codec_context.height)
+    result = ProbeResult()
+    if sound := _audio_stream(container):
+        codec = sound.codec_context
+        audio = f"{codec.sample_rate} Hz, {codec.channels} channels"
+        result = ProbeResult(audio=audio, audio_stream=sound.index)
+    stream = _video_stream(container)
+    if stream is None:
+        reason = "no video stream that can be decoded"
+        return dataclasses.replace(result, status="refused", reason=reason)
     begin = _begin_seconds(stream, container)
-    remarks = (
-        [f"its pictures start at {begin:.1f} s; the first is shown until then"]
-        if begin > LATE_SECONDS
-        else []
-    )
+    remarks = []
+    if begin > LATE_SECONDS:
+        remarks.append(f"its pictures start at {begin:.1f} s; the first is shown until then")
     if curve := HDR.get(stream.codec_context.color_trc):
         remarks.append(
             f"its pictures are HDR ({curve}); they are shown as stored, without tone mapping"
         )
     return dataclasses.replace(
-        facts,
+        result,
         reason="; ".join(remarks),
         video_stream=stream.index,
         width=stream.codec_context.width,
@@ -252,6 +309,31 @@ def _declared(container: Any) -> ProbeResult:
         frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
         duration_seconds=round(_end_seconds(stream, container, begin), 6),
     )
+
+
+def _video_stream(container: Any) -> Any:
+    """The stream of pictures: see `probe_file`. None where there is none."""
+    import av
+
+    attached, default = av.stream.Disposition.attached_pic, av.stream.Disposition.default
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & attached and stream.codec_context and stream.codec_context.width
+    ]
+    if container.format.name == MOV:  # here "default" stands for a track that is enabled
+        streams = [each for each in streams if each.disposition & default] or streams
+    sizes = [each.codec_context.width * each.codec_context.height for each in streams]
+    return streams[sizes.index(max(sizes))] if streams else None
+
+
+def _audio_stream(container: Any) -> Any:
+    """The stream of sound: see `probe_file`. None where there is none."""
+    import av
+
+    streams = [stream for stream in container.streams.audio if stream.codec_context]
+    marked = [each for each in streams if each.disposition & av.stream.Disposition.default]
+    return next(iter(marked or streams), None)
 
 
 def _begin_seconds(stream: Any, container: Any) -> float:
@@ -320,23 +402,25 @@ def _last_packet_seconds(stream: Any, container: Any) -> float:
     return ends[stream.index]
 
 
-def _serve() -> None:
+def serve() -> None:
     """The child: answer each line until there are no more."""
     import resource
 
-    import av  # noqa: F401 - what takes long, before the first file
+    import av  # noqa: F401 - takes long, and is not part of any file's time
 
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft == resource.RLIM_INFINITY or soft > MEMORY_LIMIT_BYTES:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else prints must not be taken for an answer
+    os.dup2(2, 1)  # what anything else prints must not be taken for an answer
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:
-        facts = probe_file(Path(json.loads(line)))
-        answers.write(json.dumps(dataclasses.asdict(facts)) + "\n")
+        try:
+            path = Path(os.fsdecode(bytes.fromhex(line.strip())))
+            answer = dataclasses.asdict(probe_file(path))
+        except MachineError as error:
+            answer = {"machine_error": error.cause}
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
-
-
-if __name__ == "__main__":
-    _serve()

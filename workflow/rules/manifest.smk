@@ -42,7 +42,7 @@ for run, dataset in product(RUNS, CONFIG.videos):
             config=as_json(CONFIG.manifest),
             seed=seed_of(run),
             listing=listed(dataset, run),
-            version=3,
+            version=4,
         shell:
             """
             python -m l2l list_videos {params.folder} \
