@@ -1,15 +1,14 @@
-"""The training loop, one for every network, and how networks are kept on disk.
+"""The training loop, one for every network, and how networks are stored on disk.
 
-Everything random is drawn from torch's own generator, seeded once, and before an epoch begins;
-dropout alone draws within one, from what is seeded anew for each step. So the same inputs, config
-and seed give the same numbers with any number of processes that load data, and in a training that
-was killed and went on.
+All random numbers come from torch's own generator, which is seeded once, and are drawn before an
+epoch begins. Only dropout draws during an epoch, from a seed that is set for each step. So the same
+inputs, config and seed give the same numbers with any number of processes that load data, and after
+a training that was killed and resumed.
 """
 
 import io
 import json
 import math
-import pickle
 import signal
 import sys
 import time
@@ -26,57 +25,76 @@ from l2l.checkpoints import Checkpoints, captured_signal
 from l2l.config import TrainingConfig
 from l2l.errors import BadInput
 from l2l.jobs.processes import device, process_group
-from l2l.loading import iterate, loader, plan_epoch, split_batch
+from l2l.loading import load_batches, plan_epoch, split_batch
 from l2l.stores import MADE_BY, atomic_path
+from l2l.weights import check_numbers
 
-LAYOUT = 1
+LAYOUT = 2  # of the files that `save_network` writes
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def to_channels_last(network: Network, device: torch.device) -> Network:
-    """The network on a device, its channels innermost.
+    """Move a network to a device with its channels innermost in memory.
 
-    A quarter faster on CPUs and on GPUs with tensor cores.
+    Training is a quarter faster so, on CPUs and on GPUs with tensor cores. On a CPU a network with
+    a very narrow shortcut keeps its layout; see `_breaks_onednn`.
     """
-    in_time = any(isinstance(module, nn.Conv3d) for module in network.modules())
-    layout = torch.channels_last_3d if in_time else torch.channels_last
+    if device.type == "cpu" and any(_breaks_onednn(module) for module in network.modules()):
+        return network.to(device)
+    is_3d = any(isinstance(module, nn.Conv3d) for module in network.modules())
+    layout = torch.channels_last_3d if is_3d else torch.channels_last
     return network.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
-def seed_and_pick_device(seed: int, threads: int = 1) -> torch.device:
-    """Seed torch, set the number of threads it computes with, and name the device: a GPU where one
-    is visible, else the CPU.
+def _breaks_onednn(module: nn.Module) -> bool:
+    """Whether the gradient of a layer, with channels innermost, ends the process.
 
-    A training computes with one: on a CPU, others would add up in another order and give other
-        numbers.
+    oneDNN (in torch 2.11) writes past its buffer in the backward pass of a strided 1 x 1
+    convolution of fewer than 8 channels, which only networks of tests are as narrow as. Found by
+    trying: 4, 5 and 7 channels end in "double free or corruption", 8 and more are right.
+    """
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.kernel_size == (1, 1)
+        and module.stride != (1, 1)
+        and module.in_channels < 8
+    )
+
+
+def seed_and_pick_device(seed: int, threads: int = 1) -> torch.device:
+    """Seed torch, set its number of threads, and return the device: a GPU where one is visible,
+    otherwise the CPU.
+
+    A training computes with one thread: on a CPU, another number of threads sums in another order
+    and gives other numbers.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     return device()
 
 
-def learning_rate_scale(epoch: float, fitting: TrainingConfig) -> float:
-    """The learning rate at a time in epochs, relative to `fitting.learning_rate`.
+def learning_rate_scale(epoch: float, config: TrainingConfig) -> float:
+    """The learning rate after `epoch` epochs, relative to `config.learning_rate`.
 
-    Warm-up, then a fall at each milestone.
+    It rises linearly in the warm-up and is multiplied by `config.decay` at each milestone.
     """
-    warm = min(1.0, epoch / fitting.warmup_epochs) if fitting.warmup_epochs else 1.0
-    return warm * fitting.decay ** sum(epoch >= milestone for milestone in fitting.milestones)
+    warmup = min(1.0, epoch / config.warmup_epochs) if config.warmup_epochs else 1.0
+    return warmup * config.decay ** sum(epoch >= milestone for milestone in config.milestones)
 
 
 class _Progress(NamedTuple):
-    """How far a training is, beside what its network and its optimizer hold."""
+    """How far a training is, apart from what its network and its optimizer hold."""
 
-    epoch: int
-    steps: int  # of the epoch
+    epoch: int  # epochs that are finished
+    steps: int  # steps of the current epoch that are finished
     loss: float  # sum over these steps
-    random: Tensor  # state of torch's generator as the epoch began
+    random: Tensor  # state of torch's generator when the epoch began
 
 
 def _state(
     network: nn.Module, optimizer: torch.optim.Optimizer, progress: _Progress
 ) -> dict[str, Any]:
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
     return {
         "network": dict(network.state_dict()),
         "optimizer": optimizer.state_dict(),
@@ -87,17 +105,14 @@ def _state(
 def _resume(
     state: dict[str, Any] | None, network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> _Progress:
-    """Put network and optimizer where a checkpoint has them.
-
-    Without one the training is at its beginning.
-    """
+    """Restore network and optimizer from a checkpoint; without one, start at the first epoch."""
     if state is None:
         return _Progress(0, 0, 0.0, torch.get_rng_state())
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     progress = _Progress(**state["progress"])
     print(
-        f"going on from epoch {progress.epoch + 1}, step {progress.steps}",
+        f"resumed from epoch {progress.epoch + 1}, step {progress.steps}",
         file=sys.stderr,
         flush=True,
     )
@@ -106,39 +121,43 @@ def _resume(
 
 def _add_gradients(
     loss: Callable[[Any], Tensor],
-    loaded: Iterator[Any],
-    shares: Sequence[float],
+    batches: Iterator[Any],
+    weights: Sequence[float],
     precision: torch.autocast,
 ) -> float:
-    """Compute the parts of a batch that are this process's, each of them a share of the batch.
+    """Run forward and backward on this process's parts of a batch, one after another.
 
-    Their part of its mean loss.
+    Args:
+        loss: the mean loss of a part.
+        batches: the loaded parts; `len(weights)` of them are taken.
+        weights: the share of the batch's entries that each part has.
+        precision: for the forward pass.
+
+    Returns:
+        The sum of the weighted losses: this process's term of the batch's mean loss.
     """
     total = 0.0
-    for share in shares:
+    for weight in weights:
         with precision:
-            value = loss(next(loaded)) * share
-        value.backward()
-        total += value.item()
+            weighted_loss = loss(next(batches)) * weight
+        weighted_loss.backward()
+        total += weighted_loss.item()
     return total
 
 
-def _not_finite(network: nn.Module) -> str | None:
-    """The name of a weight or statistic with a number in it that is not finite.
+def _first_not_finite(network: nn.Module) -> str | None:
+    """The name of the first weight or statistic that holds a NaN or an infinity.
 
-    A GPU is waited for once, not for each.
+    All are summed before the results are read, so that a GPU is waited for once.
     """
     state = {
         name: value for name, value in network.state_dict().items() if value.is_floating_point()
     }
-    finite = torch.stack(
-        [value.sum() for value in state.values()]
-    ).isfinite()  # one pass over the numbers, and no copy
-    return (
-        None
-        if finite.all()
-        else next(name for name, good in zip(state, finite.tolist(), strict=True) if not good)
-    )
+    # a sum is one pass over the numbers without a copy; it is finite only if all terms are
+    finite = torch.stack([value.sum() for value in state.values()]).isfinite()
+    if finite.all():
+        return None
+    return next(name for name, good in zip(state, finite.tolist(), strict=True) if not good)
 
 
 def train(
@@ -146,140 +165,146 @@ def train(
     groups: Sequence[Mapping[str, Any]],
     dataset: Dataset,
     loss: Callable[[Any], Tensor],
-    fitting: TrainingConfig,
+    config: TrainingConfig,
     validate: Callable[[], Mapping[str, float]],
     collate: Callable[[list[Any]], Any] = default_collate,
     workers: int = 0,
     checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Fit a network in place, logging each epoch to stderr, from the last of its checkpoints on.
+    """Train a network in place with SGD, from its last checkpoint on; log each epoch to stderr.
 
-    Each batch is cut into `fitting.gradient_accumulation` parts for each process that torchrun has
-    started; the gradients of the parts add up to that of the batch's mean loss, so the step is that
-    of the whole batch, except that batch norm sees parts: it normalises each by its own statistics,
-    and the running ones move once a part in one process, and to the processes' mean where there are
-    several.
+    Each batch is cut into `config.gradient_accumulation` parts for each process that torchrun
+    started. The gradients of the parts add up to the gradient of the batch's mean loss, so a step
+    is that of the whole batch. Batch norm is the exception: it normalises each part by the part's
+    own statistics. Its running statistics move once per part in one process, and to the mean over
+    the processes where there are several.
 
-    SIGTERM ends the process as it does, after the step under way and a checkpoint.
-
-    Raises:
-        BadInput: if the loss, a weight or a statistic is no longer finite, before a checkpoint of
-            it is written; or if a batch is too small to be shared.
+    SIGTERM ends the process as usual, but after the current step and a checkpoint.
 
     Args:
-        network: put into training mode for each epoch and into evaluation mode for `validate`.
-        groups: parameter groups, each with ``params`` and, where it differs, ``rate`` relative to
-            `fitting.learning_rate`.
-        dataset: what `collate` makes batches of; where chance is in it, a `Drawn`.
+        network: in training mode during an epoch and in evaluation mode during `validate`.
+        groups: parameter groups, each with ``params`` and, optionally, ``rate``, relative to
+            `config.learning_rate`.
+        dataset: the entries; a `RandomizedDataset` where they are augmented at random.
         loss: the mean loss of a batch, in float32.
-        fitting: epochs, batches, rate and its schedule.
-        validate: figures of the network as it is, computed on data that is not fitted on; only
-            logged.
-        collate: makes a batch of some entries.
-        workers: processes that load data beside this one; they change no number.
-        checkpoints: where the training goes on from, and leaves how far it is.
+        config: epochs, batch size, learning rate and its schedule.
+        validate: figures of the current network on held-out data; they are only logged.
+        collate: makes a batch from a list of entries.
+        workers: number of additional processes that load data; changes no number.
+        checkpoints: where checkpoints are read and written.
+
+    Raises:
+        BadInput: if the loss, a weight or a statistic is not finite (no checkpoint of it is
+            written), or if a batch is too small to be cut.
     """
-    rates = [group.get("rate", 1.0) for group in groups]
+    # ---- set up: optimizer, precision, processes, the last checkpoint
+
+    rate_scales = [group.get("rate", 1.0) for group in groups]
     optimizer = torch.optim.SGD(
         [{"params": list(group["params"])} for group in groups],
-        lr=fitting.learning_rate,
-        momentum=fitting.momentum,
-        nesterov=fitting.momentum > 0,
-        weight_decay=fitting.weight_decay,
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+        weight_decay=config.weight_decay,
     )
     precision = torch.autocast(
-        "cuda", torch.bfloat16, enabled=fitting.bfloat16 and torch.cuda.is_available()
+        "cuda", torch.bfloat16, enabled=config.bfloat16 and torch.cuda.is_available()
     )
     with process_group() as team:
-        count = fitting.gradient_accumulation * team.size  # of a batch's parts
-        if fitting.batch_size < 2 * count:
+        parts_per_batch = config.gradient_accumulation * team.size
+        if config.batch_size < 2 * parts_per_batch:
             raise BadInput(
-                f"batch_size {fitting.batch_size}: expected two entries (batch norm) for each of "
-                f"{count} parts"
+                f"batch_size {config.batch_size}: expected at least {2 * parts_per_batch}, two "
+                f"entries (for batch norm) in each of {parts_per_batch} parts"
             )
+        first_part = team.rank * config.gradient_accumulation
+        own_parts = slice(first_part, first_part + config.gradient_accumulation)
         progress = _resume(
             team.broadcast(checkpoints.latest() if checkpoints and team.is_main else None),
             network,
             optimizer,
         )
-        while progress.epoch < fitting.epochs:
-            began = time.monotonic()
+
+        while progress.epoch < config.epochs:
+            # ---- plan the epoch: its batches, and this process's parts of each
+
+            start_seconds = time.monotonic()
             progress = team.broadcast(progress)
             torch.set_rng_state(progress.random)
-            batches, loader_seed = plan_epoch(dataset, fitting.batch_size)
-            mine = [
-                split_batch(batch, count)[team.rank * fitting.gradient_accumulation :][
-                    : fitting.gradient_accumulation
-                ]
-                for batch in batches
-            ]
-            left = [part for each in mine[progress.steps :] for part in each]
-            loaded = iterate(
-                loader(dataset, workers, loader_seed, batch_sampler=left, collate_fn=collate)
-            )
-            planned = torch.get_rng_state()
+            batches, epoch_seed = plan_epoch(dataset, config.batch_size)
+            parts = [split_batch(batch, parts_per_batch)[own_parts] for batch in batches]
+            remaining = [part for step_parts in parts[progress.steps :] for part in step_parts]
+            loaded = load_batches(dataset, workers, epoch_seed, collate, batch_sampler=remaining)
+            random_after_planning = torch.get_rng_state()
             network.train()
-            ending = 0.0
-            with captured_signal(signal.SIGTERM) as told:
+            stopping = 0.0
+            with captured_signal(signal.SIGTERM) as signals:
                 for step in range(progress.steps, len(batches)):
-                    warming = (
-                        (step + 1) / len(batches) if fitting.warmup_epochs > progress.epoch else 0
+                    # ---- learning rate
+
+                    in_warmup = config.warmup_epochs > progress.epoch
+                    fraction = (step + 1) / len(batches) if in_warmup else 0
+                    rate = config.learning_rate * learning_rate_scale(
+                        progress.epoch + fraction, config
                     )
-                    factor = learning_rate_scale(progress.epoch + warming, fitting)
-                    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                        group["lr"] = fitting.learning_rate * rate * factor
+                    for group, scale in zip(optimizer.param_groups, rate_scales, strict=True):
+                        group["lr"] = rate * scale
+
+                    # ---- forward, backward, step
+
                     optimizer.zero_grad()
-                    torch.manual_seed(
-                        loader_seed + step * team.size + team.rank
-                    )  # for dropout, and for nothing else
-                    total = _add_gradients(
-                        loss,
-                        loaded,
-                        [len(part) / len(batches[step]) for part in mine[step]],
-                        precision,
-                    )
-                    total, ending = team.all_reduce(network, (total, len(told)))
-                    where = f"epoch {progress.epoch + 1}, step {step + 1}"
-                    if not math.isfinite(total):
+                    # only dropout draws from it
+                    torch.manual_seed(epoch_seed + step * team.size + team.rank)
+                    weights = [len(part) / len(batches[step]) for part in parts[step]]
+                    own_loss = _add_gradients(loss, loaded, weights, precision)
+                    # any process may have the signal; all stop after the same step
+                    mean_loss, stopping = team.all_reduce(network, (own_loss, len(signals)))
+                    place = f"epoch {progress.epoch + 1}, step {step + 1}"
+                    if not math.isfinite(mean_loss):
                         raise BadInput(
-                            f"the loss is {total} in {where}: learning_rate "
-                            f"{fitting.learning_rate} is too high"
+                            f"the loss is {mean_loss} in {place}: learning_rate "
+                            f"{config.learning_rate} is too high"
                         )
                     optimizer.step()
-                    if odd := _not_finite(
-                        network
-                    ):  # a gradient may be while the loss is still finite
-                        cure = (
-                            f"lower learning_rate {fitting.learning_rate}"
-                            + " or train without bfloat16" * fitting.bfloat16
+                    # a gradient may be infinite while the loss is still finite
+                    if name := _first_not_finite(network):
+                        cure = " or train without bfloat16" * config.bfloat16
+                        raise BadInput(
+                            f"{name} is not finite after {place}: lower learning_rate "
+                            f"{config.learning_rate}{cure}"
                         )
-                        raise BadInput(f"{odd} is not finite after {where}: {cure}")
-                    progress = progress._replace(steps=step + 1, loss=progress.loss + total)
+
+                    # ---- checkpoint: at the end of an epoch, when due, and before stopping
+
+                    progress = progress._replace(steps=step + 1, loss=progress.loss + mean_loss)
+                    epoch_done = progress.steps == len(batches)
                     if (
                         checkpoints
                         and team.is_main
-                        and (ending or progress.steps == len(batches) or checkpoints.due())
+                        and (stopping or epoch_done or checkpoints.due())
                     ):
-                        done = progress.epoch * len(batches) + progress.steps
-                        checkpoints.save(done, _state(network, optimizer, progress))
-                    if ending:
+                        steps = progress.epoch * len(batches) + progress.steps
+                        checkpoints.save(steps, _state(network, optimizer, progress))
+                    if stopping:
                         break
-            if ending:
-                team.broadcast(None)  # nobody goes before the checkpoint is written
-            if ending or told:
+            if stopping:
+                team.broadcast(None)  # wait until the checkpoint is written
+            if stopping or signals:
                 signal.raise_signal(signal.SIGTERM)
-            torch.set_rng_state(planned)
+
+            # ---- validate and log
+
+            torch.set_rng_state(random_after_planning)
             network.eval()
             if team.is_main:
                 figures = {
                     "loss": progress.loss / len(batches),
                     **validate(),
-                    "seconds": time.monotonic() - began,
+                    "seconds": time.monotonic() - start_seconds,
                 }
-                said = (f"{name} {value:.4g}" for name, value in figures.items())
                 print(
-                    f"epoch {progress.epoch + 1}/{fitting.epochs}",
-                    *said,
+                    f"epoch {progress.epoch + 1}/{config.epochs}",
+                    *(f"{name} {value:.4g}" for name, value in figures.items()),
                     file=sys.stderr,
                     flush=True,
                 )
@@ -287,10 +312,15 @@ def train(
 
 
 def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[str, Any]) -> None:
-    """Write a network's numbers and the plain `settings` that rebuild it, aside, then rename."""
+    """Write a network's numbers and the plain `settings` that rebuild it, atomically.
+
+    Raises:
+        BadInput: if a number is not finite.
+    """
     state = {
         name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
     }
+    check_numbers(path, state)
     saved = {
         "kind": kind,
         "layout": LAYOUT,
@@ -298,18 +328,20 @@ def save_network(path: Path, kind: str, network: nn.Module, settings: Mapping[st
         "settings": json.dumps(settings),
         "state": state,
     }
-    whole = io.BytesIO()  # torch's own writer does not say that a disk is full
-    torch.save(saved, whole)
-    with atomic_path(path) as part:
-        part.write_bytes(whole.getbuffer())
+    # written to memory first: torch's own writer does not report a full disk
+    content = io.BytesIO()
+    torch.save(saved, content)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read what `save_network` wrote: its settings and its numbers. Nothing is unpickled but
-    tensors and plain containers.
+    """Read the settings and the numbers that `save_network` wrote. Only tensors and plain
+    containers are unpickled.
 
     Raises:
-        BadInput: if the file is missing, damaged, is no such file or holds another kind of network.
+        BadInput: if the file is missing or damaged, is not from `save_network`, holds another kind
+            of network, or numbers that are not finite.
     """
     saved = open_network(path, kind)
     if saved["kind"] != kind:
@@ -321,35 +353,41 @@ def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tenso
 
 
 def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
-    """Read a network of whatever kind: `kind`, `made_by`, `settings` as JSON, and `state`, each
-    tensor by its name.
+    """Read a network of any kind: `kind`, `made_by`, `settings` as JSON, and `state`, each tensor
+    by its name.
+
+    Args:
+        path: of the file.
+        kind: of network that the caller expects, for error messages.
 
     Raises:
-        BadInput: if the file is missing, damaged or is no such file.
+        BadInput: if the file is missing or damaged, is not from `save_network`, or holds numbers
+            that are not finite.
     """
-    cure = f"expected a {kind} that l2l wrote; run the stage that writes it"
+    expected = f"expected a {kind} that l2l wrote; run the stage that writes it"
     try:
-        with zipfile.ZipFile(path) as parts:  # torch's reader does not compare checksums
-            if damaged := parts.testzip():
+        with zipfile.ZipFile(path) as entries:  # torch's reader does not compare checksums
+            if damaged := entries.testzip():
                 raise BadInput(
-                    f"{path}: damaged (the checksum of {damaged} does not agree); {cure}"
+                    f"{path}: damaged (the checksum of {damaged} does not match); {expected}"
                 )
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; {cure}") from None
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        OSError,
-        ValueError,
-    ) as error:
-        complaint = str(error).partition("\n")[0] or "it is empty"
-        raise BadInput(f"{path}: not readable ({complaint}); {cure}") from None
-    found = (
-        (saved.get("layout"), "state" in saved) if isinstance(saved, dict) else type(saved).__name__
-    )
-    if found != (LAYOUT, True):
-        raise BadInput(f"{path}: found {found}; {cure}")
+        raise BadInput(f"{path}: no such file; {expected}") from None
+    except BadInput:
+        raise
+    except Exception as error:  # zipfile and torch raise many types on a malformed file
+        reason = str(error).partition("\n")[0] or "it is empty"
+        raise BadInput(f"{path}: not readable ({reason}); {expected}") from None
+    if not isinstance(saved, dict) or not {"kind", "layout", "settings", "state"} <= saved.keys():
+        raise BadInput(f"{path}: found a file that l2l did not write; {expected}")
+    if saved["layout"] != LAYOUT:
+        raise BadInput(
+            f"{path}: found layout {saved['layout']!r} of another version of l2l, expected "
+            f"{LAYOUT}; {expected}"
+        )
+    state = saved["state"]
+    if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
+        raise BadInput(f"{path}: found no tensors by name under 'state'; {expected}")
+    check_numbers(path, state)
     return saved

@@ -62,10 +62,12 @@ def check_numbers(where: object, state: Mapping[str, Tensor]) -> None:
             or value.is_quantized
             or value.is_complex()
             or value.is_meta
+            # an expanded tensor claims more numbers than the file has
+            or value.numel() * value.element_size() > value.untyped_storage().nbytes()
         ):
             raise BadInput(
-                f"{where}: {name} is no plain tensor ({value.dtype}, {value.layout}, "
-                f"{value.device})"
+                f"{where}: {name} is not a plain tensor ({value.dtype}, {value.layout}, "
+                f"{value.device}, shape {tuple(value.shape)})"
             )
         if value.is_floating_point() and not torch.isfinite(value.float()).all():
             raise BadInput(f"{where}: {name} holds numbers that are not finite")

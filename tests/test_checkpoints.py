@@ -32,7 +32,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_file(inputs, tmp_pa
         ended = run(
             with_threads(train, 1 + i % 2), killed, at, number, every_seconds=(0, 600)[i % 2]
         )
-        resumed += "going on from" in ended.said
+        resumed += "resumed from" in ended.said
         if ended.status == (0,):
             break  # so little was left
         assert ended.status == (-number,), ended.said
@@ -40,7 +40,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_file(inputs, tmp_pa
     if not killed.exists():
         last = run(train, killed)
         assert last.status == (0,), last.said
-        resumed += "going on from" in last.said
+        resumed += "resumed from" in last.said
     assert resumed
     assert same(killed, tmp_path / "whole.pt")
     assert not (tmp_path / "killed.pt.checkpoints").exists()

@@ -67,7 +67,7 @@ def test_processes_of_which_one_is_killed_go_on_together_to_the_same_file(inputs
     assert not (tmp_path / "killed.pt").exists()
     again = run(train, tmp_path / "killed.pt", processes=2)
     assert again.status == (0, 0), again.said
-    assert "going on from" in again.said
+    assert "resumed from" in again.said
     assert same(tmp_path / "killed.pt", tmp_path / "whole.pt")
 
 

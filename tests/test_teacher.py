@@ -181,7 +181,9 @@ def test_another_network_is_trained_from_nothing_on_clips_of_any_size_it_takes(
     inputs, tmp_path, network
 ):
     train = training("teacher", inputs, epochs=2, milestones=())
-    config = TeacherConfig(network=network, weights="train", training=train.options["config"].fit)
+    config = TeacherConfig(
+        network=network, weights="train", training=train.options["config"].training
+    )
     train.function(**train.options | {"config": config}, teacher=tmp_path / "t.pt")
     _, settings = load_teacher_network(tmp_path / "t.pt")
     assert (settings["network"], settings["class_names"]) == (network, ["a", "b"])
@@ -206,7 +208,9 @@ def test_clips_that_a_network_cannot_take_are_refused_before_it_is_trained(
     inputs, tmp_path, network
 ):
     train = training("teacher", inputs)
-    config = TeacherConfig(network=network, weights="train", training=train.options["config"].fit)
+    config = TeacherConfig(
+        network=network, weights="train", training=train.options["config"].training
+    )
     with pytest.raises(
         BadInput, match=f"found clips of 4 pictures of 16 x 16 pixels: {network} does not take them"
     ):

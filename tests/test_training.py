@@ -1,5 +1,6 @@
 """The training loop."""
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from l2l.training import (
     load_network,
     save_network,
     seed_and_pick_device,
+    to_channels_last,
     train,
 )
 
@@ -129,7 +131,7 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
     class Broken(Exception):
         pass
 
-    def train(name: str, at: int | None = None) -> list[torch.Tensor]:
+    def train_with_dropout(name: str, at: int | None = None) -> list[torch.Tensor]:
         seed_and_pick_device(1)
         network = torch.nn.Sequential(
             torch.nn.Linear(3, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1)
@@ -156,10 +158,10 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
             )
         return list(network.parameters())
 
-    whole = train("whole")
+    whole = train_with_dropout("whole")
     with pytest.raises(Broken):
-        train("broken", at=6 if when == "within an epoch" else 7)
-    for expected, found in zip(whole, train("broken"), strict=True):
+        train_with_dropout("broken", at=6 if when == "within an epoch" else 7)
+    for expected, found in zip(whole, train_with_dropout("broken"), strict=True):
         assert torch.equal(expected, found)
 
 
@@ -223,11 +225,11 @@ def test_bad_input_that_a_worker_comes_upon_is_told_in_its_own_line():
 def test_an_unexpected_error_ends_the_process_though_workers_are_loading():
     script = """
 import torch
-from l2l.config import Fitting
+from l2l.config import TrainingConfig
 from l2l.training import train
 network, data = torch.nn.Linear(3, 1), torch.utils.data.TensorDataset(torch.zeros(400, 3))
-fitting = Fitting(epochs=1, batch_size=2, learning_rate=1)
-train(network, [{"params": network.parameters()}], data, None, fitting, dict, workers=1)
+config = TrainingConfig(epochs=1, batch_size=2, learning_rate=1)
+train(network, [{"params": network.parameters()}], data, None, config, dict, workers=1)
 """
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
@@ -307,3 +309,49 @@ def test_what_is_no_network_is_refused_by_name(tmp_path, content):
         torch.save(content, path)
     with pytest.raises(BadInput, match=r"n\.pt: .*expected a line that l2l wrote"):
         load_network(path, "line")
+
+
+def test_numbers_that_are_not_finite_are_neither_written_nor_read(tmp_path):
+    network, path = torch.nn.Linear(3, 1), tmp_path / "n.pt"
+    save_network(path, "line", network, {})
+    saved = torch.load(path, weights_only=True)
+    saved["state"]["bias"] = torch.tensor([torch.inf])
+    torch.save(saved, path)
+    with pytest.raises(BadInput, match=r"n\.pt: bias holds numbers that are not finite"):
+        load_network(path, "line")
+    network.weight.data[0, 1] = torch.nan
+    with pytest.raises(BadInput, match=r"other\.pt: weight holds numbers that are not finite"):
+        save_network(tmp_path / "other.pt", "line", network, {})
+    assert not (tmp_path / "other.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layout": 1},
+        {"state": [1]},
+        {"state": {"a": 1}},
+        {"state": {"a": torch.zeros(1).expand(2**40)}},  # claims more than the file holds
+    ],
+)
+def test_a_file_of_another_layout_or_without_plain_tensors_is_refused_by_name(tmp_path, changes):
+    path = tmp_path / "n.pt"
+    save_network(path, "line", torch.nn.Linear(3, 1), {})
+    torch.save({**torch.load(path, weights_only=True), **changes}, path)
+    with pytest.raises(BadInput, match=r"^[^\n]*n\.pt: [^\n]*$"):
+        load_network(path, "line")
+
+
+@pytest.mark.parametrize("channels", [4, 7, 8])
+def test_a_narrow_strided_shortcut_gets_the_same_gradient_in_every_memory_layout(channels):
+    """oneDNN writes past its buffer where the channels are innermost and fewer than 8."""
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(channels, 8, 1, stride=2, bias=False))
+    moved = to_channels_last(copy.deepcopy(plain), torch.device("cpu"))
+    assert moved[0].weight.is_contiguous(memory_format=torch.channels_last) or channels < 8
+    x = torch.randn(8, channels, 26, 10)
+    for network in (plain, moved):
+        for _ in range(50):
+            network.zero_grad()
+            network(x).square().mean().backward()
+    torch.testing.assert_close(moved[0].weight.grad, plain[0].weight.grad)

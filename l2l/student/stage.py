@@ -14,7 +14,7 @@ from l2l.checkpoints import resumable
 from l2l.config import StudentConfig, as_json
 from l2l.errors import BadInput
 from l2l.jobs.processes import own_threads, team
-from l2l.loading import RandomHorizontalFlip, loader
+from l2l.loading import RandomHorizontalFlip, load_batches
 from l2l.manifest.artifact import class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.examples import labelled_moments
@@ -81,7 +81,7 @@ def _top1(
 ) -> float:
     right = 0
     with torch.inference_mode():
-        for i, batch in enumerate(loader(moments, workers, batch_size=batch_moments)):
+        for i, batch in enumerate(load_batches(moments, workers, batch_size=batch_moments)):
             _, scores = _look(student, batch, floor, device)
             first = i * batch_moments
             right += int(

@@ -14,7 +14,7 @@ from l2l.checkpoints import resumable
 from l2l.config import MediaConfig, TeacherConfig, TeacherNetwork, as_json
 from l2l.errors import BadInput
 from l2l.jobs.processes import own_threads, team
-from l2l.loading import RandomHorizontalFlip, loader
+from l2l.loading import RandomHorizontalFlip, load_batches
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.media.decode import decode
@@ -65,7 +65,7 @@ def _top1(
 ) -> float:
     right = 0
     with torch.inference_mode():
-        for batch in loader(clips, workers, batch_size=batch_clips):
+        for batch in load_batches(clips, workers, batch_size=batch_clips):
             _, scores = teacher(as_input(batch[0].to(device), teacher.network))
             right += int((scores.argmax(1).cpu() == batch[1]).sum())
     return right / max(1, len(clips))
