@@ -17,6 +17,7 @@ import l2l
 from l2l import stores
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 
 def canonical(name):
@@ -129,7 +130,8 @@ def test_the_first_screen_of_the_readme_has_the_two_commands():
 
 def test_every_make_target_that_a_document_names_exists():
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    for path in ["README.md", "environment.yml", "workflow/profiles/slurm/config.yaml", ".ci/run"]:
+    pages = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in DOCS.glob("*.md"))]
+    for path in [*pages, "environment.yml", "workflow/profiles/slurm/config.yaml", ".ci/run"]:
         assert (
             set(re.findall(r"(?:`|^\s*\$?\s*)make ([a-z]+)", text(path), re.MULTILINE)) <= targets
         ), path
