@@ -27,6 +27,7 @@ from l2l.terminal import escaped_output
 STAGES = {
     "render_demo": "l2l.demo.stage",
     "list_videos": "l2l.manifest.stage",
+    "check_leaks": "l2l.manifest.stage",
     "decode_videos": "l2l.media.stage",
     "collect_statuses": "l2l.media.stage",
     "compute_mels": "l2l.mels.stage",

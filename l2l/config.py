@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -19,6 +18,7 @@ from l2l.datasets import BY_ADAPTER, AnyDataset
 from l2l.errors import BadInput
 from l2l.moments import WINDOW_SAMPLES, ClipGrid
 from l2l.sections import Count, Fraction01, Section
+from l2l.text_files import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Modality = Literal["image", "audio"]
@@ -632,12 +632,7 @@ def read_config(path: Path) -> Config:
     Raises:
         BadInput: if it is missing, is no YAML mapping, or is not valid.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such configuration file") from None
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    values = read_yaml(path, "a configuration file")
     if not isinstance(values, dict):
         raise BadInput(
             f"{path}: expected sections such as {', '.join(Config.model_fields)}, found "

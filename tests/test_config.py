@@ -165,7 +165,7 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path):
         (tmp_path / "c.yaml").write_text(text)
         with pytest.raises(BadInput, match=fact):
             read_config(tmp_path / "c.yaml")
-    with pytest.raises(BadInput, match="no such configuration file"):
+    with pytest.raises(BadInput, match="no such file; expected a configuration file"):
         read_config(tmp_path / "absent.yaml")
 
 

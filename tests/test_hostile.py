@@ -147,7 +147,7 @@ def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_
         "500.mp4": "ok",
     }
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.endswith("nnn: left out, for it cannot be read (File name too long)")
+    assert told.endswith("nnn: cannot be read (File name too long), so it is left out")
     assert len(told) < 500
     subprocess.run(["rm", "-r", str(deep)], check=True)  # pytest's own way gives up
 
@@ -172,7 +172,7 @@ def test_a_folder_that_may_not_be_read_is_told(clip, tmp_path, capsys, monkeypat
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert [path.name for path in walk_files(tmp_path)] == ["open.mp4"]
-    assert "closed: left out, for it cannot be read (Permission denied)" in capsys.readouterr().err
+    assert "closed: cannot be read (Permission denied)" in capsys.readouterr().err
 
 
 def test_a_file_that_grows_after_it_was_listed_is_refused(clip, tmp_path):

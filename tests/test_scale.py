@@ -1,27 +1,25 @@
 """Few things are redone when few change, however many there are."""
 
 import contextlib
-import hashlib
 import os
 import re
 import resource
 import shutil
 import subprocess
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from list_worlds import CLASS_NAMES, WRITERS, Item, put_files, section
 from workflow_runs import planned, snakemake, tiny_with
 
 from l2l.__main__ import numbered
 from l2l.datasets import DemoDataset, FolderDataset
 from l2l.demo.stage import render_demo
 from l2l.manifest.artifact import shard_names
-from l2l.manifest.listing import dataset_fingerprint, list_dataset
-from l2l.manifest.splits import split_groups
+from l2l.manifest.listing import DatasetFingerprint, dataset_fingerprint, list_dataset
+from l2l.manifest.probe import fingerprint_of
+from l2l.manifest.seen import read_seen, stamp_of, write_seen
 from l2l.shards import read_shards
 
 SHARD_JOBS = {"write_shard_fingerprint", "decode_videos", "compute_mels", "extract_features"}
@@ -46,7 +44,7 @@ def changed_shards(before, after):
     return {name for name in before.shards if before.shards[name] != after.shards[name]}
 
 
-def test_one_more_fewer_or_other_file_changes_the_state_of_its_shard_alone(folder):
+def test_one_more_fewer_or_other_file_changes_the_fingerprint_of_its_shard_alone(folder):
     dataset = folder_of(folder)
     shard = {video.video: name for name, video in shard_names(list_dataset(dataset, 1), dataset)}
     states = [dataset_fingerprint(dataset, 1)]
@@ -66,13 +64,51 @@ def test_one_more_fewer_or_other_file_changes_the_state_of_its_shard_alone(folde
 def test_a_shard_follows_the_files_that_its_own_may_be_copies_of(folder):
     dataset = folder_of(folder, shards=1)
     before = dataset_fingerprint(dataset, 1)
-    shutil.copy(
-        folder / "val/b/1.mp4", folder / "test/a/copy.mp4"
-    )  # listed before val/b/1.mp4, which is now the duplicate
+    # listed before val/b/1.mp4, which is now the duplicate
+    shutil.copy(folder / "val/b/1.mp4", folder / "test/a/copy.mp4")
     assert changed_shards(before, dataset_fingerprint(dataset, 1)) == {"shard-000", "test-000"}
 
 
-def test_a_folder_that_cannot_be_listed_has_a_state_all_the_same(tmp_path):
+def recorded(dataset: FolderDataset, record: Path) -> DatasetFingerprint:
+    """Record the files of a data set as list_videos does; its fingerprint then."""
+    videos = [
+        video._replace(fingerprint=fingerprint_of(video.path)[0])
+        for video in list_dataset(dataset, 1)
+    ]
+    stamps = {video.file: stamp_of(video.file) for video in videos}
+    write_seen(record, videos, stamps, dataset.folder, read_seen(record))
+    return dataset_fingerprint(dataset, 1, record)
+
+
+def test_a_touched_copied_or_moved_file_changes_no_fingerprint(folder, tmp_path):
+    record = tmp_path / "record.tsv"
+    before = dataset_fingerprint(folder_of(folder), 1, record)  # without a record
+    assert recorded(folder_of(folder), record) == before
+    (folder / "val/b/1.mp4").touch()
+    assert dataset_fingerprint(folder_of(folder), 1, record) == before
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    folder.rename(tmp_path / "moved")
+    for place in ("copy", "moved"):
+        moved = folder_of(tmp_path / place)
+        assert dataset_fingerprint(moved, 1, record) == before
+        assert recorded(moved, record) == before
+
+
+def test_another_content_with_the_same_size_and_times_changes_the_fingerprint(folder, tmp_path):
+    record, file = tmp_path / "record.tsv", folder / "val/b/1.mp4"
+    file.write_bytes(bytes(1 << 20))
+    before = recorded(folder_of(folder), record)
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    content = bytearray(1 << 20)
+    content[1 << 19 : (1 << 19) + 9999] = b"x" * 9999
+    file.write_bytes(content)
+    os.utime(file, ns=times)
+    after = dataset_fingerprint(folder_of(folder), 1, record)
+    assert len(changed_shards(before, after)) == 1
+    assert recorded(folder_of(folder), record) == after
+
+
+def test_a_folder_that_cannot_be_listed_has_a_fingerprint_all_the_same(tmp_path):
     before = dataset_fingerprint(folder_of(tmp_path / "nowhere"), 1)
     (tmp_path / "nowhere/a").mkdir(parents=True)
     (tmp_path / "nowhere/a/1.mp4").touch()
@@ -81,59 +117,35 @@ def test_a_folder_that_cannot_be_listed_has_a_state_all_the_same(tmp_path):
     )
 
 
-def test_a_state_stays_what_it_was_so_that_an_update_of_l2l_redoes_nothing(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # paths are a part of it
+def test_a_fingerprint_stays_what_it_was_so_that_an_update_of_l2l_redoes_nothing(tmp_path):
     for i in range(6):  # of two sizes, so that some may be copies
-        path = Path("videos", ("train", "val", "test")[i % 3], "ab"[i % 2], f"{i}.mp4")
+        path = tmp_path / "videos" / ("train", "val", "test")[i % 3] / "ab"[i % 2] / f"{i}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(i // 3))
         os.utime(path, ns=(0, 1_700_000_000_000_000_000 + i))
-    state = dataset_fingerprint(folder_of(Path("videos"), shards=1), 1)
-    assert (state.whole, state.classes) == ("2956b93f5bc549f6", "0bfbaa59380ad112")
-    assert state.shards == {"shard-000": "eabe4eb5fac6b07b", "test-000": "a8486a037b5d7fb6"}
+    fingerprint = dataset_fingerprint(folder_of(tmp_path / "videos", shards=1), 1)
+    assert fingerprint.whole == "bc2c95c7c28aa26d"
+    assert fingerprint.classes == "0bfbaa59380ad112"
+    assert fingerprint.shards == {"shard-000": "71e3cd6e22f96db9", "test-000": "4e540cfa992e19e8"}
 
 
-def plainly_split(groups, fractions, seed):
-    """`split_groups` as its docstring tells it, without a thought of time."""
-    members = {group: Counter(classes) for group, classes in groups.items()}
-    total = sum(members.values(), Counter())
-    missed = {
-        split: {label: fraction * total[label] for label in total}
-        for split, fraction in fractions.items()
-        if fraction
-    }
-    drawn = {
-        group: hashlib.blake2b(f"{seed} {group}".encode(), digest_size=8).digest()
-        for group in groups
-    }
-    chosen = {}
-    for group in sorted(members, key=lambda g: (-members[g].total(), drawn[g])):
-        chosen[group] = max(
-            missed,
-            key=lambda split: sum(n * missed[split][label] for label, n in members[group].items()),
-        )
-        for label, n in members[group].items():
-            missed[chosen[group]][label] -= n
-    return chosen
-
-
-@given(
-    st.dictionaries(
-        st.integers(0, 99).map(str),
-        st.lists(st.sampled_from("abc"), min_size=1, max_size=4),
-        max_size=30,
-    ),
-    st.sampled_from(
-        [
-            {"train": 0.9, "val": 0.1},
-            {"train": 0.7, "val": 0.1, "test": 0.2},
-            {"train": 0.8, "val": 0, "test": 0.2},
-        ]
-    ),
-    st.integers(0, 3),
-)
-def test_a_million_videos_are_split_as_a_few_are(groups, fractions, seed):
-    assert split_groups(groups, fractions, seed) == plainly_split(groups, fractions, seed)
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_one_more_video_changes_one_shard_of_every_adapter(tmp_path, writer, split):
+    splits = [*("train", "test") * 20, split]
+    # a class per split, since clips of one source, by their names, belong to one split
+    videos = [Item(f"{i:011d}", CLASS_NAMES[of == "test"], of, True) for i, of in enumerate(splits)]
+    fingerprints = []
+    for count in (40, 41):
+        fields, names = WRITERS[writer](tmp_path / "lists", videos[:count])
+        new = videos[len(fingerprints) * 40 : count]
+        paths = put_files(tmp_path / "videos", new, names, "class", ".mp4")
+        for size, path in enumerate(paths.values(), start=100 * count):
+            path.write_bytes(bytes(size))
+        dataset = section(**{**fields, "folder": tmp_path / "videos", "shards": 8})
+        fingerprints.append(dataset_fingerprint(dataset, 1))
+    assert len(changed_shards(*fingerprints)) == 1
+    assert fingerprints[0].classes == fingerprints[1].classes
 
 
 def test_each_run_of_a_study_lists_its_videos_with_its_own_seed(tmp_path):

@@ -1,8 +1,8 @@
-"""`videos.tsv`: one row a video, with what is declared of it and what became of it.
+"""`videos.tsv`: one row per video, with its labels, what its file declares, and its status.
 
-A shard's table has the same columns; a video's shard is a stable hash of its id, so one more video
-changes one shard. Test videos have shards of their own, so that one more of them changes nothing
-that anything is fitted to.
+A shard's table has the same columns. A video's shard is a stable hash of its id, so one more video
+changes one shard. Test videos have shards of their own, so one more of them changes nothing that a
+network is trained on.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from l2l.errors import BadInput
 from l2l.stores import read_table, write_table
 
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
-"""The only ones that are opened.
+"""The only containers that are opened.
 
-A playlist named .mp4 would have ffmpeg open the files that it lists.
+A playlist named .mp4 would make ffmpeg open the files that it lists.
 """
 
 SPLITS = ("train", "val", "test")
@@ -44,7 +44,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A labelled span of a video, half open, in seconds from its start."""
+    """A labelled span of a video, half open, in seconds from the start of the video."""
 
     start_seconds: float
     end_seconds: float
@@ -54,31 +54,30 @@ class Segment:
 class Video(NamedTuple):
     """One file of a data set: a row of the manifest.
 
-    Of a million, dataclasses and Path objects would take most of the time.
+    A named tuple with text for the path: a million dataclasses and Path objects take too long.
     """
 
     video: str  # its id: unique in its data set, never used as a path
     file: str
     split: str  # train, val or test
-    labels: tuple[str, ...]  # at least one; the first stands for the video where one is asked for
-    segments: tuple[Segment, ...] = ()  # none: the whole video is the action
-    group: str = ""  # videos that may not be divided over splits; empty: the video stands alone
-    duration_seconds: float = 0.0  # of the pictures, as declared; 0: not declared
+    labels: tuple[str, ...]  # at least one; the first is the video's where only one is used
+    # None: the whole video is the action; empty: no moment of it is labelled
+    segments: tuple[Segment, ...] | None = None
+    group: str = ""  # videos of one group belong to one split; empty: the video is its own group
+    duration_seconds: float = 0.0  # of the pictures, as the file declares; 0: not declared
     frame_rate: float = 0.0
     width: int = 0  # pixels, as coded
     height: int = 0
     audio: str = "none"  # or such as "44100 Hz, 2 channels"
     video_stream: int = -1  # absolute index in the file; -1: none
     audio_stream: int = -1
-    fingerprint: str = (
-        ""  # size and a hash of the contents: see `l2l.manifest.probe.fingerprint_of`
-    )
+    fingerprint: str = ""  # size and a hash of the content, so a replaced file changes its row
     status: str = "ok"  # one of STATUSES
-    reason: str = ""  # in plain words; a usable video may have a remark
+    reason: str = ""  # why it has this status; a usable video may have a remark
 
     @property
     def path(self) -> Path:
-        """Where its file lies."""
+        """The path of its file."""
         return Path(self.file)
 
     @property
@@ -112,9 +111,11 @@ def read_videos(path: Path) -> list[Video]:
 def usable_ids(
     videos: Iterable[Video], part: Literal["train_val", "test"] | None = None
 ) -> set[str]:
-    """Ids of the videos whose pictures can be read.
+    """Ids of the videos whose pictures can be read, which are those in the later stores.
 
-    Those that the later stores hold, of all shards or of a part's.
+    Args:
+        videos: of one data set.
+        part: which shards' videos; None: all of them.
     """
     return {
         video.video
@@ -124,21 +125,21 @@ def usable_ids(
 
 
 def class_names(videos: Sequence[Video]) -> list[str]:
-    """Every label of the videos, sorted: a class's index is its place here."""
+    """Every label of the videos, sorted; a class's number is its index in this list."""
     return sorted({label for video in videos for label in video.labels})
 
 
 def shard_of(video_id: str, shards: int) -> int:
-    """The shard of a video: the same on every machine, whatever else is in the data set."""
+    """The shard of a video: the same on every machine, with any other videos in the data set."""
     digest = hashlib.blake2b(video_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % shards
 
 
 def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str, Video]]:
     """The name of each video's shard, and the video, in the order given."""
-    fit, test = dataset.shard_names("train_val"), dataset.shard_names("test")
+    train_val, test = dataset.shard_names("train_val"), dataset.shard_names("test")
     for video in videos:
-        names = test if video.split == "test" else fit
+        names = test if video.split == "test" else train_val
         yield names[shard_of(video.video, len(names))], video
 
 
@@ -146,13 +147,20 @@ def _row(video: Video) -> dict[str, str]:
     row = {column: getattr(video, column) for column in COLUMNS if column != "path"}
     row["labels"] = json.dumps(video.labels)
     row["segments"] = json.dumps(
-        [[s.start_seconds, s.end_seconds, s.label] for s in video.segments]
+        video.segments
+        and [[each.start_seconds, each.end_seconds, each.label] for each in video.segments]
     )
     row["path"] = video.file
     return {
         column: repr(value) if isinstance(value, float) else str(value)
         for column, value in row.items()
     }
+
+
+def _segments(spans: list[tuple[float, float, str]] | None) -> tuple[Segment, ...] | None:
+    if spans is None:
+        return None
+    return tuple(Segment(float(start), float(end), label) for start, end, label in spans)
 
 
 def _video(row: dict[str, str], where: str) -> Video:
@@ -162,10 +170,7 @@ def _video(row: dict[str, str], where: str) -> Video:
             file=row["path"],
             split=row["split"],
             labels=tuple(json.loads(row["labels"])),
-            segments=tuple(
-                Segment(float(start), float(end), label)
-                for start, end, label in json.loads(row["segments"])
-            ),
+            segments=_segments(json.loads(row["segments"])),
             group=row["group"],
             duration_seconds=float(row["duration_seconds"]),
             frame_rate=float(row["frame_rate"]),

@@ -1,7 +1,4 @@
-"""What becomes of listed videos once their files are looked at.
-
-Declared facts, and which have the very same bytes.
-"""
+"""What the files of listed videos declare, and which of them are identical."""
 
 import filecmp
 from collections.abc import Sequence
@@ -13,33 +10,31 @@ from l2l.manifest.probe import ProbeResult, probe_files
 
 
 def with_facts(videos: Sequence[Video]) -> list[Video]:
-    """The videos with what their files declare.
-
-    Those whose status is known already are left alone.
-    """
-    facts = probe_files(video.path for video in videos if video.usable)
-    return [_with(video, next(facts)) if video.usable else video for video in videos]
+    """The videos with what their files declare; unusable ones, such as missing ones, unchanged."""
+    results = probe_files(video.path for video in videos if video.usable)
+    return [_with(video, next(results)) if video.usable else video for video in videos]
 
 
-def _with(video: Video, facts: ProbeResult) -> Video:
-    reasons = [reason for reason in (facts.reason, video.reason) if reason]
-    return video._replace(**asdict(facts) | {"reason": "; ".join(reasons)})
+def _with(video: Video, result: ProbeResult) -> Video:
+    reasons = [reason for reason in (result.reason, video.reason) if reason]
+    return video._replace(**asdict(result) | {"reason": "; ".join(reasons)})
 
 
 def mark_duplicates(videos: Sequence[Video]) -> list[Video]:
-    """The videos; of those with the same bytes all but the first have the status duplicate."""
+    """The videos; of identical files, all but the first get the status duplicate."""
     first: dict[str, Video] = {}
     marked = []
     for video in videos:
-        same = first.setdefault(video.fingerprint, video) if video.usable else video
-        if same is not video and _same_bytes(same.path, video.path):
-            video = video._replace(status="duplicate", reason=f"the same bytes as {same.video}")
+        original = first.setdefault(video.fingerprint, video) if video.usable else video
+        if original.video != video.video and same_bytes(original.path, video.path):
+            video = video._replace(status="duplicate", reason=f"the same bytes as {original.video}")
         marked.append(video)
     return marked
 
 
-def _same_bytes(one: Path, other: Path) -> bool:
+def same_bytes(one: Path, other: Path) -> bool:
+    """Whether two files have the same content."""
     try:
         return filecmp.cmp(one, other, shallow=False)
-    except OSError:  # one went away meanwhile: what became of it is told when it is decoded
+    except OSError:  # one was removed meanwhile, which decoding will notice
         return False

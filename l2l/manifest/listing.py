@@ -1,18 +1,16 @@
-"""What a data set lists, without opening a video, and its state at a glance.
+"""The videos that a data set lists, without opening one, and fingerprints of them.
 
-Snakemake redoes a shard when its state changed.
+Snakemake redoes a shard when its fingerprint changes.
 """
 
 import contextlib
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l2l.config import as_json
 from l2l.datasets import PARTS, AnyDataset, DemoDataset, MiniSports1mDataset
 from l2l.errors import BadInput
 from l2l.manifest.adapters.activitynet import list_activitynet
@@ -29,6 +27,8 @@ from l2l.manifest.adapters.ucf101 import list_ucf101
 from l2l.manifest.adapters.vggsound import list_vggsound
 from l2l.manifest.artifact import Video, class_names, shard_names
 from l2l.manifest.files import walk_files, walk_folders
+from l2l.manifest.seen import MISSING, read_seen, relative, size_of, stamp_of, version_of
+from l2l.manifest.splits import check_groups
 
 ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
     "activitynet": list_activitynet,
@@ -43,99 +43,123 @@ ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
     "ucf101": list_ucf101,
     "vggsound": list_vggsound,
 }
-"""What lists a data set: its section and the seed in, its videos out."""
+"""The function of each adapter: from a data set's section and the seed to its videos."""
 
 
 def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> list[Video]:
-    """The videos of a data set as its lists and folder tell them, by id, without what their files
-    declare.
+    """The videos of a data set by its lists and folder, sorted by id; no file is opened.
+
+    Args:
+        dataset: the section of the data set.
+        seed: of the splits, where the data set brings none.
+        folder: where the videos of the demo are; other data sets have their own.
 
     Raises:
-        BadInput: if the data set is not laid out as its adapter expects.
+        BadInput: if the data set is not laid out as its adapter expects, or divides a group.
     """
     if isinstance(dataset, DemoDataset):
         if folder is None:
-            raise BadInput("the demo adapter needs --folder, where render_demo drew the videos")
+            raise BadInput("the demo adapter needs --folder, where render_demo put the videos")
         return list_demo(folder)
-    return ADAPTERS[dataset.adapter](dataset, seed)
+    videos = ADAPTERS[dataset.adapter](dataset, seed)
+    check_groups(videos)
+    return videos
 
 
 @dataclass(frozen=True)
-class State:
-    """Short hashes that change when what they stand for does."""
+class DatasetFingerprint:
+    """Short hashes, each of which changes when what it stands for changes."""
 
-    whole: str  # everything that is listed, and every file's name, size and time of change
-    classes: str  # the names of the classes
-    shards: dict[
-        str, str
-    ]  # for each shard its videos: what is listed of them, and the files' size and time of change
-    trouble: str = (
-        ""  # what the job that lists them will stop at, or that none of their files is there
-    )
+    whole: str  # of all that is listed, and of every file's name and version
+    classes: str  # of the names of the classes
+    # for each shard, of its videos: their rows in the lists, and their files' names and versions
+    shards: dict[str, str]
+    trouble: str = ""  # why list_videos will stop, or that no file exists; empty: nothing is wrong
 
 
-def dataset_fingerprint(dataset: AnyDataset, seed: int) -> State:
-    """The state of a data set. Files are looked at, never opened.
+def dataset_fingerprint(
+    dataset: AnyDataset, seed: int, record: Path | None = None
+) -> DatasetFingerprint:
+    """The fingerprint of a data set.
 
-    A video's state holds those listed before it whose files are as large, since of equal files only
-    the first is used. Where videos cannot be listed without opening them or before they are drawn,
-    or not at all, every shard has the state of the whole.
+    A file counts by its path below the data set's folder and by its version, see
+    `l2l.manifest.seen`: a folder that moved, or a file that was touched, changes nothing. Only
+    files whose size or times differ from the record are opened.
+
+    A shard's fingerprint depends on the videos listed before its own whose files have the same
+    size, because of identical files only the first is used. Where videos can only be listed by
+    opening or rendering them, or not at all, each shard has the fingerprint of the whole.
+
+    Args:
+        dataset: the section of the data set.
+        seed: of the splits, where the data set brings none.
+        record: what `list_videos` recorded of the files, if it ran.
     """
     unlistable = isinstance(dataset, DemoDataset) or (
         isinstance(dataset, MiniSports1mDataset)
         and dataset.draw
         and dataset.durations == "declared"
     )
-    folders = () if isinstance(dataset, DemoDataset) else walk_folders(dataset.folder)
-    names = _digest("\n".join([at, *inside]) for at, inside in folders)
     videos, trouble = None, ""
     try:
-        with contextlib.redirect_stderr(
-            io.StringIO()
-        ):  # what is remarked is for the log of the job
+        # warnings belong into the log of the job that lists the videos
+        with contextlib.redirect_stderr(io.StringIO()):
             videos = None if unlistable else list_dataset(dataset, seed)
     except BadInput as error:
         trouble = str(error)
-    if videos is None:
-        whole = _digest([as_json(dataset), str(seed), names, *_files_of(dataset)])
-        return State(
-            whole,
-            whole,
-            {name: whole for part in PARTS for name in dataset.shard_names(part)},
-            trouble,
-        )
-    if not any(video.usable for video in videos) and not isinstance(dataset, DemoDataset):
+    if videos is None or isinstance(dataset, DemoDataset):
+        section = dataset.model_dump_json(exclude={"folder"})
+        whole = _digest([section, str(seed), *_files_of(dataset)])
+        names = [name for part in PARTS for name in dataset.shard_names(part)]
+        return DatasetFingerprint(whole, whole, dict.fromkeys(names, whole), trouble)
+    if not any(video.usable for video in videos):
         trouble = (
-            f"{dataset.folder.absolute()}: none of the {len(videos):,} videos that are listed is "
-            "there"
+            f"{dataset.folder.absolute()}: none of the files of the {len(videos):,} listed videos "
+            "exists"
         )
+    shards = _shard_fingerprints(videos, dataset, dataset.folder, record)
+    files = _digest(
+        "\n".join([relative(f"{at}/", dataset.folder), *names])
+        for at, names in walk_folders(dataset.folder)
+    )
+    return DatasetFingerprint(
+        _digest([files, *shards.values()]), _digest(class_names(videos)), shards, trouble
+    )
+
+
+def _shard_fingerprints(
+    videos: Iterable[Video], dataset: AnyDataset, folder: Path, record: Path | None
+) -> dict[str, str]:
+    seen = read_seen(record)
     digests = {
         name: hashlib.blake2b(digest_size=8) for part in PARTS for name in dataset.shard_names(part)
     }
-    as_large: dict[int, str] = {}  # for each size, the state of all videos so far
+    same_size: dict[str, str] = {}  # for each size, a digest of all videos so far
     for name, video in shard_names(videos, dataset):
-        size, time = _size_and_time(video.file) if video.usable else (-1, 0)
-        told = (video.split, video.labels, video.segments, video.group, video.reason)
-        row = f"{video.video} {video.file} {told} {size} {time} {as_large.get(size)}\n"
+        stamp = stamp_of(video.file) if video.usable else MISSING
+        size, file = size_of(stamp), relative(video.file, folder)
+        version = version_of(video.file, stamp, seen.get(file)) if stamp != MISSING else MISSING
+        listed = (video.split, video.labels, video.segments, video.group, video.reason)
+        row = f"{video.video} {file} {listed} {version} {same_size.get(size)}\n"
         digests[name].update(row.encode("utf-8", "surrogatepass"))
-        if size >= 0:
-            as_large[size] = _digest([f"{as_large.get(size, '')}\n{video.video}\n{time}"])
-    shards = {name: digest.hexdigest() for name, digest in digests.items()}
-    return State(_digest([names, *shards.values()]), _digest(class_names(videos)), shards, trouble)
+        if stamp != MISSING:
+            same_size[size] = _digest([f"{same_size.get(size, '')}\n{video.video}\n{version}"])
+    return {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def _files_of(dataset: AnyDataset) -> list[str]:
-    """Every file of a data set with its size and time of change; none of a drawn one."""
-    folder = [] if isinstance(dataset, DemoDataset) else walk_files(dataset.folder)
-    return [f"{path} {_size_and_time(path)}" for path in (*folder, *dataset.annotation_files)]
+    """Every file of a data set with its size and time of modification; none of a demo."""
+    files = [f"{path.name} {_size_and_time(path)}" for path in dataset.annotation_files]
+    if not isinstance(dataset, DemoDataset):
+        files += [
+            f"{relative(path, dataset.folder)} {_size_and_time(path)}"
+            for path in walk_files(dataset.folder)
+        ]
+    return files
 
 
-def _size_and_time(path: str | Path) -> tuple[int, int]:
-    try:
-        state = os.stat(path)  # noqa: PTH116 -- a Path for each of a million takes longer
-    except OSError:  # a link to nowhere
-        return -1, 0
-    return state.st_size, state.st_mtime_ns
+def _size_and_time(path: Path) -> str:
+    return version_of(str(path), stamp_of(path), None)
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -1,7 +1,4 @@
-"""What a data set's lists and its folder do not agree on, both ways.
-
-Ids without a file, files without an id.
-"""
+"""Where a data set's lists and its folder do not agree: ids without a file, files without an id."""
 
 import sys
 from collections.abc import Sequence
@@ -12,33 +9,36 @@ from l2l.manifest.artifact import Video
 from l2l.manifest.files import walk_files
 from l2l.stores import remove, write_table
 
-COLUMNS = ("what", "name")
+COLUMNS = ("kind", "name")
 NO_FILE, NO_ID = "id without a file", "file without an id"
 
 
 def write_unmatched(dataset: AnyDataset, videos: Sequence[Video], table: Path) -> None:
-    """Name ids without a file and files without an id beside `table`, with `.unmatched` before its
-    suffix, and count them.
+    """Write ids without a file and files without an id, and count them on stderr.
 
-    Any file of the folder that no video is read from counts, whatever its name; where all agree, no
-    table is left.
+    A file of the folder is without an id if no video is read from it, whatever its name.
+
+    Args:
+        dataset: the section of the data set.
+        videos: as listed.
+        table: of the videos. The table that is written next to it has `.unmatched` before the
+            suffix; if everything matches, there is none.
     """
-    beside = table.with_suffix(".unmatched" + table.suffix)
-    rows = [{"what": NO_FILE, "name": video.video} for video in videos if video.status == "missing"]
+    unmatched = table.with_suffix(".unmatched" + table.suffix)
+    names = {NO_FILE: [video.video for video in videos if video.status == "missing"], NO_ID: []}
     if not isinstance(dataset, DemoDataset):
         read = {video.file for video in videos} | set(map(str, dataset.annotation_files))
-        rows += [
-            {"what": NO_ID, "name": name}
-            for name in map(str, walk_files(dataset.folder))
-            if name not in read
-        ]
-    for what, plural in ((NO_FILE, "ids without a file"), (NO_ID, "files without an id")):
-        if found := [row["name"] for row in rows if row["what"] == what]:
+        paths = map(str, walk_files(dataset.folder))
+        names[NO_ID] = [path for path in paths if path not in read]
+    for kind, plural in ((NO_FILE, "ids without a file"), (NO_ID, "files without an id")):
+        if names[kind]:
             print(
-                f"{len(found)} {plural}, the first of them {found[0]!r}; all of them in {beside}",
+                f"{len(names[kind])} {plural}, the first is {names[kind][0]!r}; {unmatched} lists "
+                "all of them",
                 file=sys.stderr,
             )
+    rows = [{"kind": kind, "name": name} for kind, of_kind in names.items() for name in of_kind]
     if rows:
-        write_table(beside, COLUMNS, rows)
+        write_table(unmatched, COLUMNS, rows)
     else:
-        remove(beside)
+        remove(unmatched)

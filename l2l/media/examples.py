@@ -28,8 +28,8 @@ def labelled_moments(
         split: train, val or test.
 
     Returns:
-        One example for each moment that lies inside a segment, with that segment's label; where a
-        video has no segments, all its moments with its first label.
+        One example per moment inside a segment, with that segment's label. Where a video's
+        segments are None, one per moment with the video's first label.
     """
     number = {name: i for i, name in enumerate(classes)}
     examples = []
@@ -37,10 +37,11 @@ def labelled_moments(
         if video.split != split or not video.usable or video.video not in counts:
             continue
         count = counts[video.video]
-        if not video.segments:
+        if video.segments is None:
             examples += [
                 Example(video.video, moment, number[video.label]) for moment in range(count)
             ]
+            continue
         for label in sorted({segment.label for segment in video.segments}):
             spans = [(s.start_seconds, s.end_seconds) for s in video.segments if s.label == label]
             examples += [

@@ -163,7 +163,7 @@ def _film(
 
 def _picture(video: Video, shard: MediaReader, moment: int) -> dict[str, object]:
     seconds = float(start_seconds(moment))
-    inside = any(s.start_seconds <= seconds + 0.5 < s.end_seconds for s in video.segments)
+    inside = any(s.start_seconds <= seconds + 0.5 < s.end_seconds for s in video.segments or ())
     return {
         "address": picture_address(shard.frame(video.video, moment)),
         "seconds": f"{seconds:.1f}",

@@ -186,7 +186,7 @@ def load_teacher(teacher: Path, config: TeacherConfig, media_config: MediaConfig
 
 def _wanted(video: Video, count: int, part: Literal["all", "segments"]) -> list[int]:
     """Which moments of a video the teacher is asked about."""
-    if part == "all" or not video.segments:
+    if part == "all" or video.segments is None:
         return list(range(count))
     return moments_inside([(s.start_seconds, s.end_seconds) for s in video.segments], count)
 

@@ -23,11 +23,15 @@ from l2l.datasets import PARTS
 from l2l.errors import BadInput
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_fingerprint
+from l2l.text_files import read_yaml
 
+CONFIG_FILES = [Path(file) for file in workflow.config_settings.configfiles or ["config.yaml"]]
 try:
-    CONFIG = check_config(
-        dict(config), " ".join(map(str, workflow.config_settings.configfiles or ["config.yaml"]))
-    )
+    # Snakemake has read them already, but keeps the last of duplicated keys without a word
+    for file in CONFIG_FILES:
+        if file.is_file():
+            read_yaml(file, "a configuration file")
+    CONFIG = check_config(dict(config), " ".join(map(str, CONFIG_FILES)))
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
@@ -129,32 +133,48 @@ def launcher(wildcards, resources):
 
 
 @functools.cache
-def dataset_fingerprints(dataset, seed):
-    """What is listed of a data set; looked up only for the jobs that ask, and once."""
-    gc.disable()  # which would look through a million videos again and again: a fifth of the time
+def dataset_fingerprints(dataset, run):
+    """The fingerprint of a data set in a run; computed only for the jobs that need it, and once."""
+    gc.disable()  # it would look through a million videos several times: a fifth of the time
     try:
-        state = dataset_fingerprint(CONFIG.videos[dataset], seed)
+        fingerprint = dataset_fingerprint(
+            CONFIG.videos[dataset], seed_of(run), Path(file_record(dataset, run))
+        )
     finally:
         gc.enable()
-    # A dry run goes on, as with nothing but the lists in place; the job that lists them stops.
-    if state.trouble:
-        logger.warning(f"videos.{dataset}: {state.trouble}")
-    return state
+    # A dry run goes on, for instance with only the lists in place; the job that lists them stops.
+    if fingerprint.trouble:
+        logger.warning(f"videos.{dataset}: {fingerprint.trouble}")
+    return fingerprint
+
+
+def file_record(dataset, run):
+    """Where list_videos records what the files were. It is about this machine's files, as are
+    Snakemake's own records, and lies next to them.
+    """
+    return f".snakemake/l2l/{run}/{dataset}.tsv"
 
 
 def listed(dataset, run):
-    """The state of all that a data set lists."""
-    return lambda wildcards: dataset_fingerprints(dataset, seed_of(run)).whole
+    """The fingerprint of all that a data set lists."""
+    return lambda wildcards: dataset_fingerprints(dataset, run).whole
 
 
 def classes_of(dataset):
-    """The state of a data set's classes: networks that name them are fitted again when it changes."""
-    return lambda wildcards: dataset_fingerprints(dataset, seed(wildcards)).classes
+    """The fingerprint of a data set's classes: the networks that name them depend on it."""
+    return lambda wildcards: dataset_fingerprints(dataset, wildcards.run).classes
 
 
 def shard_fingerprint(wildcards):
-    """The state of a shard's videos."""
-    return dataset_fingerprints(wildcards.dataset, seed(wildcards)).shards[wildcards.shard]
+    """The fingerprint of a shard's videos."""
+    return dataset_fingerprints(wildcards.dataset, wildcards.run).shards[wildcards.shard]
+
+
+def leaks_checked(wildcards):
+    """What check_leaks leaves, where source and target are two data sets."""
+    if CONFIG.source == CONFIG.target:
+        return []
+    return f"results/{wildcards.run}/manifest/leaks.txt"
 
 
 def escalating_memory(megabytes):

@@ -3,17 +3,18 @@
 #                                                          (s), declared facts, status
 #      results/{run}/manifest/{dataset}/{shard}.tsv        the rows of one shard, by a stable hash
 #                                                          of the video's id
-#      results/{run}/manifest/{dataset}/{shard}.fingerprint      a hash of what is listed of them, and of
-#                                                          their files' sizes and times
-# When one video came, went or changed, list_videos writes every shard's table anew; so what reads
-# those takes them as `ancient`,
-# and is redone when the shard's state changes. Tables are `update`d, not deleted first: one that is
-# missing would redo its shard.
-# One rule a data set, since each has its own number of shards and Snakemake has to know every
-# shard's file by name; and a run,
-# since of a file that a rule names without wildcards Snakemake finds the rule at once, and else
-# compares all: with 2,000
-# shards half of the time of a dry run.
+#      results/{run}/manifest/{dataset}/{shard}.fingerprint
+#                                                          a hash of what is listed of them, and of
+#                                                          their files' versions
+#      results/{run}/manifest/leaks.txt                    written once no test video of the target
+#                                                          is a training video of the source
+# When a video is added, removed or changed, list_videos writes the tables of all shards again. So
+# rules that read them take them as `ancient`, and run again when the shard's fingerprint changes.
+# Tables are `update`d, not deleted first: a missing one would redo its shard.
+# One rule per data set, since each has its own number of shards and Snakemake needs the name of
+# every shard's file; and per run, since Snakemake finds the rule of a file without wildcards at
+# once, but compares a file with all rules that have wildcards: with 2,000 shards that is half of
+# the time of a dry run.
 for run, dataset in product(RUNS, CONFIG.videos):
 
     rule:
@@ -41,6 +42,7 @@ for run, dataset in product(RUNS, CONFIG.videos):
             dataset=as_json(CONFIG.videos[dataset]),
             config=as_json(CONFIG.manifest),
             seed=seed_of(run),
+            record=file_record(dataset, run),
             listing=listed(dataset, run),
             version=4,
         shell:
@@ -50,12 +52,13 @@ for run, dataset in product(RUNS, CONFIG.videos):
                 --shards {params.shards:q} \
                 --dataset {params.dataset:q} \
                 --config {params.config:q} \
+                --record {params.record:q} \
                 --seed {params.seed} 2>{log:q}
             """
 
 
 rule write_shard_fingerprint:
-    """Note the state of a shard's videos."""
+    """Write the fingerprint of a shard's videos."""
     output:
         fingerprint="results/{run}/manifest/{dataset}/{shard}.fingerprint",
     log:
@@ -68,4 +71,32 @@ rule write_shard_fingerprint:
     shell:
         """
         echo {params.fingerprint:q} >{output.fingerprint:q} 2>{log:q}
+        """
+
+
+rule check_leaks:
+    """Stop if a test video of the target is also a training video of the source."""
+    input:
+        source=f"results/{{run}}/manifest/{CONFIG.source}/videos.tsv",
+        target=f"results/{{run}}/manifest/{CONFIG.target}/videos.tsv",
+    output:
+        checked="results/{run}/manifest/leaks.txt",
+    log:
+        "logs/{run}/check_leaks.log",
+    benchmark:
+        "benchmarks/results/{run}/check_leaks.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=escalating_memory(2000),
+        runtime=escalating_minutes(30),
+    params:
+        version=1,
+    shell:
+        """
+        python -m l2l check_leaks \
+            --source {input.source:q} \
+            --target {input.target:q} \
+            --checked {output.checked:q} 2>{log:q}
         """

@@ -42,6 +42,7 @@ rule collect_statuses:
     input:
         manifest="results/{run}/manifest/{dataset}/videos.tsv",
         media=media_of_dataset,
+        leaks=ancient(leaks_checked),
     output:
         videos=update("results/{run}/media/{dataset}/videos.tsv"),
     log:

@@ -1,70 +1,65 @@
 """ActivityNet v1.3: the official JSON, and a folder with files v_<id>.mp4, mkv or webm.
 
-The test labels are withheld, so, as in the literature, validation is tested on; a tenth of training
-is set aside to validate.
+The test labels are withheld, so validation is the test split, as in the literature; a tenth of
+training becomes the validation split.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from l2l.datasets import ActivityNetDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Segment, Video
 from l2l.manifest.files import Entry, locate
-from l2l.manifest.lists import read_rows
-from l2l.manifest.splits import split_groups
+from l2l.manifest.lists import non_empty, read_rows
+from l2l.manifest.splits import complete_splits
+from l2l.text_files import read_json
 
-PREFIX = "v_"  # of files, and of ids where the annotations are a mere dictionary
+PREFIX = "v_"  # of files, and of ids where the annotations are a plain dictionary
 VAL_FRACTION = 0.1  # of training
-ROUNDING_SECONDS = 0.5  # that a segment may end after the duration; durations are rounded
+SPLITS = {"training": "train", "validation": "test", "testing": ""}
 EXPECTED = (
-    'expected {"database": {id: {"subset": "training", "duration": 1.0, "annotations": [{"label": '
-    '"", "segment": [0, 1]}]}}}'
+    '{"database": {id: {"subset": "training", "duration": 1.0, "annotations": [{"label": "", '
+    '"segment": [0, 1]}]}}}'
 )
+
+
+class Annotated(NamedTuple):
+    """What the annotations say of a video."""
+
+    split: str  # train or test; empty: the labels are withheld
+    duration_seconds: float
+    segments: tuple[Segment, ...]
 
 
 def list_activitynet(dataset: ActivityNetDataset, seed: int) -> list[Video]:
     """The labelled videos, by id; one without a file has the status missing.
 
-    A segment that ends before it starts, or lies outside the duration, is dropped and named in the
-    video's reason.
-
     Raises:
         BadInput: if the annotations are not as expected.
     """
     database = _read(dataset.annotations, _read_subsets(dataset.subsets))
-    labelled = {video: entry for video, entry in database.items() if entry["annotations"]}
+    labelled = {video: each for video, each in database.items() if each.segments and each.split}
     if len(labelled) < len(database):
         print(
-            f"{dataset.annotations}: {len(database) - len(labelled)} videos without labels left "
-            "out",
+            f"{dataset.annotations}: {len(database) - len(labelled)} videos without labels are "
+            "left out",
             file=sys.stderr,
         )
-    training = {
-        video: [_labels(entry)[0]]
-        for video, entry in labelled.items()
-        if entry["subset"] == "training"
-    }
-    chosen = split_groups(training, {"train": 1 - VAL_FRACTION, "val": VAL_FRACTION}, seed)
-    segments = {video: _segments(entry) for video, entry in labelled.items()}
     entries = [
         Entry(
             video,
-            chosen.get(video, "test"),
-            _labels(entry),
+            each.split,
+            tuple(dict.fromkeys(segment.label for segment in each.segments)),
             (f"v_{video}", f"v_v_{video}", video),
-            segments=segments[video][0],
+            segments=each.segments,
+            duration_seconds=each.duration_seconds,
         )
-        for video, entry in labelled.items()
+        for video, each in labelled.items()
     ]
-    videos = locate(entries, dataset.folder)
-    return [
-        video._replace(reason="; ".join(filter(None, [video.reason, *segments[video.video][1]])))
-        for video in videos
-    ]
+    return complete_splits(locate(entries, dataset.folder), VAL_FRACTION, seed)
 
 
 def _read_subsets(path: Path | None) -> dict[str, str]:
@@ -72,74 +67,53 @@ def _read_subsets(path: Path | None) -> dict[str, str]:
         return {}
     return {
         row["video"].removeprefix(PREFIX): row["subset"]
-        for row in read_rows(path, ("video", "subset"))
+        for _, row in read_rows(path, ("video", "subset"))
     }
 
 
-def _read(path: Path, subsets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; {EXPECTED}") from None
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from None
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not JSON ({error}); {EXPECTED}") from None
-    database = found.get("database", found) if isinstance(found, dict) else None
+def _read(path: Path, subsets: Mapping[str, str]) -> dict[str, Annotated]:
+    content = read_json(path, EXPECTED)
+    database = content.get("database", content) if isinstance(content, dict) else None
     if not isinstance(database, dict) or not database:
-        raise BadInput(f"{path}: no database in it; {EXPECTED}")
-    # an id may itself begin with v_, so only where all do is it a prefix
+        raise BadInput(f"{path}: no database in it; expected {EXPECTED}")
+    # an id may itself begin with v_, so it is a prefix only where all ids have it
     prefix = (
         PREFIX
-        if "database" not in found and all(video.startswith(PREFIX) for video in database)
+        if "database" not in content and all(video.startswith(PREFIX) for video in database)
         else ""
     )
     ids = {video: video.removeprefix(prefix) for video in database}
     return {
-        ids[video]: _entry(entry, video, subsets.get(ids[video]), path)
+        ids[video]: _annotated(entry, f"{path}: video {video!r}", subsets.get(ids[video]))
         for video, entry in database.items()
     }
 
 
-def _entry(entry: Any, video: str, subset: str | None, path: Path) -> dict[str, Any]:
-    """An entry with what is needed of it, checked."""
-    where = f"{path}: video {video!r}"
+def _annotated(entry: Any, where: str, subset: str | None) -> Annotated:
+    """A checked entry of the database."""
     if isinstance(entry, dict) and subset is not None:
         entry = {"subset": subset} | entry
-    if not isinstance(entry, dict) or entry.get("subset") not in (
-        "training",
-        "validation",
-        "testing",
-    ):
+    if not isinstance(entry, dict) or entry.get("subset") not in SPLITS:
         raise BadInput(
-            f"{where} has no subset (training, validation or testing), so it cannot be split; "
-            f"give `subsets`, or {EXPECTED}"
+            f"{where} has no subset (training, validation or testing), so its split is not known; "
+            f"give `subsets`; expected {EXPECTED}"
         )
     try:
-        annotations = [
-            (str(a["label"]), float(a["segment"][0]), float(a["segment"][1]))
-            for a in entry.get("annotations", [])
-        ]
+        segments = tuple(
+            Segment(
+                float(each["segment"][0]),
+                float(each["segment"][1]),
+                _label(each["label"], where),
+            )
+            for each in entry.get("annotations", [])
+        )
         duration = float(entry.get("duration") or entry.get("duration_second") or 0)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise BadInput(f"{where} is not as expected ({error!r}); {EXPECTED}") from None
-    return {
-        "subset": entry["subset"],
-        "duration": duration,
-        "annotations": annotations if entry["subset"] != "testing" else [],
-    }
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise BadInput(f"{where} is not as expected ({error!r}); expected {EXPECTED}") from None
+    return Annotated(SPLITS[entry["subset"]], duration, segments)
 
 
-def _labels(entry: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(label for label, _, _ in entry["annotations"]))
-
-
-def _segments(entry: dict[str, Any]) -> tuple[tuple[Segment, ...], list[str]]:
-    """The segments that can be, and a remark for each that cannot."""
-    good, remarks = [], []
-    for label, start, end in entry["annotations"]:
-        if 0 <= start < end <= (entry["duration"] or end) + ROUNDING_SECONDS:
-            good.append(Segment(start, end, label))
-        else:
-            remarks.append(f"segment {start:g} to {end:g} s of {entry['duration']:g} s dropped")
-    return tuple(good), remarks
+def _label(label: object, where: str) -> str:
+    if not isinstance(label, str):
+        raise BadInput(f"{where}: label is {label!r}, expected text")
+    return non_empty(label, "label", where)

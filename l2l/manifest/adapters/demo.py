@@ -1,5 +1,5 @@
-"""Videos that l2l drew: `<folder>/<split>/<class>/<number>.mp4`, and `segments.tsv` where only a
-part shows the action.
+"""The demo's rendered videos: `<folder>/<split>/<class>/<number>.mp4`, and `segments.tsv` where
+only a part of a video shows the action.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ SEGMENT_COLUMNS = ("file", "start_seconds", "end_seconds", "label")
 
 
 def list_demo(folder: Path) -> list[Video]:
-    """The videos of a drawn folder.
+    """The videos of a rendered folder.
 
     Raises:
         BadInput: if the folder is not as `render_demo` leaves it.
@@ -25,4 +25,7 @@ def list_demo(folder: Path) -> list[Video]:
         segments[row["file"]].append(
             Segment(float(row["start_seconds"]), float(row["end_seconds"]), row["label"])
         )
-    return [video._replace(segments=tuple(segments[video.video])) for video in videos]
+    return [
+        video._replace(segments=tuple(segments[video.video])) if video.video in segments else video
+        for video in videos
+    ]

@@ -1,15 +1,14 @@
-"""Videos in folders named after their class: `split/class/*`, or `class/*`, which is split here."""
+"""Videos in folders named after their class: `split/class/*`, or `class/*`, which l2l splits."""
 
 import os
-from collections import defaultdict
 from pathlib import Path
 
 from l2l.datasets import FolderDataset, GroupTable
 from l2l.errors import BadInput
 from l2l.manifest.artifact import SPLITS, Video
 from l2l.manifest.files import is_folder, is_video_name
+from l2l.manifest.lists import read_rows
 from l2l.manifest.splits import split_videos
-from l2l.stores import read_table
 
 LAYOUT = (
     "expected folders train, val, test with a folder for each class inside, or a folder for each "
@@ -21,37 +20,38 @@ def list_folder(dataset: FolderDataset, seed: int) -> list[Video]:
     """The videos of a folder, by id: the path below the folder, with its suffix.
 
     Raises:
-        BadInput: if the folder holds no class folders, mixes both layouts, or a video's group is
-            not known or is divided.
+        BadInput: if the folder holds no class folders or mixes both layouts, or a video has no
+            group or two groups.
     """
     videos = find_videos(dataset.folder)
     if dataset.groups is not None:
         videos = _with_groups(videos, dataset.groups)
     if all(video.split for video in videos):
-        _check_whole(videos)
         return videos
     return split_videos(videos, dataset.val_fraction, dataset.test_fraction, seed)
 
 
 def find_videos(folder: Path) -> list[Video]:
-    """The videos below a folder by id, labelled with their class's folder; the split is empty where
-    no folder names it.
+    """The videos below a folder, sorted by id, labelled with the name of their class's folder. The
+    split is empty where no folder names it.
 
     Raises:
         BadInput: if there are no class folders, no videos in them, or both layouts are mixed.
     """
     top = _folders(folder)
-    given = [each for each in top if each.name in SPLITS]
-    if given and len(given) < len(top):
-        other = next(each.name for each in top if each not in given)
-        raise BadInput(f"{folder.absolute()}: found {given[0].name!r} beside {other!r}; {LAYOUT}")
-    classes = [each for split in given for each in _folders(split)] if given else top
-    videos = [
-        Video(f"{below}/{name}", str(each / name), each.parent.name if given else "", (each.name,))
-        for each in classes
-        for below in [each.relative_to(folder).as_posix()]
-        for name in _video_names(each)
-    ]
+    splits = [each for each in top if each.name in SPLITS]
+    if splits and len(splits) < len(top):
+        other = next(each.name for each in top if each not in splits)
+        raise BadInput(f"{folder.absolute()}: found {splits[0].name!r} next to {other!r}; {LAYOUT}")
+    classes = [each for split in splits for each in _folders(split)] if splits else top
+    videos = []
+    for each in classes:
+        below = each.relative_to(folder).as_posix()
+        split = each.parent.name if splits else ""
+        videos += [
+            Video(f"{below}/{name}", str(each / name), split, (each.name,))
+            for name in _video_names(each)
+        ]
     if not videos:
         inside = ", ".join(repr(each.name) for each in classes[:3]) or "it"
         raise BadInput(f"{folder.absolute()}: no video in {inside}; {LAYOUT}")
@@ -70,7 +70,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _video_names(folder: Path) -> list[str]:
-    """What has a video's name, even where it cannot be read: its state is told later."""
+    """Files with the name of a video, even if they cannot be read: their status says so later."""
     return [
         entry.name
         for entry in os.scandir(folder)
@@ -79,30 +79,22 @@ def _video_names(folder: Path) -> list[str]:
 
 
 def _with_groups(videos: list[Video], groups: GroupTable) -> list[Video]:
-    rows = read_table(groups.table, (groups.file_column, groups.group_column))
-    group_of = {
-        os.path.realpath(groups.table.parent / row[groups.file_column]): row[groups.group_column]
-        for row in rows
-    }
-    found = [
+    group_of: dict[str, str] = {}
+    columns = (groups.file_column, groups.group_column)
+    for line, row in read_rows(groups.table, columns, delimiter="\t"):
+        file, group = (row[column] for column in columns)
+        path = os.path.realpath(groups.table.parent / file)
+        if group_of.setdefault(path, group) != group:
+            raise BadInput(
+                f"{groups.table}: line {line}: {file!r} has {groups.group_column} {group!r}, and "
+                f"{group_of[path]!r} on another line; expected one"
+            )
+    grouped = [
         video._replace(group=group_of.get(os.path.realpath(video.path)) or "") for video in videos
     ]
-    if unknown := [video.path for video in found if not video.group]:
+    if unknown := [video.file for video in grouped if not video.group]:
         raise BadInput(
             f"{groups.table}: no {groups.group_column} for {len(unknown)} videos, the first of "
-            f"them {str(unknown[0])!r}"
+            f"them {unknown[0]!r}"
         )
-    return found
-
-
-def _check_whole(videos: list[Video]) -> None:
-    splits: defaultdict[str, set[str]] = defaultdict(set)
-    for video in videos:
-        if video.group:
-            splits[video.group].add(video.split)
-    for group, found in splits.items():
-        if len(found) > 1:
-            raise BadInput(
-                f"group {group!r} is divided over {', '.join(sorted(found))}; a group belongs to "
-                "one split"
-            )
+    return grouped

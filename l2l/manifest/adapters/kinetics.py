@@ -10,7 +10,7 @@ from pathlib import Path
 from l2l.datasets import KineticsDataset
 from l2l.manifest.artifact import Video
 from l2l.manifest.files import Entry, locate
-from l2l.manifest.lists import read_rows, seconds, split_named
+from l2l.manifest.lists import named_split, non_empty, read_rows, seconds
 from l2l.manifest.splits import complete_splits
 
 COLUMNS = ("youtube_id", "time_start", "time_end", "split")
@@ -27,31 +27,32 @@ def list_kinetics(dataset: KineticsDataset, seed: int) -> list[Video]:
 
 
 def kinetics_entries(path: Path) -> Iterator[Entry]:
-    """The labelled clips of one csv file; how many have no label is said.
+    """The labelled clips of one csv file; those without a label are counted on stderr.
 
     Raises:
         BadInput: as `list_kinetics`.
     """
     unlabelled = 0
-    for number, row in enumerate(read_rows(path, COLUMNS), start=2):
-        where = f"{path}: row {number}"
-        split = split_named(row["split"], where)
+    for number, row in read_rows(path, COLUMNS):
+        where = f"{path}: line {number}"
+        split = named_split(row["split"], where)
         start, end = (seconds(row[column], where) for column in ("time_start", "time_end"))
         label = row.get("label", "")
         if not label:
             unlabelled += 1
             continue
-        clip = clip_name(row["youtube_id"], start, end)
+        video = non_empty(row["youtube_id"], "youtube_id", where)
+        clip = clip_name(video, start, end)
         yield Entry(
             clip,
             split,
             (label,),
-            (f"{label}/{clip}", clip, f"{label}/{row['youtube_id']}", row["youtube_id"]),
+            (f"{label}/{clip}", clip, f"{label}/{video}", video),
         )
     if unlabelled:
-        print(f"{path}: {unlabelled} clips without a label left out", file=sys.stderr)
+        print(f"{path}: {unlabelled} clips without a label are left out", file=sys.stderr)
 
 
 def clip_name(video: str, start_seconds: float, end_seconds: float) -> str:
-    """A clip as the usual download names it."""
+    """The name that the usual download scripts give a clip."""
     return f"{video}_{int(start_seconds):06d}_{int(end_seconds):06d}"

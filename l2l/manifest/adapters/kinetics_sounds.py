@@ -1,6 +1,6 @@
 """Kinetics-Sounds: the classes of Kinetics that can be seen and heard.
 
-Who lists them does not agree how many they are.
+Publications differ in how many these are.
 """
 
 import re
@@ -12,44 +12,21 @@ from l2l.datasets import KineticsSoundsDataset
 from l2l.errors import BadInput
 from l2l.manifest.adapters.kinetics import clip_name, kinetics_entries
 from l2l.manifest.artifact import Video
+from l2l.manifest.classes import Classes, read_classes
 from l2l.manifest.files import Entry, locate
-from l2l.manifest.lists import Classes, plain, read_classes, read_lines, seconds
+from l2l.manifest.lists import plain, read_lines, seconds
 from l2l.manifest.splits import complete_splits
 
 CLIP_SECONDS = 10
 PLAYING = (
-    *(
-        "accordion",
-        "bagpipes",
-        "bass guitar",
-        "clarinet",
-        "drums",
-        "guitar",
-        "harmonica",
-        "keyboard",
-        "organ",
-        "piano",
-    ),
-    *("saxophone", "trombone", "trumpet", "violin", "xylophone"),
+    *("accordion", "bagpipes", "bass guitar", "clarinet", "drums", "guitar", "harmonica"),
+    *("keyboard", "organ", "piano", "saxophone", "trombone", "trumpet", "violin", "xylophone"),
 )
 _COMMON = (
-    *(
-        "blowing nose",
-        "bowling",
-        "chopping wood",
-        "laughing",
-        *(f"playing {instrument}" for instrument in PLAYING),
-    ),
-    *(
-        "ripping paper",
-        "shoveling snow",
-        "shuffling cards",
-        "singing",
-        "tap dancing",
-        "tapping guitar",
-        "tapping pen",
-        "tickling",
-    ),
+    *("blowing nose", "bowling", "chopping wood", "laughing"),
+    *(f"playing {instrument}" for instrument in PLAYING),
+    *("ripping paper", "shoveling snow", "shuffling cards", "singing", "tap dancing"),
+    *("tapping guitar", "tapping pen", "tickling"),
 )
 _RENAMED = ("blowing out candles", "dribbling basketball", "mowing lawn", "stomping grapes")
 CLASSES = {
@@ -58,21 +35,14 @@ CLASSES = {
     # the authors of CrissCross (Sarkar and Etemad, AAAI 2023), github.com/pritamqu/CrissCross,
     # issue 4
     32: (*_COMMON, *_RENAMED, "strumming guitar"),
-    # Arandjelovic and Zisserman, Look, Listen and Learn (ICCV 2017), by the names of a Kinetics
+    # Arandjelovic and Zisserman, Look, Listen and Learn (ICCV 2017), with the names of Kinetics
     # before its release
     34: (
-        *(
-            *_COMMON,
-            "blowing out",
-            "dribbling ball",
-            "fingerpicking",
-            "mowing the lawn by pushing lawnmower",
-            "patting",
-        ),
-        *("stomping", "typing"),
+        *(*_COMMON, "blowing out", "dribbling ball", "fingerpicking", "patting", "stomping"),
+        *("mowing the lawn by pushing lawnmower", "typing"),
     ),
 }
-"""No order is meant: a list that has numbers brings the file that names them."""
+"""The order means nothing: a list with numbers needs the file that names them."""
 
 
 def list_kinetics_sounds(dataset: KineticsSoundsDataset, seed: int) -> list[Video]:
@@ -84,11 +54,11 @@ def list_kinetics_sounds(dataset: KineticsSoundsDataset, seed: int) -> list[Vide
     if dataset.annotations:
         entries = _of_classes(dataset)
     else:
-        assert isinstance(dataset.classes, Path)  # as the section made sure
+        assert isinstance(dataset.classes, Path)  # checked by the section
         classes = read_classes(dataset.classes)
-        given = (("train", dataset.train), ("test", dataset.test))
+        lists = (("train", dataset.train), ("test", dataset.test))
         entries = [
-            entry for split, path in given if path for entry in _numbered(path, split, classes)
+            entry for split, path in lists if path for entry in _numbered(path, split, classes)
         ]
     return complete_splits(locate(entries, dataset.folder), dataset.val_fraction, seed)
 
@@ -99,17 +69,15 @@ def _of_classes(dataset: KineticsSoundsDataset) -> list[Entry]:
         if isinstance(dataset.classes, int)
         else read_classes(dataset.classes).names
     )
-    wanted = {plain(name) for name in names}
+    keys = {plain(name) for name in names}
     entries = [
         entry
         for path in dataset.annotations
         for entry in kinetics_entries(path)
-        if plain(entry.labels[0]) in wanted
+        if plain(entry.labels[0]) in keys
     ]
-    absent = sorted(
-        set(names)
-        - {name for name in names if plain(name) in {plain(entry.labels[0]) for entry in entries}}
-    )
+    present = {plain(entry.labels[0]) for entry in entries}
+    absent = sorted(name for name in names if plain(name) not in present)
     if absent:
         print(
             f"{len(absent)} of {len(names)} classes are in no csv: {', '.join(absent)}",
@@ -119,8 +87,8 @@ def _of_classes(dataset: KineticsSoundsDataset) -> list[Entry]:
 
 
 def _numbered(path: Path, split: str, classes: Classes) -> Iterator[Entry]:
-    """`<id>_000058_000068,10,4`, or `<id>_58,10,4`: which clip, its seconds, its class's number."""
-    for number, line in enumerate(read_lines(path), start=1):
+    """`<id>_000058_000068,10,4`, or `<id>_58,10,4`: the clip, its seconds, its class's number."""
+    for number, line in read_lines(path):
         where = f"{path}: line {number}"
         cells = [cell.strip() for cell in line.rsplit(",", 2)]
         if len(cells) != 3 or not cells[0]:

@@ -1,37 +1,35 @@
-"""Any csv or tsv: which column is which is told in the configuration."""
+"""Any csv or tsv; the configuration says which column is which."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from l2l.datasets import TableDataset
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Segment, Video
+from l2l.manifest.classes import Classes, is_number, read_classes
 from l2l.manifest.files import Entry, locate
-from l2l.manifest.lists import Classes, read_classes, read_rows, seconds, split_named
+from l2l.manifest.lists import named_split, non_empty, read_rows, segment_time
 from l2l.manifest.splits import complete_splits, split_videos
-
-NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")  # spreadsheets write 3 as 3.0
 
 
 def list_table(dataset: TableDataset, seed: int) -> list[Video]:
-    """The videos, by id: the file as the table has it; rows of one file are labels and segments of
+    """The videos, by id: the file as the table has it. Rows of one file are labels and segments of
     one video.
 
     Raises:
-        BadInput: if a table is missing or lacks a column, or labels are numbers that no file names,
-            or are named otherwise.
+        BadInput: if a table is missing or lacks a column, if labels are numbers and no `classes`
+            are given, or if a label is not one of the classes.
     """
     classes = read_classes(dataset.classes) if dataset.classes else None
     entries = [entry for path in dataset.tables for entry in _entries(path, dataset, classes)]
     if (
         classes is None
         and entries
-        and all(NUMBER.fullmatch(label) for entry in entries for label in entry.labels)
+        and all(is_number(label.lstrip("+-")) for entry in entries for label in entry.labels)
     ):
         raise BadInput(
-            f"{dataset.tables[0]}: its labels are numbers; give `classes`, the file that says "
-            "which class each is"
+            f"{dataset.tables[0]}: the labels are numbers; give `classes`, the file that says "
+            "which class each number is"
         )
     videos = locate(entries, dataset.folder)
     if dataset.split_column is None:
@@ -47,30 +45,23 @@ def _entries(path: Path, dataset: TableDataset, classes: Classes | None) -> Iter
         dataset.end_column,
         dataset.number_column,
     )
-    wanted = [
+    needed = [
         dataset.video_column,
         dataset.label_column,
         *(column for column in columns if column is not None),
     ]
-    for number, row in enumerate(
-        read_rows(path, wanted, dataset.delimiter, dataset.header), start=1
-    ):
-        where = f"{path}: row {number}"
-        label, video = _label(row, dataset, classes, where), row[dataset.video_column]
-        if not video or not label:
-            raise BadInput(
-                f"{where}: its {dataset.label_column if video else dataset.video_column} is empty"
-            )
-        yield Entry(
-            video,
-            split_named(row[dataset.split_column], where)
-            if dataset.split_column is not None
-            else "",
-            (label,),
-            (video,),
-            group=row[dataset.group_column] if dataset.group_column is not None else "",
-            segments=_segments(row, dataset, label, where),
-        )
+    for number, row in read_rows(path, needed, dataset.delimiter, dataset.header):
+        where = f"{path}: line {number}"
+        video = non_empty(row[dataset.video_column], dataset.video_column, where)
+        non_empty(row[dataset.label_column], dataset.label_column, where)
+        label = _label(row, dataset, classes, where)
+        split = group = ""
+        if dataset.split_column is not None:
+            split = named_split(row[dataset.split_column], where)
+        if dataset.group_column is not None:
+            group = row[dataset.group_column]
+        segments = _segments(row, dataset, label, where)
+        yield Entry(video, split, (label,), (video,), group=group, segments=segments)
 
 
 def _label(row: dict[str, str], dataset: TableDataset, classes: Classes | None, where: str) -> str:
@@ -79,23 +70,20 @@ def _label(row: dict[str, str], dataset: TableDataset, classes: Classes | None, 
         return label
     if dataset.number_column is not None:
         if classes.known(label) is None:
-            raise BadInput(f"{where}: {label!r} is no class of {dataset.classes}")
+            raise BadInput(f"{where}: {label!r} is not a class of {dataset.classes}")
         return classes.confirm(row[dataset.number_column], label, where)
-    if label.isdigit():
+    if is_number(label):
         return classes.of(label, where)
     if (name := classes.known(label)) is None:
-        raise BadInput(f"{where}: {label!r} is no class of {dataset.classes}")
+        raise BadInput(f"{where}: {label!r} is not a class of {dataset.classes}")
     return name
 
 
 def _segments(
     row: dict[str, str], dataset: TableDataset, label: str, where: str
-) -> tuple[Segment, ...]:
+) -> tuple[Segment, ...] | None:
     if dataset.start_column is None or dataset.end_column is None:
-        return ()
-    start, end = (
-        seconds(row[column], where) for column in (dataset.start_column, dataset.end_column)
-    )
-    if start >= end:
-        raise BadInput(f"{where}: a segment from {start:g} to {end:g} s")
+        return None
+    start = segment_time(row[dataset.start_column], where)
+    end = segment_time(row[dataset.end_column], where)
     return (Segment(start, end, label),)
