@@ -127,6 +127,8 @@ def _add_option(
     if kind in _TEXT_TYPES:
         options["type"] = _TEXT_TYPES[kind]
     if positional:
+        if not required:
+            options["nargs"] = "?"
         parser.add_argument(argument.arg, metavar=argument.arg.upper(), **options)
         return
     parser.add_argument(

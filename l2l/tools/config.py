@@ -140,7 +140,7 @@ def as_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def config(key: str | None = None, /, *, schema: bool = False, markdown: bool = False) -> None:
+def config(key: str | None = None, /, schema: bool = False, markdown: bool = False) -> None:
     """Print what KEY of the configuration means, with type, unit, default and the paper's value.
 
     Without KEY all of them; with a section's name, as `skimmer`, those in it. `--schema` prints
