@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,8 +34,14 @@ try:
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
-# A job's own shell and the Snakemake that started it, whose end is the job's: see l2l/jobs/orphans.py.
-shell.prefix('set -euo pipefail; export L2L_JOB="$(uname -n) $$ $PPID"; ')
+# Jobs import this checkout's l2l, which a conda environment does not have, and nothing from the
+# working directory. L2L_JOB names the job's shell and the Snakemake that started it: a job ends with
+# them, see l2l/jobs/orphans.py.
+PREFIX = (
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(workflow.basedir)}${{PYTHONPATH:+:$PYTHONPATH}} "
+    'PYTHONSAFEPATH=1 L2L_JOB="$(uname -n) $$ $PPID"; '
+)
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))  # Snakemake formats it
 
 STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
@@ -96,11 +101,6 @@ def spans(stage, dataset=None, suffix=".h5", parts=PARTS):
     return of_job
 
 
-def in_run(run, paths):
-    """The paths of `shard_files` and the like with {run} filled in."""
-    return [path.format(run=run) for path in paths]
-
-
 def seed_of(run):
     """A run's seed: the configuration's, or the number that a study's run carries in its name."""
     return int(run.rpartition("-seed")[2]) if run != CONFIG.run else CONFIG.seed
@@ -116,9 +116,9 @@ def launcher(wildcards, resources):
     inside a Slurm job.
     """
     nodes, processes = resources.get("nodes", 1), resources.get("processes", 1)
-    torchrun = f"python -m torch.distributed.run --nproc-per-node={processes}"
+    torchrun = f"python -P -m torch.distributed.run --nproc-per-node={processes}"
     if nodes == 1:
-        return "python" if processes == 1 else f"{torchrun} --standalone"
+        return "python -P" if processes == 1 else f"{torchrun} --standalone"
     # Of all that Slurm tells a job, its step is left the number alone.
     nodes_of_job = "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%N)"
     head = f'"$(scontrol show hostnames "{nodes_of_job}" | head -n 1)"'
@@ -149,15 +149,15 @@ def dataset_fingerprints(dataset, run):
 
 
 def file_record(dataset, run):
-    """Where list_videos records what the files were. It is about this machine's files, as are
-    Snakemake's own records, and lies next to them.
+    """Where list_videos records what the files were: next to Snakemake's own records, because it is
+    about the files of this machine, as they are.
     """
     return f".snakemake/l2l/{run}/{dataset}.tsv"
 
 
-def listed(dataset, run):
-    """The fingerprint of all that a data set lists."""
-    return lambda wildcards: dataset_fingerprints(dataset, run).whole
+def listing_fingerprint(wildcards):
+    """The fingerprint of everything that a data set lists."""
+    return dataset_fingerprints(wildcards.dataset, wildcards.run).whole
 
 
 def classes_of(dataset):
@@ -251,11 +251,21 @@ def dataset_section(wildcards):
     return as_json(CONFIG.videos[wildcards.dataset])
 
 
-def videos_folder(dataset):
-    """The drawn folder that a demo's manifest waits for; other data sets lie where their section
-    says.
-    """
-    return [f"results/{{run}}/videos/{dataset}"] if dataset in DRAWN else []
+def folder_of_drawn_videos(wildcards):
+    """The folder where render_demo draws the videos of a demo; none for other data sets."""
+    if wildcards.dataset not in DRAWN:
+        return []
+    return f"results/{wildcards.run}/videos/{wildcards.dataset}"
+
+
+def annotation_files(wildcards):
+    """The lists and annotations that a data set's section names."""
+    return list(map(str, CONFIG.videos[wildcards.dataset].annotation_files))
+
+
+def training_table(dataset):
+    """The copy of a data set's table of videos that the trainings read: see media.smk."""
+    return f"results/{{run}}/media/{dataset}/training/videos.tsv"
 
 
 def config_files(paths):

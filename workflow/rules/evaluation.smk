@@ -51,7 +51,7 @@ rule evaluate_videos:
         version=3,
     shell:
         """
-        python -m l2l evaluate_videos \
+        python -P -m l2l evaluate_videos \
             --student {input.student:q} \
             --skimmer {input.skimmer:q} \
             --lstm {input.lstm:q} \
@@ -96,7 +96,7 @@ rule evaluate_tradeoff:
         version=2,
     shell:
         """
-        python -m l2l evaluate_tradeoff \
+        python -P -m l2l evaluate_tradeoff \
             --student {input.student:q} \
             --skimmer {input.skimmer:q} \
             --videos {input.videos:q} \
@@ -143,7 +143,7 @@ rule evaluate_clips:
         version=3,
     shell:
         """
-        python -m l2l evaluate_clips \
+        python -P -m l2l evaluate_clips \
             --teacher {input.teacher:q} \
             --descriptors {params.descriptors:q} \
             --students {input.students:q} \
@@ -187,7 +187,7 @@ rule evaluate_audio:
         version=1,
     shell:
         """
-        python -m l2l evaluate_audio \
+        python -P -m l2l evaluate_audio \
             --image {input.image:q} \
             --image-audio {input.image_audio:q} \
             --descriptors {params.descriptors:q} \
@@ -228,7 +228,7 @@ rule evaluate_variants:
         version=3,
     shell:
         """
-        python -m l2l evaluate_variants {params.teacher} \
+        python -P -m l2l evaluate_variants {params.teacher} \
             --student {input.student:q} \
             --skimmers {input.skimmers:q} \
             --videos {input.videos:q} \

@@ -33,7 +33,7 @@ rule extract_features:
         version=1,
     shell:
         """
-        python -m l2l extract_features \
+        python -P -m l2l extract_features \
             --media {input.media:q} \
             --mels {input.mels:q} \
             --student {input.student:q} \
@@ -48,7 +48,7 @@ rule complete_features:
     input:
         shards=features_of_dataset,
     output:
-        features=update("results/{run}/features/{dataset}/zarr.json"),
+        features="results/{run}/features/{dataset}/zarr.json",
     log:
         "logs/{run}/complete_features/{dataset}.log",
     benchmark:
@@ -64,7 +64,7 @@ rule complete_features:
         version=1,
     shell:
         """
-        python -m l2l complete_features \
+        python -P -m l2l complete_features \
             --shards {params.shards:q} \
             --features {output.features:q} 2>{log:q}
         """

@@ -1,76 +1,80 @@
 # in:  a data set's folder, lists and annotations
-# out: results/{run}/manifest/{dataset}/videos.tsv         one row a video: split, labels, segments
-#                                                          (s), declared facts, status
-#      results/{run}/manifest/{dataset}/{shard}.tsv        the rows of one shard, by a stable hash
-#                                                          of the video's id
-#      results/{run}/manifest/{dataset}/{shard}.fingerprint
-#                                                          a hash of what is listed of them, and of
-#                                                          their files' versions
+# out: results/{run}/manifest/{dataset}/videos.tsv         one row per video: split, labels, segments
+#                                                          (seconds), declared properties, status
+#      results/{run}/manifest/{dataset}/shards/            the same rows, one table per shard
+#      results/{run}/manifest/{dataset}/{shard}.tsv        a copy of the shard's table: what the
+#                                                          jobs of the shard read
 #      results/{run}/manifest/leaks.txt                    written once no test video of the target
 #                                                          is a training video of the source
-# When a video is added, removed or changed, list_videos writes the tables of all shards again. So
-# rules that read them take them as `ancient`, and run again when the shard's fingerprint changes.
-# Tables are `update`d, not deleted first: a missing one would redo its shard.
-# One rule per data set, since each has its own number of shards and Snakemake needs the name of
-# every shard's file; and per run, since Snakemake finds the rule of a file without wildcards at
-# once, but compares a file with all rules that have wildcards: with 2,000 shards that is half of
-# the time of a dry run.
-for run, dataset in product(RUNS, CONFIG.videos):
+#
+# A job that fails leaves no output behind, so the next run plans it again. list_videos lists all
+# videos of a data set; if the jobs of a shard read its output directly, one failed listing would
+# redo every shard. They read the copy instead, as `ancient`: it survives a failed listing, and a
+# job follows the fingerprint of its own shard's videos, which is one of its params.
 
-    rule:
-        name:
-            f"list_videos_{dataset}" + run.removeprefix(CONFIG.run).replace("-", "_")
-        input:
-            folder=in_run(run, videos_folder(dataset)),
-            annotations=config_files(CONFIG.videos[dataset].annotation_files),
-        output:
-            videos=update(f"results/{run}/manifest/{dataset}/videos.tsv"),
-            shards=update(in_run(run, shard_files("manifest", dataset, suffix=".tsv"))),
-        log:
-            f"logs/{run}/list_videos/{dataset}.log",
-        benchmark:
-            f"benchmarks/results/{run}/list_videos/{dataset}.tsv"
-        conda:
-            "../../environment.yml"
-        threads: 1
-        resources:
-            mem_mb=escalating_memory(2000),
-            runtime=escalating_minutes(240),
-        params:
-            folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
-            shards=lambda wildcards, output: os.path.dirname(output.videos),
-            dataset=as_json(CONFIG.videos[dataset]),
-            config=as_json(CONFIG.manifest),
-            seed=seed_of(run),
-            record=file_record(dataset, run),
-            listing=listed(dataset, run),
-            version=4,
-        shell:
-            """
-            python -m l2l list_videos {params.folder} \
-                --videos {output.videos:q} \
-                --shards {params.shards:q} \
-                --dataset {params.dataset:q} \
-                --config {params.config:q} \
-                --record {params.record:q} \
-                --seed {params.seed} 2>{log:q}
-            """
+LISTING_VERSION = 5  # raise it when the numbers of list_videos change
 
 
-rule write_shard_fingerprint:
-    """Write the fingerprint of a shard's videos."""
+rule list_videos:
+    """List a data set's videos, and what each file declares about itself."""
+    input:
+        folder=folder_of_drawn_videos,
+        annotations=annotation_files,
     output:
-        fingerprint="results/{run}/manifest/{dataset}/{shard}.fingerprint",
+        videos="results/{run}/manifest/{dataset}/videos.tsv",
+        shards=directory("results/{run}/manifest/{dataset}/shards"),
     log:
-        "logs/{run}/write_shard_fingerprint/{dataset}/{shard}.log",
+        "logs/{run}/list_videos/{dataset}.log",
+    benchmark:
+        "benchmarks/results/{run}/list_videos/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=escalating_memory(2000),
+        runtime=escalating_minutes(240),
+    params:
+        folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
+        dataset=dataset_section,
+        config=as_json(CONFIG.manifest),
+        seed=seed,
+        record=lambda wildcards: file_record(wildcards.dataset, wildcards.run),
+        fingerprint=listing_fingerprint,
+        version=LISTING_VERSION,
+    shell:
+        """
+        python -P -m l2l list_videos {params.folder} \
+            --videos {output.videos:q} \
+            --shards {output.shards:q} \
+            --dataset {params.dataset:q} \
+            --config {params.config:q} \
+            --record {params.record:q} \
+            --seed {params.seed} 2>{log:q}
+        """
+
+
+rule copy_shard_table:
+    """Copy the table of a shard's videos to where the jobs of the shard read it."""
+    input:
+        shards=ancient("results/{run}/manifest/{dataset}/shards"),
+    output:
+        table="results/{run}/manifest/{dataset}/{shard}.tsv",
+    log:
+        "logs/{run}/copy_shard_table/{dataset}/{shard}.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
+        # together these change whenever a row of the table does
+        dataset=dataset_section,
+        seed=seed,
         fingerprint=shard_fingerprint,
+        version=LISTING_VERSION,
     shell:
         """
-        echo {params.fingerprint:q} >{output.fingerprint:q} 2>{log:q}
+        rm -f {output.table:q}.sha256
+        cp {input.shards:q}/{wildcards.shard}.tsv {output.table:q} 2>{log:q}
+        if [ -e {input.shards:q}/{wildcards.shard}.tsv.sha256 ]; then cp {input.shards:q}/{wildcards.shard}.tsv.sha256 {output.table:q}.sha256 2>>{log:q}; fi
         """
 
 
@@ -95,7 +99,7 @@ rule check_leaks:
         version=1,
     shell:
         """
-        python -m l2l check_leaks \
+        python -P -m l2l check_leaks \
             --source {input.source:q} \
             --target {input.target:q} \
             --checked {output.checked:q} 2>{log:q}

@@ -1,15 +1,18 @@
 # in:  results/{run}/manifest/{dataset}/{shard}.tsv and the video files it names
-# out: results/{run}/media/{dataset}/{shard}.h5   pictures (JPEG or raw bytes, flat, with offsets),
-#                                                 int16 sound at 16 kHz
-#      results/{run}/media/{dataset}/videos.tsv   the manifest with every video's state after
-#                                                 decoding
+# out: results/{run}/media/{dataset}/{shard}.h5            pictures (JPEG or raw bytes, flat, with
+#                                                          offsets), int16 sound at 16 kHz
+#      results/{run}/media/{dataset}/videos.tsv            the manifest with the status of each video
+#                                                          after decoding
+#      results/{run}/media/{dataset}/training/videos.tsv   a copy of it: what the trainings read
+
+
+STATUSES_VERSION = 1  # raise it when the numbers of collect_statuses change
 
 
 rule decode_videos:
-    """Decode a shard's videos, pictures and sound in one pass each."""
+    """Decode the pictures and the sound of a shard's videos, one pass per video."""
     input:
-        manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),
-        state="results/{run}/manifest/{dataset}/{shard}.fingerprint",
+        manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),  # see manifest.smk
     output:
         media="results/{run}/media/{dataset}/{shard}.h5",
     log:
@@ -25,10 +28,12 @@ rule decode_videos:
     params:
         config=as_json(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
+        fingerprint=shard_fingerprint,
+        listing_version=LISTING_VERSION,
         version=2,
     shell:
         """
-        python -m l2l decode_videos \
+        python -P -m l2l decode_videos \
             --manifest {input.manifest:q} \
             --media {output.media:q} \
             --config {params.config:q} \
@@ -38,13 +43,13 @@ rule decode_videos:
 
 
 rule collect_statuses:
-    """Write what became of every video, and stop where too many are unusable."""
+    """Write the status of each video after decoding; stop if too many are unusable."""
     input:
         manifest="results/{run}/manifest/{dataset}/videos.tsv",
         media=media_of_dataset,
         leaks=ancient(leaks_checked),
     output:
-        videos=update("results/{run}/media/{dataset}/videos.tsv"),
+        videos="results/{run}/media/{dataset}/videos.tsv",
     log:
         "logs/{run}/collect_statuses/{dataset}.log",
     benchmark:
@@ -58,12 +63,35 @@ rule collect_statuses:
     params:
         media=spans("media"),
         config=as_json(CONFIG.manifest),
-        version=1,
+        version=STATUSES_VERSION,
     shell:
         """
-        python -m l2l collect_statuses \
+        python -P -m l2l collect_statuses \
             --manifest {input.manifest:q} \
             --media {params.media:q} \
             --videos {output.videos:q} \
             --config {params.config:q} 2>{log:q}
+        """
+
+
+rule copy_training_table:
+    """Copy the table of videos to where the trainings read it.
+
+    They take it as `ancient`: the rows that a training uses are those of its shards, which are its
+    other inputs. A failed collect_statuses leaves this copy alone, so no network is trained again.
+    """
+    input:
+        videos="results/{run}/media/{dataset}/videos.tsv",
+    output:
+        videos="results/{run}/media/{dataset}/training/videos.tsv",
+    log:
+        "logs/{run}/copy_training_table/{dataset}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    shell:
+        """
+        rm -f {output.videos:q}.sha256
+        cp {input.videos:q} {output.videos:q} 2>{log:q}
+        if [ -e {input.videos:q}.sha256 ]; then cp {input.videos:q}.sha256 {output.videos:q}.sha256 2>>{log:q}; fi
         """

@@ -24,7 +24,7 @@ rule compute_mels:
         version=1,
     shell:
         """
-        python -m l2l compute_mels \
+        python -P -m l2l compute_mels \
             --media {input.media:q} \
             --mels {output.mels:q} \
             --config {params.config:q} \

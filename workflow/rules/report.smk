@@ -37,7 +37,7 @@ rule write_report:
         version=3,
     shell:
         """
-        python -m l2l write_report \
+        python -P -m l2l write_report \
             --table1 {input.table1:q} \
             --clips {input.clips:q} \
             --predictions {input.predictions:q} \

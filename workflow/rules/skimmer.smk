@@ -15,7 +15,7 @@ rule train_skimmer:
     input:
         student=MAIN_STUDENT_FILE,
         # what it reads of both are these shards' videos
-        videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),
+        videos=ancient(training_table(CONFIG.target)),
         features=ancient(f"results/{{run}}/features/{CONFIG.target}/zarr.json"),
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["train_val"]),
         descriptors=descriptors_to_fit_on,

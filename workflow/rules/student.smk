@@ -9,7 +9,7 @@ rule distil_student:
     """Distil a student from the teacher's descriptors (paper, section 3.2)."""
     input:
         # what it reads of it are these shards' rows
-        videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),
+        videos=ancient(training_table(CONFIG.source)),
         media=shard_files("media", CONFIG.source, parts=["train_val"]),
         mels=shard_files("mels", CONFIG.source, parts=["train_val"]),
         descriptors=shard_files("teacher", CONFIG.source, parts=["train_val"]),
@@ -55,7 +55,7 @@ rule distil_student:
 rule finetune_student:
     """Fit a student to the target's labelled moments."""
     input:
-        videos=ancient(f"results/{{run}}/media/{CONFIG.target}/videos.tsv"),
+        videos=ancient(training_table(CONFIG.target)),
         media=shard_files("media", CONFIG.target, parts=["train_val"]),
         mels=shard_files("mels", CONFIG.target, parts=["train_val"]),
         distilled=distilled_student,

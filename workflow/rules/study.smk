@@ -28,7 +28,7 @@ rule summarise_study:
         runtime=escalating_minutes(30),
     shell:
         """
-        python -m l2l summarise_study \
+        python -P -m l2l summarise_study \
             --table1 {input.table1:q} \
             --clips {input.clips:q} \
             --table1-summary {output.table1:q} \

@@ -12,7 +12,7 @@ if CONFIG.teacher.weights == "train":
         """Train the teacher on the source's labelled clips."""
         input:
             # what it reads of it are these shards' rows
-            videos=ancient(f"results/{{run}}/media/{CONFIG.source}/videos.tsv"),
+            videos=ancient(training_table(CONFIG.source)),
             media=shard_files("media", CONFIG.source, parts=["train_val"]),
         output:
             teacher="results/{run}/teacher/teacher.pt",
@@ -70,7 +70,7 @@ else:
             version=1,
         shell:
             """
-            python -m l2l load_teacher \
+            python -P -m l2l load_teacher \
                 --teacher {output.teacher:q} \
                 --config {params.config:q} \
                 --media-config {params.media_config:q} 2>{log:q}
@@ -102,7 +102,7 @@ rule extract_descriptors:
         version=1,
     shell:
         """
-        python -m l2l extract_descriptors \
+        python -P -m l2l extract_descriptors \
             --manifest {input.manifest:q} \
             --media {input.media:q} \
             --teacher {input.teacher:q} \

@@ -23,7 +23,7 @@ rule render_demo:
         version=1,
     shell:
         """
-        python -m l2l render_demo \
+        python -P -m l2l render_demo \
             --videos {output.videos:q} \
             --dataset {params.dataset:q} \
             --seed {params.seed} \
