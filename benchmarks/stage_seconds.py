@@ -34,8 +34,6 @@ LINE = re.compile(
 
 def stage_of(rule: str) -> str | None:
     """The stage whose rule file has a rule; None for the target of all."""
-    if rule.startswith("list_videos_"):  # one a data set
-        return "manifest"
     return next(
         (
             stage

@@ -270,7 +270,7 @@ def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_rep
     told = snakemake(tmp_path, target, "--report", str(tmp_path / "page.html"), configfile=config)
     assert told.returncode == 0, told.stderr[-3000:]
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "list_videos_all" in page
+    assert "list_videos" in page
     assert "onerror=alert" not in page
     listing.unlink()
     assert str(listing) in snakemake(tmp_path, target, "--dry-run", configfile=config).stdout

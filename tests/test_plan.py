@@ -165,13 +165,13 @@ def test_measuring_gives_a_rate_for_all_that_costs(media):
 
 LOG = """
 [Sat Nov 21 15:40:26 2026]
-localrule write_shard_fingerprint:
+localrule copy_shard_table:
     jobid: 22
 [Sat Nov 21 15:40:27 2026]
-rule list_videos_clips:
+rule list_videos:
     jobid: 3
 [Sat Nov 21 15:40:30 2026]
-Finished jobid: 22 (Rule: write_shard_fingerprint)
+Finished jobid: 22 (Rule: copy_shard_table)
 [Sat Nov 21 15:40:36 2026]
 """
 
@@ -183,7 +183,7 @@ def test_a_stage_takes_as_long_as_its_jobs_together_and_only_a_run_that_finished
     unfinished = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (unfinished.returncode, unfinished.stdout) == (1, "")
     assert "1 of its jobs did not" in unfinished.stderr
-    log.write_text(LOG + "Finished jobid: 3 (Rule: list_videos_clips)\n")
+    log.write_text(LOG + "Finished jobid: 3 (Rule: list_videos)\n")
     assert (
         "\nmanifest\t2\t13\n"
         in subprocess.run(argv, capture_output=True, text=True, check=True).stdout

@@ -97,17 +97,17 @@ def test_a_rule_starts_its_training_by_torchrun_where_it_is_given_several_proces
     several = ["train_teacher:processes=4", "train_skimmer:processes=2", "train_skimmer:nodes=3"]
     told = snakemake(tmp_path, "--dry-run", "--printshellcmds", "--set-resources", *several).stdout
     assert (
-        "python -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l train_teacher"
+        "python -P -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l train_teacher"
         in told
     )
     assert (
-        "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -m torch.distributed.run "
+        "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -P -m torch.distributed.run "
         "--nproc-per-node=2 --nnodes=3" in told
     )
     assert set(re.findall(r"SLURM_\w+", told)) == {"SLURM_JOB_ID"}, (
         "the executor takes all others out of the environment"
     )
-    assert "        python -m l2l distil_student" in told
+    assert "        python -P -m l2l distil_student" in told
 
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused(inputs, tmp_path):

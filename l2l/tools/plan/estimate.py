@@ -149,8 +149,10 @@ class _Estimate:
             each = self.contents[name]
             cost.jobs += 1 + self._shards(name)
             cost.cpu_seconds += self.rates.light_start + each.total * self.rates.listing
-            cost.files += 2 + 3 * self._shards(name)
-            cost.size += 2 * each.total * 235
+            cost.files += 2 + 4 * self._shards(
+                name
+            )  # a shard's table twice, each with its checksum
+            cost.size += 3 * each.total * 235
         return cost
 
     def _decoding(self, name: str) -> float:
@@ -163,15 +165,15 @@ class _Estimate:
     def _media(self, cost: Cost) -> Cost:
         for name in self.names:
             each = self.contents[name]
-            cost.jobs += self._shards(name) + 1
-            cost.files += self._shards(name) + 2
+            cost.jobs += self._shards(name) + 2
+            cost.files += self._shards(name) + 4
             pictures = self._pictures(name)
             cost.cpu_seconds += each.total * (self._decoding(name) + pictures * self.rates.encode)
             cost.cpu_seconds += (self._shards(name) + 1) * self.rates.light_start
             cost.size += each.total * (
                 pictures * (self._picture_bytes() + 8)
                 + 2 * SAMPLE_RATE_HZ * each.mean_seconds
-                + 235
+                + 2 * 235
             )
             cost.size += self._shards(name) * HALF_FULL_CHUNKS
         return cost
