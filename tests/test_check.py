@@ -81,7 +81,7 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
     decode_videos(tmp_path / "shards/shard-000.tsv", tmp_path / "media.h5", MediaConfig(), "target")
     with read_media(tmp_path / "media.h5") as media:
         expected = {Path(video).name: media.statuses[video] for video in media.statuses}
-        frames = {Path(video).name: media.frames(video) for video in media.statuses}
+        frames = {Path(video).name: media.grid_frames(video) for video in media.statuses}
     told = {name: row["reason"].replace(str(folder), "class") for name, row in found.items()}
     assert {name: (row["status"], told[name]) for name, row in found.items()} == expected
     assert {name: int(row["frames"]) for name, row in found.items()} == frames

@@ -35,6 +35,7 @@ from l2l.manifest.artifact import Segment, Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
 from l2l.media.examples import Example
+from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.shards import read_shards
 from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build, load_skimmer, save_skimmer
@@ -506,7 +507,14 @@ def clip_files(tmp_path) -> dict:
                 pictures = random.integers(0, 256, (count, 32, 32, 3), np.uint8)
                 writer.add(
                     video,
-                    Decoded("ok", "", 16 * (count - 1) + 31, 16, pictures, np.zeros(0, np.int16)),
+                    Decoded(
+                        "ok",
+                        "",
+                        16 * (count - 1) + 31,
+                        16,
+                        EncodedPictures.from_array(pictures),
+                        np.zeros(0, np.int16),
+                    ),
                 )
                 heard[video.video] = (
                     random.normal(size=(count, 101, 40)),

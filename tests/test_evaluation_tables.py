@@ -45,6 +45,7 @@ from l2l.features.artifact import read_features
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import write_media
 from l2l.media.decoded import Decoded
+from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import write_mels
 from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.network import Skimmer
@@ -513,7 +514,15 @@ def source(tmp_path) -> dict:
     with write_media(files["media"], media, clips_stored=False) as writer:
         for video in videos[:3]:
             writer.add(
-                video, Decoded("ok", "", 47, 16, pictures[video.video], np.zeros(0, np.int16))
+                video,
+                Decoded(
+                    "ok",
+                    "",
+                    47,
+                    16,
+                    EncodedPictures.from_array(pictures[video.video]),
+                    np.zeros(0, np.int16),
+                ),
             )
         writer.add_unusable(videos[3], "corrupt", "made so")
     write_mels(files["mels"], mels, config.MelsConfig(), (101, 40))

@@ -112,9 +112,7 @@ def mutated(good: dict[str, Path], folder: Path) -> list[Case]:
 def result(case: Case, facts: ProbeResult) -> Decoded | ProbeResult:
     if facts.status not in USABLE:
         return facts
-    return decode(
-        case.path, WHOLE, facts.video_stream, facts.audio_stream, facts.duration_seconds, "clips"
-    )
+    return decode(facts.source(case.path), WHOLE, "clips")
 
 
 def shows_what_it_should(shown: Sequence[int], expected: Sequence[int]) -> bool:
@@ -150,7 +148,7 @@ def shows_no_error(path: Path, stream: int) -> bool:
 def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, capsys):
     whole = {name: decoded(path) for name, path in good.items()}
     assert {name: each.status for name, each in whole.items()} == dict.fromkeys(GOOD, "ok")
-    expected = {name: numbers(each.pictures) for name, each in whole.items()}
+    expected = {name: numbers(each.pictures.as_array()) for name, each in whole.items()}
     cases = mutated(good, tmp_path)
     facts = list(probe_files(case.path for case in cases))
     with ThreadPoolExecutor(2) as pool:
@@ -165,7 +163,7 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
     strange = [
         (c, each)
         for c, each in usable
-        if not shows_what_it_should(numbers(each.pictures), expected[c.good])
+        if not shows_what_it_should(numbers(each.pictures.as_array()), expected[c.good])
     ]
     with capsys.disabled():
         told = ", ".join(f"{count} {state}" for state, count in states.most_common())
@@ -178,7 +176,7 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
         again = result(case, fact)
         assert (again.status, again.reason) == (before.status, before.reason), case.path.name
     assert all(each.reason for each in results if each.status != "ok")
-    assert all(each.pictures.shape[1:] == (64, 64, 3) for _, each in usable)
+    assert all(each.pictures.side == 64 for _, each in usable)
     stream_of = {case.path: fact.video_stream for case, fact in zip(cases, facts, strict=True)}
     assert [
         c.path.name

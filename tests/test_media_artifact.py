@@ -1,5 +1,6 @@
 """A shard's media file: what is written is what is read, whole and checked."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.media.artifact import FLUSH_BYTES, read_media, write_media
 from l2l.media.decoded import Decoded, covered
+from l2l.media.pictures import EncodedPictures
 from l2l.moments import ClipGrid, moment_count, start_sample
 
 SIDE = 16
@@ -42,7 +44,9 @@ def noise(frames: int, grid: ClipGrid = PAPER, step: int | None = None, seed: in
     sound = random.integers(-(1 << 15), 1 << 15, frames * 533).astype(np.int16)
     gap = np.array([[0, len(sound) // 3], [len(sound) // 2, len(sound)]])
     pictures = random.integers(0, 256, (frames, SIDE, SIDE, 3), np.uint8)[::step]
-    return Decoded("ok", "noise", frames, step, pictures, sound, gap, grid)
+    return Decoded(
+        "ok", "noise", frames, step, EncodedPictures.from_array(pictures), sound, gap, grid
+    )
 
 
 def write(
@@ -84,14 +88,14 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, names, data, grid, cl
             if decoded is None:
                 assert (
                     media.moments(name)
-                    == media.frames(name)
+                    == media.grid_frames(name)
                     == len(media.waveform(name))
                     == len(media.windows(name))
                     == 0
                 )
                 continue
-            assert media.moments(name) == decoded.moments == moment_count(decoded.frames, grid)
-            assert media.frames(name) == decoded.frames
+            assert media.moments(name) == decoded.moments == moment_count(decoded.grid_frames, grid)
+            assert media.grid_frames(name) == decoded.grid_frames
             np.testing.assert_array_equal(media.waveform(name), decoded.waveform)
             np.testing.assert_array_equal(media.windows(name), decoded.windows())
             np.testing.assert_array_equal(media.has_sound(name), decoded.has_sound())
@@ -103,7 +107,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, names, data, grid, cl
 
 @pytest.mark.parametrize("grid", [ClipGrid(16, 2), ClipGrid(8, 4)])
 def test_a_clip_is_every_stride_th_picture_from_its_moment_on(grid):
-    every = noise(100, ClipGrid(1, 1)).pictures
+    every = noise(100, ClipGrid(1, 1)).pictures.as_array()
     decoded = noise(100, grid)
     for moment in range(decoded.moments):
         expected = [every[16 * moment + grid.stride * i] for i in range(grid.frames)]
@@ -115,7 +119,7 @@ def test_a_video_shorter_than_a_clip_is_one_moment_padded_by_its_last_frame():
     decoded = noise(9)
     assert decoded.moments == 1
     assert len(decoded.pictures) == 5
-    np.testing.assert_array_equal(decoded.clip(0)[:5], decoded.pictures)
+    np.testing.assert_array_equal(decoded.clip(0)[:5], decoded.pictures.as_array())
     assert (decoded.clip(0)[5:] == decoded.pictures[4]).all()
 
 
@@ -142,10 +146,9 @@ def test_pictures_that_are_not_those_of_the_file_are_refused(tmp_path):
 
 def test_jpeg_is_near_and_nearer_with_quality(tmp_path):
     ramp = np.linspace(30, 220, SIDE)
-    decoded = noise(31)
-    decoded.pictures[:] = (
-        ramp[:, None, None] * [1, 0.7, 0.4] + ramp[None, :, None] * [0, 0.3, 0.2]
-    ).astype(np.uint8)
+    picture = ramp[:, None, None] * [1, 0.7, 0.4] + ramp[None, :, None] * [0, 0.3, 0.2]
+    pictures = np.repeat(picture.astype(np.uint8)[None], 16, axis=0)
+    decoded = replace(noise(31), pictures=EncodedPictures.from_array(pictures))
     errors, sizes = [], []
     for quality in (50, 90, 95):
         path = write(
@@ -179,7 +182,12 @@ def test_what_is_gathered_in_memory_goes_to_disk_as_it_comes(tmp_path):
     pictures = np.zeros((300, 112, 112, 3), np.uint8)  # 11 MB
     with write_media(tmp_path / "a.h5", media, clips_stored=True) as writer:
         for i in range(6):
-            writer.add(video(str(i)), Decoded("ok", "", 600, 2, pictures, np.zeros(0, np.int16)))
+            writer.add(
+                video(str(i)),
+                Decoded(
+                    "ok", "", 600, 2, EncodedPictures.from_array(pictures), np.zeros(0, np.int16)
+                ),
+            )
             held = sum(
                 flat._pending_bytes for flat in (writer._bytes, writer._samples, writer._offsets)
             )
@@ -233,7 +241,7 @@ def test_a_moment_has_sound_where_half_of_its_second_is_decoded():
 @given(st.integers(1, 200), st.integers(0, 60_000))
 def test_windows_are_seconds_of_the_waveform_zero_past_its_end(frames, samples):
     sound = np.arange(1, samples + 1, dtype=np.int64).astype(np.int16)
-    decoded = Decoded("ok", "", frames, 2, np.zeros((0, 1, 1, 3), np.uint8), sound)
+    decoded = Decoded("ok", "", frames, 2, EncodedPictures(1), sound)
     padded = np.concatenate([sound, np.zeros(200 * 16_000, np.int16)])
     assert decoded.windows().shape == (decoded.moments, 16_000)
     for moment, window in enumerate(decoded.windows()):

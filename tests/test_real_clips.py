@@ -43,10 +43,10 @@ def test_every_real_clip_has_the_moments_of_its_length_and_pictures_that_differ(
         for video in videos:
             moments = media.moments(video.video)
             declared = (
-                video.duration_seconds or media.frames(video.video) / 30
+                video.duration_seconds or media.grid_frames(video.video) / 30
             )  # a program stream declares nothing
-            assert abs(media.frames(video.video) / 30 - declared) < 0.3
-            assert moments == moment_count(media.frames(video.video), SMALL.grid)
+            assert abs(media.grid_frames(video.video) / 30 - declared) < 0.3
+            assert moments == moment_count(media.grid_frames(video.video), SMALL.grid)
             shown = np.stack([media.frame(video.video, k) for k in range(moments)])
             assert shown.std() > 5
             assert moments < 3 or (shown[0] != shown[-1]).any()

@@ -33,6 +33,7 @@ from l2l.features.artifact import VideoFeatures, complete_root, read_features, w
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
+from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.reference.stage import score
 from l2l.shards import check_videos, read_shards
@@ -66,7 +67,18 @@ DESCRIBED = ClipDescriptors(
 def write_a_media(path: Path) -> None:
     with write_media(path, MEDIA, clips_stored=False) as writer:
         for video in VIDEOS:
-            writer.add(video, Decoded("ok", "", 63, 16, PICTURES, SOUND, np.array([[0, 30_000]])))
+            writer.add(
+                video,
+                Decoded(
+                    "ok",
+                    "",
+                    63,
+                    16,
+                    EncodedPictures.from_array(PICTURES),
+                    SOUND,
+                    np.array([[0, 30_000]]),
+                ),
+            )
 
 
 def read_a_media(path: Path) -> list:
@@ -74,7 +86,12 @@ def read_a_media(path: Path) -> list:
         found = [media.config, media.clips_stored, media.statuses, media.videos]
         for video in media.videos:
             frames = [media.frame(video, k) for k in range(media.moments(video))]
-            found += [*frames, media.waveform(video), media.has_sound(video), media.frames(video)]
+            found += [
+                *frames,
+                media.waveform(video),
+                media.has_sound(video),
+                media.grid_frames(video),
+            ]
         return found
 
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from l2l.datasets import Dataset
 from l2l.errors import BadInput
+from l2l.manifest.source import Source
 from l2l.stores import read_table, write_table
 
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,dv,nut,ivf,wtv,rm,swf"
@@ -79,6 +80,18 @@ class Video(NamedTuple):
     def path(self) -> Path:
         """The path of its file."""
         return Path(self.file)
+
+    @property
+    def source(self) -> Source:
+        """What the decoder has to know."""
+        return Source(
+            self.path,
+            self.video_stream,
+            self.audio_stream,
+            self.audio,
+            self.duration_seconds,
+            self.fingerprint,
+        )
 
     @property
     def usable(self) -> bool:

@@ -26,6 +26,7 @@ from l2l.errors import KILLED, MACHINE_ERRNOS, BadInput, KilledError, MachineErr
 from l2l.jobs.machine import clean_environment, describe_shortage
 from l2l.manifest.artifact import CONTAINERS
 from l2l.manifest.contents import describe_contents, missing_bytes
+from l2l.manifest.source import Source
 
 # Its arguments: the folder of l2l, then the folders in which the caller finds its modules.
 CHILD = (
@@ -65,6 +66,17 @@ class ProbeResult:
     video_stream: int = -1
     audio_stream: int = -1
     fingerprint: str = ""
+
+    def source(self, path: Path) -> Source:
+        """What the decoder has to know about the file that was probed."""
+        return Source(
+            path,
+            self.video_stream,
+            self.audio_stream,
+            self.audio,
+            self.duration_seconds,
+            self.fingerprint,
+        )
 
 
 NO_SUCH_FILE = ProbeResult("missing", "no such file")

@@ -1,23 +1,23 @@
 """A shard's media in one HDF5 file: pictures as JPEG bytes, sound as int16, flat with offsets.
 
-videos/id, status, reason, frames, moments   (videos,)
-    all videos of the shard, in the manifest's order
+videos/id, status, reason, grid_frames, moments   (videos,)
+    all videos of the shard, in the manifest's order; grid_frames: length on the 30 fps grid
 videos/first_picture, first_sample, first_run (videos + 1,)
     where a video's part of the flat arrays starts
 pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)
     JPEG; raw rows for `lossless`
 sound/samples (samples,) int16   sound/runs (runs, 2)
-    mono 16 kHz; spans that were really decoded, from the video's zero
+    mono 16 kHz; spans that were decoded, from the video's time zero
 """
 
 import contextlib
-import io
+import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from l2l.arrays import VideoRows
 from l2l.config import MediaConfig, as_json
@@ -25,18 +25,21 @@ from l2l.errors import BadInput
 from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
+from l2l.media.pictures import EncodedPictures, encode
 from l2l.moments import MOMENT_FRAMES, ClipGrid
 from l2l.stores import MADE_BY, MOVE_AWAY
 
-KIND, LAYOUT = "media", 1
-CHUNK_BYTES = 1 << 18  # of the flat arrays: a few clips of JPEG; what is read and checked at once
+KIND, LAYOUT = "media", 2
+# Of the flat arrays: a few clips of JPEG. What is read and checked together.
+CHUNK_BYTES = 1 << 18
 FLUSH_BYTES = 1 << 24
+BATCH_PICTURES = 1000  # joined at once
 
 
 class _Flat:
-    """An array on disk that grows by its first axis.
+    """An array on disk that grows along its first axis.
 
-    What is appended is gathered, so that chunks are written once.
+    Values are collected before they are written, so that each chunk is written once.
     """
 
     def __init__(
@@ -66,10 +69,12 @@ class _Flat:
 
     def append(self, values: np.ndarray) -> None:
         self.count += len(values)
-        self._pending.append(values)
-        self._pending_bytes += values.nbytes
-        if self._pending_bytes >= FLUSH_BYTES:
-            self.flush()
+        rows = max(1, FLUSH_BYTES // (values.itemsize * math.prod(values.shape[1:])))
+        for first in range(0, len(values), rows):  # hours of sound are not copied at once
+            self._pending.append(values[first : first + rows])
+            self._pending_bytes += self._pending[-1].nbytes
+            if self._pending_bytes >= FLUSH_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         if self._pending:
@@ -80,7 +85,7 @@ class _Flat:
 
 
 class MediaWriter:
-    """Takes the videos of a shard one by one; see `write_media`."""
+    """Adds the videos of a shard one by one; see `write_media`."""
 
     def __init__(self, file: h5py.File, media: MediaConfig, clips_stored: bool) -> None:
         self._file = file
@@ -96,54 +101,56 @@ class MediaWriter:
         self._firsts = [(0, 0, 0)]
 
     def add(self, video: Video, decoded: Decoded) -> None:
-        """Add a decoded video with the state and reason it was decoded to; one that is unusable
-        adds only those.
+        """Add a decoded video; of an unusable one only its status and reason.
 
         Raises:
             ValueError: if the pictures are not those that this file holds.
         """
-        pictures = self._wanted(decoded) if decoded.frames else decoded.pictures[:0]
-        if decoded.frames and pictures.shape[1:] != (
-            self._media.frame_pixels,
-            self._media.frame_pixels,
-            3,
-        ):
+        side = self._media.frame_pixels
+        if decoded.grid_frames and decoded.pictures.side != side:
             raise ValueError(
-                f"{video.video}: pictures of {pictures.shape[1:]}, expected a side of "
-                f"{self._media.frame_pixels} pixels"
+                f"{video.video}: pictures with a side of {decoded.pictures.side} pixels, expected "
+                f"a side of {side} pixels"
             )
-        encoded = [encode(picture, self._media.jpeg_quality) for picture in pictures]
+        encoded = self._select(decoded) if decoded.grid_frames else []
         ends = self._bytes.count + np.cumsum([len(picture) for picture in encoded], dtype=np.int64)
         self._offsets.append(ends)
-        self._bytes.append(np.frombuffer(b"".join(encoded), np.uint8))
+        for first in range(0, len(encoded), BATCH_PICTURES):
+            batch = b"".join(encoded[first : first + BATCH_PICTURES])
+            self._bytes.append(np.frombuffer(batch, np.uint8))
         self._samples.append(decoded.waveform)
         self._runs.append(decoded.sound_runs)
-        self._end(video, decoded.status, decoded.reason, decoded.frames, decoded.moments)
+        self._end(video, decoded.status, decoded.reason, decoded.grid_frames, decoded.moments)
 
     def add_unusable(self, video: Video, status: str, reason: str) -> None:
-        """Add a video that has no pictures, with why."""
+        """Add a video that has no pictures, with its status and the reason."""
         self._end(video, status, reason, 0, 0)
 
-    def _wanted(self, decoded: Decoded) -> np.ndarray:
+    def _select(self, decoded: Decoded) -> list[bytes]:
+        """The encoded pictures that this file keeps of a video."""
+        pictures = decoded.pictures
         if self._clips_stored:
             if decoded.step != self._media.clip_stride:
                 raise ValueError(f"pictures {decoded.step} frames apart cannot be stored as clips")
-            last = clip_pictures(decoded.moments - 1, self._media.grid, len(decoded.pictures))[-1]
-            return decoded.pictures[: last + 1]
-        return decoded.pictures[:: MOMENT_FRAMES // decoded.step][: decoded.moments]
+            last = clip_pictures(decoded.moments - 1, self._media.grid, len(pictures))[-1]
+            kept = slice(0, last + 1)
+        else:
+            step = MOMENT_FRAMES // decoded.step
+            kept = slice(0, decoded.moments * step, step)
+        return _encoded_as(pictures, kept, self._media.jpeg_quality)
 
-    def _end(self, video: Video, status: str, reason: str, frames: int, moments: int) -> None:
-        self._rows.append((video.video, status, reason, frames, moments))
+    def _end(self, video: Video, status: str, reason: str, grid_frames: int, moments: int) -> None:
+        self._rows.append((video.video, status, reason, grid_frames, moments))
         self._firsts.append((self._offsets.count - 1, self._samples.count, self._runs.count))
 
     def finish(self) -> None:
-        """Write what is gathered and the table of videos."""
+        """Write what is pending and the table of videos."""
         for flat in (self._bytes, self._offsets, self._samples, self._runs):
             flat.flush()
         videos = self._file.create_group("videos")
         for column, name in enumerate(("id", "status", "reason")):
             add_texts(videos, name, [str(row[column]) for row in self._rows], ["video"])
-        for column, name in ((3, "frames"), (4, "moments")):
+        for column, name in ((3, "grid_frames"), (4, "moments")):
             add_array(
                 videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"]
             )
@@ -156,9 +163,9 @@ class MediaWriter:
 def write_media(
     path: Path, media: MediaConfig, clips_stored: bool, made_by: str = MADE_BY
 ) -> Iterator[MediaWriter]:
-    """Open a media file for writing; it appears, whole, when the block ends well.
+    """Open a media file for writing; it appears, whole, when the block ends without an error.
 
-    Memory stays flat: videos go to disk.
+    Memory does not grow with the number of videos: they are written to disk as they are added.
     """
     attributes = {"made_by": made_by, "config": as_json(media), "clips_stored": clips_stored}
     with write_hdf5(path, KIND, LAYOUT, attributes) as file:
@@ -177,12 +184,13 @@ class MediaReader:
         videos, statuses, reasons = (
             store.texts(f"videos/{name}") for name in ("id", "status", "reason")
         )
+        # Status and reason of each video.
         self.statuses: dict[str, tuple[str, str]] = dict(
             zip(videos, zip(statuses, reasons, strict=True), strict=True)
         )
-        self._frames, self._moments = (
+        self._grid_frames, self._moments = (
             dict(zip(videos, store.array(f"videos/{name}")[...].tolist(), strict=True))
-            for name in ("frames", "moments")
+            for name in ("grid_frames", "moments")
         )
         self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
         self._picture_rows, self._sample_rows, self._run_rows = (
@@ -206,9 +214,9 @@ class MediaReader:
         """Number of moments of a video; 0 where it is not usable."""
         return self._moments[video]
 
-    def frames(self, video: str) -> int:
-        """Number of frames of a video at 30 fps."""
-        return self._frames[video]
+    def grid_frames(self, video: str) -> int:
+        """Length of a video in frames of the 30 fps grid."""
+        return self._grid_frames[video]
 
     def frame(self, video: str, moment: int) -> np.ndarray:
         """The first picture of a moment's clip, uint8 (side, side, 3).
@@ -239,7 +247,7 @@ class MediaReader:
         return self._samples[self._sample_rows[video]]
 
     def windows(self, video: str) -> np.ndarray:
-        """Each moment's second of sound, int16 (moments, 16000), zero past its end."""
+        """Each moment's second of sound, int16 (moments, 16000), zero after its end."""
         return cut_windows(self.waveform(video), self.moments(video))
 
     def has_sound(self, video: str) -> np.ndarray:
@@ -250,22 +258,28 @@ class MediaReader:
         if not 0 <= moment < self.moments(video):
             raise IndexError(f"{video}: no moment {moment}, it has {self.moments(video)}")
 
-    def _pictures(self, video: str, which: np.ndarray) -> np.ndarray:
-        """Rising, not necessarily distinct pictures of a video, uint8 (pictures, side, side, 3),
-        read at one go.
+    def _pictures(self, video: str, numbers: np.ndarray) -> np.ndarray:
+        """Some pictures of a video, uint8 (numbers, side, side, 3), whose bytes are read together.
+
+        The numbers rise; some of them may be equal.
         """
-        which = which + self._picture_rows[video].start
-        start, stop = self._offsets[which], self._offsets[which + 1]
-        stored = self._bytes[start[0] : stop[-1]].tobytes()
-        side, quality = self.config.frame_pixels, self.config.jpeg_quality
+        rows = numbers + self._picture_rows[video].start
+        first, last = rows[0], rows[-1]
+        offsets = self._offsets[first : last + 2]
+        stored = self._bytes[offsets[0] : offsets[-1]].tobytes()
+        starts = (offsets - offsets[0]).tolist()
+        encoded = [stored[start:stop] for start, stop in itertools.pairwise(starts)]
+        pictures = EncodedPictures(self.config.frame_pixels, self.config.jpeg_quality, encoded)
         try:
-            decoded = {
-                b: decode_picture(stored[b - start[0] : e - start[0]], side, quality)
-                for b, e in set(zip(start, stop, strict=True))
-            }
-        except (ValueError, OSError) as error:
+            return pictures.select(rows - first)
+        except ValueError as error:
             raise BadInput(f"{self._path}: damaged: {video!r}: {error}; {MOVE_AWAY}") from None
-        return np.stack([decoded[begin] for begin in start])
+
+
+def _encoded_as(pictures: EncodedPictures, kept: slice, quality: int | str) -> list[bytes]:
+    if pictures.quality == quality:
+        return pictures.encoded[kept]
+    return [encode(pictures[number], quality) for number in range(len(pictures))[kept]]
 
 
 @contextlib.contextmanager
@@ -278,35 +292,3 @@ def read_media(path: Path) -> Iterator[MediaReader]:
     """
     with read_store(path, KIND, LAYOUT, MediaReader) as reader:
         yield reader
-
-
-def encode(picture: np.ndarray, quality: int | str) -> bytes:
-    """A picture, uint8 (side, side, 3), as JPEG (colour at full size from quality 95 on), or its
-    raw bytes for `lossless`.
-    """
-    if quality == "lossless":
-        return picture.tobytes()
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(
-        buffer, "JPEG", quality=quality, subsampling="4:4:4" if int(quality) >= 95 else "4:2:0"
-    )
-    return buffer.getvalue()
-
-
-def decode_picture(stored: bytes, side: int, quality: int | str) -> np.ndarray:
-    """What `encode` stored, uint8 (side, side, 3).
-
-    Raises:
-        ValueError: if it is not a picture of that size, as raw bytes for `lossless`, else as JPEG.
-        OSError: if the JPEG is cut or damaged.
-    """
-    if quality == "lossless":
-        return np.frombuffer(stored, np.uint8).reshape(side, side, 3)
-    # only as JPEG: Pillow reads many formats, some by programs from outside
-    try:
-        picture = Image.open(io.BytesIO(stored), formats=("JPEG",))
-    except UnidentifiedImageError:
-        raise ValueError("a picture is not a JPEG") from None
-    if (picture.mode, picture.size) != ("RGB", (side, side)):
-        raise ValueError(f"a picture is {picture.mode} {picture.size}, expected RGB {(side, side)}")
-    return np.asarray(picture)

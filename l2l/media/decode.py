@@ -1,9 +1,10 @@
-"""Decoding: one pass of ffmpeg gives a video's pictures on the 30 fps grid and its sound, and this
-says whether to believe them.
+"""Decoding: one pass of ffmpeg gives a video's pictures on the 30 fps grid and its sound; the
+status says whether they can be used.
 
-Everything else sees `decode` alone, so that another decoder can take its place.
+The other modules call `decode` only, so another decoder can take its place.
 """
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +12,14 @@ import ffmpeg
 import numpy as np
 
 from l2l.config import MediaConfig
-from l2l.errors import KilledError
+from l2l.errors import KilledError, MachineError
 from l2l.manifest.artifact import CONTAINERS, USABLE
 from l2l.manifest.probe import fingerprint_of
+from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
-from l2l.media.sound import TIME_CHANNELS, place
+from l2l.media.pictures import EncodedPictures
+from l2l.media.sound import TIME_CHANNELS, PlacedSound, restore_cancelled
 from l2l.media.status import classify_status
 from l2l.moments import (
     FRAME_RATE,
@@ -27,78 +30,175 @@ from l2l.moments import (
     start_sample,
 )
 
-MOST_BYTES = 1 << 32  # of pictures or sound, of one video: about two hours of clips at 112 pixels
-TRIES = 4  # one log in fifty is torn, of files whose sound and pictures are both damaged
+# Of raw pictures or of sound, per video: about two hours of clips at 112 pixels.
+MAX_BYTES = 1 << 32
+# One log in fifty is torn, of files whose sound and pictures are both damaged.
+TRIES = 4
+# Zeros at the end of a file: from one packet of a transport stream on they are looked at.
+MIN_ZERO_BYTES = 188
+ZERO_BLOCK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One way to decode a file."""
+
+    source: Source
+    media: MediaConfig
+    step: int  # frames of the grid from one picture to the next
+    quality: int | str
+    end_byte: int = 0  # where to stop reading the file; 0: at its end
 
 
 def decode(
-    path: Path,
+    source: Source,
     media: MediaConfig,
-    video_stream: int,
-    audio_stream: int,
-    duration_seconds: float,
     pictures: Literal["clips", "moments"],
-    fingerprint: str = "",
+    quality: int | str = "lossless",
 ) -> Decoded:
-    """Decode a file whole.
+    """Decode a whole file.
+
+    The stream of sound that the source names is heard. If nothing can be heard in it, the first
+    other stream in which something can be heard takes its place; the reason says so.
 
     Args:
-        path: the file.
+        source: the file, its streams and what it declares.
         media: size of the pictures, clip grid, time limit.
-        video_stream: absolute index of the stream of pictures in the file.
-        audio_stream: of the sound; -1 for none.
-        duration_seconds: where the pictures end, as declared; 0 where nothing is declared.
-        pictures: all that the clips are made of, or only the first of each moment.
-        fingerprint: what the file had when it was listed; one that changed since, or while it is
-            read, is refused. Empty: whatever it is now.
+        pictures: all pictures of the clips, or only the first of each moment.
+        quality: how pictures are held in memory: as JPEG of this quality, or `lossless`.
 
     Returns:
-        Pictures and sound with the state found; without pictures and with the reason where the file
-        is not usable.
+        Pictures and sound with the status; without pictures and with the reason if the file is not
+        usable.
 
     Raises:
         KilledError: if ffmpeg was ended from outside.
+        MachineError: if the machine did not give ffmpeg what it needs.
+        BadInput: if ffmpeg itself does not work.
     """
     step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
-    argv = compile_argv(path, media, video_stream, audio_stream, step)
-    outputs = ["pictures"] if audio_stream < 0 else ["pictures", "sound"]
+    plan = _Plan(source, media, step, quality)
+    decoded, finished = _decode(plan)
+    if finished is None:
+        return decoded
+    if decoded.status not in USABLE:
+        return _without_trailing_zeros(plan, decoded)
+    return _with_audible_stream(plan, decoded, finished)
+
+
+def _decode(plan: _Plan) -> tuple[Decoded, Finished | None]:
+    """Decode a file in one way; also ffmpeg's account, None where no verdict rests on it."""
+    source, media = plan.source, plan.media
     try:
-        finished = _run(argv, outputs, media.time_limit_seconds)
+        finished, shown, mix, first_channel = _run(plan)
     except FfmpegStopped as stopped:
-        return _unusable("refused", str(stopped), media, step)
+        return _unusable("refused", str(stopped), plan), None
     except KilledError:
-        raise KilledError(f"{path}: the ffmpeg that decodes it") from None
-    if not path.exists():
-        return _unusable("missing", "no such file any more", media, step)
-    if fingerprint and fingerprint != _fingerprint_now(path):
-        return _unusable(
-            "refused", "it changed since it was listed, or while it was read", media, step
-        )
-    frames = finished.log.grid_frames
-    shown = _as_pictures(finished.outputs[0], media.frame_pixels)
-    waveform, runs = place(
-        finished.outputs[1] if audio_stream >= 0 else b"", _samples(frames, media)
+        raise KilledError(f"{source.path}: the ffmpeg that decodes it") from None
+    except MachineError as error:
+        raise MachineError(f"{source.path}: {error}") from None
+    if not source.path.exists():
+        return _unusable("missing", "the file no longer exists", plan), None
+    if source.fingerprint and source.fingerprint != _fingerprint_now(source.path):
+        reason = "it changed since it was listed, or while it was read"
+        return _unusable("refused", reason, plan), None
+    grid_frames = finished.log.grid_frames
+    samples = _sample_count(grid_frames, media)
+    waveform, runs = mix.finish(samples)
+    replaced = restore_cancelled(waveform, first_channel.finish(samples)[0])
+    decoded = Decoded(
+        "ok", "", grid_frames, plan.step, shown, waveform, runs, media.grid, source.audio_stream
     )
-    whole = Decoded("ok", "", frames, step, shown, waveform, runs, media.grid)
-    status, reason = classify_status(whole, finished, video_stream, audio_stream, duration_seconds)
+    status, reason = classify_status(decoded, finished, source)
     if status not in USABLE:
-        return _unusable(status, reason, media, step)
-    heard = (
-        runs[:0] if status == "silent" else runs
-    )  # a muted track tells nothing: to the networks it is as if there were none
-    return Decoded(status, reason, frames, step, shown, waveform, heard, media.grid)
+        return _unusable(status, reason, plan), finished
+    if replaced:
+        cancelled = (
+            f"the channels of its sound cancel each other in {replaced} s; there the first channel "
+            "is heard"
+        )
+        reason = "; ".join(filter(None, [reason, cancelled]))
+    # To the networks, a muted track is as if there were none.
+    heard = runs[:0] if not waveform.any() else runs
+    return replace(decoded, status=status, reason=reason, sound_runs=heard), finished
 
 
-def _run(argv: list[str], outputs: list[str], time_limit_seconds: float) -> Finished:
-    """Run ffmpeg until its log can be read.
-
-    The verdict must not depend on which of its parts speaks first.
+def _with_audible_stream(plan: _Plan, decoded: Decoded, finished: Finished) -> Decoded:
+    """The same video with the first other stream of sound in which something is heard, if nothing
+    is heard in the stream that was decoded; a remark names the streams that are not heard.
     """
+    used = plan.source.audio_stream
+    streams = finished.log.streams
+    others = [i for i, each in streams.items() if each.kind == "Audio" and i != used]
+    if used < 0 or not others:
+        return decoded
+    if len(decoded.sound_runs):
+        default = [i for i in others if streams[i].is_default and not streams[used].is_default]
+        marked = f" (it marks stream {default[0]} as the one to play)" if default else ""
+        remark = f"it has other sound, which is not used: stream {_and(others)}{marked}"
+        return replace(decoded, reason="; ".join(filter(None, [decoded.reason, remark])))
+    for other in others:
+        # How many channels it has is not known: the mix is checked as if there were several.
+        source = replace(plan.source, audio_stream=other, audio="")
+        again, _ = _decode(replace(plan, source=source))
+        if len(again.sound_runs):
+            remark = f"sound of stream {other}: nothing is heard in stream {used}"
+            return replace(again, reason="; ".join(filter(None, [again.reason, remark])))
+    return decoded
+
+
+def _and(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _without_trailing_zeros(plan: _Plan, decoded: Decoded) -> Decoded:
+    """The same video read up to the zeros at the end of its file, if it can be used then.
+
+    Recorders allot space ahead and leave zeros behind the last packet, which demuxers call damage.
+    """
+    size, end = _size_without_zeros(plan.source.path)
+    if size - end < MIN_ZERO_BYTES or not end:
+        return decoded
+    shorter, finished = _decode(replace(plan, end_byte=end))
+    if shorter.status not in USABLE or finished is None:
+        return decoded
+    remark = f"{size - end} bytes of zeros after its last packet are not read"
+    shorter = replace(shorter, reason="; ".join(filter(None, [shorter.reason, remark])))
+    return _with_audible_stream(replace(plan, end_byte=end), shorter, finished)
+
+
+def _size_without_zeros(path: Path) -> tuple[int, int]:
+    """The size of a file, and its size without the zeros at its end."""
+    try:
+        with open(path, "rb") as file:
+            size = end = file.seek(0, 2)
+            while end:
+                start = max(0, end - ZERO_BLOCK_BYTES)
+                file.seek(start)
+                block = file.read(end - start).rstrip(b"\0")
+                end = start + len(block)
+                if block:
+                    break
+    except OSError:
+        return 0, 0
+    return size, end
+
+
+def _run(plan: _Plan) -> tuple[Finished, EncodedPictures, PlacedSound, PlacedSound]:
+    """Run ffmpeg until its log can be read: pictures, the mix, and the first channel alone.
+
+    The status must not depend on which part of ffmpeg writes first.
+    """
+    argv = compile_argv(plan.source, plan.media, plan.step, plan.end_byte)
     for _ in range(TRIES):
-        finished = run_ffmpeg(argv, outputs, MOST_BYTES, time_limit_seconds)
+        shown = EncodedPictures(plan.media.frame_pixels, plan.quality)
+        mix, first_channel = PlacedSound(), PlacedSound()
+        takers = {"pictures": shown.write, "sound": mix.write, "first": first_channel.write}
+        outputs = {name: take for name, take in takers.items() if f"pipe:{name}" in argv}
+        finished = run_ffmpeg(argv, outputs, MAX_BYTES, plan.media.time_limit_seconds)
         if not finished.log.torn:
             break
-    return finished
+    return finished, shown, mix, first_channel
 
 
 def _fingerprint_now(path: Path) -> str:
@@ -108,73 +208,70 @@ def _fingerprint_now(path: Path) -> str:
         return "not readable"
 
 
-def compile_argv(
-    path: Path, media: MediaConfig, video_stream: int, audio_stream: int, step: int
-) -> list[str]:
+def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 0) -> list[str]:
     """The arguments of the one pass: rgb24 pictures, `step` frames of the grid apart, to
-    `pipe:pictures`, sound to `pipe:sound`.
+    `pipe:pictures`; the mean of the channels to `pipe:sound`, and their first to `pipe:first`.
 
     Frame rate first, then scaling: pictures that are dropped are not scaled. The whole picture is
-        scaled, then cropped: a crop of the source falls between its pixels. Interlaced pictures
-        stay woven: scaled to so few lines their fields are averaged, a blur of half a frame
-        (352x288 pixels come within 35 dB of what bwdif makes of them). HDR stays as it is stored:
-        tone mapping is a matter of taste. Beside the sound go two channels with each sample's time;
-        see `l2l.media.sound`.
+    scaled, then cropped: a crop of the source falls between its pixels. Interlaced pictures stay
+    woven: scaled to so few lines their fields are averaged, a blur of half a frame (352x288 pixels
+    come within 35 dB of what bwdif makes of them). HDR stays as it is stored: tone mapping is a
+    matter of taste. Next to the sound are two channels with each sample's time; see
+    `l2l.media.sound`.
     """
     (width, height), (left, top), side = _size(media), _corner(media), media.frame_pixels
-    look = ",".join(
-        [
-            f"fps={FRAME_RATE}:start_time=0",
-            f"framestep={step}",
-            f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int+bitexact",
-            f"crop={side}:{side}:{left}:{top}",
-        ]
-    )
-    # mono by way of s16 averages the channels; by way of float it would add them up
-    listen = ",".join(
-        [
-            f"aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={SAMPLE_RATE_HZ}",
-            f"aeval=exprs='{'|'.join(['val(0)', *TIME_CHANNELS])}':channel_layout=2.1",
-        ]
-    )
-    # scale takes pictures that change their size in mid-stream; a graph built anew would begin its
-    # time again
-    source = ffmpeg.input(
-        "FILE",  # by its name only afterwards: ffmpeg-python takes no name that is not UTF-8
+    picture_filters = [
+        f"fps={FRAME_RATE}:start_time=0",
+        f"framestep={step}",
+        f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int+bitexact",
+        f"crop={side}:{side}:{left}:{top}",
+    ]
+    # By way of s16 a mix to mono is the mean of the channels; by way of float it is their sum.
+    to_mono = f"aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={SAMPLE_RATE_HZ}"
+    with_time = f"aeval=exprs='{'|'.join(['val(0)', *TIME_CHANNELS])}':channel_layout=2.1"
+    # scale takes pictures that change their size in mid-stream; a graph that is built again would
+    # restart its time.
+    file = ffmpeg.input(
+        "FILE",  # replaced below: ffmpeg-python takes no name that is not UTF-8
         format_whitelist=CONTAINERS,
-        protocol_whitelist="file",
+        protocol_whitelist="file,subfile" if end_byte else "file",
         threads=1,
         flags="+bitexact",
         **{"reinit_filter:v": 0},
     )
     outputs = [
         ffmpeg.output(
-            source[str(video_stream)], "pipe:pictures", vf=look, pix_fmt="rgb24", format="rawvideo"
+            file[str(source.video_stream)],
+            "pipe:pictures",
+            vf=",".join(picture_filters),
+            pix_fmt="rgb24",
+            format="rawvideo",
         )
     ]
-    if audio_stream >= 0:
-        outputs.append(
-            ffmpeg.output(source[str(audio_stream)], "pipe:sound", af=listen, format="s16le")
-        )
-    everything = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    manner = (
-        "-hide_banner",
-        "-nostats",
-        "-loglevel",
-        "repeat+level+warning",
-        "-filter_threads",
-        "1",
-        "-max_error_rate",
-        "1",
+    sounds = {} if source.audio_stream < 0 else {"pipe:sound": [to_mono, with_time]}
+    if sounds and not source.is_mono:
+        sounds["pipe:first"] = ["pan=mono|c0=c0", to_mono, with_time]
+    for pipe, filters in sounds.items():
+        stream = file[str(source.audio_stream)]
+        outputs.append(ffmpeg.output(stream, pipe, af=",".join(filters), format="s16le"))
+    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    global_args = (
+        *("-hide_banner", "-nostats", "-loglevel", "repeat+level+warning"),
+        *("-filter_threads", "1", "-max_error_rate", "1"),
     )
-    argv = ffmpeg.compile(everything.global_args(*manner))[1:]
-    return [f"file:{path.absolute()}" if word == "FILE" else word for word in argv]
+    argv = ffmpeg.compile(merged.global_args(*global_args))[1:]
+    return [_url(source.path, end_byte) if word == "FILE" else word for word in argv]
+
+
+def _url(path: Path, end_byte: int) -> str:
+    url = f"file:{path.absolute()}"
+    return f"subfile,,start,0,end,{end_byte},,:{url}" if end_byte else url
 
 
 def _size(media: MediaConfig) -> tuple[object, object]:
     """Width and height that pictures are scaled to, for ffmpeg.
 
-    The longer side rounded down, as torchvision's Resize does.
+    The longer side is rounded down, as torchvision's Resize does.
     """
     if isinstance(media.resize_pixels, tuple):
         return media.resize_pixels[1], media.resize_pixels[0]
@@ -186,7 +283,7 @@ def _size(media: MediaConfig) -> tuple[object, object]:
 
 
 def _corner(media: MediaConfig) -> tuple[object, object]:
-    """Left and top of the crop, for ffmpeg, as torchvision's CenterCrop has them.
+    """Left and top of the crop, for ffmpeg, as in torchvision's CenterCrop.
 
     Half a pixel goes to the even side.
     """
@@ -195,36 +292,23 @@ def _corner(media: MediaConfig) -> tuple[object, object]:
         height, width = media.resize_pixels
         return round((width - side) / 2), round((height - side) / 2)
     left, top = (
-        f"'if(mod({all_}-{side},2),2*round(({all_}-{side})/4),({all_}-{side})/2)'"
-        for all_ in ("iw", "ih")
+        f"'if(mod({size}-{side},2),2*round(({size}-{side})/4),({size}-{side})/2)'"
+        for size in ("iw", "ih")
     )
     return left, top
 
 
-def _samples(frames: int, media: MediaConfig) -> int:
-    """Where sound ends to matter.
+def _sample_count(grid_frames: int, media: MediaConfig) -> int:
+    """Samples of a video that can be used.
 
-    The clock is the pictures', and the last moment's second may reach past them.
+    The pictures decide how long it is, and the second of the last moment may end after them.
     """
-    if not frames:
+    if not grid_frames:
         return 0
-    last = start_sample(moment_count(frames, media.grid) - 1)
-    return max(-(-frames * SAMPLE_RATE_HZ // FRAME_RATE), last + WINDOW_SAMPLES)
+    last = start_sample(moment_count(grid_frames, media.grid) - 1)
+    return max(-(-grid_frames * SAMPLE_RATE_HZ // FRAME_RATE), last + WINDOW_SAMPLES)
 
 
-def _as_pictures(raw: bytearray, side: int) -> np.ndarray:
-    whole = len(raw) // (side * side * 3)
-    return np.frombuffer(raw, np.uint8, whole * side * side * 3).reshape(whole, side, side, 3)
-
-
-def _unusable(status: str, reason: str, media: MediaConfig, step: int) -> Decoded:
-    side = media.frame_pixels
-    return Decoded(
-        status,
-        reason,
-        0,
-        step,
-        np.zeros((0, side, side, 3), np.uint8),
-        np.zeros(0, np.int16),
-        grid=media.grid,
-    )
+def _unusable(status: str, reason: str, plan: _Plan) -> Decoded:
+    none = EncodedPictures(plan.media.frame_pixels, plan.quality)
+    return Decoded(status, reason, 0, plan.step, none, np.zeros(0, np.int16), grid=plan.media.grid)

@@ -1,13 +1,12 @@
-"""One video as it came out of the decoder.
-
-Pictures on the 30 fps grid, sound at 16 kHz, and what belongs to each moment.
-"""
+"""One decoded video: pictures on the 30 fps grid, sound at 16 kHz, and the share of each moment."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from l2l.media.pictures import EncodedPictures
 from l2l.moments import (
+    FRAME_RATE,
     MOMENT_FRAMES,
     SAMPLE_RATE_HZ,
     WINDOW_SAMPLES,
@@ -17,34 +16,37 @@ from l2l.moments import (
 )
 
 
+def _no_runs() -> np.ndarray:
+    return np.zeros((0, 2), np.int64)
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """Pictures and sound of a video, and the state it is in.
+    """Pictures and sound of a video, and its status.
 
-    An unusable video has no pictures. Sound keeps its place in time: where none was decoded the
-        samples are zero, and `sound_runs` tells which are not.
+    An unusable video has no pictures. Sound keeps its place in time: samples are zero where none
+    was decoded, and `sound_runs` says where some were.
     """
 
     status: str  # one of l2l.manifest.artifact.STATUSES
     reason: str
-    frames: int  # of the whole video at 30 fps, whether or not all were kept
-    step: int  # frames at 30 fps from one picture to the next
-    pictures: np.ndarray  # uint8 (pictures, side, side, 3)
+    grid_frames: int  # length of the whole video on the 30 fps grid; not all frames are kept
+    step: int  # frames of the grid from one picture to the next
+    pictures: EncodedPictures
     waveform: np.ndarray  # int16 (samples,), mono, 16 kHz, from the video's time zero
-    sound_runs: np.ndarray = field(
-        default_factory=lambda: np.zeros((0, 2), np.int64)
-    )  # (runs, 2): [start, stop) in samples
+    sound_runs: np.ndarray = field(default_factory=_no_runs)  # (runs, 2): [start, stop), samples
     grid: ClipGrid = field(default_factory=ClipGrid)
+    audio_stream: int = -1  # the stream that is heard, by its index in the file; -1: none
 
     @property
     def moments(self) -> int:
         """Number of moments; 0 for an unusable video."""
-        return moment_count(self.frames, self.grid) if self.frames else 0
+        return moment_count(self.grid_frames, self.grid) if self.grid_frames else 0
 
     @property
     def duration_seconds(self) -> float:
         """Length of the pictures on the 30 fps grid."""
-        return self.frames / 30
+        return self.grid_frames / FRAME_RATE
 
     def frame(self, moment: int) -> np.ndarray:
         """The first picture of a moment's clip, uint8 (side, side, 3)."""
@@ -53,16 +55,17 @@ class Decoded:
     def clip(self, moment: int) -> np.ndarray:
         """A moment's clip, uint8 (clip_frames, side, side, 3).
 
-        Only where every picture of the clips was decoded.
+        Raises:
+            ValueError: if only the first picture of each moment was decoded.
         """
         if self.step != self.grid.stride:
             raise ValueError(
                 f"pictures are {self.step} frames apart, those of a clip {self.grid.stride}"
             )
-        return self.pictures[clip_pictures(moment, self.grid, len(self.pictures))]
+        return self.pictures.select(clip_pictures(moment, self.grid, len(self.pictures)))
 
     def windows(self) -> np.ndarray:
-        """Each moment's second of sound, int16 (moments, 16000), zero past its end."""
+        """Each moment's second of sound, int16 (moments, 16000), zero after its end."""
         return cut_windows(self.waveform, self.moments)
 
     def has_sound(self) -> np.ndarray:
@@ -71,18 +74,19 @@ class Decoded:
 
 
 def clip_pictures(moment: int, grid: ClipGrid, pictures: int) -> np.ndarray:
-    """Which of a video's pictures make a moment's clip, int64 (clip_frames,).
+    """The numbers of the pictures of a moment's clip, int64 (clip_frames,).
 
-    Past the last picture, the last again.
+    After the last of the video's pictures, the last is repeated.
     """
     first = moment * grid.pictures_per_moment
     return np.minimum(np.arange(first, first + grid.frames), pictures - 1)
 
 
 def cut_windows(waveform: np.ndarray, moments: int) -> np.ndarray:
-    """The second of sound from the start of each moment.
+    """The second of sound from the start of each moment, of a waveform (samples,).
 
-    (moments, 16000), zero past the end of `waveform` (samples,).
+    Returns:
+        (moments, 16000), zero after the end of the waveform.
     """
     windows = np.zeros((moments, WINDOW_SAMPLES), waveform.dtype)
     for moment, window in enumerate(windows):
@@ -91,13 +95,14 @@ def cut_windows(waveform: np.ndarray, moments: int) -> np.ndarray:
     return windows
 
 
-def covered(sound_runs: np.ndarray, moments: int, least: float = 0.5) -> np.ndarray:
-    """Whether runs of decoded samples (runs, 2) cover at least so much of each moment's second.
+def covered(sound_runs: np.ndarray, moments: int, min_fraction: float = 0.5) -> np.ndarray:
+    """Whether runs of decoded samples (runs, 2) cover enough of each moment's second.
 
-    Bool (moments,).
+    Returns:
+        Bool (moments,), True where at least `min_fraction` of the second is covered.
     """
     starts = np.array([start_sample(moment) for moment in range(moments)], np.int64)[:, None]
     inside = np.minimum(sound_runs[:, 1], starts + WINDOW_SAMPLES) - np.maximum(
         sound_runs[:, 0], starts
     )
-    return np.maximum(inside, 0).sum(axis=1) >= least * SAMPLE_RATE_HZ
+    return np.maximum(inside, 0).sum(axis=1) >= min_fraction * SAMPLE_RATE_HZ

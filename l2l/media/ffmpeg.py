@@ -1,11 +1,12 @@
-"""The ffmpeg program: where it is, and one small runner for it.
+"""The ffmpeg program: where it is, whether it works, and one small runner for it.
 
-The runner goes through no shell and gives ffmpeg no standard input; it reads all outputs at once,
-so that none can block another, keeps only so much of the log, bounds processor time and memory, and
-kills the whole process group when time or bytes run out.
+The runner uses no shell and gives ffmpeg no standard input. It reads all outputs at the same time,
+so that none blocks another, and hands them on block by block. It keeps a bounded part of the log,
+bounds processor time and memory, and kills the whole process group when a limit is exceeded.
 """
 
 import contextlib
+import errno
 import functools
 import math
 import os
@@ -16,83 +17,147 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from l2l.errors import KILLED, BadInput, KilledError
+from l2l.errors import KILLED, MACHINE_ERRNOS, BadInput, KilledError, MachineError
+from l2l.jobs.machine import clean_environment, describe_shortage
 
-KEPT_COMPLAINTS = 20  # of one part of ffmpeg
+KEPT_COMPLAINTS = 20  # per part of ffmpeg
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
-MEMORY_LIMIT_BYTES = (
-    4 << 30
-)  # of address space: 8k pictures of 10 bits fit, those of a header that lies do not
-# broadcasts alone may begin their time again
+# Of address space. 8k pictures of 10 bits fit; those of a header that lies do not.
+MEMORY_LIMIT_BYTES = 4 << 30
+THREADS = 16  # one run with two outputs starts about twelve
+VERSION_SECONDS = 60.0  # for `ffmpeg -version`, also on a busy machine and a slow network disk
+
+# Only broadcasts may begin their time again.
 _BACKWARDS = r"^\[(?!in#\d+/mpeg|mpeg).* DTS -?\d+ < -?\d+ out of order"
 _COMPLAINT = re.compile(
     rf"\[(error|fatal|panic)\] |corrupt (decoded frame|input packet)|{_BACKWARDS}"
 )
-_MAPPED = re.compile(
-    r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)"
-)  # to which output, with the codec and its decoder
-_GRID = re.compile(r"\d+ frames in, (\d+) frames out")
+_INPUT = re.compile(r"(?:\[info\] )?Input #0, (\S+), from ")
+_DURATION = re.compile(r"(?:\[info\] )?  Duration: (\d+):(\d\d):(\d\d\.\d+), start: (-?[\d.]+)")
+_STREAM = re.compile(r"(?:\[info\] )?  Stream #0:(\d+)[\[(:].*?(Video|Audio): (.*)")
+_FRAME_RATE = re.compile(r" ([\d.]+) fps")
+_START = re.compile(r", start (-?[\d.]+)")
+# Which stream goes to which output, with the codec and its decoder.
+_MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")
+_GRID = re.compile(r"(\d+) frames in, (\d+) frames out")
 _TORN = re.compile(r"\[[a-z]+\]  ")
-_TOLD_TO_END = re.compile(r"(\[info\] )?Exiting normally, received signal")
-# the variable by which ffmpeg is told where to write its report and how much; 40 is verbose
+_RECEIVED_SIGNAL = re.compile(r"(\[info\] )?Exiting normally, received signal")
+# As ffmpeg words errno of a starved process, and failures to write our own pipes. A hostile file
+# can cause most of these as well: see `_check_machine`.
+_MACHINE = re.compile(
+    r"Cannot allocate memory|Resource temporarily unavailable|pthread_create|Too many open files"
+    r"|No space left on device|Stale file handle|Broken pipe|Error (writing|muxing)"
+)
+# Exit codes of a shell or a loader that could not run the program.
+_NOT_RUN = (126, 127)
+_EXIT_EAGAIN = 256 - errno.EAGAIN  # how ffmpeg itself ends when it cannot start a thread
+# The variable that says where ffmpeg writes its report, and how much; 40 is verbose.
 _REPORT = "FFREPORT"
 
 
-class FfmpegStopped(Exception):
-    """A run of ffmpeg was ended by one of its limits; the message says which, in plain words."""
+@dataclass(frozen=True)
+class InputStream:
+    """One stream of the file, as ffmpeg lists it."""
+
+    kind: str  # Video or Audio
+    text: str  # codec, size, rate and disposition
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the file marks the stream as the one to play."""
+        return "(default)" in self.text
+
+    @property
+    def is_attached_picture(self) -> bool:
+        """Whether it is a cover rather than a video."""
+        return "(attached pic)" in self.text
+
+    @property
+    def frame_rate(self) -> float:
+        """Pictures per second, 0 where ffmpeg does not know."""
+        rate = _FRAME_RATE.search(self.text)
+        return float(rate[1]) if rate else 0.0
+
+    @property
+    def start_seconds(self) -> float:
+        """Its first time stamp."""
+        start = _START.search(self.text)
+        return float(start[1]) if start else 0.0
 
 
 @dataclass
 class Log:
-    """What ffmpeg said: who complained of what, and what else is asked of its report.
+    """What ffmpeg reported: which part complained of what, and facts from its report.
 
-    Its parts run at once, and one may finish the line that another began: so complaints are read
-        where nothing but warnings and errors is written. These come in whole lines, but for
-        warnings of features that are missing, which come in two pieces.
+    Its parts run at the same time, and one may finish the line that another began. Complaints are
+    therefore read from standard error, where only warnings and errors are written. These come in
+    whole lines, except for warnings about missing features, which come in two pieces.
     """
 
-    complaints: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # the first of each part, by its name and address
-    opening: set[str] = field(
-        default_factory=set
-    )  # the parts that complained while the file was looked over
-    decoders: dict[int, str] = field(
-        default_factory=dict
-    )  # of each stream that is read, by its index
-    grid_frames: int = 0  # that the fps filter gave, told when it is torn down; 0 if it never ran
-    # a complaint may have come between the two pieces of a warning, and is then not known as one
+    # The first complaints of each part, by its name and address.
+    complaints: dict[str, list[str]] = field(default_factory=dict)
+    # The parts that complained while the file was opened.
+    opening: set[str] = field(default_factory=set)
+    container: str = ""  # such as mpegts
+    duration_seconds: float = 0.0  # of the whole file, as declared or estimated
+    start_seconds: float = 0.0  # its first time stamp
+    streams: dict[int, InputStream] = field(default_factory=dict)
+    # The decoder of each stream that is read, by the stream's index.
+    decoders: dict[int, str] = field(default_factory=dict)
+    frames_in: int = 0  # pictures that the fps filter was given
+    grid_frames: int = 0  # and gave, which it reports at its end; 0 if it never ran
+    time_restarts: bool = False  # time stamps jump in mid-stream, and ffmpeg joined them
+    # A complaint may have come between the two pieces of a warning, and is then not recognised.
     torn: bool = False
-    told_to_end: bool = False  # by a signal that ffmpeg heeds
+    received_signal: bool = False  # one that ffmpeg heeds
+    machine_complaint: str = ""  # the first that may be the machine's fault
 
     def complain(self, line: str) -> None:
-        """Take one line, without its end, of those that are only warnings and errors."""
+        """Take one line of standard error, without its end."""
         self.torn |= bool(_TORN.search(line))
-        if _COMPLAINT.search(line):
-            told = self.complaints.setdefault(_part(line), [])
-            if len(told) < KEPT_COMPLAINTS:
-                told.append(line)
+        if not _COMPLAINT.search(line):
+            return
+        complaints = self.complaints.setdefault(_part(line), [])
+        if len(complaints) < KEPT_COMPLAINTS:
+            complaints.append(line)
+        # Other parts complain of what follows from a thread that did not start.
+        if "pthread_create" in line or (not self.machine_complaint and _MACHINE.search(line)):
+            self.machine_complaint = line
 
     def report(self, line: str) -> None:
-        """Take one line, without its end, of the report."""
+        """Take one line of the report, without its end."""
+        if not self.decoders:
+            self._describe_input(line)
         if mapped := _MAPPED.search(line):
             self.decoders[int(mapped[1])] = mapped[2] if mapped[3] == "native" else mapped[3]
-        if not self.decoders and _COMPLAINT.search(line):
-            self.opening.add(_part(line))
         if counted := _GRID.search(line):
-            self.grid_frames = int(counted[1])
-        if _TOLD_TO_END.match(line):
-            self.told_to_end = True
+            self.frames_in, self.grid_frames = int(counted[1]), int(counted[2])
+        if "timestamp discontinuity" in line:
+            self.time_restarts = True
+        if _RECEIVED_SIGNAL.match(line):
+            self.received_signal = True
 
-    def complains(self, words: str) -> bool:
-        """Whether these words are in a complaint."""
-        return any(words in line for lines in self.complaints.values() for line in lines)
+    def _describe_input(self, line: str) -> None:
+        if _COMPLAINT.search(line):
+            self.opening.add(_part(line))
+        if opened := _INPUT.match(line):
+            self.container = opened[1]
+        if duration := _DURATION.match(line):
+            hours, minutes, seconds, start = duration.groups()
+            self.start_seconds = float(start)
+            self.duration_seconds = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+        if stream := _STREAM.match(line):
+            self.streams.setdefault(int(stream[1]), InputStream(stream[2], stream[3]))
+
+
+class FfmpegStopped(Exception):
+    """A run of ffmpeg was ended by one of its limits; the message says which, in plain words."""
 
 
 @dataclass(frozen=True)
@@ -103,167 +168,256 @@ class Finished:
     """
 
     exit_code: int
-    outputs: tuple[bytearray, ...]
     log: Log
 
 
 @functools.cache
 def ffmpeg_program() -> Path:
-    """The ffmpeg on PATH, else the one that the imageio-ffmpeg package carries.
+    """The ffmpeg on PATH, else the one of the package imageio-ffmpeg.
 
     Raises:
         BadInput: if there is neither.
     """
-    if found := shutil.which("ffmpeg"):
-        return Path(found)
+    if on_path := shutil.which("ffmpeg"):
+        return Path(on_path)
     try:
         import imageio_ffmpeg
 
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):
         raise BadInput(
-            "no ffmpeg: put one on PATH, or `pip install imageio-ffmpeg`, which carries one"
+            "no ffmpeg: put one on PATH, or `pip install imageio-ffmpeg`, which contains one"
         ) from None
 
 
-@functools.cache
-def ffmpeg_version() -> str:
-    """The version that `ffmpeg_program` calls itself, such as 7.1.1."""
-    said = subprocess.run(
-        [ffmpeg_program(), "-version"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    words = said.stdout.split()
-    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
+def check_ffmpeg() -> str:
+    """Run `ffmpeg -version` and return the version, such as 7.1.1.
+
+    Call this before the first video is decoded: a program that does not work says nothing about
+    videos.
+
+    Raises:
+        BadInput: one line that names the program, if it does not run or is no ffmpeg.
+        MachineError: if the machine cannot start a process.
+    """
+    program = ffmpeg_program()
+    try:
+        ended = subprocess.run(
+            [program, "-version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=clean_environment(),
+            timeout=VERSION_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _unusable_program(program, f"no answer within {VERSION_SECONDS:g} s") from None
+    except OSError as error:
+        raise _start_error(program, error) from None
+    words = ended.stdout.decode("utf-8", "replace").split()
+    if ended.returncode in KILLED:
+        raise KilledError(f"{program}")
+    if ended.returncode:
+        message = " ".join(ended.stderr.decode("utf-8", "replace").split())[:200]
+        raise _unusable_program(program, f"{_describe_exit(ended.returncode)} {message}".strip())
+    if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
+        raise _unusable_program(program, "its answer to -version is not that of ffmpeg")
+    return words[2]
 
 
 def run_ffmpeg(
     arguments: Sequence[str],
-    outputs: Sequence[str],
-    most_bytes: int,
+    outputs: Mapping[str, Callable[[bytes], None]],
+    max_bytes: int,
     time_limit_seconds: float,
     cpu_limit_seconds: float | None = None,
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
 ) -> Finished:
-    """Run ffmpeg and gather what it writes to pipes.
+    """Run ffmpeg and hand on what it writes to pipes, block by block.
 
     Args:
-        arguments: all but the program's name; a pipe stands in them as `pipe:NAME`.
-        outputs: the NAMEs, in the order in which their bytes are returned.
-        most_bytes: of one output; beyond, the run is ended.
+        arguments: all but the program's name; a pipe is written as `pipe:NAME`.
+        outputs: for each NAME the function that takes its bytes, in order. Each is called on a
+            thread of its own.
+        max_bytes: per output; a run that writes more is ended.
         time_limit_seconds: of wall time.
-        cpu_limit_seconds: of processor time, all its threads together; None: as much as of wall
-            time.
-        memory_limit_bytes: of its address space. This and processor time are bounded on Linux
-            alone.
+        cpu_limit_seconds: of processor time, all its threads together; None: as much as wall time.
+        memory_limit_bytes: of its address space. This and processor time are bounded on Linux only.
 
     Raises:
-        FfmpegStopped: if it ran out of time, of bytes or of memory.
+        FfmpegStopped: if it needs more time, bytes or memory than its limits.
         KilledError: if something else ended it.
+        MachineError: if the machine gives it less than these limits, and it failed for that.
     """
-    pipes = {name: os.pipe() for name in (*outputs, _REPORT)}
-    place = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
-    argv = [
-        str(ffmpeg_program()),
-        "-nostdin",
-        *(place.get(argument, argument) for argument in arguments),
-    ]
-    try:
-        process = _start(argv, [write for _, write in pipes.values()], pipes[_REPORT][1])
-    finally:
-        for _, write in pipes.values():
-            os.close(write)  # ours: the reader sees the end only when no writer is left
     cpu_seconds = math.ceil(time_limit_seconds if cpu_limit_seconds is None else cpu_limit_seconds)
-    _bound(process, cpu_seconds, memory_limit_bytes)
-    log, gathered = Log(), tuple(bytearray() for _ in outputs)
-    report = open(pipes.pop(_REPORT)[0], "rb")  # noqa: SIM115 - the thread that reads it closes it
-    overflow = threading.Event()
+    with _started(arguments, list(outputs)) as (process, pipes):
+        _bound(process, cpu_seconds, memory_limit_bytes)
+        log, overflow = Log(), threading.Event()
+        failures: list[BaseException] = []
 
-    def gather(read: int, into: bytearray) -> None:
-        with open(read, "rb", buffering=0) as pipe:
-            while block := pipe.read(READ_BYTES):
-                into += block
-                if len(into) > most_bytes:
-                    overflow.set()
-                    _kill(process)
-                    return
+        def hand_on(read: int, take: Callable[[bytes], None]) -> None:
+            written = 0
+            try:
+                with open(read, "rb", buffering=0) as pipe:
+                    while block := pipe.read(READ_BYTES):
+                        written += len(block)
+                        if written > max_bytes:
+                            overflow.set()
+                            _kill(process)
+                            return
+                        take(block)
+            except BaseException as error:  # raised again in the caller's thread
+                failures.append(error)
+                _kill(process)
 
-    threads = [
-        threading.Thread(target=gather, args=(read, into))
-        for (read, _), into in zip(pipes.values(), gathered, strict=True)
-    ]
-    threads.append(threading.Thread(target=_read_lines, args=(process.stderr, log.complain)))
-    threads.append(threading.Thread(target=_read_lines, args=(report, log.report)))
-    with _running(process, threads):
-        try:
-            spent_seconds = _wait(process, time_limit_seconds)
-        except subprocess.TimeoutExpired:
-            raise FfmpegStopped(f"not done within {time_limit_seconds:g} s") from None
+        report = open(pipes.pop(_REPORT), "rb")  # noqa: SIM115 - its thread closes it
+        threads = [
+            threading.Thread(target=hand_on, args=(read, outputs[name]))
+            for name, read in pipes.items()
+        ]
+        threads.append(threading.Thread(target=_read_lines, args=(process.stderr, log.complain)))
+        threads.append(threading.Thread(target=_read_lines, args=(report, log.report)))
+        with _running(process, threads):
+            try:
+                spent_seconds = _wait(process, time_limit_seconds)
+            except subprocess.TimeoutExpired:
+                raise FfmpegStopped(f"not done within {time_limit_seconds:g} s") from None
+    if failures:
+        raise failures[0]
     if overflow.is_set():
-        raise FfmpegStopped(f"it decodes to more than {most_bytes / 1e6:.0f} MB")
-    if (
-        process.returncode == -signal.SIGKILL and spent_seconds > cpu_seconds - 1
-    ):  # it is looked at once in a while
+        raise FfmpegStopped(f"it decodes to more than {max_bytes / 1e6:.0f} MB")
+    # The system checks processor time only now and then.
+    if process.returncode == -signal.SIGKILL and spent_seconds > cpu_seconds - 1:
         raise FfmpegStopped(f"it takes more than {cpu_seconds} s of processor time")
-    if process.returncode in KILLED or log.told_to_end:
+    if process.returncode in KILLED or log.received_signal:
         raise KilledError("ffmpeg")
-    if log.complains("Cannot allocate memory"):  # ffmpeg would go on with the next picture
-        raise FfmpegStopped(
-            f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory"
-        )
-    return Finished(process.returncode, gathered, log)
+    if process.returncode in _NOT_RUN:
+        raise _unusable_program(ffmpeg_program(), _describe_exit(process.returncode))
+    if log.machine_complaint or process.returncode < 0:
+        _check_machine(log.machine_complaint, process.returncode, memory_limit_bytes)
+    return Finished(process.returncode, log)
 
 
 def log_source(line: str) -> str:
-    """Which part of ffmpeg says this: h264 for `[h264 @ 0x55] [error] no frame!`."""
-    who = re.match(r"\[([^\[\] ]+)", line)
-    return who[1] if who else ""
+    """Which part of ffmpeg wrote this: h264 for `[h264 @ 0x55] [error] no frame!`."""
+    source = re.match(r"\[([^\[\] ]+)", line)
+    return source[1] if source else ""
+
+
+def _check_machine(complaint: str, exit_code: int, memory_limit_bytes: int) -> None:
+    """Decide whose fault a complaint is that a starved process and a hostile file both cause.
+
+    A picture of 60000 x 60000 pixels gives the same "Cannot allocate memory" as `ulimit -v`. So the
+    machine is asked for as much memory and as many threads as the limits grant to ffmpeg. If it
+    refuses, nothing is known about the file. If it grants them, the file needs more than its
+    limit. Nothing in a file makes `pthread_create` fail, since the decoders use one thread each.
+
+    Raises:
+        MachineError: if the machine refused.
+        FfmpegStopped: if the file needs more memory than the limit.
+    """
+    if shortage := describe_shortage(memory_limit_bytes, THREADS):
+        raise _machine_error("ffmpeg", shortage)
+    if "pthread_create" in complaint or exit_code == _EXIT_EAGAIN:
+        raise _machine_error("ffmpeg", "it could not start a thread")
+    if re.search("Too many open files|Stale file handle|Broken pipe", complaint):
+        raise _machine_error("ffmpeg", re.sub(r"^.*(Too many|Stale|Broken)", r"\1", complaint))
+    if "Cannot allocate memory" in complaint:  # ffmpeg would go on with the next picture
+        raise FfmpegStopped(
+            f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory"
+        )
+
+
+def _describe_exit(code: int) -> str:
+    if code == 127:
+        return "exit 127: the program or one of its libraries is missing:"
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
 
 
 def _part(line: str) -> str:
-    """The part of ffmpeg that says this, with its address.
+    """The part of ffmpeg that wrote this, with its address.
 
-    A decoder that looks a file over is not the one that decodes it.
+    The decoder that is used while a file is opened is not the one that decodes it.
     """
     return line.partition("]")[0]
 
 
-def _start(argv: Sequence[str], pass_fds: Sequence[int], report: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        pass_fds=pass_fds,
-        env={**os.environ, _REPORT: f"file=/dev/fd/{report}:level=40"},
-        start_new_session=True,  # a process group of its own, to be killed as one
+def _unusable_program(program: Path, cause: str) -> BadInput:
+    return BadInput(
+        f"{program}: this ffmpeg does not work ({cause}); put a working ffmpeg first on PATH, or "
+        "`pip install imageio-ffmpeg`; `l2l doctor` checks it"
     )
+
+
+def _machine_error(program: str, cause: str) -> MachineError:
+    return MachineError(
+        f"{program} failed because of the machine: {cause}. This says nothing about the video; run "
+        "the job again, with more memory or fewer jobs at once"
+    )
+
+
+def _start_error(program: Path, error: OSError) -> BadInput:
+    cause = error.strerror or str(error)
+    if error.errno in MACHINE_ERRNOS:
+        return _machine_error(str(program), cause)
+    return _unusable_program(program, cause)
+
+
+@contextlib.contextmanager
+def _started(
+    arguments: Sequence[str], outputs: Sequence[str]
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, int]]]:
+    """Start ffmpeg: the process, and by name the end of each pipe to read from."""
+    program = ffmpeg_program()
+    pipes: dict[str, tuple[int, int]] = {}
+    try:
+        for name in (*outputs, _REPORT):
+            pipes[name] = os.pipe()
+        descriptor = {f"pipe:{name}": f"pipe:{write}" for name, (_, write) in pipes.items()}
+        process = subprocess.Popen(
+            [program, "-nostdin", *(descriptor.get(each, each) for each in arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=[write for _, write in pipes.values()],
+            env=clean_environment(**{_REPORT: f"file=/dev/fd/{pipes[_REPORT][1]}:level=40"}),
+            start_new_session=True,  # a process group of its own, to be killed as one
+        )
+    except OSError as error:
+        for read, _ in pipes.values():
+            os.close(read)
+        raise _start_error(program, error) from None
+    finally:
+        # The reader sees the end of a pipe only when nobody can write to it.
+        for _, write in pipes.values():
+            os.close(write)
+    yield process, {name: read for name, (read, _) in pipes.items()}
 
 
 def _bound(process: subprocess.Popen[bytes], cpu_seconds: int, memory_bytes: int) -> None:
     """Bound a process that has just been started.
 
-    The system ends it without asking when its processor time is over.
+    The system ends it without warning when its processor time is over.
     """
     if sys.platform == "linux":
         import resource
 
-        for what, most in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, memory_bytes)):
-            with contextlib.suppress(OSError):  # it ended already
-                _, hard = resource.prlimit(process.pid, what)
-                bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.prlimit(process.pid, what, (bound, bound))
+        limits = ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, memory_bytes))
+        for kind, limit in limits:
+            with contextlib.suppress(OSError):  # it has ended already
+                _, hard = resource.prlimit(process.pid, kind)
+                bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+                resource.prlimit(process.pid, kind, (bound, bound))
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> float:
-    """Wait until a process has ended: the processor time that it took, 0 where the system does not
-    tell.
+    """Wait until a process has ended.
+
+    Returns:
+        The processor time that it took; 0 where the system does not report it.
 
     Raises:
-        subprocess.TimeoutExpired: if it goes on for longer.
+        subprocess.TimeoutExpired: if it takes longer than `seconds`.
     """
     if sys.platform != "linux":
         process.wait(seconds)
@@ -287,16 +441,22 @@ def _running(
 ) -> Iterator[None]:
     """Read all that the process writes while the block runs.
 
-    Nothing of it is left behind, however the block ends.
+    No process and no thread is left, however the block ends.
     """
-    for thread in threads:
-        thread.start()
+    running = []
     try:
+        for thread in threads:
+            thread.start()
+            running.append(thread)
         yield
+    except RuntimeError as error:
+        if len(running) == len(threads):
+            raise
+        raise _machine_error("ffmpeg", str(error)) from None  # "can't start new thread"
     finally:
         _kill(process)
         process.wait()
-        for thread in threads:
+        for thread in running:
             thread.join()
 
 

@@ -1,4 +1,4 @@
-"""Decode the videos of a shard; gather what became of all of them."""
+"""Decode the videos of a shard; collect the statuses of all videos."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from l2l.manifest.limit import check_usable
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import ffmpeg_version
+from l2l.media.ffmpeg import check_ffmpeg
 from l2l.shards import check_videos
 from l2l.stores import MADE_BY
 
@@ -32,49 +32,49 @@ def decode_videos(
         manifest: the shard's table of videos.
         media: the HDF5 file to write.
         config: size and spacing of the pictures, quality, time limit.
-        role: the data set's; a source whose clips are stored keeps all pictures of its clips, else
-            the first of each moment.
-        threads: videos decoded at once, each by one ffmpeg with one thread.
+        role: of the data set. For a source whose clips are stored all pictures of its clips are
+            kept, otherwise the first of each moment.
+        threads: videos decoded at the same time, each by one ffmpeg with one thread.
+
+    Raises:
+        BadInput: if ffmpeg does not work, before any video is decoded.
+        MachineError: if the machine did not give ffmpeg what it needs.
     """
+    made_by = f"{MADE_BY} with ffmpeg {check_ffmpeg()}"
     videos = read_videos(manifest)
     clips_stored = role != "target" and config.clips == "stored"
-    made_by = f"{MADE_BY} with ffmpeg {ffmpeg_version()}"
     with write_media(media, config, clips_stored, made_by) as writer:
         for video, decoded in _decode_in_order(videos, config, clips_stored, threads):
             if decoded is None:
                 writer.add_unusable(video, video.status, video.reason)
-            else:  # what was remarked when it was listed holds still
-                writer.add(
-                    video,
-                    replace(
-                        decoded, reason="; ".join(filter(None, [decoded.reason, video.reason]))
-                    ),
-                )
+            else:  # the remarks from listing still hold
+                reason = "; ".join(filter(None, [decoded.reason, video.reason]))
+                writer.add(video, replace(decoded, reason=reason))
 
 
 def collect_statuses(
     manifest: Path, media: list[Path], videos: Path, config: ManifestConfig
 ) -> None:
-    """Write the table of videos again, with the state in which each was found when it was decoded.
+    """Write the table of videos again, with the status that each video had when it was decoded.
 
     Args:
-        manifest: the table of all videos, in whose order the new one is.
+        manifest: the table of all videos; the new one has the same order.
         media: the media files of all its shards.
         videos: the table to write.
         config: how many videos may be unusable.
 
     Raises:
-        BadInput: if more are, the table being written beside with `.refused` in its name; or if the
-            media files lack a video.
+        BadInput: if more are unusable; the table is then written with `.refused` in its name. Or if
+            the media files lack a video.
     """
-    states: dict[str, tuple[str, str]] = {}
+    statuses: dict[str, tuple[str, str]] = {}
     for path in media:
         with read_media(path) as shard:
-            states |= shard.statuses
+            statuses |= shard.statuses
     listed = read_videos(manifest)
-    check_videos(media[0].parent, states, [video.video for video in listed])
+    check_videos(media[0].parent, statuses, [video.video for video in listed])
     final = [
-        video._replace(status=states[video.video][0], reason=states[video.video][1])
+        video._replace(status=statuses[video.video][0], reason=statuses[video.video][1])
         for video in listed
     ]
     check_usable(final, videos, config, "after decoding")
@@ -84,9 +84,9 @@ def collect_statuses(
 def _decode_in_order(
     videos: list[Video], config: MediaConfig, clips_stored: bool, threads: int
 ) -> Iterator[tuple[Video, Decoded | None]]:
-    """Each video with what it decodes to, None if it is known to be unusable.
+    """Each video with what was decoded, None if it is known to be unusable.
 
-    One more than `threads` are held at once.
+    At most one more than `threads` are held in memory.
     """
     waiting: deque[tuple[Video, Future[Decoded] | None]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -106,6 +106,4 @@ def _first(waiting: deque[tuple[Video, Future[Decoded] | None]]) -> tuple[Video,
 
 
 def _decode(video: Video, config: MediaConfig, clips_stored: bool) -> Decoded:
-    wanted: Literal["clips", "moments"] = "clips" if clips_stored else "moments"
-    streams = video.video_stream, video.audio_stream
-    return decode(video.path, config, *streams, video.duration_seconds, wanted, video.fingerprint)
+    return decode(video.source, config, "clips" if clips_stored else "moments", config.jpeg_quality)

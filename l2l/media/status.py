@@ -1,87 +1,138 @@
-"""What state a decoded video is in, and why, in plain words.
+"""The status of a decoded video and its reason, in plain words.
 
-Ffmpeg's exit code is no verdict: what it gave and said is.
+The exit code of ffmpeg is no verdict: what it wrote and what it reported are.
 """
 
 import re
 from collections.abc import Iterable
 
 from l2l.manifest.artifact import CONTAINERS
+from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import Finished, Log, log_source
 
-TOLERANCE_SECONDS = 0.25  # declared and decoded ends of whole files differ by a frame or two
-TOLERANCE_PART = 0.01
-_CUT = re.compile(
-    "partial file|File ended prematurely"
-)  # as the demuxers of MP4 and of Matroska say it
+# Declared and decoded ends of whole files differ by a frame or two.
+TOLERANCE_SECONDS = 0.25
+TOLERANCE_FRACTION = 0.01
+MISSING_PICTURES = 3  # at a joint of a transport stream, before the gap counts as damage
+# As the demuxers of MP4 and of Matroska report it.
+_CUT = re.compile("partial file|File ended prematurely")
+# A jump of a packet counter: packets were lost, or another recording begins.
+_COUNTER = "corrupt input packet in stream"
 _STREAM = re.compile(r"ist#0:(\d+)/| stream #?(?:0:)?(\d+)[:.]?(?: |$)")
+# The parts that write our own outputs. Their streams are numbered apart from those of the file.
 _OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "Parsed_")
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
 
 
-def classify_status(
-    decoded: Decoded,
-    finished: Finished,
-    video_stream: int,
-    audio_stream: int,
-    duration_seconds: float,
-) -> tuple[str, str]:
-    """State and reason of a video whose bytes were decoded without hitting a limit.
+def classify_status(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, str]:
+    """Status and reason of a video that was decoded without exceeding a limit.
 
     Args:
-        decoded: what came out, as yet without a state.
+        decoded: what was decoded, with no status yet.
         finished: ffmpeg's own account of it.
-        video_stream: absolute index of the stream of pictures.
-        audio_stream: of the sound; -1 for none.
-        duration_seconds: where the pictures end, as declared; 0 where nothing is declared.
+        source: the streams that were decoded, and the declared end of the pictures.
     """
-    damage = _damage(decoded, finished, video_stream, audio_stream, duration_seconds)
+    damage = _damage(decoded, finished, source)
     if damage is not None:
         return damage
-    state, remark = _sound(decoded, finished.log, audio_stream)
-    if decoded.frames < decoded.grid.span_frames:
+    status, remark = _sound(decoded, finished.log, source.audio_stream)
+    remarks = [remark, *_joints(finished.log, source.video_stream)]
+    if decoded.grid_frames < decoded.grid.span_frames:
+        status = "too_short"
         shorter = (
-            f"{decoded.frames} frames, a clip needs {decoded.grid.span_frames}: one moment, "
+            f"{decoded.grid_frames} frames, a clip needs {decoded.grid.span_frames}: one moment, "
             "padded by the last frame"
         )
-        return "too_short", "; ".join(filter(None, [shorter, remark]))
-    return state, remark
+        remarks.insert(0, shorter)
+    return status, "; ".join(filter(None, remarks))
 
 
-def _damage(
-    decoded: Decoded,
-    finished: Finished,
-    video_stream: int,
-    audio_stream: int,
-    duration_seconds: float,
-) -> tuple[str, str] | None:
-    log = finished.log
-    if not decoded.frames:
-        why = _complaints(log, video_stream, None) or _in_order(log.complaints.values())
-        return "corrupt", f"no picture can be decoded: {_plain(why)}"
-    if len(decoded.pictures) != -(-decoded.frames // decoded.step):
+def _damage(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, str] | None:
+    log, video = finished.log, source.video_stream
+    if not decoded.grid_frames:
+        causes = _complaints(log, video, None) or _in_order(log.complaints.values())
+        return "corrupt", f"no picture can be decoded: {_plain(causes)}"
+    if len(decoded.pictures) != -(-decoded.grid_frames // decoded.step):
         return (
             "corrupt",
-            f"{len(decoded.pictures)} pictures came of {decoded.frames} frames, one in "
-            f"{decoded.step} expected",
+            f"{len(decoded.pictures)} pictures were decoded from {decoded.grid_frames} frames, "
+            f"expected one in {decoded.step}",
         )
-    longer = decoded.duration_seconds - duration_seconds
-    tolerance = TOLERANCE_SECONDS + TOLERANCE_PART * duration_seconds
-    if duration_seconds and abs(longer) > tolerance:
-        state = "truncated" if longer < 0 else "corrupt"
-        return (
-            state,
-            f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are "
-            "declared",
-        )
-    if any(_CUT.search(line) for line in _complaints(log, video_stream, audio_stream, None)):
+    if mismatch := _length_mismatch(decoded, log, source.duration_seconds):
+        return mismatch
+    if elsewhere := _rest_elsewhere(decoded, log, video):
+        return "truncated", elsewhere
+    if any(_CUT.search(line) for line in _complaints(log, video, source.audio_stream, None)):
         return "truncated", "the file ends before its last packet"
-    if damage := _complaints(log, video_stream, None):
+    damage = _complaints(log, video, None)
+    if _whole_across_joints(decoded, log, video):
+        damage = [line for line in damage if _COUNTER not in line]
+    if damage:
         return "corrupt", f"damaged: {_plain(damage)}"
     if finished.exit_code:
-        return "corrupt", f"ffmpeg gave up: {_plain(_complaints(log, video_stream, None, -1))}"
+        return "corrupt", f"ffmpeg gave up: {_plain(_complaints(log, video, None, -1))}"
     return None
+
+
+def _length_mismatch(decoded: Decoded, log: Log, duration_seconds: float) -> tuple[str, str] | None:
+    """Whether the pictures end where the file declares it.
+
+    The length of a transport stream is estimated from its first and last time stamp, which says
+    nothing if time restarts between them.
+    """
+    if not duration_seconds or log.time_restarts:
+        return None
+    longer = decoded.duration_seconds - duration_seconds
+    if abs(longer) <= TOLERANCE_SECONDS + TOLERANCE_FRACTION * duration_seconds:
+        return None
+    return (
+        "truncated" if longer < 0 else "corrupt",
+        f"pictures end at {decoded.duration_seconds:.1f} s, {duration_seconds:.1f} s are declared",
+    )
+
+
+def _rest_elsewhere(decoded: Decoded, log: Log, video_stream: int) -> str:
+    """Which streams hold the rest of the pictures, where a transport stream was spliced from parts
+    whose streams have other identifiers; empty if none is missing.
+    """
+    others = [
+        str(index)
+        for index, stream in log.streams.items()
+        if stream.kind == "Video" and index != video_stream and not stream.is_attached_picture
+    ]
+    if log.container != "mpegts" or not others or video_stream not in log.streams:
+        return ""
+    start = max(0.0, log.streams[video_stream].start_seconds - log.start_seconds)
+    end = decoded.duration_seconds
+    tolerance = TOLERANCE_SECONDS + TOLERANCE_FRACTION * log.duration_seconds
+    if start <= tolerance and end >= log.duration_seconds - tolerance:
+        return ""
+    return (
+        f"pictures of stream {video_stream} go from {start:.1f} s to {end:.1f} s of "
+        f"{log.duration_seconds:.1f} s; the rest is in stream {', '.join(others)}"
+    )
+
+
+def _whole_across_joints(decoded: Decoded, log: Log, video_stream: int) -> bool:
+    """Whether all pictures were decoded although a packet counter jumped.
+
+    The counters of joined recordings start again, and the demuxer calls the packet before the joint
+    corrupt. If packets were lost, the decoder complains or pictures are missing.
+    """
+    rate = log.streams[video_stream].frame_rate if video_stream in log.streams else 0.0
+    if log.container != "mpegts" or not rate:
+        return False
+    return log.frames_in >= decoded.duration_seconds * rate - MISSING_PICTURES
+
+
+def _joints(log: Log, video_stream: int) -> list[str]:
+    remarks = []
+    if any(_COUNTER in line for line in _complaints(log, video_stream)):
+        remarks.append("its packet counters jump, as where recordings were joined")
+    if log.time_restarts:
+        remarks.append("its time stamps jump; the parts follow each other without a gap")
+    return remarks
 
 
 def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
@@ -100,45 +151,44 @@ def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
     return ("audio_partial" if remarks else "ok"), "; ".join(remarks)
 
 
-def _complaints(log: Log, *about: int | None) -> list[str]:
-    """What was said that tells of damage: in a stream, by its index, or in the file as a whole,
-    None.
+def _complaints(log: Log, *streams: int | None) -> list[str]:
+    """The complaints about streams of the file, by index, or about the file as a whole, None.
 
-    While a file is looked over, decoders complain of what comes before the first key frame, which
-    nobody decodes later; the demuxer reads what it reads then only once.
+    While a file is opened, decoders complain about what comes before the first key frame, which is
+    not decoded later; the demuxer reads only once what it reads then.
     """
     while_decoding = [
-        told
-        for part, told in log.complaints.items()
-        if part not in log.opening or _demuxes(told[0])
+        complaints
+        for part, complaints in log.complaints.items()
+        if part not in log.opening or _is_demuxer(complaints[0])
     ]
-    return [line for line in _in_order(while_decoding) if _stream_of(line, log) in about]
+    return [line for line in _in_order(while_decoding) if _stream_of(line, log) in streams]
 
 
 def _in_order(complaints: Iterable[list[str]]) -> list[str]:
-    """Complaints by speaker and wording.
+    """Complaints by source and wording.
 
-    Parts of ffmpeg run at once, so the order of what they say differs from run to run.
+    Parts of ffmpeg run at the same time, so the order of their lines differs from run to run.
     """
     return sorted(
-        (line for told in complaints for line in told),
+        (line for lines in complaints for line in lines),
         key=lambda line: (log_source(line), _plain([line])),
     )
 
 
-def _demuxes(line: str) -> bool:
-    who = log_source(line)  # such as in#0/flv; before ffmpeg 7.1 matroska,webm
-    return who.startswith("in#") or who.partition(",")[0] in CONTAINERS.split(",")
+def _is_demuxer(line: str) -> bool:
+    source = log_source(line)  # such as in#0/flv; before ffmpeg 7.1 matroska,webm
+    return source.startswith("in#") or source.partition(",")[0] in CONTAINERS.split(",")
 
 
 def _stream_of(line: str, log: Log) -> int | None:
-    """The stream a complaint is about; None for the file as a whole, -1 for what we make of it."""
+    """The stream that a complaint is about; None for the file as a whole, -1 for our outputs."""
+    source = log_source(line)
+    if source.startswith(_OURS):
+        return -1
     if named := _STREAM.search(line):
         return int(named[1] or named[2])
-    who = log_source(line)
-    if who.startswith(_OURS):
-        return -1
-    return next((stream for stream, decoder in log.decoders.items() if decoder == who), None)
+    return next((stream for stream, decoder in log.decoders.items() if decoder == source), None)
 
 
 def _plain(lines: list[str]) -> str:

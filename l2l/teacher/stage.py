@@ -196,10 +196,7 @@ def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.
     if shard.clips_stored:
         yield from (shard.clip(video.video, moment) for moment in moments)
         return
-    streams = video.video_stream, video.audio_stream
-    decoded = decode(
-        video.path, shard.config, *streams, video.duration_seconds, "clips", video.fingerprint
-    )
+    decoded = decode(video.source, shard.config, "clips")
     if decoded.moments != shard.moments(video.video):
         stored = shard.moments(video.video)
         raise BadInput(

@@ -120,17 +120,12 @@ def _decoded(video: Video) -> Finding:
     from l2l.config import MediaConfig
     from l2l.media.decode import decode
 
-    decoded = decode(
-        video.path,
-        MediaConfig(),
-        video.video_stream,
-        video.audio_stream,
-        video.duration_seconds,
-        "moments",
-        video.fingerprint,
-    )
+    media = MediaConfig()
+    decoded = decode(video.source, media, "moments", media.jpeg_quality)
+    if decoded.audio_stream >= 0:  # not the listed one, if nothing is heard in that
+        video = video._replace(audio_stream=decoded.audio_stream)
     reason = "; ".join(filter(None, [decoded.reason, video.reason]))
-    end = decoded.frames * SAMPLE_RATE_HZ // FRAME_RATE
+    end = decoded.grid_frames * SAMPLE_RATE_HZ // FRAME_RATE
     sound_samples = sum(
         max(0, min(stop, end) - start) for start, stop in decoded.sound_runs.tolist()
     )
@@ -138,7 +133,7 @@ def _decoded(video: Video) -> Finding:
         video,
         decoded.status,
         reason,
-        decoded.frames,
+        decoded.grid_frames,
         round(decoded.duration_seconds, 3),
         round(sound_samples / SAMPLE_RATE_HZ, 3),
     )

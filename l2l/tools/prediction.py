@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from l2l.evaluation.cost import Prices
@@ -47,19 +46,11 @@ class Predictor:
         }
         if declared.status not in USABLE:
             return prediction
-        decoded = decode(
-            path,
-            media_of(self._student.settings),
-            declared.video_stream,
-            declared.audio_stream,
-            declared.duration_seconds,
-            "moments",
-            declared.fingerprint,
-        )
+        decoded = decode(declared.source(path), media_of(self._student.settings), "moments")
         prediction |= {"status": decoded.status, "reason": decoded.reason}
         if decoded.status not in USABLE:
             return prediction
-        frames = np.stack([decoded.frame(k) for k in range(decoded.moments)])
+        frames = decoded.pictures.select(range(decoded.moments))
         mels = log_mel(decoded.windows(), mels_of(self._student.settings))
         features = extract_video_features(
             self._student, frames, mels, decoded.has_sound(), torch.device("cpu")

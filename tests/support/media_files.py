@@ -4,7 +4,9 @@ that comes with a beep.
 
 import subprocess
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -102,12 +104,19 @@ def listed(path: Path, video: str = "v", label: str = "a", split: str = "train")
     return Video(video, str(path), split, (label,), **vars(facts))
 
 
-def decoded(path: Path, media: MediaConfig = WHOLE, pictures: str = "clips") -> Decoded:
+def decoded(
+    path: Path, media: MediaConfig = WHOLE, pictures: Literal["clips", "moments"] = "clips"
+) -> Decoded:
     """A file decoded as the stage would."""
-    video = listed(path)
-    return decode(
-        path, media, video.video_stream, video.audio_stream, video.duration_seconds, pictures
-    )  # type: ignore[arg-type]
+    return decode(listed(path).source, media, pictures)
+
+
+def shown_at(frames: int, rate: Fraction, slot: int) -> int:
+    """The frame of a video that the 30 fps grid shows at a slot.
+
+    It is the last frame whose time, rounded to the grid, is not later than the slot.
+    """
+    return max(n for n in range(frames) if int(n * 30 / rate + Fraction(1, 2)) <= slot)
 
 
 def tones(waveform: np.ndarray) -> list[int]:

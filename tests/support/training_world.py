@@ -23,6 +23,7 @@ from l2l.config import MediaConfig, MelsConfig, StudentConfig, TeacherConfig, Tr
 from l2l.manifest.artifact import Video, write_videos
 from l2l.media.artifact import write_media
 from l2l.media.decoded import Decoded
+from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import write_mels
 from l2l.skimmer.stage import train_skimmer
 from l2l.student.stage import distil_student, finetune_student
@@ -83,7 +84,15 @@ def make_world(folder: Path) -> dict[str, Any]:
         with write_media(world["media"][-1], MEDIA, True) as writer:
             for row in here:
                 pictures = rng.integers(0, 256, (8, SIDE, SIDE, 3), np.uint8)
-                decoded = Decoded("ok", "", 60, 8, pictures, np.zeros(0, np.int16), grid=MEDIA.grid)
+                decoded = Decoded(
+                    "ok",
+                    "",
+                    60,
+                    8,
+                    EncodedPictures.from_array(pictures),
+                    np.zeros(0, np.int16),
+                    grid=MEDIA.grid,
+                )
                 writer.add(row, decoded)
                 moments[row.video] = decoded.moments
         mels = {

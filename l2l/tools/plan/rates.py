@@ -24,8 +24,8 @@ from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
 from l2l.manifest.files import walk_files
 from l2l.manifest.probe import probe_file
-from l2l.media.artifact import decode_picture, encode
 from l2l.media.decode import decode
+from l2l.media.pictures import decode_picture, encode
 from l2l.mels.spectrogram import log_mel, mel_shape
 from l2l.moments import WINDOW_SAMPLES
 from l2l.sections import Section
@@ -152,14 +152,11 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
         example = next(path for path in walk_files(folder / "drawn") if path.suffix == ".mp4")
     facts = probe_file(example)
     found["listing"] = cpu_seconds(lambda: probe_file(example))
-    streams = (facts.video_stream, facts.audio_stream, facts.duration_seconds)
-    spent = (
-        cpu_seconds(lambda: decode(example, config.media, *streams, "moments"))
-        - Rates().decode_start
-    )
+    source = facts.source(example)
+    spent = cpu_seconds(lambda: decode(source, config.media, "moments")) - Rates().decode_start
     seconds, pixels = max(1.0, facts.duration_seconds), facts.width * facts.height
     found["decode_pixel"] = max(0.0, spent / seconds - Rates().decode) / max(1, pixels)
-    pictures = decode(example, config.media, *streams, "moments").pictures
+    pictures = decode(source, config.media, "moments").pictures.as_array()
     stored = [encode(picture, config.media.jpeg_quality) for picture in pictures]
     side, quality = config.media.frame_pixels, config.media.jpeg_quality
     found["encode"] = cpu_seconds(lambda: [encode(picture, quality) for picture in pictures]) / len(
