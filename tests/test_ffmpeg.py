@@ -69,7 +69,7 @@ def test_a_run_that_somebody_kills_says_nothing_of_the_video(how, tmp_path, monk
     )
     killed.chmod(0o755)
     monkeypatch.setattr(runner, "ffmpeg_program", lambda: killed)
-    with pytest.raises(KilledError, match=r"v\.mp4.*killed.*[Nn]o status"):
+    with pytest.raises(KilledError, match=r"v\.mp4.*killed"):
         decoded(video)
 
 

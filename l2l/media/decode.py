@@ -96,7 +96,7 @@ def _decode(plan: _Plan) -> tuple[Decoded, Finished | None]:
     except KilledError:
         raise KilledError(f"{source.path}: the ffmpeg that decodes it") from None
     except MachineError as error:
-        raise MachineError(f"{source.path}: {error}") from None
+        raise MachineError(f"{source.path}: the ffmpeg that decodes it", error.cause) from None
     if not source.path.exists():
         return _unusable("missing", "the file no longer exists", plan), None
     if source.fingerprint and source.fingerprint != _fingerprint_now(source.path):

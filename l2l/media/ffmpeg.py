@@ -317,11 +317,11 @@ def _check_machine(complaint: str, exit_code: int, memory_limit_bytes: int) -> N
         FfmpegStopped: if the file needs more memory than the limit.
     """
     if shortage := describe_shortage(memory_limit_bytes, THREADS):
-        raise _machine_error("ffmpeg", shortage)
+        raise MachineError("ffmpeg", shortage)
     if "pthread_create" in complaint or exit_code == _EXIT_EAGAIN:
-        raise _machine_error("ffmpeg", "it could not start a thread")
+        raise MachineError("ffmpeg", "it could not start a thread")
     if re.search("Too many open files|Stale file handle|Broken pipe", complaint):
-        raise _machine_error("ffmpeg", re.sub(r"^.*(Too many|Stale|Broken)", r"\1", complaint))
+        raise MachineError("ffmpeg", re.sub(r"^.*(Too many|Stale|Broken)", r"\1", complaint))
     if "Cannot allocate memory" in complaint:  # ffmpeg would go on with the next picture
         raise FfmpegStopped(
             f"decoding it takes more than {memory_limit_bytes / 1e6:.0f} MB of memory"
@@ -349,17 +349,10 @@ def _unusable_program(program: Path, cause: str) -> BadInput:
     )
 
 
-def _machine_error(program: str, cause: str) -> MachineError:
-    return MachineError(
-        f"{program} failed because of the machine: {cause}. This says nothing about the video; run "
-        "the job again, with more memory or fewer jobs at once"
-    )
-
-
 def _start_error(program: Path, error: OSError) -> BadInput:
     cause = error.strerror or str(error)
     if error.errno in MACHINE_ERRNOS:
-        return _machine_error(str(program), cause)
+        return MachineError(str(program), cause)
     return _unusable_program(program, cause)
 
 
@@ -452,7 +445,7 @@ def _running(
     except RuntimeError as error:
         if len(running) == len(threads):
             raise
-        raise _machine_error("ffmpeg", str(error)) from None  # "can't start new thread"
+        raise MachineError("ffmpeg", str(error)) from None  # "can't start new thread"
     finally:
         _kill(process)
         process.wait()
