@@ -1,4 +1,4 @@
-"""The doctor names what is broken and what mends it, and works when everything else does not."""
+"""The doctor names what is broken and what mends it, and works where nothing else does."""
 
 import os
 import subprocess
@@ -22,9 +22,9 @@ def broken(tmp_path):
         for module, error in errors.items():
             (tmp_path / f"{module}.py").write_text(f"raise {error}\n", encoding="utf-8")
         return subprocess.run(
-            [sys.executable, "-m", "l2l", "doctor"],
+            [sys.executable, "-P", "-m", "l2l", "doctor"],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
             capture_output=True,
             text=True,
             timeout=600,
@@ -41,15 +41,15 @@ def line_of(package, text):
 @pytest.mark.slow
 def test_a_tested_installation_is_well_and_shows_its_versions(capsys):
     assert doctor.doctor() == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     pins = doctor._pins()
-    assert line_of("torch", told).split()[1].startswith(pins["torch"])
-    assert line_of("snakemake", told).split()[1] == pins["snakemake"]
-    assert all(line_of(name, told) for name in ("Python", "ffmpeg", "cores", "memory", "GPU"))
-    assert told.endswith("all is well\n")
+    assert line_of("torch", output).split()[1].startswith(pins["torch"])
+    assert line_of("snakemake", output).split()[1] == pins["snakemake"]
+    assert all(line_of(name, output) for name in ("Python", "ffmpeg", "cores", "memory", "GPU"))
+    assert output.endswith("all is well\n")
 
 
-def test_a_broken_torch_is_told_in_one_line_each_with_its_cure_and_the_rest_is_still_looked_at(
+def test_broken_packages_have_one_line_each_with_the_cure_and_the_others_are_still_checked(
     broken,
 ):
     found = broken(
@@ -98,22 +98,70 @@ def test_a_package_that_is_not_there_counts_as_broken(monkeypatch):
     assert line.startswith("missing; a package is missing")
 
 
-def test_another_version_than_the_tested_one_is_told_but_is_not_broken(monkeypatch):
+def test_another_version_than_the_tested_one_is_shown_but_is_not_broken(monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: "2.0")
     assert doctor._package("numpy", "2.1") == ("2.0 (tested: 2.1)", True)
     monkeypatch.setattr(doctor, "_version", lambda name: "2.1+cpu")
     assert doctor._package("numpy", "2.1") == ("2.1+cpu", True)
 
 
-def test_an_ffmpeg_that_does_not_run_is_broken(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [
+        ("echo no codec library >&2; exit 127", "no codec library"),
+        ("kill -SEGV $$", "SIGSEGV"),
+        ("echo something else", "something else"),
+        ("", "no message"),
+    ],
+)
+def test_an_ffmpeg_that_does_not_work_is_broken_and_named(monkeypatch, tmp_path, script, cause):
     program = tmp_path / "ffmpeg"
-    program.write_text("#!/bin/sh\necho no codec library >&2\nexit 127\n", encoding="utf-8")
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     ffmpeg = pytest.importorskip("l2l.media.ffmpeg")
     monkeypatch.setattr(ffmpeg, "ffmpeg_program", lambda: program)
-    line, well = doctor._ffmpeg()
-    assert not well
-    assert "no codec library" in line
+    line, is_well = doctor._ffmpeg()
+    assert not is_well
+    assert str(program) in line
+    assert cause in line
+
+
+def test_a_file_that_cannot_be_run_is_a_broken_ffmpeg(monkeypatch, tmp_path):
+    program = tmp_path / "ffmpeg"
+    program.write_bytes(b"\x7fELF of another machine")
+    program.chmod(0o755)
+    ffmpeg = pytest.importorskip("l2l.media.ffmpeg")
+    monkeypatch.setattr(ffmpeg, "ffmpeg_program", lambda: program)
+    line, is_well = doctor._ffmpeg()
+    assert not is_well
+    assert "ffmpeg" in line
+
+
+def test_a_part_of_slurm_is_named_with_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor._slurm()[1]
+    (tmp_path / "sinfo").write_text("#!/bin/sh\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    line, is_well = doctor._slurm()
+    assert not is_well
+    assert "sinfo on PATH without squeue, sbatch" in line
+    for name in doctor.SLURM_PROGRAMS:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    assert doctor._slurm()[1]
+
+
+def test_folders_that_cannot_be_written_to_are_named(monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/self/nowhere")
+    assert "/proc/self/nowhere cannot be written to" in doctor._folders()[0]
+
+    def none_usable():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(doctor.tempfile, "gettempdir", none_usable)
+    line, is_well = doctor._folders()
+    assert not is_well
+    assert "TMPDIR" in line
 
 
 def test_a_gpu_is_named_and_one_that_does_not_answer_is_broken(monkeypatch):
@@ -138,8 +186,8 @@ def test_a_gpu_is_named_and_one_that_does_not_answer_is_broken(monkeypatch):
     assert "update its driver" in line
 
 
-def test_the_doctor_looks_at_every_package_l2l_asks_for():
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+def test_the_doctor_checks_every_package_that_l2l_requires():
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "dependencies"
     ]
-    assert set(doctor.MODULES) == {line.split("==")[0] for line in asked}
+    assert set(doctor.MODULES) == {line.split("==")[0] for line in required}

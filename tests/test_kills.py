@@ -16,7 +16,7 @@ from kills import KINDS, descendants, differences, smallest, survive
 from media_files import make_video
 from workflow_runs import environment, snakemake, start_snakemake, tiny_with
 
-from l2l.jobs.leftovers import LOOKS
+from l2l.jobs.leftovers import CHECKS
 
 KILLS = int(os.environ.get("L2L_KILLS", "4"))
 DRAWN = "results/small/videos/all"
@@ -32,7 +32,7 @@ def ended_within(seconds: float, pids: list[int]) -> bool:
 
 
 def well(folder: Path) -> dict[str, bool]:
-    return {name: look(folder)[1] for name, look in LOOKS.items()}
+    return {name: look(folder)[1] for name, look in CHECKS.items()}
 
 
 @pytest.mark.kills
@@ -98,19 +98,19 @@ def test_the_jobs_of_a_killed_snakemake_end_and_the_doctor_says_what_it_left(tmp
         time.sleep(0.05)
     jobs = descendants(process.pid)
     assert len(jobs) >= 2
-    assert well(tmp_path) == dict.fromkeys(LOOKS, True), "it runs, so all is well"
-    assert f"process {process.pid}: wait for it" in LOOKS["locked"](tmp_path)[0]
+    assert well(tmp_path) == dict.fromkeys(CHECKS, True), "it runs, so all is well"
+    assert f"process {process.pid}: wait for it" in CHECKS["locked"](tmp_path)[0]
     process.kill()
     process.wait()
     assert ended_within(60, jobs)
-    assert well(tmp_path) == dict.fromkeys(LOOKS, True) | {
+    assert well(tmp_path) == dict.fromkeys(CHECKS, True) | {
         "locked": False,
         "incomplete": False,
         "part files": False,
     }
-    assert "snakemake --unlock" in LOOKS["locked"](tmp_path)[0]
-    assert f"1, such as {DRAWN}: the next run makes" in LOOKS["incomplete"](tmp_path)[0]
-    assert "find results" in LOOKS["part files"](tmp_path)[0]
+    assert "snakemake --unlock" in CHECKS["locked"](tmp_path)[0]
+    assert f"1, such as {DRAWN}: the next run makes" in CHECKS["incomplete"](tmp_path)[0]
+    assert "find results" in CHECKS["part files"](tmp_path)[0]
     assert snakemake(tmp_path, "--unlock", configfile=config).returncode == 0
     assert snakemake(tmp_path, DRAWN, configfile=config).returncode == 0
     assert all(well(tmp_path).values())
@@ -177,9 +177,9 @@ def test_a_clock_that_was_ahead_costs_work_but_no_result_and_the_doctor_sets_it_
     os.utime(shard, (time.time() + 1e6,) * 2)
     assert snakemake(run, MEDIA, configfile=found).returncode == 0
     assert differences(run / "results", tmp_path / "before") == []
-    told, fine = LOOKS["dated ahead"](run)
+    told, fine = CHECKS["dated ahead"](run)
     assert not fine
     subprocess.run(told.partition("then ")[2], shell=True, cwd=run, check=True)
-    assert LOOKS["dated ahead"](run)[1]
+    assert CHECKS["dated ahead"](run)[1]
     assert snakemake(run, MEDIA, configfile=found).returncode == 0
     assert "Nothing to be done" in snakemake(run, MEDIA, configfile=found).stderr

@@ -1,4 +1,4 @@
-"""What killed runs left is named, with what mends it; the whole of it is seen in test_kills."""
+"""What killed runs left is named, with what mends it. test_kills shows all of it in real runs."""
 
 import base64
 import subprocess
@@ -11,7 +11,7 @@ from l2l.tools import doctor
 
 
 def test_in_a_clean_directory_there_is_nothing_to_mend(tmp_path):
-    assert {look(tmp_path) for look in leftovers.LOOKS.values()} == {leftovers.NOTHING}
+    assert {check(tmp_path) for check in leftovers.CHECKS.values()} == {leftovers.NOTHING}
 
 
 def test_a_long_name_that_snakemake_keeps_in_pieces_is_put_together(tmp_path):
@@ -31,13 +31,13 @@ def test_the_cure_for_part_files_removes_them_and_nothing_else(tmp_path):
     part.mkdir(parents=True)
     (part / "shard-000.h5").write_bytes(b"x" * 2**20)
     (part.parent / "shard-000.h5").touch()
-    told, well = leftovers.parts(tmp_path)
-    assert not well
-    assert told.startswith(
+    line, is_well = leftovers.part_files(tmp_path)
+    assert not is_well
+    assert line.startswith(
         "1 of killed jobs, 1 MiB, such as results/run/media/.shard-000.h5.abcdef_8.part: find"
     )
     subprocess.run(
-        told.partition(": ")[2], shell=True, cwd=tmp_path, check=False, stderr=subprocess.DEVNULL
+        line.partition(": ")[2], shell=True, cwd=tmp_path, check=False, stderr=subprocess.DEVNULL
     )
     assert [path.name for path in part.parent.iterdir()] == ["shard-000.h5"]
 
@@ -47,10 +47,10 @@ def test_a_job_that_outlived_its_snakemake_is_named_with_the_command_that_ends_i
         [sys.executable, "-c", "import time; time.sleep(600)", "-m", "l2l", "a_stage"], cwd=tmp_path
     )
     try:
-        told, well = leftovers.orphans(tmp_path)
-        assert not well
-        assert told == f"processes that outlived their Snakemake: kill -9 {job.pid}"
-        assert leftovers.orphans(tmp_path.parent)[1], "elsewhere it is nobody's business"
+        line, is_well = leftovers.orphans(tmp_path)
+        assert not is_well
+        assert line == f"processes that outlived their Snakemake: kill -9 {job.pid}"
+        assert leftovers.orphans(tmp_path.parent)[1], "a job elsewhere is not of this directory"
     finally:
         job.kill()
         job.wait()
@@ -58,14 +58,14 @@ def test_a_job_that_outlived_its_snakemake_is_named_with_the_command_that_ends_i
 
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
-    """A made-up squeue that tells of three jobs, one of which is a rule's in this directory."""
+    """A fake squeue that lists three jobs, one of which is a rule's in this directory."""
     program = tmp_path / "bin/squeue"
     program.parent.mkdir()
     lines = "\\n".join(
         [
-            f"11|rule_fit_teacher|{tmp_path}",
+            f"11|rule_train_teacher|{tmp_path}",
             f"12|(null)|{tmp_path}",
-            f"13|rule_fit_teacher|{tmp_path}/other",
+            f"13|rule_train_teacher|{tmp_path}/other",
         ]
     )
     program.write_text(f"#!/bin/sh\nprintf '{lines}\\n'\n")
@@ -92,6 +92,6 @@ def test_the_doctor_looks_at_the_directory_it_is_run_in(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "MODULES", {})
     assert doctor.doctor() == 1
-    told = capsys.readouterr().out
-    assert "locked          by a Snakemake that was killed" in told
-    assert told.endswith("\nbroken: locked\n")
+    output = capsys.readouterr().out
+    assert "locked          by a Snakemake that was killed" in output
+    assert output.endswith("\nbroken: locked\n")

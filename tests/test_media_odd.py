@@ -43,7 +43,7 @@ ODD = {
         [300 + 100 * k for k in range(10)],
     ),
     "26_silent_track.mp4": ("silent", 150, AT_25_FPS, [0] * 5),
-    "27_two_audio.mp4": ("ok", 150, AT_25_FPS, [300, 400, 500, 600, 700]),
+    "27_two_audio.mp4": ("ok", 150, AT_25_FPS, [2000] * 5),
     "28_cover_art_first.mp4": ("ok", 300, AT_25_FPS, [300 + 100 * k for k in range(10)]),
     "29_audio_stream_first.mp4": ("ok", 300, AT_25_FPS, [300 + 100 * k for k in range(10)]),
     "30_surround_51.mkv": ("ok", 90, [0, 13, 26, 40], [300, 400, 500]),

@@ -1,8 +1,9 @@
-"""Several processes that fit one network, and who takes which GPU."""
+"""Several processes that train one network, and which of them takes which GPU."""
 
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 
@@ -17,20 +18,18 @@ from l2l.jobs.processes import Team, claim_gpu, device, own_threads
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_two_processes_fit_as_one_that_takes_its_batches_in_two_parts(inputs, tmp_path, name):
-    """Weights to the bit. The running statistics of batch norm move once a step here and twice
-    there.
-    """
+def test_two_processes_train_as_one_that_takes_its_batches_in_two_parts(inputs, tmp_path, name):
+    """Weights are equal to the bit; batch norm updates its statistics once per step or twice."""
     both = run(training(name, inputs, flip=True), tmp_path / "both.pt", processes=2)
     assert both.status == (0, 0), both.said
-    assert both.said.count("epoch 1/3") == 1  # only the first speaks
+    assert both.said.count("epoch 1/3") == 1  # only the main process logs
     one = run(training(name, inputs, flip=True, gradient_accumulation=2), tmp_path / "one.pt")
     assert one.status == (0,), one.said
-    ours, theirs = state(tmp_path / "both.pt"), state(tmp_path / "one.pt")
-    assert ours.keys() == theirs.keys()
-    for key, value in ours.items():
+    of_two, of_one = state(tmp_path / "both.pt"), state(tmp_path / "one.pt")
+    assert of_two.keys() == of_one.keys()
+    for key, value in of_two.items():
         if "running" not in key and "num_batches" not in key:
-            assert torch.equal(value, theirs[key]), key
+            assert torch.equal(value, of_one[key]), key
 
 
 def test_processes_add_up_their_gradients_and_average_their_batch_statistics(monkeypatch):
@@ -56,7 +55,9 @@ def test_processes_add_up_their_gradients_and_average_their_batch_statistics(mon
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_processes_of_which_one_is_killed_go_on_together_to_the_same_file(inputs, tmp_path, number):
+def test_processes_of_which_one_is_killed_resume_together_and_write_the_same_file(
+    inputs, tmp_path, number
+):
     train = training("skimmer", inputs)
     whole = run(train, tmp_path / "whole.pt", processes=2)
     assert whole.status == (0, 0), whole.said
@@ -80,10 +81,10 @@ def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
         "skimmer": tmp_path / "there.pt",
         "threads": 2,
     }
-    told = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run(
-        [*torchrun, "-m", "l2l", "train_skimmer", *told],
+        [*torchrun, "-m", "l2l", "train_skimmer", *arguments],
         capture_output=True,
         text=True,
         env=environment(),
@@ -95,19 +96,21 @@ def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
 @pytest.mark.workflow
 def test_a_rule_starts_its_training_by_torchrun_where_it_is_given_several_processes(tmp_path):
     several = ["train_teacher:processes=4", "train_skimmer:processes=2", "train_skimmer:nodes=3"]
-    told = snakemake(tmp_path, "--dry-run", "--printshellcmds", "--set-resources", *several).stdout
+    commands = snakemake(
+        tmp_path, "--dry-run", "--printshellcmds", "--set-resources", *several
+    ).stdout
     assert (
         "python -P -m torch.distributed.run --nproc-per-node=4 --standalone -m l2l train_teacher"
-        in told
+        in commands
     )
     assert (
         "srun --nodes=3 --ntasks=3 --ntasks-per-node=1 python -P -m torch.distributed.run "
-        "--nproc-per-node=2 --nnodes=3" in told
+        "--nproc-per-node=2 --nnodes=3" in commands
     )
-    assert set(re.findall(r"SLURM_\w+", told)) == {"SLURM_JOB_ID"}, (
+    assert set(re.findall(r"SLURM_\w+", commands)) == {"SLURM_JOB_ID"}, (
         "the executor takes all others out of the environment"
     )
-    assert "        python -P -m l2l distil_student" in told
+    assert "        python -P -m l2l distil_student" in commands
 
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused(inputs, tmp_path):
@@ -134,13 +137,41 @@ def test_jobs_on_one_machine_take_a_gpu_each_and_a_dead_one_gives_its_own_back(t
     assert [claim_gpu(["0", "GPU-a/b", "2"], tmp_path) for _ in range(3)] == [0, 1, 2]
     assert (
         claim_gpu(["5", "2"], tmp_path) == 0
-    )  # another choice of GPUs, told by CUDA_VISIBLE_DEVICES
+    )  # another choice of GPUs, as in CUDA_VISIBLE_DEVICES
     assert claim_gpu(["0", "2"], tmp_path) == os.getpid() % 2
+
+
+def test_a_lock_never_follows_a_link_and_never_lies_in_a_folder_of_somebody_else(
+    tmp_path, monkeypatch, capsys
+):
+    folder, other = tmp_path / "locks", tmp_path / "precious"
+    folder.mkdir(mode=0o700)
+    (folder / "0").symlink_to(other)
+    assert claim_gpu(["0", "1"], folder) == 1
+    assert not other.exists()
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "file").touch()
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    for refused in (tmp_path / "link", tmp_path / "file", open_to_all):
+        assert claim_gpu(["0", "1"], refused) == os.getpid() % 2
+        assert str(refused) in capsys.readouterr().err
+    assert list(open_to_all.iterdir()) == []
+    monkeypatch.setattr(processes.os, "getuid", lambda: 12345)
+    assert claim_gpu(["2"], folder) == 0
+    assert not (folder / "2").exists()
+
+
+def test_the_locks_can_be_read_by_their_user_alone(tmp_path):
+    assert claim_gpu(["0"], tmp_path / "locks") == 0
+    assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "locks" / "0").stat().st_mode) == 0o600
 
 
 @pytest.fixture
 def gpus(monkeypatch, tmp_path):
-    """Three GPUs that are not there."""
+    """Three GPUs that do not exist."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(torch.cuda, "set_device", lambda place: None)

@@ -1,8 +1,8 @@
-"""What runs that were killed left in a working directory: locks, half-made artifacts, jobs that
-still run; and what mends it.
+"""What killed runs left in a working directory: locks, incomplete artifacts, jobs that still run;
+and what mends it.
 
-Each look gives one line, and whether all is well. Processes are known by /proc: on systems without
-it none is seen.
+Each check returns one line and whether all is well. Processes are found in /proc; on a system
+without it none is found.
 """
 
 import base64
@@ -18,27 +18,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NOTHING = "nothing", True
-SKEW_SECONDS = 60  # as much as clocks of a cluster may differ
+SKEW_SECONDS = 60  # clocks of a cluster may differ by this much
 
 
 def _processes(here: Path) -> dict[int, str]:
     """The command of each process that works in a directory."""
-    found = {}
+    commands = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.joinpath("cwd").readlink() == here:
-                found[int(process.name)] = (
+                commands[int(process.name)] = (
                     process.joinpath("cmdline").read_text(errors="replace").replace("\0", " ")
                 )
-        except OSError:  # somebody else's, or it has ended
+        except OSError:  # it belongs to somebody else, or has ended
             continue
-    return found
+    return commands
 
 
 def _snakemakes(here: Path) -> list[int]:
-    """The processes that are a Snakemake of this directory.
-
-    One that is started inside a job is told not to lock.
+    """The Snakemake processes of this directory, without those that Snakemake starts inside its
+    jobs (--nolock).
     """
     commands = _processes(here).items()
     return sorted(
@@ -48,14 +47,13 @@ def _snakemakes(here: Path) -> list[int]:
     )
 
 
-def _these(pids: list[int]) -> str:
+def _joined(pids: list[int]) -> str:
     return " ".join(map(str, pids))
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below a folder where jobs may be at work.
-
-    Os.walk, unlike rglob, takes it that things come and go.
+    """Everything below a folder in which jobs may be writing: os.walk, unlike rglob, tolerates
+    files that come and go.
     """
     for at, folders, files in os.walk(folder):
         for path in (Path(at, name) for name in (*folders, *files)):
@@ -64,24 +62,24 @@ def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def locked(here: Path) -> tuple[str, bool]:
-    """Whether Snakemake's lock is on, and who holds it."""
+    """Whether Snakemake has locked the directory, and which process holds the lock."""
     if not any(here.glob(".snakemake/locks/*.lock")):
         return NOTHING
     if running := _snakemakes(here):
         return (
-            f"by a Snakemake that runs, process {_these(running)}: wait for it, or stop it: kill "
-            f"-INT {_these(running)}",
+            f"by a running Snakemake, process {_joined(running)}: wait for it, or stop it: kill "
+            f"-INT {_joined(running)}",
             True,
         )
     return (
-        "by a Snakemake that was killed, or runs on another machine; if on none: snakemake "
+        "by a Snakemake that was killed, or that runs on another machine; if on none: snakemake "
         "--unlock",
         False,
     )
 
 
 def incomplete(here: Path) -> tuple[str, bool]:
-    """What jobs had begun to make when they ended, or are making."""
+    """Artifacts that jobs are making, or were making when they ended."""
     top = here / ".snakemake/incomplete"
     names = []
     for record, state in _below(top):
@@ -89,43 +87,43 @@ def incomplete(here: Path) -> tuple[str, bool]:
             parts = [part.removeprefix("@") for part in record.relative_to(top).parts]
             try:
                 names.append(base64.urlsafe_b64decode("".join(parts)).decode(errors="replace"))
-            except binascii.Error:  # no record of Snakemake's
+            except binascii.Error:  # not a record of Snakemake
                 continue
     if not names:
         return NOTHING
-    told = f"{len(names)}, such as {min(names)}"
+    summary = f"{len(names)}, such as {min(names)}"
     if _snakemakes(here):
-        return f"{told}: being made by the Snakemake that runs here, or again by the next", True
-    return f"{told}: the next run makes them again (snakemake --rerun-incomplete)", False
+        return f"{summary}: being made by the Snakemake that runs here, or again by the next", True
+    return f"{summary}: the next run makes them again (snakemake --rerun-incomplete)", False
 
 
-def parts(here: Path) -> tuple[str, bool]:
-    """What was written aside and never renamed."""
-    found = sorted(
+def part_files(here: Path) -> tuple[str, bool]:
+    """Temporary files and folders of artifacts that were never completed."""
+    leftover = sorted(
         path
         for path, _ in _below(here / "results")
         if fnmatch.fnmatch(path.name, ".*.????????.part")
     )
-    if not found or _snakemakes(here):
+    if not leftover or _snakemakes(here):
         return NOTHING
     mib = (
         sum(
             state.st_size
-            for part in found
+            for part in leftover
             for state in (part.lstat(), *(inside for _, inside in _below(part)))
         )
         / 2**20
     )
-    name = found[0].relative_to(here)
+    name = leftover[0].relative_to(here)
     return (
-        f"{len(found)} of killed jobs, {mib:.0f} MiB, such as {name}: find results -name "
+        f"{len(leftover)} of killed jobs, {mib:.0f} MiB, such as {name}: find results -name "
         f"'.*.part' -exec rm -r {{}} +",
         False,
     )
 
 
 def orphans(here: Path) -> tuple[str, bool]:
-    """Jobs that no Snakemake waits for."""
+    """Jobs that still run though their Snakemake has ended."""
     if _snakemakes(here):
         return NOTHING
     if jobs := slurm_jobs(here):
@@ -134,27 +132,27 @@ def orphans(here: Path) -> tuple[str, bool]:
             f"{' '.join(jobs)}",
             False,
         )
-    if alone := [
+    if orphaned := [
         pid
         for pid, command in _processes(here).items()
         if " -m l2l " in command and pid != os.getpid()
     ]:
-        return f"processes that outlived their Snakemake: kill -9 {_these(alone)}", False
+        return f"processes that outlived their Snakemake: kill -9 {_joined(orphaned)}", False
     return NOTHING
 
 
 def slurm_jobs(here: Path) -> list[str]:
-    """The jobs of this user that wait or run in Slurm with this working directory and a rule of
-    Snakemake's as comment.
+    """This user's pending and running Slurm jobs with this working directory, whose comment is a
+    rule of Snakemake.
     """
     if shutil.which("squeue") is None:
         return []
     command = ["squeue", "--me", "--noheader", "--format=%i|%k|%Z"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except subprocess.TimeoutExpired:
+        queue = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
         return []
-    jobs = [line.split("|", 2) for line in said.stdout.splitlines()]
+    jobs = [line.split("|", 2) for line in queue.stdout.splitlines()]
     return [
         number
         for number, comment, folder in jobs
@@ -163,8 +161,8 @@ def slurm_jobs(here: Path) -> list[str]:
 
 
 def abandoned_slurm_jobs(here: Path) -> str:
-    """A line against starting a Snakemake (which holds its lock already) beside Slurm jobs of a
-    killed one; empty without any.
+    """Why a Snakemake that has just locked the directory must not go on: Slurm jobs of a killed one
+    still run. Empty if there are none.
     """
     jobs = slurm_jobs(here) if len(list(here.glob(".snakemake/locks/*.output.lock"))) < 2 else []
     return (
@@ -176,9 +174,8 @@ def abandoned_slurm_jobs(here: Path) -> str:
 
 
 def dated_ahead(here: Path) -> tuple[str, bool]:
-    """Results dated in the future, as by a clock that was set back.
-
-    To Snakemake they are for ever newer than what follows.
+    """Results with a time in the future, as when a clock was set back: Snakemake takes them for
+    newer than everything made from them.
     """
     latest = time.time() + SKEW_SECONDS
     ahead = [path for path, state in _below(here / "results") if state.st_mtime > latest]
@@ -192,10 +189,10 @@ def dated_ahead(here: Path) -> tuple[str, bool]:
     )
 
 
-LOOKS: dict[str, Callable[[Path], tuple[str, bool]]] = {
+CHECKS: dict[str, Callable[[Path], tuple[str, bool]]] = {
     "locked": locked,
     "incomplete": incomplete,
-    "part files": parts,
+    "part files": part_files,
     "orphans": orphans,
     "dated ahead": dated_ahead,
 }

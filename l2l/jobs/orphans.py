@@ -1,6 +1,5 @@
-"""A job ends with what started it.
-
-What a killed Snakemake leaves running must not write over a newer run's results.
+"""A job ends when the Snakemake that started it has ended, so that jobs of a killed Snakemake do
+not write over a newer run's results.
 """
 
 import os
@@ -12,18 +11,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-LOOK_SECONDS = 0.2  # a new Snakemake takes longer to come to its first job
-# for a training's last step and checkpoint, which has the bits that a newer run's would; Slurm
-# gives 30
+POLL_SECONDS = 0.2  # a new Snakemake takes longer to start its first job
+# For the last step and checkpoint of a training, which are the same as a newer run would write.
+# Slurm gives 30 seconds.
 GRACE_SECONDS = 20
 
 
 def end_with_job(job: str) -> None:
-    """End with the shell and the Snakemake of a rule's job, told as "HOST PID PID"
-    (`workflow/rules/common.smk`).
+    """End this process when the shell or the Snakemake of its job ends.
 
-    On another host, where a job's shell may have started more of itself, those numbers mean nothing
-    and nothing is done.
+    Args:
+        job: "HOST PID PID", from `workflow/rules/common.smk`. On another host, to which a job may
+            have spread, the numbers mean nothing and nothing is done.
     """
     host, *starters = job.split()
     if host == socket.gethostname():
@@ -31,18 +30,18 @@ def end_with_job(job: str) -> None:
 
 
 def end_with(starters: Sequence[int]) -> None:
-    """End this process as soon as one of those with these numbers is no more.
-
-    A training after its step, all else at once.
+    """End this process as soon as one of the processes with these numbers has ended: a training
+    after its current step, everything else at once.
     """
     threading.Thread(target=_watch, args=(tuple(starters),), daemon=True).start()
 
 
 def _watch(starters: Sequence[int]) -> None:
-    while all(_runs(pid) for pid in starters):
-        time.sleep(LOOK_SECONDS)
+    while all(_is_running(pid) for pid in starters):
+        time.sleep(POLL_SECONDS)
     print(
-        "l2l: what started this job was killed; it ends, lest it write over a newer run's results",
+        "l2l: the process that started this job was killed, so the job ends; otherwise it could "
+        "write over the results of a newer run",
         file=sys.stderr,
         flush=True,
     )
@@ -51,17 +50,14 @@ def _watch(starters: Sequence[int]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _runs(pid: int) -> bool:
-    """Whether there is such a process.
-
-    One that is dead and only waits for its parent to notice is none.
-    """
+def _is_running(pid: int) -> bool:
+    """Whether there is such a process, zombies not counted."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's, and alive
+    except PermissionError:  # it runs, and belongs to somebody else
         return True
-    except FileNotFoundError:  # a system without /proc, or it has ended just now
+    except FileNotFoundError:  # it has just ended, or the system has no /proc
         return not Path("/proc/self").exists()

@@ -1,12 +1,12 @@
-"""Several processes that fit one network together, as torchrun starts them, and the device that
-each computes on.
-"""
+"""The processes that train one network together, started by torchrun, and the device of each."""
 
 import contextlib
 import datetime
 import fcntl
 import functools
 import os
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,13 @@ import torch.distributed as dist
 from torch import nn
 
 Value = TypeVar("Value")
-_PATIENCE = datetime.timedelta(
-    days=1
-)  # the others wait while the first validates; torchrun ends all when one has died
+# The others wait while the main process validates; torchrun ends all when one has died.
+_TIMEOUT = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Team:
-    """The processes of one training; one that torchrun did not start is a team of its own."""
+    """The processes of one training. A process that torchrun did not start is a team of one."""
 
     rank: int  # of this process
     size: int
@@ -36,7 +35,7 @@ class Team:
         return self.rank == 0
 
     def broadcast(self, value: Value) -> Value:
-        """What the leading process has; it waits for all."""
+        """The value of the main process, in every process; all wait for each other."""
         values = [value]
         if self.size > 1:
             dist.broadcast_object_list(values, device=torch.device("cpu"))
@@ -46,85 +45,99 @@ class Team:
         """Sum the gradients and some numbers over the processes and average the statistics of batch
         norm, in one exchange.
 
-        Afterwards all processes have the same bits. Processes do not overlap this with computing,
-        which costs little while a step is long beside sending the network once.
+        Afterwards all processes have the same bits. This is not overlapped with the backward pass,
+        which costs little while a step takes long compared with sending the network once.
         """
         if self.size == 1:
             return list(numbers)
-        fitted = [p for p in network.parameters() if p.requires_grad]
-        sums = [torch.zeros_like(p) if p.grad is None else p.grad for p in fitted]
+        trained = [p for p in network.parameters() if p.requires_grad]
+        sums = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         means = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        told = torch.tensor(numbers, dtype=torch.float32, device=fitted[0].device)
+        values = torch.tensor(numbers, dtype=torch.float32, device=trained[0].device)
         flat = torch.cat(
-            [x.flatten() for x in (*sums, *(mean / self.size for mean in means), told)]
+            [x.flatten() for x in (*sums, *(mean / self.size for mean in means), values)]
         )
         dist.all_reduce(flat)
-        *parts, told = flat.split([x.numel() for x in (*sums, *means, told)])
-        for parameter, total, part in zip(fitted, sums, parts, strict=False):
+        *parts, totals = flat.split([x.numel() for x in (*sums, *means, values)])
+        for parameter, total, part in zip(trained, sums, parts, strict=False):
             parameter.grad = total.copy_(part.view_as(total))
         for mean, part in zip(means, parts[len(sums) :], strict=True):
             mean.copy_(part.view_as(mean))
-        return told.tolist()
+        return totals.tolist()
 
 
 def team() -> Team:
-    """Who this process is, as torchrun says in its environment."""
+    """The team of this process, from the environment that torchrun sets."""
     return Team(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
 
 
 @contextlib.contextmanager
 def process_group() -> Iterator[Team]:
     """Connect the processes of a training with each other: by gloo on CPUs, by nccl on GPUs."""
-    us = team()
-    if us.size == 1:
-        yield us
+    this_team = team()
+    if this_team.size == 1:
+        yield this_team
         return
     dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT
     )
     try:
-        yield us
+        yield this_team
     finally:
         dist.destroy_process_group()
 
 
 def own_threads(threads: int) -> int:
-    """Of the threads of a job, those of one of the processes that torchrun has started in it, at
-    least one.
-    """
+    """The share of a job's threads that each of its torchrun processes uses, at least one."""
     return max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def claim_gpu(names: Sequence[str], folder: Path) -> int:
-    """Take the first GPU that no other job of ours has taken; where all are taken, one by this
-    process's number.
+    """Take the first GPU that no other job of this user has taken. If all are taken, or the locks
+    cannot be made, the process number decides.
 
     Args:
-        names: of the GPUs that this process may use, the same for every job on this machine.
-        folder: a file for each GPU is locked here until the process ends, however it ends.
+        names: the GPUs that this process may use, the same for every job on this machine.
+        folder: one file per GPU is locked here until the process ends, however it ends. It belongs
+            to the user alone; links in it are not followed, since anybody may write to its parent.
 
     Returns:
-        The place in `names`.
+        The index in `names`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for place, name in enumerate(names):
-        file = os.open(folder / name.replace("/", "-"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)
-        else:
-            return place  # the file stays open, and with it the lock
+    if not _is_private(folder):
+        print(f"{folder}: not a folder of this user alone; GPUs are not locked", file=sys.stderr)
+        return os.getpid() % len(names)
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    for index, name in enumerate(names):
+        with contextlib.suppress(OSError):  # a link, or a folder without write permission
+            file = os.open(folder / name.replace("/", "-"), flags, mode=0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(file)
+            else:
+                return index  # the file stays open, and with it the lock
     return os.getpid() % len(names)
+
+
+def _is_private(folder: Path) -> bool:
+    """Make a folder, if it is missing, and say whether it is this user's and nobody else's."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError:  # no write permission, or a file or a link to nowhere of that name
+        return False
+    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not others_write
 
 
 @functools.cache
 def device() -> torch.device:
-    """Where this process computes: a GPU of its own among those it may see, by
-    CUDA_VISIBLE_DEVICES; else the CPU.
+    """The device of this process: a GPU of its own among those in CUDA_VISIBLE_DEVICES, else the
+    CPU.
 
-    Of torchrun's processes each takes the GPU of its number; other jobs on the machine take the
-    first that is not taken.
+    Each torchrun process takes the GPU of its local rank; other jobs on the machine take the first
+    free one.
     """
     if not torch.cuda.is_available():
         return torch.device("cpu")
@@ -133,9 +146,9 @@ def device() -> torch.device:
     names = names[:count] if len(names) >= count and names[0] else [str(i) for i in range(count)]
     folder = Path(tempfile.gettempdir()) / f"l2l-gpus-{os.getuid()}"
     if "LOCAL_RANK" in os.environ:
-        place = int(os.environ["LOCAL_RANK"]) % count
-        claim_gpu(names[place : place + 1], folder)  # so that others keep off it
+        index = int(os.environ["LOCAL_RANK"]) % count
+        claim_gpu(names[index : index + 1], folder)  # so that other jobs do not take it
     else:
-        place = claim_gpu(names, folder)
-    torch.cuda.set_device(place)
-    return torch.device("cuda", place)
+        index = claim_gpu(names, folder)
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)

@@ -1,7 +1,7 @@
-"""What is installed and whether it works, what killed runs left here: the first thing to run, and
-to paste, when something fails.
+"""What is installed, whether it works, and what killed runs left here: the first command to run
+when something fails, and its output the first thing to paste.
 
-Nothing is imported before its turn, so that this runs where everything else is broken.
+Each package is imported only when it is checked, so that this runs where everything else is broken.
 """
 
 import functools
@@ -10,17 +10,22 @@ import importlib.metadata
 import os
 import platform
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from l2l.jobs.leftovers import LOOKS
+from l2l.jobs.leftovers import CHECKS
+from l2l.terminal import escape
 
 REINSTALL = "rm -rf .venv && make demo"
-CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
-MODULES = {  # of the distributions that l2l asks for
+CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"
+SLURM_PROGRAMS = ("sinfo", "squeue", "sbatch", "scancel", "sacct")
+MODULES = {  # of the distributions that l2l requires
     "torch": "torch",
     "torchvision": "torchvision",
     "torchaudio": "torchaudio",
@@ -38,7 +43,7 @@ MODULES = {  # of the distributions that l2l asks for
     "pillow": "PIL",
     "snakemake": "snakemake",
 }
-# What a broken import says, and what mends it: the first that fits.
+# The message of a broken import, and what mends it: the first pattern that matches.
 CURES = (
     (r"operator torchvision::\w+ does not exist", "torch and torchvision do not match: {pins}"),
     (
@@ -67,10 +72,7 @@ CURES = (
 
 
 def _pins() -> dict[str, str]:
-    """The version of each distribution that is tested.
-
-    None when l2l was installed without its repository.
-    """
+    """The tested version of each distribution; empty outside of a checkout."""
     if not CONSTRAINTS.is_file():
         return {}
     return dict(
@@ -100,7 +102,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _package(distribution: str, pin: str | None) -> tuple[str, bool]:
-    """One line for a package, and whether it can be imported."""
+    """One line about a package, and whether it can be imported."""
     version = _version(distribution)
     if version is None:
         missing = ModuleNotFoundError(f"No module named {MODULES[distribution]!r}")
@@ -110,7 +112,7 @@ def _package(distribution: str, pin: str | None) -> tuple[str, bool]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importlib.import_module(MODULES[distribution])
-    except Exception as error:  # whatever a broken package raises is what is to be told
+    except Exception as error:  # a broken package may raise anything
         return f"{version}{note} BROKEN: {_one_line(error)}; {cure(error)}", False
     return version + note, True
 
@@ -124,28 +126,61 @@ def _python() -> tuple[str, bool]:
 
 def _ffmpeg() -> tuple[str, bool]:
     try:
+        from l2l.jobs.machine import clean_environment
         from l2l.media.ffmpeg import ffmpeg_program
 
         program = ffmpeg_program()
-        said = subprocess.run(
+        ended = subprocess.run(
             [str(program), "-hide_banner", "-version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
+            env=clean_environment(),
             timeout=60,
         )
     except Exception as error:
         return f"BROKEN: {_one_line(error)}; apt install ffmpeg, or {REINSTALL}", False
     origin = "from the package imageio-ffmpeg" if "imageio_ffmpeg" in program.parts else "from PATH"
-    if said.returncode != 0:
-        what = " ".join(said.stderr.split())[:200]
+    version = re.match(r"ffmpeg version (\S+)", ended.stdout)
+    if ended.returncode != 0 or version is None:
+        end = f"exit status {ended.returncode}"
+        if ended.returncode < 0:
+            end = signal.Signals(-ended.returncode).name
+        message = " ".join((ended.stderr or ended.stdout).split())[:200] or "no message"
         return (
-            f"BROKEN: {program} ({origin}) ends with {said.returncode}: {what}; put a working "
-            "ffmpeg first on PATH",
+            f"BROKEN: {program} ({origin}) does not work: {end}, {message}; put an ffmpeg that "
+            "works first on PATH",
             False,
         )
-    version = re.match(r"ffmpeg version (\S+)", said.stdout)
-    return f"{version[1] if version else 'unknown version'} {program} ({origin})", True
+    return f"{version[1]} {program} ({origin})", True
+
+
+def _slurm() -> tuple[str, bool]:
+    """A part of Slurm's programs is worse than none: Snakemake's plugin then fails at import."""
+    missing = [name for name in SLURM_PROGRAMS if shutil.which(name) is None]
+    if not missing:
+        return "its programs are on PATH", True
+    if len(missing) == len(SLURM_PROGRAMS):
+        return "none here", True
+    present = [name for name in SLURM_PROGRAMS if name not in missing]
+    return (
+        f"BROKEN: {', '.join(present)} on PATH without {', '.join(missing)}, as on some login "
+        "nodes; install all of Slurm's client programs, or take these off PATH",
+        False,
+    )
+
+
+def _folders() -> tuple[str, bool]:
+    """Where other packages write caches and temporary files."""
+    try:
+        temporary = tempfile.gettempdir()
+    except OSError as error:
+        return f"BROKEN: {error.strerror or error}; export TMPDIR=a folder of yours", False
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path's own raises where there is none
+    if not os.access(home, os.W_OK | os.X_OK):
+        return f"{temporary}; the home folder {home} cannot be written to (HOME)", True
+    return f"{temporary} and {home} can be written to", True
 
 
 def _cores() -> tuple[str, bool]:
@@ -161,10 +196,10 @@ def _memory() -> tuple[str, bool]:
 def _gpu() -> tuple[str, bool]:
     torch = sys.modules.get("torch")
     if torch is None:
-        return "not known: torch does not import", True  # counted as broken there
+        return "unknown: torch cannot be imported", True  # torch is counted as broken already
     try:
         if not torch.cuda.is_available():
-            return "none: all runs on the CPU", True
+            return "none: everything runs on the CPU", True
         device = torch.cuda.get_device_properties(0)
         torch.zeros(1, device="cuda")
     except Exception as error:
@@ -181,7 +216,7 @@ def _gpu() -> tuple[str, bool]:
 
 
 def doctor() -> int:
-    """Print what is installed against what is tested, name what is broken and what mends it.
+    """Print what is installed next to what is tested, name what is broken and what mends it.
 
     In a directory in which Snakemake has run, also what is locked, incomplete or orphaned there.
 
@@ -189,16 +224,23 @@ def doctor() -> int:
         0 if all is well, 1 if something is broken.
     """
     pins = _pins()
-    looks: dict[str, Callable[[], tuple[str, bool]]] = {"Python": _python}
-    looks |= {name: functools.partial(_package, name, pins.get(name)) for name in MODULES}
-    looks |= {"ffmpeg": _ffmpeg, "cores": _cores, "memory": _memory, "GPU": _gpu}
+    checks: dict[str, Callable[[], tuple[str, bool]]] = {"Python": _python}
+    checks |= {name: functools.partial(_package, name, pins.get(name)) for name in MODULES}
+    checks |= {
+        "ffmpeg": _ffmpeg,
+        "cores": _cores,
+        "memory": _memory,
+        "GPU": _gpu,
+        "folders": _folders,
+        "Slurm": _slurm,
+    }
     if Path(".snakemake").is_dir():
-        looks |= {name: functools.partial(look, Path.cwd()) for name, look in LOOKS.items()}
+        checks |= {name: functools.partial(check, Path.cwd()) for name, check in CHECKS.items()}
     broken = []
-    for name, look in looks.items():
-        line, well = look()
-        print(f"{name:<15} {line}", flush=True)
-        if not well:
+    for name, check in checks.items():
+        line, is_well = check()
+        print(f"{name:<15} {escape(line)}", flush=True)
+        if not is_well:
             broken.append(name)
     print(f"\nbroken: {', '.join(broken)}" if broken else "\nall is well")
     return 1 if broken else 0

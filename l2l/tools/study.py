@@ -1,4 +1,4 @@
-"""Several seeds of one configuration side by side: mean and spread of every figure."""
+"""The results of several seeds of one configuration: mean and spread of every figure."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,8 +10,13 @@ from l2l.stores import read_table, write_table
 def summarise_study(
     table1: list[Path], clips: list[Path], table1_summary: Path, clips_summary: Path
 ) -> None:
-    """Write, for each method and each clip model, mean, standard deviation, least and most of each
-    figure over the runs.
+    """Write mean, standard deviation, minimum and maximum of each figure over several runs.
+
+    Args:
+        table1: Table 1 of each run.
+        clips: the table of clips of each run.
+        table1_summary: written: one row per method.
+        clips_summary: written: one row per network and modality.
     """
     figures = ("top1", "map", "top5", "map_interpolated", "top1_all", "map_all")
     _summarise(table1, ("method",), figures, ("gmacs_per_video", "moments"), table1_summary)
