@@ -27,6 +27,7 @@ from l2l.errors import BadInput
 from l2l.jobs.processes import device, process_group
 from l2l.loading import load_batches, plan_epoch, split_batch
 from l2l.stores import MADE_BY, atomic_path
+from l2l.torch_files import first_line, load_tensors
 from l2l.weights import check_numbers
 
 LAYOUT = 2  # of the files that `save_network` writes
@@ -349,12 +350,12 @@ def load_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tenso
             f"{path}: found a {saved['kind']}; expected a {kind} that l2l wrote; run the stage "
             "that writes it"
         )
-    return json.loads(saved["settings"]), saved["state"]
+    return saved["settings"], saved["state"]
 
 
 def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
-    """Read a network of any kind: `kind`, `made_by`, `settings` as JSON, and `state`, each tensor
-    by its name.
+    """Read a network of any kind: `kind`, `made_by`, `settings`, and `state`, each tensor by
+    its name.
 
     Args:
         path: of the file.
@@ -371,14 +372,13 @@ def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
                 raise BadInput(
                     f"{path}: damaged (the checksum of {damaged} does not match); {expected}"
                 )
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = load_tensors(path)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; {expected}") from None
     except BadInput:
         raise
     except Exception as error:  # zipfile and torch raise many types on a malformed file
-        reason = str(error).partition("\n")[0] or "it is empty"
-        raise BadInput(f"{path}: not readable ({reason}); {expected}") from None
+        raise BadInput(f"{path}: not readable ({first_line(error)}); {expected}") from None
     if not isinstance(saved, dict) or not {"kind", "layout", "settings", "state"} <= saved.keys():
         raise BadInput(f"{path}: found a file that l2l did not write; {expected}")
     if saved["layout"] != LAYOUT:
@@ -390,4 +390,10 @@ def open_network(path: Path, kind: str = "network") -> dict[str, Any]:
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
         raise BadInput(f"{path}: found no tensors by name under 'state'; {expected}")
     check_numbers(path, state)
-    return saved
+    try:
+        settings = json.loads(saved["settings"])
+        if not isinstance(settings, dict):
+            raise ValueError("no table of names")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: damaged settings ({first_line(error)}); {expected}") from None
+    return {**saved, "settings": settings}

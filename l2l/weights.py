@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from l2l.errors import BadInput
+from l2l.torch_files import first_line, load_tensors
 
 
 def published_state(
@@ -25,13 +26,13 @@ def published_state(
         network: its name, for errors.
 
     Raises:
-        BadInput: if it is neither, cannot be had, is no state dict or holds numbers that are not
-            finite.
+        BadInput: if it is neither, could not be downloaded, is no state dict or holds numbers
+            that are not finite.
     """
     if weights in named.__members__:
         return _downloaded(key, named[weights])
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = load_tensors(weights)
     except FileNotFoundError:
         known = ", ".join(weight.name for weight in named)
         raise BadInput(
@@ -39,7 +40,8 @@ def published_state(
         ) from None
     except Exception as error:  # a damaged file may raise anything
         raise BadInput(
-            f"{weights}: not a state dict of {network} with only tensors in it ({_reason(error)})"
+            f"{weights}: not a state dict of {network} with only tensors in it "
+            f"({first_line(error)})"
         ) from None
     if not isinstance(state, dict) or not all(
         isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
@@ -78,8 +80,8 @@ def _downloaded(key: str, weights: WeightsEnum) -> dict[str, Tensor]:
         return dict(weights.get_state_dict(check_hash=True, progress=False, weights_only=True))
     except Exception as error:  # nothing to download from; a damaged file
         raise BadInput(
-            f"{key}: {weights} cannot be had ({_reason(error)}); fetch {weights.url} and give the "
-            "file"
+            f"{key}: {weights} could not be downloaded ({first_line(error)}); fetch "
+            f"{weights.url} and give the file"
         ) from None
 
 
@@ -92,9 +94,5 @@ def fill(network: nn.Module, state: dict[str, Tensor], weights: str, name: str) 
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        found = str(error).splitlines()[1].strip()
-        raise BadInput(f"{weights}: not the numbers of {name} ({found})") from None
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        difference = str(error).splitlines()[1].strip()
+        raise BadInput(f"{weights}: not the numbers of {name} ({difference})") from None

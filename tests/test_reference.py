@@ -354,7 +354,7 @@ def test_weight_norm_is_torchs_own(tmp_path):
 def test_the_single_modality_may_have_any_width(tmp_path, width):
     state = reference.single_modality_state(classes=3, features=width, hidden=16, key=8, query=8)
     network, widths, sizes = skimmer_of(tmp_path, state, "audio")
-    assert (widths, network.modalities, sizes.hidden, sizes.key) == (
+    assert (widths, network.modalities, sizes.lstm_width, sizes.key_width) == (
         {"audio": width},
         ("audio",),
         16,
@@ -457,8 +457,8 @@ def broken(kind):
         ("not finite", "modality_attention.bias holds numbers that are not finite"),
         ("too large", "modality_attention.bias holds numbers that are not finite"),
         ("no direction", "a row of rnn.weight_ih_v is zero"),
-        ("without content", "modality_attention.bias is no plain tensor"),
-        ("complex", "modality_attention.bias is no plain tensor"),
+        ("without content", "modality_attention.bias is not a plain tensor"),
+        ("complex", "modality_attention.bias is not a plain tensor"),
         ("no classes", "no net_classifier.classifier.weight of two axes with numbers in it"),
         ("nothing known", "no net_imageAudio.imageAudio_fc1.weight"),
         ("no tensors", "no state dict"),

@@ -8,7 +8,6 @@ width one: a linear layer. A classifier of single steps is left out, for no scor
 """
 
 import argparse
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from l2l.config import FeatureName, SkimmerConfig, TrainingConfig
 from l2l.errors import BadInput
 from l2l.skimmer.network import Skimmer
 from l2l.student.network import Head, Modality
+from l2l.torch_files import RefusedError, first_line, load_tensors
 from l2l.weights import check_numbers
 
 # Weight norm's names since torch 2.0, and those of the public code's time: magnitude and direction.
@@ -55,19 +55,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
             and argparse's namespace.
     """
     try:
-        with torch.serialization.safe_globals(
-            [argparse.Namespace]
-        ):  # holds attributes and does nothing
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+        # a namespace holds attributes and does nothing
+        saved = load_tensors(path, {("argparse", "Namespace"): argparse.Namespace})
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; expected a checkpoint of the public code") from None
-    except pickle.UnpicklingError as error:
+    except RefusedError as error:
         raise BadInput(
-            f"{path}: refused: it holds more than tensors and plain containers ({_reason(error)})"
+            f"{path}: refused: it holds more than tensors and plain containers "
+            f"({first_line(error)})"
         ) from None
     except Exception as error:  # a damaged file may raise anything
         raise BadInput(
-            f"{path}: not readable ({_reason(error)}); expected a checkpoint of the public code"
+            f"{path}: not readable ({first_line(error)}); expected a checkpoint of the public code"
         ) from None
     state = saved.get("model", saved) if isinstance(saved, dict) else saved
     if not isinstance(state, dict) or not all(
@@ -86,21 +85,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
             value.float() if value.is_floating_point() else value
         )
     return Checkpoint(renamed, steps if type(steps) is int and steps > 0 else None)
-
-
-def _reason(error: Exception) -> str:
-    """What torch says of a file, in one line.
-
-    What it would not unpickle, else its first sentence.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next(
-        (line for line in lines if "Unsupported" in line or "GLOBAL" in line),
-        lines[0] if lines else "it is empty",
-    )
-    return (
-        told.partition("WeightsUnpickler error: ")[2].partition(". ")[0] or told.partition(". ")[0]
-    )
 
 
 def skimmer_of(

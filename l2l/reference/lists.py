@@ -5,15 +5,16 @@ Pairs of paths and labels, and a `.npy` file a video.
 
 import io
 import math
-import pickle
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from l2l.errors import BadInput
+from l2l.torch_files import BoundedUnpickler, first_line
 
 FUSED, IMAGE, AUDIO = "imageAudio_features", "image_features", "audio_features"
 CHANNELS = 512
@@ -26,19 +27,6 @@ class Listed(NamedTuple):
 
     path: str  # of the video's image-audio features
     label: Label  # a class's index or its name
-
-
-class _Plain(pickle.Unpickler):
-    """An unpickler of lists, tuples, strings and numbers.
-
-    Whatever else a pickle names, a class or a function, is refused.
-    """
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise pickle.UnpicklingError("it refers to something outside")
 
 
 def read_list(path: Path) -> list[Listed]:
@@ -71,11 +59,9 @@ def _unpickled(path: Path, content: bytes) -> list[Listed]:
         "of `path label` lines"
     )
     try:
-        held = _Plain(io.BytesIO(content)).load()
+        held = BoundedUnpickler(io.BytesIO(content)).load()
     except Exception as error:  # a damaged pickle may raise anything
-        raise BadInput(
-            f"{path}: refused ({' '.join(str(error).split()) or type(error).__name__}); {wanted}"
-        ) from None
+        raise BadInput(f"{path}: refused ({first_line(error)}); {wanted}") from None
     if not (
         isinstance(held, (list, tuple))
         and len(held) == 2
@@ -114,17 +100,30 @@ def _lines(path: Path, content: bytes) -> list[Listed]:
 
 def _listed(where: str, path: object, label: object) -> Listed:
     if not isinstance(path, str) or not path:
-        raise BadInput(f"{where}: found {path!r} for a path; expected `path label`")
+        raise BadInput(f"{where}: found {_shown(path)} for a path; expected `path label`")
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if (
         isinstance(label, bool)
         or not isinstance(label, (int, str))
         or label == ""
-        or (isinstance(label, int) and label < 0)
+        or (isinstance(label, int) and not 0 <= label < 10**18)
     ):
-        raise BadInput(f"{where}: found {label!r} for a label; expected a class's index or name")
+        raise BadInput(
+            f"{where}: found {_shown(label)} for a label; expected a class's index or name"
+        )
     return Listed(path, label)
+
+
+def _shown(value: object) -> str:
+    """A value of a pickle in few words: one of some bytes may be endless when it is printed."""
+    if (
+        value is None
+        or isinstance(value, (str, float, bool))
+        or (isinstance(value, int) and abs(value) < 10**18)
+    ):
+        return reprlib.repr(value)
+    return type(value).__name__ if not isinstance(value, int) else "a number of many digits"
 
 
 def video_id(path: str) -> str:

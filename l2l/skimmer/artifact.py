@@ -5,7 +5,7 @@ steps.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from l2l.skimmer.network import (
 )
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
+from l2l.torch_files import build_with_state
 from l2l.training import load_network, save_network
 
 KIND = "skimmer"
@@ -179,23 +180,24 @@ def load_skimmer(path: Path) -> TrainedSkimmer:
         BadInput: if the file is missing, damaged or holds something else.
     """
     settings, state = load_network(path, KIND)
-    config = SkimmerConfig.model_validate(settings["config"])
-    names = tuple(settings["classes"])
-    sizes = (settings["fusion_hidden"], settings["descriptor_width"])
-    # files of before there were variants tell of none
-    network = build(
-        settings["model"], settings["widths"], len(names), *sizes, config, settings.get("indexing")
-    )
-    network.load_state_dict(state)
-    variant = Variant.model_validate(settings.get("variant", {}))
-    return TrainedSkimmer(
-        network.eval(),
-        settings["model"],
-        names,
-        config.steps,
-        variant,
-        settings.get("student_digest", ""),
-    )
+    fields: dict[str, Any] = {}
+
+    def build_it() -> Network:
+        config = SkimmerConfig.model_validate(settings["config"])
+        fields.update(
+            model=settings["model"],
+            class_names=tuple(settings["classes"]),
+            steps=config.steps,
+            variant=Variant.model_validate(settings["variant"]),
+            student_digest=settings["student_digest"],
+        )
+        sizes = settings["fusion_hidden"], settings["descriptor_width"]
+        classes = len(settings["classes"])
+        indexing = settings["indexing"]
+        return build(settings["model"], settings["widths"], classes, *sizes, config, indexing)
+
+    network = build_with_state(path, KIND, build_it, state)
+    return TrainedSkimmer(network.eval(), **fields)
 
 
 def check_student(skimmer: Path, fitted: TrainedSkimmer, other: Path, digest: str) -> None:

@@ -11,6 +11,7 @@ from torchvision.models import ResNet18_Weights
 from l2l.config import MediaConfig, MelsConfig, StudentConfig
 from l2l.errors import BadInput
 from l2l.student.network import Head, Modality, Student
+from l2l.torch_files import build_with_state
 from l2l.training import load_network, save_network
 from l2l.weights import fill, published_state
 
@@ -81,13 +82,18 @@ def load_student(path: Path) -> Student:
         BadInput: if the file is missing or is no student.
     """
     settings, state = load_network(path, "student")
-    config = StudentConfig.model_validate(settings["config"])
-    names, mels = settings["class_names"], MelsConfig.model_validate(settings["mels"])
-    student = build_student(
-        config, settings["modalities"], len(names), settings["descriptor_width"], mels.bands
-    )
-    student.load_state_dict(state)
-    student.class_names = tuple(names)
+
+    def build() -> Student:
+        config = StudentConfig.model_validate(settings["config"])
+        MediaConfig.model_validate(settings["media"])
+        mels = MelsConfig.model_validate(settings["mels"])
+        if sum(config.blocks) > len(state):
+            raise ValueError(f"{len(state)} tensors for {sum(config.blocks)} blocks")
+        classes, width = len(settings["class_names"]), settings["descriptor_width"]
+        return build_student(config, settings["modalities"], classes, width, mels.bands)
+
+    student = build_with_state(path, "student", build, state)
+    student.class_names = tuple(settings["class_names"])
     student.settings = settings
     return student.eval()
 
@@ -116,13 +122,12 @@ def load_start(path: Path) -> Student | Head:
             settings, state = load_network(path, "student-head")
         except BadInput:
             raise no_student from None
-    head = Head(
-        settings["widths"],
-        len(settings["class_names"]),
-        settings["fusion_hidden"],
-        settings["descriptor_width"],
-    )
-    head.load_state_dict(state)
+
+    def build() -> Head:
+        sizes = settings["fusion_hidden"], settings["descriptor_width"]
+        return Head(settings["widths"], len(settings["class_names"]), *sizes)
+
+    head = build_with_state(path, "student-head", build, state)
     head.class_names = tuple(settings["class_names"])
     return head.eval()
 

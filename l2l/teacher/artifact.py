@@ -16,6 +16,7 @@ from l2l.arrays import VideoRows, offsets_of
 from l2l.config import TeacherConfig, as_json
 from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
+from l2l.torch_files import build_with_state
 from l2l.training import load_network, save_network
 
 KIND, LAYOUT = "descriptors", 2
@@ -54,12 +55,15 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
     Network, class_names, frame_pixels, clip_frames.
     """
     settings, state = load_network(path, "teacher")
-    shape = settings.get("widths", ()), settings.get("blocks", ())
-    teacher = build_teacher(
-        settings.get("network", "r2plus1d_18"), len(settings["class_names"]), *shape
-    )
-    teacher.load_state_dict(state)
-    return teacher.eval(), settings
+
+    def build() -> AnyTeacher:
+        blocks = settings.get("blocks", ())
+        if sum(blocks) > len(state):
+            raise ValueError(f"{len(state)} tensors for {sum(blocks)} blocks")
+        classes = len(settings["class_names"])
+        return build_teacher(settings["network"], classes, settings.get("widths", ()), blocks)
+
+    return build_with_state(path, "teacher", build, state).eval(), settings
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _network(store: Path, check: bool) -> Iterator[str]:
     state = saved["state"]
     numbers = sum(value.numel() for value in state.values())
     yield f"{store}: {saved['kind']}, complete, {numbers:,} numbers in {len(state)} tensors"
-    yield from _settings({"made_by": saved.get("made_by", "l2l"), **json.loads(saved["settings"])})
+    yield from _settings({"made_by": saved.get("made_by", "l2l"), **saved["settings"]})
     if check:
         yield "every checksum agrees"
 
