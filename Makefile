@@ -39,7 +39,7 @@ format: .venv/installed-lint
 slurm: .venv/installed-slurm
 
 doctor: .venv/installed
-	$(BIN)/python -m l2l doctor
+	$(BIN)/python -P -m l2l doctor
 
 # Each extra of pyproject.toml has its stamp, so that the second `make demo` installs nothing.
 # uv takes seconds where pip takes minutes, but reads none of pip's settings (a mirror, a certificate): where it fails, pip tries.

@@ -1,10 +1,10 @@
-"""The clock: where the moments of a video are, in exact fractions of a second, and what belongs to
-each.
+"""The clock: the moments of a video in exact fractions of a second, and what belongs to each.
 
-A video is laid on a grid of 30 frames a second that starts at its time zero. Moment k is the
-half-open span of 16 frames from frame 16 k on. Its clip is `ClipGrid.frames` pictures, every
-`ClipGrid.stride`-th from its start (paper: 16 pictures, every other frame); its frame is the first
-picture of the clip; its sound is the second from its start.
+A video is resampled to a grid of 30 frames per second that starts at its time zero. Moment k is the
+half-open span of 16 grid frames that starts at grid frame 16 k. Its clip has `ClipGrid.frames`
+pictures, every `ClipGrid.stride`-th grid frame from its start (paper: 16 pictures, every other
+frame). Its frame is the first picture of the clip. Its sound is the second that begins at its
+start.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,10 @@ WINDOW_SAMPLES = SAMPLE_RATE_HZ  # a moment's sound: one second
 
 @dataclass(frozen=True)
 class ClipGrid:
-    """How a clip is taken from the 30 fps grid: `frames` pictures, every `stride`-th.
+    """How a clip is sampled from the 30 fps grid: `frames` pictures, every `stride`-th grid frame.
 
     Raises:
-        ValueError: if a moment is not a whole number of strides, so that clips could not share
-            their pictures.
+        ValueError: if the stride does not divide a moment, so that clips could not share pictures.
     """
 
     frames: int = 16
@@ -44,13 +43,16 @@ class ClipGrid:
 
     @property
     def span_frames(self) -> int:
-        """Frames of the grid from a clip's first picture to its last, both counted."""
+        """Grid frames from the first picture of a clip to its last, both included."""
         return (self.frames - 1) * self.stride + 1
 
 
 def moment_count(video_frames: int, grid: ClipGrid) -> int:
-    """Number of moments of a video of `video_frames` frames at 30 fps: while a whole clip fits, and
-    never fewer than one.
+    """The number of moments of a video: as many as have a complete clip, and at least one.
+
+    Args:
+        video_frames: length of the video in frames at 30 fps.
+        grid: of the clips.
 
     Raises:
         ValueError: for a video without frames.
@@ -61,31 +63,34 @@ def moment_count(video_frames: int, grid: ClipGrid) -> int:
 
 
 def start_seconds(moment: int) -> Fraction:
-    """When a moment starts, exactly."""
+    """The exact start of a moment."""
     return moment * MOMENT_SECONDS
 
 
 def start_sample(moment: int) -> int:
-    """The first sample of a moment's sound at 16 kHz, to the nearest (moments start on thirds of a
-    sample, so never halfway).
+    """The first sample of a moment's sound at 16 kHz, rounded to the nearest sample. Moments start
+    on thirds of a sample, so there are no ties.
     """
     return round(start_seconds(moment) * SAMPLE_RATE_HZ)
 
 
 def moments_inside(segments: Sequence[tuple[float, float]], count: int) -> list[int]:
-    """The moments whose second of picture and sound lies wholly inside one of the segments (start,
-    end in seconds).
+    """The moments whose second of picture and sound lies completely inside a segment, sorted.
 
-    A segment too short to hold any gives the one moment whose middle is nearest to its own, so no
-    segment is lost.
+    A segment that is too short for that gives the one moment whose middle is nearest to its own
+    middle, so that no segment is lost.
+
+    Args:
+        segments: start and end of each in seconds.
+        count: the number of moments of the video.
     """
     inside: set[int] = set()
     for start, end in segments:
-        whole = [
+        chosen = [
             k for k in range(count) if start <= start_seconds(k) and start_seconds(k) + 1 <= end
         ]
-        middle = (start + end) / 2
-        inside.update(
-            whole or [min(range(count), key=lambda k: abs(float(start_seconds(k)) + 0.5 - middle))]
-        )
+        if not chosen:
+            middle = (start + end) / 2
+            chosen = [min(range(count), key=lambda k: abs(float(start_seconds(k)) + 0.5 - middle))]
+        inside.update(chosen)
     return sorted(inside)

@@ -1,5 +1,6 @@
-"""`python -m l2l check`: what it says of files is what a run makes of them."""
+"""`l2l check`: what it says about files is what a run makes of them."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import STATUSES, USABLE
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media
+from l2l.media.ffmpeg import ffmpeg_program
 from l2l.media.stage import decode_videos
 from l2l.stores import read_table
 
@@ -38,7 +40,7 @@ ODD_NAMES = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Files in many states."""
+    """Files of every status."""
     folder = tmp_path_factory.mktemp("check") / "videos" / "class"
     folder.mkdir(parents=True)
     good = make_video(folder / "good.mp4", seconds=2)
@@ -53,7 +55,7 @@ def folder(tmp_path_factory) -> Path:
     (folder / "page.mp4").write_text("<html>")
     (folder / "dangles.mp4").symlink_to("nowhere.mp4")
     (folder / "loops.mp4").symlink_to("loops.mp4")
-    (folder / "notes.txt").write_text("of no matter")
+    (folder / "notes.txt").write_text("not a video")
     return folder
 
 
@@ -64,10 +66,10 @@ def checked(tmp_path: Path, *paths: Path) -> tuple[int, dict[str, dict[str, str]
     }
 
 
-def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
+def test_it_says_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
     status, found = checked(tmp_path, folder)
     assert status == 1
-    assert "1 files that are not named as videos are left out" in capsys.readouterr().err
+    assert "1 files without the name of a video" in capsys.readouterr().err
     dataset = FolderDataset(
         adapter="folder", role="source", shards=1, folder=folder.parent, test_fraction=0
     )
@@ -105,7 +107,7 @@ def test_what_it_says_is_what_a_run_makes_of_the_files(folder, tmp_path, capsys)
     )
 
 
-def test_lengths_and_streams_are_told(folder, tmp_path, capsys):
+def test_lengths_and_streams_are_shown(folder, tmp_path, capsys):
     status, found = checked(tmp_path, folder / "good.mp4", folder / "deaf.mp4", folder / "half.mp4")
     good, deaf, half = (found[name] for name in ("good.mp4", "deaf.mp4", "half.mp4"))
     assert (
@@ -117,9 +119,9 @@ def test_lengths_and_streams_are_told(folder, tmp_path, capsys):
     assert 1.9 < float(good["sound_seconds"]) <= 2.0
     assert (deaf["sound_seconds"], deaf["audio_stream"]) == ("0.0", "-1")
     assert (half["frames"], half["sound_seconds"]) == ("0", "0.0")
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"{folder / 'good.mp4'}: ok; 60 frames, 2 s of stream 0, ")
-    assert said[-1] == "2 of 3 files can be used"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{folder / 'good.mp4'}: ok; 60 frames, 2 s of stream 0, ")
+    assert lines[-1] == "2 of 3 files can be used"
     assert status == 1
 
 
@@ -133,14 +135,14 @@ def test_the_exit_status_tells_whether_all_can_be_used(folder, tmp_path, capsys)
         assert ended.value.code == 2
 
 
-def test_a_file_that_is_named_is_checked_whatever_its_name(folder, tmp_path):
+def test_a_file_that_is_given_itself_is_checked_under_any_name(folder, tmp_path):
     shutil.copy(folder / "good.mp4", tmp_path / "film")
     status, found = checked(tmp_path, tmp_path / "film")
     assert (status, found["film"]["status"]) == (0, "ok")
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_names_are_told_on_one_plain_line(folder, tmp_path, name, capsys, monkeypatch):
+def test_odd_names_are_shown_on_one_line(folder, tmp_path, name, capsys, monkeypatch):
     shutil.copy(folder / "good.mp4", tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert main(["check", f"./{name}", "--tsv", "out.tsv"]) == 0
@@ -152,12 +154,12 @@ def test_odd_names_are_told_on_one_plain_line(folder, tmp_path, name, capsys, mo
     assert last == "1 of 1 files can be used"
 
 
-def test_nothing_to_check_is_said(tmp_path, capsys):
+def test_a_folder_without_videos_is_refused(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 1
-    assert "no file named as a video; name the files themselves" in capsys.readouterr().err
+    assert "no file with the name of a video" in capsys.readouterr().err
 
 
-def test_a_table_that_cannot_be_written_is_told_in_one_line(folder, tmp_path, capsys):
+def test_a_table_that_cannot_be_written_is_one_line(folder, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert (
         main(["check", str(folder / "good.mp4"), "--tsv", str(tmp_path / "file" / "out.tsv")]) == 1
@@ -166,8 +168,25 @@ def test_a_table_that_cannot_be_written_is_told_in_one_line(folder, tmp_path, ca
     assert "out.tsv: cannot be written" in line
 
 
+def test_an_ffmpeg_that_does_not_work_is_named_before_anything_is_said_about_a_file(
+    folder, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "ffmpeg").write_text("#!/bin/sh\nexit 127\n")
+    (tmp_path / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    ffmpeg_program.cache_clear()
+    try:
+        assert main(["check", str(folder / "good.mp4")]) == 1
+    finally:
+        ffmpeg_program.cache_clear()
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert str(tmp_path / "ffmpeg") in line
+
+
 @pytest.mark.slow
-def test_every_odd_file_ends_in_a_state(odd, tmp_path):
+def test_every_odd_file_has_a_status(odd, tmp_path):
     few = [
         path
         for path in sorted(odd.iterdir())

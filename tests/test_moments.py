@@ -19,14 +19,14 @@ grids = st.builds(ClipGrid, st.integers(1, 32), st.sampled_from([1, 2, 4, 8, 16]
 
 
 @given(st.integers(1, 100_000), grids)
-def test_every_clip_lies_inside_its_video_unless_the_video_is_shorter_than_one(frames, grid):
+def test_every_clip_lies_inside_its_video_unless_the_video_is_shorter_than_a_clip(frames, grid):
     count = moment_count(frames, grid)
     last_frame = (count - 1) * MOMENT_FRAMES + grid.span_frames
     assert last_frame <= frames or count == 1
 
 
 @given(st.integers(1, 100_000), grids)
-def test_no_further_clip_would_fit(frames, grid):
+def test_one_more_clip_would_not_fit(frames, grid):
     assert moment_count(frames, grid) * MOMENT_FRAMES + grid.span_frames > frames
 
 
@@ -47,12 +47,12 @@ def test_a_video_without_frames_has_no_moments():
 
 
 @given(st.integers(0, 1_000_000))
-def test_a_moment_starts_after_exactly_sixteen_thirtieths_of_a_second_each(moment):
+def test_moments_start_exactly_sixteen_thirtieths_of_a_second_apart(moment):
     assert start_seconds(moment) == Fraction(16 * moment, 30)
     assert abs(start_sample(moment) - start_seconds(moment) * 16_000) <= Fraction(1, 3)
 
 
-def test_the_first_samples_are_those_worked_out_by_hand():
+def test_the_first_samples_are_those_computed_by_hand():
     assert [start_sample(k) for k in range(4)] == [0, 8533, 17067, 25600]
 
 
@@ -64,7 +64,7 @@ segments = st.lists(
 
 
 @given(segments, st.integers(1, 120))
-def test_moments_inside_are_whole_seconds_inside_or_the_one_nearest_to_a_short_segment(
+def test_moments_inside_a_segment_are_whole_seconds_or_the_nearest_one_of_a_short_segment(
     spans, count
 ):
     chosen = moments_inside(spans, count)

@@ -94,10 +94,20 @@ def probe_files(
     """
     with _Child() as child:
         for path in paths:
-            if os.path.lexists(path):
-                yield child.probe(path, time_limit_seconds)
-            else:  # answered without starting a process
+            if _is_absent(path):  # answered without starting a process
                 yield NO_SUCH_FILE
+            else:
+                yield child.probe(path, time_limit_seconds)
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # the child finds the reason
+        return False
+    return False
 
 
 class _Child:
@@ -388,7 +398,9 @@ def _tagged_seconds(tag: str) -> float:
     0 for anything else.
     """
     parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag)
-    hours, minutes, seconds = (float(part) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
+    if parts is None:
+        return 0.0
+    hours, minutes, seconds = map(float, parts.groups())
     return 3600 * hours + 60 * minutes + seconds
 
 

@@ -78,9 +78,20 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
 
 
 def examine(paths: Sequence[Path]) -> Iterator[Finding]:
-    """What a run would make of each file, in the order given."""
+    """What a run would make of each file, in the order given.
+
+    Raises:
+        BadInput: if ffmpeg does not work, so that nothing can be said about any file.
+        MachineError: if the machine has no memory or threads left.
+    """
     listed = [Video(str(path), str(path), "test", ("",)) for path in paths]
-    for video in mark_duplicates(with_facts(listed)):
+    videos = mark_duplicates(with_facts(listed))
+    if any(video.usable for video in videos):
+        # here and in `_decoded`, so that a wrong name is answered without importing numpy
+        from l2l.media.ffmpeg import check_ffmpeg
+
+        check_ffmpeg()
+    for video in videos:
         yield _decoded(video) if video.usable else _finding(video, video.status, video.reason)
 
 
@@ -116,7 +127,6 @@ def _write(tsv: Path, findings: Sequence[Finding]) -> None:
 
 
 def _decoded(video: Video) -> Finding:
-    # here, so that a wrong name is answered without them
     from l2l.config import MediaConfig
     from l2l.media.decode import decode
 

@@ -11,14 +11,13 @@ import os
 import platform
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from l2l.errors import BadInput
 from l2l.jobs.leftovers import CHECKS
 from l2l.terminal import escape
 
@@ -82,6 +81,8 @@ def _pins() -> dict[str, str]:
 
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or "no reason given"
+    if isinstance(error, BadInput):  # a message of ours, which is one line and has all that matters
+        return text
     return f"{type(error).__name__}: {text if len(text) < 200 else text[:197] + '...'}"
 
 
@@ -126,34 +127,13 @@ def _python() -> tuple[str, bool]:
 
 def _ffmpeg() -> tuple[str, bool]:
     try:
-        from l2l.jobs.machine import clean_environment
-        from l2l.media.ffmpeg import ffmpeg_program
+        from l2l.media.ffmpeg import check_ffmpeg, ffmpeg_program
 
-        program = ffmpeg_program()
-        ended = subprocess.run(
-            [str(program), "-hide_banner", "-version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=clean_environment(),
-            timeout=60,
-        )
-    except Exception as error:
+        version, program = check_ffmpeg(), ffmpeg_program()
+    except Exception as error:  # PyAV or another package that it imports may be broken
         return f"BROKEN: {_one_line(error)}; apt install ffmpeg, or {REINSTALL}", False
     origin = "from the package imageio-ffmpeg" if "imageio_ffmpeg" in program.parts else "from PATH"
-    version = re.match(r"ffmpeg version (\S+)", ended.stdout)
-    if ended.returncode != 0 or version is None:
-        end = f"exit status {ended.returncode}"
-        if ended.returncode < 0:
-            end = signal.Signals(-ended.returncode).name
-        message = " ".join((ended.stderr or ended.stdout).split())[:200] or "no message"
-        return (
-            f"BROKEN: {program} ({origin}) does not work: {end}, {message}; put an ffmpeg that "
-            "works first on PATH",
-            False,
-        )
-    return f"{version[1]} {program} ({origin})", True
+    return f"{version} {program} ({origin})", True
 
 
 def _slurm() -> tuple[str, bool]:

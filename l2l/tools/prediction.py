@@ -11,6 +11,7 @@ from l2l.features.extract import extract_video_features
 from l2l.manifest.artifact import USABLE
 from l2l.manifest.probe import ProbeResult
 from l2l.media.decode import decode
+from l2l.media.ffmpeg import check_ffmpeg
 from l2l.mels.spectrogram import log_mel
 from l2l.moments import start_seconds
 from l2l.skimmer.artifact import check_student, load_skimmer
@@ -23,10 +24,12 @@ class Predictor:
     """The trained networks of a finished run.
 
     Raises:
-        BadInput: if the run is not finished, or its student and skimmer do not belong together.
+        BadInput: if the run is not finished, its student and skimmer do not belong together, or
+            ffmpeg does not work.
     """
 
     def __init__(self, run: Path) -> None:
+        check_ffmpeg()
         skimmer_path = run / "skimmer" / "skimmer.pt"
         self._skimmer = load_skimmer(skimmer_path)
         modalities = "-".join(self._skimmer.network.modalities)
