@@ -70,6 +70,14 @@ def published() -> Path:
 
 
 @pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of numbered pictures with sound, the index at the end; not to be changed."""
+    from media_files import make_video  # here, after the hook above
+
+    return make_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+@pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Small inputs for every training: see training_world."""
     from training_world import make_world  # here, after the hook above

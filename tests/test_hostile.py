@@ -1,7 +1,4 @@
-"""Files that mean harm or are merely strange.
-
-Each ends in a clear state, told as `check` and the pipeline tell it.
-"""
+"""Hostile and strange files: each has a clear status, in `check` as in a run."""
 
 import os
 import shutil
@@ -12,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from media_files import WHOLE, listed, make_video, run
+from media_files import WHOLE, listed, run
 from workflow_runs import snakemake, tiny_with
 
 from l2l.__main__ import main
@@ -33,12 +30,6 @@ from l2l.tools.predict import _line
 NFC, NFD = "é.mp4", "e\u0301.mp4"
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    """Two seconds of pictures and sound, the index at the end."""
-    return make_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
-
-
 def sparse(path: Path, head: bytes) -> Path:
     """A file of 64 GB, all hole but its head."""
     with open(path, "wb") as file:
@@ -47,26 +38,26 @@ def sparse(path: Path, head: bytes) -> Path:
     return path
 
 
-def states(*paths: Path) -> list[str]:
+def statuses(*paths: Path) -> list[str]:
     found = list(examine(paths))
     assert all(each.reason and "\n" not in each.reason for each in found if each.status != "ok")
     return [each.status for each in found]
 
 
-def test_what_is_no_file_is_refused_without_being_opened(clip, tmp_path):
+def test_what_is_not_a_regular_file_is_refused_without_being_opened(clip, tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "endless.mp4").symlink_to("/dev/zero")
     (tmp_path / "folder.mp4").mkdir()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s.mp4"))
         names = ["pipe.mp4", "endless.mp4", "folder.mp4", "s.mp4"]
-        assert states(*(tmp_path / name for name in names)) == ["refused"] * 4
+        assert statuses(*(tmp_path / name for name in names)) == ["refused"] * 4
 
 
 def test_huge_holes_cost_no_time(clip, tmp_path):
     empty, tail = sparse(tmp_path / "a.mp4", b""), sparse(tmp_path / "b.mp4", clip.read_bytes())
     headless = sparse(tmp_path / "c.mp4", clip.read_bytes()[:1000])
-    found = states(empty, tail, headless)
+    found = statuses(empty, tail, headless)
     assert found[0] in ("corrupt", "refused", "truncated")
     assert found[2] in ("corrupt", "refused", "truncated")
     assert found[1] in (*USABLE, "corrupt", "refused")
@@ -80,7 +71,7 @@ def test_a_small_file_of_enormous_pictures_is_refused_by_its_limits(tmp_path):
     assert (found.status, found.frames) in (("too_short", 3), ("refused", 0), ("corrupt", 0))
 
 
-def test_a_hundred_streams_are_looked_through(clip, tmp_path):
+def test_of_a_hundred_streams_the_right_ones_are_chosen(clip, tmp_path):
     many = ["-map", "0:a", "-c", "copy"] + ["-map", "0:a"] * 99 + ["-map", "0:v"]
     run("-i", clip, *many, tmp_path / "many.mkv")
     (found,) = examine([tmp_path / "many.mkv"])
@@ -115,16 +106,16 @@ def _boxes(content: bytes, at: int = 0) -> Iterator[tuple[bytes, tuple[int, int]
         at += size
 
 
-def test_ten_thousand_streams_are_more_than_are_opened_and_two_hundred_are_not(clip, tmp_path):
+def test_two_hundred_streams_are_opened_and_ten_thousand_are_too_many(clip, tmp_path):
     few, many = (with_streams(clip, tmp_path / f"{count}.mp4", count) for count in (200, 10_000))
     (found,) = examine([few])
     assert (found.status, found.video_stream) == ("ok", 0)
     began = time.process_time()
-    assert states(many) == ["corrupt"]
+    assert statuses(many) == ["corrupt"]
     assert time.process_time() - began < 20
 
 
-def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_is_told(
+def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_possible_with_a_line(
     clip, tmp_path, capsys
 ):
     deep = tmp_path / "deep"
@@ -146,9 +137,9 @@ def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_can_be_and_that_
         "990.mp4": "duplicate",
         "500.mp4": "ok",
     }
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.endswith("nnn: cannot be read (File name too long), so it is left out")
-    assert len(told) < 500
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("nnn: cannot be read (File name too long), so it is left out")
+    assert len(line) < 500
     subprocess.run(["rm", "-r", str(deep)], check=True)  # pytest's own way gives up
 
 
@@ -156,11 +147,11 @@ def test_names_as_long_as_the_file_system_has_them(clip, tmp_path):
     names = ["x" * 251 + ".mp4", "é" * 125 + "x.mp4", '<"' * 125 + "x.mp4"]
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(clip.read_bytes() + bytes([number]))
-    assert states(*(tmp_path / name for name in names)) == ["ok"] * 3
-    assert states(tmp_path / ("x" * 300 + ".mp4")) == ["refused"]  # there cannot be such a file
+    assert statuses(*(tmp_path / name for name in names)) == ["ok"] * 3
+    assert statuses(tmp_path / ("x" * 300 + ".mp4")) == ["refused"]  # there cannot be such a file
 
 
-def test_a_folder_that_may_not_be_read_is_told(clip, tmp_path, capsys, monkeypatch):
+def test_a_folder_that_may_not_be_read_is_named(clip, tmp_path, capsys, monkeypatch):
     (tmp_path / "closed").mkdir()
     shutil.copy(clip, tmp_path / "open.mp4")
     scan = os.scandir
@@ -195,10 +186,10 @@ def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, 
     row = listed(clip)
     rows = [row._replace(video=name, file=str(tmp_path / f"{name}.mp4")) for name in ("a", "b")]
     assert [video.status for video in mark_duplicates(rows)] == ["ok", "ok"]
-    assert states(tmp_path / "a.mp4") == ["missing"]
+    assert statuses(tmp_path / "a.mp4") == ["missing"]
 
 
-def test_what_is_told_of_a_file_is_one_line_in_any_encoding_whatever_its_name():
+def test_a_prediction_is_one_line_in_any_encoding_whatever_the_name_of_its_file():
     answer = {"video": os.fsdecode(b"a\xff\nb.mp4"), "status": "missing", "reason": "no such file"}
     assert _line(answer) == "a\\udcff\\nb.mp4: missing: no such file"
 
@@ -255,13 +246,15 @@ def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_rep
     videos = {"adapter": "folder", "role": "both", "folder": str(tmp_path / "videos"), "shards": 1}
     videos["groups"] = {"table": str(listing), "file_column": "file", "group_column": "group"}
     config = tiny_with(
-        tmp_path / "c.yaml", {"all": videos}, "told", manifest={"max_bad_fraction": 1}
+        tmp_path / "c.yaml", {"all": videos}, "report", manifest={"max_bad_fraction": 1}
     )
-    target = "results/told/manifest/all/videos.tsv"
+    target = "results/report/manifest/all/videos.tsv"
     made = snakemake(tmp_path, target, configfile=config)
     assert made.returncode == 0, made.stderr[-3000:]
-    told = snakemake(tmp_path, target, "--report", str(tmp_path / "page.html"), configfile=config)
-    assert told.returncode == 0, told.stderr[-3000:]
+    reported = snakemake(
+        tmp_path, target, "--report", str(tmp_path / "page.html"), configfile=config
+    )
+    assert reported.returncode == 0, reported.stderr[-3000:]
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "list_videos" in page
     assert "onerror=alert" not in page
@@ -269,7 +262,7 @@ def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_rep
     assert str(listing) in snakemake(tmp_path, target, "--dry-run", configfile=config).stdout
 
 
-def test_ffmpeg_of_ours_opens_no_list_even_where_it_is_told_to(clip, tmp_path):
+def test_a_playlist_is_not_opened_though_ffmpeg_itself_would(clip, tmp_path):
     """The program by itself would: what holds it back is our whitelist."""
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
     shutil.copy(clip, tmp_path / clip.name)
@@ -279,4 +272,4 @@ def test_ffmpeg_of_ours_opens_no_list_even_where_it_is_told_to(clip, tmp_path):
         check=False,
     )
     assert alone.returncode == 0
-    assert states(tmp_path / "list.mp4") == ["refused"]
+    assert statuses(tmp_path / "list.mp4") == ["refused"]

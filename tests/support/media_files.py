@@ -2,6 +2,8 @@
 that comes with a beep.
 """
 
+import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
@@ -23,6 +25,21 @@ WHOLE = MediaConfig(
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", "-pix_fmt", "yuv420p")
 BLOCKS = 16
 TONES = "0.5*sin(2*PI*(300+100*floor(t))*t)"  # during second k: 300 + 100 k Hz
+
+
+ODD_NAMES = [
+    "-y.mp4",
+    "a b.mp4",
+    'it\'s "so".mp4',
+    "a;touch PWNED;.mp4",
+    "$(touch PWNED).mp4",
+    "%03d.mp4",
+    "a:b.mp4",
+    "file:x.mp4",
+    "a\nb.mp4",
+    "é*?.mp4",
+    os.fsdecode(b"\xff.mp4"),
+]
 
 
 def run(*arguments: str | Path, pictures: bytes | None = None) -> None:
@@ -130,3 +147,17 @@ def tones(waveform: np.ndarray) -> list[int]:
         power = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
         found.append(round(int(power.argmax()) * 1.25, -1) if power.max() > 1e4 else 0)
     return [int(each) for each in found]
+
+
+def playlists(folder: Path, clip: Path) -> list[Path]:
+    """Lists of other files, under the name of a video."""
+    shutil.copy(clip, folder / "clip.mp4")
+    hls = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n"
+    dash = (
+        '<?xml version="1.0"?><MPD '
+        'xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><BaseURL>clip.mp4</BaseURL></Period></MPD>'
+    )
+    contents = {"hls": hls, "concat": "ffconcat version 1.0\nfile clip.mp4\n", "dash": dash}
+    for name, content in contents.items():
+        (folder / f"{name}.mp4").write_text(content)
+    return [folder / f"{name}.mp4" for name in contents]
