@@ -26,8 +26,8 @@ def test_every_key_of_every_adapter_is_explained():
         assert set(shown) <= {*dataset.model_fields}, adapter
 
 
-def test_every_state_of_a_video_is_explained():
-    table = DATASETS.partition("\n## States\n")[2]
+def test_every_status_of_a_video_is_explained():
+    table = DATASETS.partition("\n## Status of a video\n")[2]
     assert set(
         re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
     ) == set(STATUSES)
