@@ -39,11 +39,11 @@ STAGES = {
     "extract_features": "l2l.features.stage",
     "complete_features": "l2l.features.stage",
     "train_skimmer": "l2l.skimmer.stage",
-    "evaluate_clips": "l2l.evaluation.stage",
-    "evaluate_audio": "l2l.evaluation.stage",
-    "evaluate_videos": "l2l.evaluation.stage",
-    "evaluate_tradeoff": "l2l.evaluation.stage",
-    "evaluate_variants": "l2l.evaluation.comparison",
+    "evaluate_clips": "l2l.evaluation.clips.stage",
+    "evaluate_audio": "l2l.evaluation.clips.stage",
+    "evaluate_videos": "l2l.evaluation.videos.stage",
+    "evaluate_tradeoff": "l2l.evaluation.videos.stage",
+    "evaluate_variants": "l2l.evaluation.variants.stage",
     "write_report": "l2l.report.stage",
 }
 PEOPLE = {

@@ -445,6 +445,12 @@ class EvaluationConfig(Section):
         default=10,
         description="Repetitions over which the row `random` is averaged. Paper: not stated.",
     )
+    methods: tuple[Name, ...] | None = Field(
+        default=None,
+        description="Rows of table1.tsv in this order, by their names in "
+        "l2l/evaluation/videos/methods.py; `null`: all of that list. Paper: the eleven of that "
+        "list.",
+    )
     variants: tuple[Name, ...] | None = Field(
         default=None,
         description="Variants of the skimmer that are trained and compared in ablations.tsv and "

@@ -1,37 +1,37 @@
-"""The report: promises judged from the tables, nothing in a title or an id becomes markup."""
+"""The report: expected relations, plots, sections of tables."""
 
+import json
 import re
+from pathlib import Path
 
+import feature_world
 import numpy as np
 import pytest
+from markupsafe import escape
 
+from l2l.config import ReportConfig
+from l2l.errors import BadInput
+from l2l.evaluation.artifact import BY_NAME, TABLES, Column, Table, write_evaluation_table
+from l2l.evaluation.videos.methods import METHODS
+from l2l.manifest.artifact import read_videos, write_videos
 from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
 from l2l.report.relations import relations
+from l2l.report.stage import write_report
+from l2l.stores import write_table
+from l2l.tools.inspect import inspect
 
-METHODS = (
-    "random",
-    "uniform",
-    "front",
-    "center",
-    "end",
-    "scsampler",
-    "dense",
-    "lstm",
-    "non_recurrent",
-    "ours_sparse",
-    "ours_dense",
-)
+LABELS = [method.label for method in METHODS]
 
 
 def table1(**top1: float) -> list[dict[str, str]]:
     return [
         {
-            "method": method,
-            "top1": f"{top1.get(method, 70.0):.2f}",
+            "method": method.name,
+            "top1": f"{top1.get(method.name, 70.0):.2f}",
             "map": "70.00",
             "gmacs_per_video": f"{i + 1}",
             "moments": "10.00",
-            "index_gmacs_per_video": "0.25" if method == "ours_sparse" else "1",
+            "index_gmacs_per_video": "0.25" if method.name == "ours_sparse" else "1",
         }
         for i, method in enumerate(METHODS)
     ]
@@ -53,53 +53,56 @@ def clips(
 
 
 def broken(table, clip_rows) -> list[str]:
-    return [relation.promise for relation in relations(table, clip_rows) if not relation.holds]
+    return [relation.expected for relation in relations(table, clip_rows) if not relation.holds]
 
 
-def test_a_run_that_keeps_every_promise_is_said_to():
+def test_a_run_in_which_every_relation_holds():
     assert broken(table1(ours_dense=80, ours_sparse=79), clips()) == []
 
 
 @pytest.mark.parametrize(
-    ("table", "clip_rows", "promise"),
+    ("table", "clip_rows", "relation"),
     [
-        (table1(ours_dense=80, ours_sparse=79), clips(teacher=84), "The teacher names at least 85"),
-        (table1(ours_dense=80, ours_sparse=79), clips(both=86), "within 8 points of the teacher"),
-        (table1(ours_dense=80, ours_sparse=79), clips(image=66), "25 points above the image"),
-        (table1(ours_dense=80, ours_sparse=79), clips(audio=66), "25 points above the sound"),
+        (table1(ours_dense=80, ours_sparse=79), clips(teacher=84), "teacher's top-1 accuracy"),
+        (table1(ours_dense=80, ours_sparse=79), clips(both=86), "8 points below the teacher"),
+        (table1(ours_dense=80, ours_sparse=79), clips(image=66), "above the image student"),
+        (table1(ours_dense=80, ours_sparse=79), clips(audio=66), "above the audio student"),
         (
             table1(ours_dense=80, ours_sparse=79),
             clips(undistilled=91),
-            "above the one that was not distilled",
+            "above the one that is not distilled",
         ),
-        (table1(ours_dense=80, ours_sparse=79, dense=76), clips(), "5 points above dense"),
-        (table1(ours_dense=80, ours_sparse=79, scsampler=76), clips(), "5 points above scsampler"),
-        (table1(ours_dense=80, ours_sparse=77), clips(), "sparse is within 2 points"),
+        (table1(ours_dense=80, ours_sparse=79, dense=76), clips(), "5 points above Dense"),
+        (table1(ours_dense=80, ours_sparse=79, scsampler=76), clips(), "5 points above SCSampler"),
+        (table1(ours_dense=80, ours_sparse=77), clips(), "at most 2 points below ours (dense)"),
         (table1(ours_dense=100, ours_sparse=100), clips(), "No method is at the ceiling"),
     ],
 )
-def test_each_promise_is_judged_by_its_own_figures(table, clip_rows, promise):
-    found = broken(table, clip_rows)
-    assert len(found) == 1
-    assert promise in found[0]
+def test_each_relation_depends_on_its_own_metrics(table, clip_rows, relation):
+    (failed,) = broken(table, clip_rows)
+    assert relation in failed
 
 
-def test_what_was_not_measured_is_not_judged():
-    judged = relations(table1(ours_dense=80, ours_sparse=79), [])
-    assert sum(relation.holds is None for relation in judged) == 5
+def test_a_relation_without_its_metrics_is_not_judged():
+    rows = table1(ours_dense=80, ours_sparse=79)
+    assert sum(relation.holds is None for relation in relations(rows, [])) == 5
+    chosen = [row for row in rows if row["method"] in ("ours_dense", "dense")]
+    unknown = [r.expected for r in relations(chosen, clips()) if r.holds is None]
+    assert len(unknown) == 4  # uniform, SCSampler, ours (sparse) twice
+    assert all(relation.holds is None for relation in relations([], []))
 
 
-def test_the_plot_names_every_method_once_and_is_the_same_every_time():
+def test_the_plot_names_every_method_once_as_the_paper_does_and_is_reproducible():
     plot = cost_plot(table1(ours_dense=80))
     assert plot.startswith("<svg")
-    assert all(len(re.findall(f">{method}<", plot)) == 1 for method in METHODS)
+    assert all(plot.count(f">{label}<") == 1 for label in LABELS)
     assert plot == cost_plot(table1(ours_dense=80))
 
 
-def test_methods_that_are_equally_good_and_dear_are_all_named():
+def test_methods_with_equal_accuracy_and_cost_are_all_named():
     rows = [row | {"gmacs_per_video": "0.017", "top1": "55.88"} for row in table1()]
     plot = cost_plot(rows)
-    assert all(len(re.findall(f">{method}<", plot)) == 1 for method in METHODS)
+    assert all(plot.count(f">{label}<") == 1 for label in LABELS)
 
 
 def test_the_plot_of_clips_names_the_teacher_and_every_student():
@@ -122,7 +125,7 @@ def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
     assert plot == tradeoff_plot(rows)
 
 
-def test_published_points_stand_in_a_panel_of_their_own_unless_the_run_is_of_the_same_data_set():
+def test_published_points_have_their_own_panel_unless_the_run_is_of_the_same_data_set():
     point = {
         "index_features": "",
         "recognition_features": "r",
@@ -139,9 +142,125 @@ def test_published_points_stand_in_a_panel_of_their_own_unless_the_run_is_of_the
     assert "published, on ActivityNet: not comparable" in apart
     assert "not comparable" not in together
     for plot in (apart, together):
-        assert ">uniform<" in plot
+        assert ">Uniform<" in plot
         assert ">Ada&lt;b&gt;<" in plot
 
 
 def test_a_picture_is_part_of_the_page():
     assert picture_address(np.zeros((8, 8, 3), np.uint8)).startswith("data:image/jpeg;base64,/9j/")
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+
+def write_page(world, files: list[Path], folder: Path) -> str:
+    """The report of these tables, as text."""
+    settings = {"run": "r", "videos": {world.videos.parent.name: {"adapter": "folder"}}}
+    write_report(
+        files,
+        world.videos,
+        world.videos,
+        [],
+        folder / "report.html",
+        ReportConfig(film_strips=0),
+        json.dumps(settings),
+    )
+    return (folder / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> feature_world.World:
+    world = feature_world.make_world(tmp_path_factory.mktemp("world"), train=2, val=0, test=6)
+    unusable = [video._replace(status="missing") for video in read_videos(world.videos)]
+    write_videos(world.videos, unusable)  # so that no media are needed
+    return world
+
+
+def any_row(table: Table) -> dict[str, str]:
+    """A row whose texts say in which column they are."""
+    return {
+        column.name: "7.5" if column.unit is not None else f"<b>{column.name}</b>"
+        for column in table.columns
+    }
+
+
+@pytest.mark.parametrize(
+    "table", [table for table in TABLES if table.in_report], ids=lambda table: table.name
+)
+def test_every_table_of_the_list_has_a_section_with_title_headings_and_caption(
+    table, world, tmp_path, monkeypatch
+):
+    rows = [any_row(table)]
+    if table.name in ("tradeoff", "frontier"):
+        rows = [row | {"factor": "2", "steps": "1"} for row in rows]
+    write_evaluation_table(tmp_path / f"{table.name}.tsv", table.name, rows)
+    page = write_page(world, [tmp_path / f"{table.name}.tsv"], tmp_path)
+    assert f"<h2>{table.title}</h2>" in page
+    assert escape(table.caption) in page
+    for column in table.columns:
+        if column.heading:
+            assert f">{column.title}</th>" in page
+        if column.heading and column.unit is None:
+            assert f"&lt;b&gt;{column.name}&lt;/b&gt;" in page
+    assert "<b>class</b>" not in page
+    others = [other.title for other in TABLES if other is not table and other.in_report]
+    assert not any(f"<h2>{title}</h2>" in page for title in others)
+
+
+def test_a_long_table_shows_both_ends_and_names_the_file(world, tmp_path):
+    rows = [any_row(BY_NAME["classes"]) | {"class": f"class-{i:02d}"} for i in range(25)]
+    write_evaluation_table(tmp_path / "classes.tsv", "classes", rows)
+    page = write_page(world, [tmp_path / "classes.tsv"], tmp_path)
+    shown = re.findall(r"class-(\d\d)", page)
+    assert shown == [f"{i:02d}" for i in (*range(10), *range(15, 25))]
+    assert "25 rows" in page
+    assert "classes.tsv" in page
+
+
+def test_a_file_that_is_no_table_or_is_given_twice_is_refused(world, tmp_path):
+    row = any_row(BY_NAME["classes"])
+    write_evaluation_table(tmp_path / "classes.tsv", "classes", [row])
+    with pytest.raises(BadInput, match="classes twice"):
+        write_page(world, [tmp_path / "classes.tsv"] * 2, tmp_path)
+    (tmp_path / "classes.tsv").rename(tmp_path / "klasses.tsv")
+    with pytest.raises(BadInput, match=r"klasses\.tsv: .*expected one of .*classes"):
+        write_page(world, [tmp_path / "klasses.tsv"], tmp_path)
+
+
+def test_a_number_that_is_not_finite_is_refused_on_write_and_on_read(world, tmp_path):
+    table = BY_NAME["classes"]
+    with pytest.raises(BadInput, match=r"row 2: gain_ap is 'nan'"):
+        rows = [any_row(table), any_row(table) | {"gain_ap": "nan"}]
+        write_evaluation_table(tmp_path / "classes.tsv", "classes", rows)
+    assert not (tmp_path / "classes.tsv").exists()
+    write_table(tmp_path / "classes.tsv", table.column_names, [any_row(table) | {"gain_ap": "inf"}])
+    with pytest.raises(BadInput, match=r"row 1: gain_ap is 'inf'"):
+        write_page(world, [tmp_path / "classes.tsv"], tmp_path)
+
+
+# ---- adding a table ------------------------------------------------------------------------------
+
+LENGTHS = Table(
+    "lengths",
+    "Accuracy by length",
+    "evaluate_videos",
+    (Column("length", "length", "s"), Column("top1", "top-1", "%")),
+    "One row per length of a video.",
+)
+
+
+def test_a_table_added_to_the_list_has_a_section_and_is_known_to_inspect(
+    world, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("l2l.evaluation.artifact.TABLES", (*TABLES, LENGTHS))
+    monkeypatch.setattr("l2l.report.stage.TABLES", (*TABLES, LENGTHS))
+    monkeypatch.setattr("l2l.evaluation.artifact.BY_NAME", {**BY_NAME, "lengths": LENGTHS})
+    file = tmp_path / "lengths.tsv"
+    write_evaluation_table(file, "lengths", [{"length": "30", "top1": "61.25"}])
+    page = write_page(world, [file], tmp_path)
+    assert "<h2>Accuracy by length</h2>" in page
+    assert ">length (s)</th>" in page
+    assert ">61.25</td>" in page
+    assert inspect(file, check=True) == 0
+    shown = capsys.readouterr().out
+    assert "Accuracy by length, by evaluate_videos, complete, 1 rows" in shown

@@ -25,10 +25,10 @@ from workflow_runs import environment, snakemake, snakemake_argv
 from l2l.__main__ import main
 from l2l.config import EvaluationConfig, MediaConfig, MelsConfig
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import CLIP_COLUMNS, TABLE1_COLUMNS
-from l2l.evaluation.comparison import evaluate_variants
+from l2l.evaluation.artifact import BY_NAME
 from l2l.evaluation.inputs import load_trained
-from l2l.evaluation.stage import evaluate_tradeoff, evaluate_videos
+from l2l.evaluation.variants.stage import evaluate_variants
+from l2l.evaluation.videos.stage import evaluate_tradeoff, evaluate_videos
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.media.artifact import read_media, write_media
@@ -273,7 +273,7 @@ def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path
     given = {"student": tmp_path / "other.pt", "videos": world.videos, "features": world.features}
     others: dict[Callable[..., None], dict[str, object]] = {
         train_skimmer: {"config": feature_world.SKIMMER, "model": "skimmer", "seed": 0},
-        evaluate_videos: {"config": EvaluationConfig(), "seed": 0},
+        evaluate_videos: {"trained": [], "config": EvaluationConfig(), "seed": 0},
         evaluate_tradeoff: {"dataset": "made up"},
         evaluate_variants: {"skimmers": []},
     }
@@ -376,13 +376,13 @@ def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
     assert inspect(tmp_path / "videos.tsv", check=True) == 0
     assert "2 rows" in (said := capsys.readouterr().out)
     assert "status: 2 ok" in said
-    row = {**dict.fromkeys(TABLE1_COLUMNS, "1.5"), "method": "random"}
-    write_table(tmp_path / "table1.tsv", TABLE1_COLUMNS, [row])
+    row = {**dict.fromkeys(BY_NAME["table1"].column_names, "1.5"), "method": "random"}
+    write_table(tmp_path / "table1.tsv", BY_NAME["table1"].column_names, [row])
     assert inspect(tmp_path / "table1.tsv", check=True) == 0
-    assert "Table 1, by evaluate_videos, complete, 1 rows" in capsys.readouterr().out
-    write_table(tmp_path / "table1.tsv", TABLE1_COLUMNS, [row | {"map": "nan"}])
+    assert "(Table 1), by evaluate_videos, complete, 1 rows" in capsys.readouterr().out
+    write_table(tmp_path / "table1.tsv", BY_NAME["table1"].column_names, [row | {"map": "nan"}])
     assert main(["inspect", str(tmp_path / "table1.tsv"), "--check"]) == 1
-    assert "row 1: map is 'nan', expected a number" in capsys.readouterr().err
+    assert "row 1: map is 'nan'" in capsys.readouterr().err
     page = '<html><meta name="generator" content="l2l 9"></html>\n'
     for content, status in ((page, 0), (page[:-8], 1)):
         write_text(tmp_path / "report.html", content)
@@ -393,9 +393,9 @@ def test_inspect_tells_of_tables_and_reports(tmp_path, capsys):
 PLAIN: dict[str, Callable[[Path], None]] = {
     "videos.tsv": lambda path: write_videos(path, VIDEOS),
     "table1.tsv": lambda path: write_table(
-        path, TABLE1_COLUMNS, [dict.fromkeys(TABLE1_COLUMNS, "1.5")]
+        path, BY_NAME["table1"].column_names, [dict.fromkeys(BY_NAME["table1"].column_names, "1.5")]
     ),
-    "empty.tsv": lambda path: write_table(path, CLIP_COLUMNS, []),
+    "empty.tsv": lambda path: write_table(path, BY_NAME["clips"].column_names, []),
     "report.html": lambda path: write_text(
         path, '<html><meta name="generator" content="l2l 9">Ü</html>\n'
     ),

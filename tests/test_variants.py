@@ -1,7 +1,4 @@
-"""The skimmer's variants as a run has them.
-
-Fitted, kept, started from the student, priced, and side by side in two tables.
-"""
+"""The skimmer's variants in a run: trained, stored, scored, costed and compared in two tables."""
 
 import json
 from pathlib import Path
@@ -10,16 +7,15 @@ import feature_world
 import numpy as np
 import pytest
 import torch
+from evaluation_world import train_variant
 
-from l2l import config
 from l2l.config import VARIANTS, Variant, check_config
 from l2l.errors import BadInput
-from l2l.evaluation.ablations import LINES
-from l2l.evaluation.artifact import ABLATION_COLUMNS, FOUND_COLUMNS, RECOGNITION_COLUMNS
-from l2l.evaluation.comparison import evaluate_variants
-from l2l.evaluation.cost import Prices, count_macs, descriptor_macs, moment_macs
+from l2l.evaluation.artifact import VARIANT_METRICS, read_evaluation_table
+from l2l.evaluation.cost import CostModel, count_macs, descriptor_macs, example_moment
 from l2l.evaluation.inputs import load_student_and_features
-from l2l.evaluation.variants import Costs
+from l2l.evaluation.variants.ablations import ABLATIONS
+from l2l.evaluation.variants.stage import evaluate_variants
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.reference.stage import score
@@ -37,13 +33,7 @@ from l2l.teacher.artifact import (
 )
 from l2l.teacher.network import R2Plus1D
 
-BRIEF = feature_world.SKIMMER.model_copy(
-    update={
-        "training": config.TrainingConfig(epochs=1, batch_size=8, learning_rate=0.05),
-        "read_factors": (1, 5),
-    }
-)
-FITTED = ("skimmer", "visual_indexing", "single_query", "image_then_fused", "fused_then_teacher")
+TRAINED = ("skimmer", "visual_indexing", "single_query", "image_then_fused", "fused_then_teacher")
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +45,11 @@ def world(tmp_path_factory) -> feature_world.World:
 def described(world, tmp_path_factory) -> dict:
     """A teacher and its descriptors, four wide, of every moment."""
     folder, random = tmp_path_factory.mktemp("teacher"), np.random.default_rng(0)
-    teacher, bank = R2Plus1D(3, (2, 2, 2, 4), (1, 1, 1, 1)), read_features(world.features)
+    teacher, stored = R2Plus1D(3, (2, 2, 2, 4), (1, 1, 1, 1)), read_features(world.features)
     save_teacher(folder / "teacher.pt", teacher, ["a", "b", "c"], 32, 4)
     rows = {}
-    for video in bank.videos:
-        count = bank.moments(video)
+    for video in stored.videos:
+        count = stored.moments(video)
         rows[video] = ClipDescriptors(
             np.arange(count), random.normal(size=(count, 4)), np.zeros((count, 3))
         )
@@ -69,37 +59,24 @@ def described(world, tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="module")
 def files(world, described, tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("fitted")
-    for name in FITTED:
-        fit(world, folder / f"{name}.pt", VARIANTS.get(name, Variant()), described["descriptors"])
-    return {name: folder / f"{name}.pt" for name in FITTED}
-
-
-def fit(world, path: Path, variant: Variant, descriptors=None) -> None:
-    train_skimmer(
-        world.student,
-        world.videos,
-        world.features,
-        path,
-        BRIEF,
-        "skimmer",
-        0,
-        variant=variant,
-        descriptors=descriptors,
-    )
+    folder = tmp_path_factory.mktemp("trained")
+    for name in TRAINED:
+        variant = VARIANTS.get(name, Variant())
+        train_variant(world, folder / f"{name}.pt", variant, described["descriptors"])
+    return {name: folder / f"{name}.pt" for name in TRAINED}
 
 
 @pytest.fixture(scope="module")
-def fitted(files) -> dict[str, TrainedSkimmer]:
+def trained(files) -> dict[str, TrainedSkimmer]:
     return {name: load_skimmer(path) for name, path in files.items()}
 
 
-def asked(world, described, skimmer: TrainedSkimmer, video: str, unaggregated: bool = False):
-    """What a skimmer says of one video."""
+def skim(world, described, skimmer: TrainedSkimmer, video: str, unaggregated: bool = False):
+    """The skimmer's output for one video."""
     names = (*skimmer.network.modalities, *skimmer.network.widths)
-    bank = read_features(world.features)
-    with read_shards(described["descriptors"], read_descriptors, bank.videos) as shards:
-        read = named_features(video, bank.load(video), names, shards)
+    stored = read_features(world.features)
+    with read_shards(described["descriptors"], read_descriptors, stored.videos) as shards:
+        read = named_features(video, stored.load(video), names, shards)
     count = len(next(iter(read.values())))
     with torch.no_grad():
         return skimmer.skim(
@@ -109,15 +86,15 @@ def asked(world, described, skimmer: TrainedSkimmer, video: str, unaggregated: b
         )
 
 
-# ---- fitted --------------------------------------------------------------------------------------
+# ---- trained -------------------------------------------------------------------------------------
 
 
-def test_a_file_tells_what_its_skimmer_reads(fitted):
-    for name, skimmer in fitted.items():
+def test_a_file_says_which_features_its_skimmer_reads(trained):
+    for name, skimmer in trained.items():
         assert skimmer.variant == VARIANTS.get(name, Variant())
     read = {
         name: (tuple(skimmer.network.widths), skimmer.network.modalities)
-        for name, skimmer in fitted.items()
+        for name, skimmer in trained.items()
     }
     assert read == {
         "skimmer": (("image", "audio"), ("image", "audio")),
@@ -129,7 +106,7 @@ def test_a_file_tells_what_its_skimmer_reads(fitted):
 
 
 def test_a_file_of_before_there_were_variants_gives_the_same_scores(
-    world, described, files, fitted, tmp_path
+    world, described, files, trained, tmp_path
 ):
     saved = torch.load(files["skimmer"], weights_only=True)
     settings = json.loads(saved["settings"])
@@ -138,11 +115,11 @@ def test_a_file_of_before_there_were_variants_gives_the_same_scores(
     )
     torch.save(saved, tmp_path / "old.pt")
     old = load_skimmer(tmp_path / "old.pt")
-    new = asked(world, described, fitted["skimmer"], "test-000").logits
-    assert torch.equal(asked(world, described, old, "test-000").logits, new)
+    new = skim(world, described, trained["skimmer"], "test-000").logits
+    assert torch.equal(skim(world, described, old, "test-000").logits, new)
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_variant_starts_from_the_students_classifier_where_it_reads_the_students_descriptor(
     world, files, name
 ):
@@ -162,7 +139,9 @@ def test_a_variant_starts_from_the_students_classifier_where_it_reads_the_studen
         assert torch.equal(skimmer.network.classifier.weight, student.classifier.weight)
 
 
-def test_selected_features_are_weighed_in_training_and_picked_after(world, described, files):
+def test_selected_features_are_weighted_means_in_training_and_single_moments_afterwards(
+    world, described, files
+):
     skimmer = load_skimmer(files["image_then_fused"])
     read = read_features(world.features).load("test-000")
     batch = {
@@ -172,11 +151,11 @@ def test_selected_features_are_weighed_in_training_and_picked_after(world, descr
     present = torch.ones(1, len(read), dtype=torch.bool)
     for module in skimmer.network.modules():
         module.training = module is skimmer.network  # batch norms as in evaluation
-    weighed = skimmer.skim(batch, present)
+    weighted = skimmer.skim(batch, present)
     skimmer.network.eval()
     picked = skimmer.skim(batch, present)
-    torch.testing.assert_close(weighed.weights, picked.weights)
-    assert (weighed.logits - picked.logits).abs().max() > 1e-4
+    torch.testing.assert_close(weighted.weights, picked.weights)
+    assert (weighted.logits - picked.logits).abs().max() > 1e-4
 
 
 def test_a_variant_of_a_baseline_is_refused(world, tmp_path):
@@ -186,14 +165,16 @@ def test_a_variant_of_a_baseline_is_refused(world, tmp_path):
             world.videos,
             world.features,
             tmp_path / "x.pt",
-            BRIEF,
+            feature_world.SKIMMER,
             "lstm",
             0,
             variant=VARIANTS["single_query"],
         )
 
 
-def test_a_moment_that_the_teacher_did_not_describe_stops_with_the_cure(world, described, tmp_path):
+def test_a_moment_that_the_teacher_has_not_described_is_an_error_that_names_the_remedy(
+    world, described, tmp_path
+):
     with read_shards(
         described["descriptors"], read_descriptors, read_features(world.features).videos
     ) as shards:
@@ -207,13 +188,15 @@ def test_a_moment_that_the_teacher_did_not_describe_stops_with_the_cure(world, d
     with pytest.raises(
         BadInput, match=r"described 3 of the \d+ moments of video .*evaluation\.variants"
     ):
-        fit(world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"], [tmp_path / "some.h5"])
+        train_variant(
+            world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"], [tmp_path / "some.h5"]
+        )
     with pytest.raises(BadInput, match="the teacher's descriptors have no video"):
-        fit(world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"])
+        train_variant(world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"])
 
 
 def scored(world, path: Path, out: Path, **how) -> torch.Tensor:
-    """What `score` says of each video of the store, in its order: (videos, classes)."""
+    """Scores by `score` of each video of the store, in its order: (videos, classes)."""
     score(path, world.features, out, **how)
     rows = {row["video"]: row for row in read_table(out, ("video", *feature_world.CLASSES))}
     return torch.tensor(
@@ -224,19 +207,19 @@ def scored(world, path: Path, out: Path, **how) -> torch.Tensor:
     )
 
 
-STORED = tuple(name for name in FITTED if name != "fused_then_teacher")
+STORED = tuple(name for name in TRAINED if name != "fused_then_teacher")
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_scoring_a_store_gives_what_each_variant_says_of_a_video(
-    world, described, files, fitted, tmp_path, name
+def test_scoring_a_store_equals_skimming_each_video(
+    world, described, files, trained, tmp_path, name
 ):
-    found = scored(world, files[name], tmp_path / "scores.tsv")
-    said = [
-        asked(world, described, fitted[name], video).logits[0]
+    scores = scored(world, files[name], tmp_path / "scores.tsv")
+    expected = [
+        skim(world, described, trained[name], video).logits[0]
         for video in read_features(world.features).videos
     ]
-    torch.testing.assert_close(found, torch.stack(said), rtol=0, atol=1e-5)
+    torch.testing.assert_close(scores, torch.stack(expected), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -246,13 +229,14 @@ def test_scoring_a_store_gives_what_each_variant_says_of_a_video(
 def test_a_variant_is_scored_in_other_steps_sparsely_and_hard_and_in_any_batch(
     world, files, tmp_path, name, how
 ):
-    plain, found = (scored(world, files[name], tmp_path / "s.tsv", **each) for each in ({}, how))
-    assert not torch.allclose(plain, found, atol=1e-4)
+    plain = scored(world, files[name], tmp_path / "s.tsv")
+    changed = scored(world, files[name], tmp_path / "s.tsv", **how)
+    assert not torch.allclose(plain, changed, atol=1e-4)
     alone = scored(world, files[name], tmp_path / "s.tsv", batch_videos=1, **how)
-    torch.testing.assert_close(alone, found, rtol=0, atol=1e-5)
+    torch.testing.assert_close(alone, changed, rtol=0, atol=1e-5)
 
 
-def test_what_a_store_cannot_be_scored_by_is_told_in_one_line(world, files, tmp_path):
+def test_a_skimmer_that_a_store_cannot_serve_is_refused_in_one_line(world, files, tmp_path):
     with pytest.raises(
         BadInput,
         match=r"found image and audio and fused features, expected teacher too, as "
@@ -265,33 +249,32 @@ def test_what_a_store_cannot_be_scored_by_is_told_in_one_line(world, files, tmp_
         score(files["visual_indexing"], world.features, tmp_path / "scores.tsv", preset="reference")
 
 
-# ---- priced --------------------------------------------------------------------------------------
+# ---- costs ---------------------------------------------------------------------------------------
 
 
-def test_a_moments_features_cost_what_each_stream_costs_once(world, fitted, described):
+def test_a_moments_features_cost_what_each_stream_costs_once(world, described):
     student = load_student(world.student)
-    image, audio = moment_macs(student, ["image"]), moment_macs(student, ["audio"])
-    prices = Prices(student, {"skimmer": fitted["skimmer"]})
-    assert image > 0
-    assert moment_macs(student, ["image", "audio"]) == image + audio == prices.features_macs
+    moment_macs = CostModel(student).moment_macs
+    image, audio = moment_macs(("image",)), moment_macs(("audio",))
+    frame, mel, has_sound = example_moment(student)
+    assert image == count_macs(lambda: student.image(frame)) > 0
+    assert moment_macs(("image", "audio")) == image + audio
+    assert image + audio == count_macs(lambda: student.features(frame, mel, has_sound))
     psi = 32 * 32 + 32 * 16
-    assert (
-        moment_macs(student, ["fused"])
-        == moment_macs(student, ["fused", "image"])
-        == image + audio + psi
-    )
+    assert moment_macs(("fused",)) == moment_macs(("fused", "image")) == image + audio + psi
     clip_macs = descriptor_macs(described["teacher"])
     network = load_teacher_network(described["teacher"])[0]
     assert clip_macs == count_macs(lambda: network.describe(torch.zeros(1, 3, 4, 32, 32)))
-    assert moment_macs(student, ["image", "teacher"], clip_macs) == image + clip_macs
+    assert CostModel(student, clip_macs).moment_macs(("image", "teacher")) == image + clip_macs
 
 
-def test_an_answer_costs_the_indexing_of_all_moments_the_recognition_of_those_read_and_the_call(
-    world, described, fitted
+def test_a_prediction_costs_indexing_of_all_moments_recognition_of_those_read_and_the_call(
+    world, described, trained
 ):
     student, clip_macs = load_student(world.student), descriptor_macs(described["teacher"])
-    image, audio = moment_macs(student, ["image"]), moment_macs(student, ["audio"])
-    fused = moment_macs(student, ["fused"])
+    costs = CostModel(student, clip_macs)
+    image, audio = costs.moment_macs(("image",)), costs.moment_macs(("audio",))
+    fused = costs.moment_macs(("fused",))
     for name, index, further in (
         ("skimmer", image + audio, 0),
         ("visual_indexing", image, audio),
@@ -299,32 +282,32 @@ def test_an_answer_costs_the_indexing_of_all_moments_the_recognition_of_those_re
         ("image_then_fused", image, fused - image),
         ("fused_then_teacher", fused, clip_macs),
     ):
-        skimming = asked(world, described, fitted[name], "test-002")
-        count = skimming.weights.shape[3]
-        joint = (skimming.modality_weights[..., None] * skimming.weights).sum(2)[0]
+        output = skim(world, described, trained[name], "test-002")
+        count = output.weights.shape[3]
+        joint = (output.modality_weights[..., None] * output.weights).sum(2)[0]
         looked = len(set(joint.argmax(1).tolist())) if "_then_" in name else count
         assert (looked < count) == ("_then_" in name)
-        costs = Costs(student, fitted[name], False, clip_macs)
-        widths = fitted[name].network.widths | (fitted[name].network.indexing or {})
+        widths = trained[name].network.widths | (trained[name].network.indexing or {})
         zeros = {m: torch.zeros(1, count, w) for m, w in widths.items()}
         called = count_macs(
-            lambda f=fitted[name], z=zeros, n=count: f.skim(z, torch.ones(1, n, dtype=torch.bool))
+            lambda f=trained[name], z=zeros, n=count: f.skim(z, torch.ones(1, n, dtype=torch.bool))
         )
-        assert costs.of(skimming) == (
+        assert costs.network(trained[name], count, output=output) == (
             count * index + looked * further + called,
             count * index,
             looked,
         )
 
 
-# ---- side by side --------------------------------------------------------------------------------
+# ---- compared ------------------------------------------------------------------------------------
 
 
 def compare(world, described, skimmers: list[Path], folder: Path) -> tuple[list[dict], list[dict]]:
     tables = {"ablations": folder / "ablations.tsv", "recognition": folder / "recognition.tsv"}
     evaluate_variants(world.student, skimmers, world.videos, world.features, **tables, **described)
-    return read_table(tables["ablations"], ABLATION_COLUMNS), read_table(
-        tables["recognition"], RECOGNITION_COLUMNS
+    return (
+        read_evaluation_table(tables["ablations"]),
+        read_evaluation_table(tables["recognition"]),
     )
 
 
@@ -333,8 +316,8 @@ def compared(world, described, files, tmp_path_factory) -> tuple[list[dict], lis
     return compare(world, described, list(files.values()), tmp_path_factory.mktemp("compared"))
 
 
-def test_each_ablation_has_its_lines_with_the_papers_numbers_beside_ours(
-    world, described, fitted, compared
+def test_each_ablation_has_its_rows_with_the_papers_numbers_next_to_ours(
+    world, described, trained, compared
 ):
     rows, _ = compared
     assert [(row["ablation"][:3], row["variant"], row["model"]) for row in rows] == [
@@ -356,26 +339,35 @@ def test_each_ablation_has_its_lines_with_the_papers_numbers_beside_ours(
     ]
     assert all("supplement" in row["quoted_source"] for row in rows)
     videos = [v for v in read_videos(world.videos) if v.split == "test" and v.usable]
-    for row, line in zip(rows, LINES, strict=True):
-        said = [
-            asked(
-                world, described, fitted[line.way.model], v.video, line.way.unaggregated
+    for row, ablation in zip(rows, ABLATIONS, strict=True):
+        predicted = [
+            skim(
+                world,
+                described,
+                trained[ablation.evaluated.model],
+                v.video,
+                ablation.evaluated.unaggregated,
             ).logits.argmax()
             for v in videos
         ]
         right = np.mean(
-            [feature_world.CLASSES[int(i)] == v.label for i, v in zip(said, videos, strict=True)]
+            [
+                feature_world.CLASSES[int(i)] == v.label
+                for i, v in zip(predicted, videos, strict=True)
+            ]
         )
         assert float(row["top1"]) == pytest.approx(100 * right, abs=0.005)
 
 
-def test_table_2_has_a_row_a_skimmer_and_marks_what_is_quoted(compared):
+def test_table_2_has_one_row_per_skimmer_and_marks_quoted_rows(compared):
     _, rows = compared
     ours = [row for row in rows if row["quoted"] == "no"]
-    assert [(row["model"], row["recognition"], row["indexing"], row["read"]) for row in ours] == [
-        ("skimmer", "image-audio", "image-audio", "weighed"),
-        ("visual_indexing", "image-audio", "image", "weighed"),
-        ("single_query", "fused", "fused", "weighed"),
+    assert [
+        (row["model"], row["recognition"], row["indexing"], row["aggregation"]) for row in ours
+    ] == [
+        ("skimmer", "image-audio", "image-audio", "weighted"),
+        ("visual_indexing", "image-audio", "image", "weighted"),
+        ("single_query", "fused", "fused", "weighted"),
         ("image_then_fused", "fused", "image", "selected"),
         ("fused_then_teacher", "teacher", "fused", "selected"),
     ]
@@ -396,25 +388,27 @@ def test_table_2_has_a_row_a_skimmer_and_marks_what_is_quoted(compared):
     assert all(row["source"] for row in quoted)
 
 
-def test_what_was_not_fitted_is_empty_and_the_papers_numbers_stay(
+def test_a_skimmer_that_was_not_trained_has_empty_cells_next_to_the_papers_numbers(
     world, described, files, tmp_path
 ):
     rows, table2 = compare(world, {}, [files["skimmer"]], tmp_path)
-    empty = [row["variant"] for row in rows if all(row[column] == "" for column in FOUND_COLUMNS)]
+    empty = [row["variant"] for row in rows if all(row[column] == "" for column in VARIANT_METRICS)]
     assert empty == ["visual", "single", "unaggregated", "aggregated"]
     assert all(row["quoted_activitynet_top1"] for row in rows)
     assert [row["model"] for row in table2] == ["skimmer", ""]
 
 
-def test_a_student_of_one_modality_has_no_audio_visual_line(world, files, tmp_path, monkeypatch):
+def test_a_student_of_one_modality_has_no_audio_visual_ablation(
+    world, files, tmp_path, monkeypatch
+):
     def of_one(student, features):
-        origin, bank = load_student_and_features(student, features)
-        origin.modalities = ("image",)
-        return origin, bank
+        network, stored = load_student_and_features(student, features)
+        network.modalities = ("image",)
+        return network, stored
 
-    monkeypatch.setattr("l2l.evaluation.comparison.load_student_and_features", of_one)
+    monkeypatch.setattr("l2l.evaluation.variants.stage.load_student_and_features", of_one)
     rows, table2 = compare(world, {}, [files["skimmer"]], tmp_path)
-    assert all(row[column] == "" for row in rows for column in FOUND_COLUMNS)
+    assert all(row[column] == "" for row in rows for column in VARIANT_METRICS)
     assert table2[0]["top1"]
 
 
@@ -426,7 +420,9 @@ def test_comparing_twice_gives_the_same_files(world, described, files, tmp_path)
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_skimmer_under_anothers_name_is_refused(world, described, files, tmp_path):
+def test_a_file_that_holds_another_variant_than_its_name_says_is_refused(
+    world, described, files, tmp_path
+):
     (tmp_path / "visual_indexing.pt").write_bytes(files["single_query"].read_bytes())
     with pytest.raises(BadInput, match=r"found a skimmer that reads .*fused.*, expected .*image"):
         compare(world, described, [tmp_path / "visual_indexing.pt"], tmp_path)
@@ -451,13 +447,13 @@ def sections(**changed) -> dict:
     } | {"run": "r"}
 
 
-def test_two_variants_are_compared_unless_told_otherwise_and_none_of_a_single_modality():
+def test_two_variants_are_compared_by_default_and_none_with_a_single_modality():
     assert check_config(sections(), "c").compared == ("visual_indexing", "single_query")
     assert check_config(sections(student={"modalities": ["image"]}), "c").compared == ()
     assert check_config(sections(evaluation={"variants": ["image"]}), "c").compared == ("image",)
 
 
-def test_variants_of_ones_own_are_named_in_the_skimmers_section():
+def test_variants_of_a_users_own_are_named_in_the_skimmer_section():
     own = {"heard": {"indexing": ["audio"], "recognition": ["fused"], "selected": True}}
     known = check_config(
         sections(skimmer={"variants": own}, evaluation={"variants": ["heard"]}), "c"
@@ -468,7 +464,7 @@ def test_variants_of_ones_own_are_named_in_the_skimmers_section():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "facts"),
     [
         (
             {"evaluation": {"variants": ["visual"]}},
@@ -485,6 +481,6 @@ def test_variants_of_ones_own_are_named_in_the_skimmers_section():
         ),
     ],
 )
-def test_a_variant_that_cannot_be_is_told(changed, told):
-    with pytest.raises(BadInput, match=told):
+def test_a_variant_that_cannot_be_trained_is_named(changed, facts):
+    with pytest.raises(BadInput, match=facts):
         check_config(sections(**changed), "c")

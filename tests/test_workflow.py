@@ -19,12 +19,8 @@ from workflow_runs import ROOT, TINY, environment, planned, snakemake, snakemake
 
 from l2l.__main__ import main
 from l2l.config import read_config
-from l2l.evaluation.artifact import (
-    ABLATION_COLUMNS,
-    CLIP_COLUMNS,
-    RECOGNITION_COLUMNS,
-    TABLE1_COLUMNS,
-)
+from l2l.evaluation.artifact import TABLES, read_evaluation_table
+from l2l.evaluation.videos.methods import METHODS
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.media.ffmpeg import ffmpeg_program
@@ -67,49 +63,35 @@ def run(tmp_path_factory):
 
 def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
     results = run / "results/tiny"
-    table1 = read_table(results / "evaluation/table1.tsv", TABLE1_COLUMNS)
-    assert [row["method"] for row in table1] == [
-        *(
-            "random",
-            "uniform",
-            "front",
-            "center",
-            "end",
-            "scsampler",
-            "dense",
-            "lstm",
-            "non_recurrent",
-            "ours_sparse",
-        ),
-        "ours_dense",
-    ]
+    table1 = read_evaluation_table(results / "evaluation/table1.tsv")
+    assert [row["method"] for row in table1] == [method.name for method in METHODS]
     assert all(
         0 <= float(row["top1"]) <= 100 and float(row["gmacs_per_video"]) > 0 for row in table1
     )
-    clips = read_table(results / "evaluation/clips.tsv", CLIP_COLUMNS)
+    clips = read_evaluation_table(results / "evaluation/clips.tsv")
     assert [(row["model"], row["modalities"], row["distilled"]) for row in clips] == [
         ("teacher", "", ""),
         *(("student", m, d) for m in ("image", "audio", "image-audio") for d in ("yes", "no")),
     ]
-    ablations = read_table(results / "evaluation/ablations.tsv", ABLATION_COLUMNS)
+    ablations = read_evaluation_table(results / "evaluation/ablations.tsv")
     assert len(ablations) == 6
     assert all(0 <= float(row["top1"]) <= 100 for row in ablations)
-    recognition = read_table(results / "evaluation/recognition.tsv", RECOGNITION_COLUMNS)
+    recognition = read_evaluation_table(results / "evaluation/recognition.tsv")
     assert [row["model"] for row in recognition] == [
         "skimmer",
         "visual_indexing",
         "single_query",
         "",
     ]
-    for name in ("classes", "tradeoff", "frontier", "audio_helps"):
-        assert read_table(results / f"evaluation/{name}.tsv", ()), name
+    for table in TABLES:
+        assert read_evaluation_table(results / f"evaluation/{table.name}.tsv"), table.name
     page = (results / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
     ).replace("http://creativecommons.org", ""), "the page has to stand alone"
     assert page.count("data:image/jpeg;base64,") >= 2 * 3 * 2
-    for name in ("Table 1", "Table 2", "Figure 5", "Figures 6 and 11", "Figure 7", "G.1 to G.3"):
-        assert f"({name})</h2>" in page
+    for table in TABLES:
+        assert (f"<h2>{table.title}</h2>" in page) == table.in_report
     assert all(
         page.count(f'<td class="name">{row[key]}</td>')
         for rows, key in ((ablations, "ablation"), (recognition, "model"))

@@ -1,14 +1,15 @@
-"""What a call costs: multiply-accumulates, counted on the calls really made and never typed in.
+"""What a call costs: multiply-accumulates, counted on the calls that are really made.
 
 The literature's "GFLOPs" are multiply-accumulates; PyTorch's counter counts two operations for
-each. As there, matrix products and convolutions count; sums, activations and norms do not.
+each. As in the literature, matrix products and convolutions count; sums, activations and norms do
+not.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from l2l.config import FeatureName
 from l2l.mels.spectrogram import mel_shape
-from l2l.skimmer.artifact import Model, TrainedSkimmer
+from l2l.skimmer.artifact import TrainedSkimmer
+from l2l.skimmer.network import Skimmer, SkimmerOutput, joint_weights
+from l2l.skimmer.sparse import moments_read
 from l2l.student.artifact import mels_of
 from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import load_teacher_network
@@ -25,57 +28,37 @@ from l2l.teacher.artifact import load_teacher_network
 def _lstm_flops(
     x: torch.Size, to_input: torch.Size, to_hidden: torch.Size, *_: Any, **__: Any
 ) -> int:
-    """Of one LSTM layer over (time, videos, channel).
+    """Operations of one LSTM layer over (time, videos, channel).
 
-    OneDNN does it in one operation that PyTorch's counter does not know.
+    oneDNN runs the layer as one operation, which PyTorch's counter does not know.
     """
     return 2 * x[0] * x[1] * (to_input.numel() + to_hidden.numel())
 
 
 def count_macs(call: Callable[[], object]) -> int:
-    """Multiply-accumulates of the matrix products, convolutions and LSTM layers that a call on the
-    CPU does.
+    """Multiply-accumulates of the matrix products, convolutions and LSTM layers of a call on the
+    CPU.
     """
-    known = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
-    with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping=known) as counter:
+    custom = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
+    with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping=custom) as counter:
         call()
     return counter.get_total_flops() // 2
 
 
 def example_moment(student: Student) -> tuple[Tensor, Tensor, Tensor]:
-    """A frame, a mel and whether it has sound, of the sizes a student takes.
+    """A batch of one moment of zeros, of the sizes that a student takes.
 
-    A batch of one moment of zeros.
+    Returns:
+        The frame, the mel, and whether the moment has sound.
     """
     pixels = student.settings["frame_pixels"]
     mel = torch.zeros(1, *mel_shape(mels_of(student.settings)))
     return torch.zeros(1, 3, pixels, pixels), mel, torch.ones(1, dtype=torch.bool)
 
 
-def pair_macs(student: Student) -> int:
-    """Multiply-accumulates of a student on a moment, from its frame and mel to its class scores."""
+def student_macs(student: Student) -> int:
+    """Multiply-accumulates of a student on one moment, from its frame and mel to class scores."""
     return count_macs(lambda: student(*example_moment(student)))
-
-
-def moment_macs(student: Student, names: Collection[FeatureName], clip_macs: int = 0) -> int:
-    """Multiply-accumulates of one moment's features of these names, from its frame and its mel;
-    each stream is called once.
-
-    Args:
-        student: that makes them, on the CPU.
-        names: of features; `fused` needs all streams of the student, and Psi.
-        clip_macs: of the teacher's descriptor of one clip, where `teacher` is among the names.
-    """
-    frame, mel, _ = example_moment(student)
-    needed = {*student.modalities} if "fused" in names else {*names} & {*student.modalities}
-    calls: dict[Modality, Callable[[], Tensor]] = {
-        "image": lambda: student.image(frame),
-        "audio": lambda: student.audio(mel),
-    }
-    streams = sum(count_macs(calls[m]) for m in calls if m in needed)
-    joined = torch.zeros(1, student.fusion.fc1.in_features)
-    psi = count_macs(lambda: student.fusion(joined)) if "fused" in names else 0
-    return streams + psi + (clip_macs if "teacher" in names else 0)
 
 
 def descriptor_macs(teacher: Path) -> int:
@@ -87,33 +70,123 @@ def descriptor_macs(teacher: Path) -> int:
     return count_macs(lambda: network.describe(clip))
 
 
-class Prices:
-    """What each part of recognising a video costs, counted once on zeros of the real sizes, on the
-    CPU.
-
-    A moment costs the same with and without sound: the student computes both streams of every
-        moment.
+class VideoCost(NamedTuple):
+    """The cost of one method's prediction for one video.
 
     Attributes:
-        features_macs: of the image and the audio feature of one moment.
-        scores_macs: of Psi and the classifier on one moment's features.
+        macs: all multiply-accumulates.
+        index_macs: the share of `macs` that computes features (for SCSampler: scores) of all
+            moments that are read, to decide which moments count.
+        moments: number of moments whose features are computed; for a skimmer, number of moments
+            whose recognition features are computed.
     """
 
-    def __init__(self, student: Student, fitted: Mapping[Model, TrainedSkimmer]) -> None:
-        moment = example_moment(student)
-        with torch.inference_mode():
-            self._moment = student.features(*moment)
-        self._fitted = fitted
-        self.features_macs = count_macs(lambda: student.features(*moment))
-        self.scores_macs = count_macs(lambda: student.classifier(student.fuse(self._moment)))
-        self.network_macs = lru_cache(maxsize=None)(self._network_macs)
+    macs: int
+    index_macs: int
+    moments: int
 
-    def _network_macs(self, model: Model, moments: int, steps: int | None = None) -> int:
-        """Of one fitted network on the features of a whole video of so many moments, Psi included;
-        in all steps or in fewer.
+
+class CostModel:
+    """What each step of recognising a video costs, counted on zeros of the real sizes, on the CPU.
+
+    A moment costs the same with and without sound: the student computes both streams of every
+    moment.
+
+    Args:
+        student: the network that makes the features, on the CPU.
+        clip_macs: multiply-accumulates of the teacher's descriptor of one clip, for skimmers that
+            read it.
+    """
+
+    def __init__(self, student: Student, clip_macs: int = 0) -> None:
+        self._student, self._clip_macs = student, clip_macs
+        with torch.inference_mode():
+            self._moment = student.features(*example_moment(student))
+        self.moment_macs = lru_cache(maxsize=None)(self._moment_macs)
+        self.network_macs = lru_cache(maxsize=None)(self._network_macs)
+        self.scores_macs = count_macs(lambda: student.classifier(student.fuse(self._moment)))
+
+    def averaging(self, moments: int, indexed: int = 0) -> VideoCost:
+        """Cost of averaging the student's class probabilities.
+
+        Args:
+            moments: number of moments whose class scores are computed.
+            indexed: how many of them are computed to decide which moments are averaged.
         """
-        features: dict[FeatureName, Tensor] = {
-            m: x.new_zeros(1, moments, x.shape[1]) for m, x in self._moment.items()
+        scored = self.moment_macs(self._student.modalities) + self.scores_macs
+        return VideoCost(moments * scored, indexed * scored, moments)
+
+    def network(
+        self,
+        trained: TrainedSkimmer,
+        moments: int,
+        factor: int = 1,
+        output: SkimmerOutput | None = None,
+        unaggregated: bool = False,
+    ) -> VideoCost:
+        """Cost of a trained network's prediction for one video.
+
+        Args:
+            trained: the network.
+            moments: number of moments of the video.
+            factor: features are computed of one moment in `factor`.
+            output: the skimmer's output for the video (a batch of one). Only a variant that
+                classifies selected moments alone needs it: their recognition features are computed
+                once, however often a moment is selected.
+            unaggregated: whether the skimmer reads selected moments (supplement, G.3).
+        """
+        read = classified = len(moments_read(moments, factor))
+        if trained.variant.selected:
+            assert output is not None
+            joint = joint_weights(output.weights[0], output.modality_weights[0])
+            classified = len(joint.argmax(1).unique())
+        index = self.moment_macs(trained.network.modalities)
+        further = self.moment_macs(trained.feature_names) - index
+        macs = read * index + classified * further
+        macs += self.network_macs(trained, moments, None, unaggregated)
+        return VideoCost(macs, read * index if trained.model == "skimmer" else 0, classified)
+
+    def _moment_macs(self, names: Sequence[FeatureName]) -> int:
+        """Multiply-accumulates of one moment's features of these names, from its frame and mel.
+
+        Each stream is called once. `fused` needs all streams of the student, and Psi.
+        """
+        student = self._student
+        frame, mel, _ = example_moment(student)
+        streams: Collection[FeatureName] = student.modalities if "fused" in names else names
+        calls: dict[Modality, Callable[[], Tensor]] = {
+            "image": lambda: student.image(frame),
+            "audio": lambda: student.audio(mel),
         }
-        fitted = replace(self._fitted[model], steps=steps or self._fitted[model].steps)
-        return count_macs(lambda: fitted.scores(features, torch.ones(1, moments, dtype=torch.bool)))
+        macs = sum(count_macs(calls[m]) for m in student.modalities if m in streams)
+        if "fused" in names:
+            joined = torch.zeros(1, student.fusion.fc1.in_features)
+            macs += count_macs(lambda: student.fusion(joined))
+        return macs + (self._clip_macs if "teacher" in names else 0)
+
+    def _network_macs(
+        self,
+        trained: TrainedSkimmer,
+        moments: int,
+        steps: int | None = None,
+        unaggregated: bool = False,
+    ) -> int:
+        """Multiply-accumulates of a trained network on the features of a video, Psi included.
+
+        Args:
+            trained: the network.
+            moments: number of moments of the video.
+            steps: T; default: as many as the network was trained with.
+            unaggregated: whether the skimmer reads selected moments (supplement, G.3).
+        """
+        widths: dict[FeatureName, int] = {m: x.shape[1] for m, x in self._moment.items()}
+        if isinstance(trained.network, Skimmer):
+            widths |= trained.network.widths | (trained.network.indexing or {})
+        features: dict[FeatureName, Tensor] = {
+            m: torch.zeros(1, moments, width) for m, width in widths.items()
+        }
+        present = torch.ones(1, moments, dtype=torch.bool)
+        network = replace(trained, steps=steps or trained.steps)
+        if unaggregated:
+            return count_macs(lambda: network.skim(features, present, unaggregated))
+        return count_macs(lambda: network.scores(features, present))

@@ -1,4 +1,4 @@
-"""Pictures of the report: the plots of the paper's figures, and frames as data addresses."""
+"""Pictures of the report: plots as in the paper's figures, and frames as data addresses."""
 
 import base64
 import io
@@ -12,33 +12,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
+from l2l.evaluation.videos.methods import method_labels
+
 _OURS = "#c2410c"
 _OTHERS = "#475569"
-_SHADES = matplotlib.colormaps["viridis"]  # of what rises
-_COLOURS = (
-    "#1d4ed8",
-    "#0891b2",
-    "#15803d",
-    "#7c3aed",
-    "#a21caf",
-    "#65a30d",
-    "#0f172a",
-)  # of what only differs
+_SHADES = matplotlib.colormaps["viridis"]  # for values in order
+# for values without an order
+_COLOURS = ("#1d4ed8", "#0891b2", "#15803d", "#7c3aed", "#a21caf", "#65a30d", "#0f172a")
 _MARKERS = "osD^v<>ph"
-_LINE = {
-    "arrowstyle": "-",
-    "linewidth": 0.5,
-    "shrinkA": 0,
-    "relpos": (0, 0.5),
-}  # from a label's left to its point
+# from the left end of a label to its point
+_LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "relpos": (0, 0.5)}
 
 Rows = Sequence[Mapping[str, str]]
 
 
 def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
-    """Where labels of (cost, accuracy, name) stand, in percent.
+    """The height of each label of (cost, accuracy, name), in percent.
 
-    At their points, moved up where labels of alike cost meet.
+    A label stands at its point; where labels of similar cost would overlap, it is moved up.
     """
     gap = max(0.5, (max(p[1] for p in points) - min(p[1] for p in points)) / 18)
     heights = [0.0] * len(points)
@@ -57,21 +48,21 @@ def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
 
 def _axes(figure: Figure, panels: int = 1) -> list[Axes]:
     """Empty panels side by side."""
-    found = list(figure.subplots(1, panels, squeeze=False)[0])
-    for axes in found:
+    all_axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    for axes in all_axes:
         axes.grid(alpha=0.3)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    return found
+    return all_axes
 
 
 def _cost_axis(axes: Axes, unit: str) -> None:
-    """Multiply-accumulates from left to right, by ratio, with plain numbers."""
+    """Multiply-accumulates on a logarithmic axis with plain numbers."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(f"multiply-accumulates a {unit} (G, log scale)")
+    axes.set_xlabel(f"multiply-accumulates per {unit} (G, log scale)")
 
 
 def _figure(width: float = 7.5, height: float = 4.2) -> Figure:
@@ -79,7 +70,7 @@ def _figure(width: float = 7.5, height: float = 4.2) -> Figure:
 
 
 def _svg(figure: Figure) -> str:
-    """An SVG element, always the same bytes."""
+    """An SVG element; the same figure always gives the same bytes."""
     with matplotlib.rc_context(
         {"svg.hashsalt": "l2l", "svg.fonttype": "none", "font.family": "sans-serif"}
     ):
@@ -91,19 +82,18 @@ def _svg(figure: Figure) -> str:
 def _named_points(
     axes: Axes, points: Sequence[tuple[float, float, str]], ours: Sequence[str]
 ) -> None:
-    """Top-1 accuracy against cost, a labelled point each; those named in `ours` stand out."""
+    """Top-1 accuracy against cost, one labelled point each; names in `ours` are highlighted."""
     points = sorted(points)
     for (cost, top1, name), height in zip(points, _label_heights(points), strict=True):
         colour = _OURS if name in ours else _OTHERS
         axes.scatter(cost, top1, color=colour, s=36, zorder=3)
-        axes.update_datalim([(cost, height)])  # what stands outside is not drawn
+        axes.update_datalim([(cost, height)])  # a label outside the limits is not drawn
         line = _LINE | {"color": colour} if height != top1 else None
-        where = ("offset points", "data")
         axes.annotate(
             name,
             (cost, top1),
             (14, height),
-            textcoords=where,
+            textcoords=("offset points", "data"),
             va="center",
             fontsize=9,
             color=colour,
@@ -117,18 +107,27 @@ def cost_plot(table1: Rows) -> str:
     """Whole videos: top-1 accuracy against multiply-accumulates per video, one point per method."""
     figure = _figure()
     (axes,) = _axes(figure)
-    points = [(float(row["gmacs_per_video"]), float(row["top1"]), row["method"]) for row in table1]
-    _named_points(axes, points, ("ours_sparse", "ours_dense"))
+    labels = method_labels()
+    points = [
+        (
+            float(row["gmacs_per_video"]),
+            float(row["top1"]),
+            labels.get(row["method"], row["method"]),
+        )
+        for row in table1
+    ]
+    ours = [label for name, label in labels.items() if name.startswith("ours")]
+    _named_points(axes, points, ours)
     _cost_axis(axes, "video")
     return _svg(figure)
 
 
 def clips_plot(clips: Rows) -> str:
-    """Single clips (paper, Fig. 5): top-1 accuracy against multiply-accumulates a clip, a point a
-    model.
+    """Single clips (paper, Fig. 5): top-1 accuracy against multiply-accumulates per clip, one
+    point per network.
 
-    Students that are not distilled are hollow and lie above or below those that are, whose names
-    they bear.
+    Students that are not distilled are hollow points without a name: each lies above or below the
+    distilled student of the same modalities, which costs the same.
     """
     figure = _figure()
     (axes,) = _axes(figure)
@@ -140,9 +139,8 @@ def clips_plot(clips: Rows) -> str:
     _named_points(axes, points, ("image-audio",))
     hollow = [row for row in clips if row["distilled"] == "no"]
     if hollow:
-        costs, top1 = (
-            [float(row[column]) for row in hollow] for column in ("gmacs_per_clip", "top1")
-        )
+        costs = [float(row["gmacs_per_clip"]) for row in hollow]
+        top1 = [float(row["top1"]) for row in hollow]
         axes.scatter(
             costs, top1, s=36, facecolors="none", edgecolors=_OTHERS, label="not distilled"
         )
@@ -156,12 +154,12 @@ def _steps(count: int) -> str:
 
 
 def tradeoff_plot(tradeoff: Rows) -> str:
-    """Ours (paper, Figs. 6 and 11).
-
-    Accuracy by the share of moments read, and by the step after which it stops.
+    """The skimmer's accuracy by the share of moments read, and by the step after which it stops
+    (paper, Figs. 6 and 11).
     """
     top1 = {(int(row["factor"]), int(row["steps"])): float(row["top1"]) for row in tradeoff}
-    factors, steps = (sorted(set(values)) for values in zip(*top1, strict=True))
+    factors = sorted({factor for factor, _ in top1})
+    steps = sorted({count for _, count in top1})
     figure = _figure(9)
     by_factor, by_step = _axes(figure, 2)
     for i, stop in enumerate(sorted({min(k, steps[-1]) for k in (1, 2, 3, 5, steps[-1])})):
@@ -183,7 +181,7 @@ def tradeoff_plot(tradeoff: Rows) -> str:
             label=f"factor {factor}",
         )
     by_factor.set_xlabel("factor: one moment in so many is read")
-    by_step.set_xlabel("steps, after which it stops")
+    by_step.set_xlabel("steps after which the skimmer stops")
     by_factor.set_ylabel("top-1 accuracy (%)")
     by_step.sharey(by_factor)
     for axes in (by_factor, by_step):
@@ -193,24 +191,24 @@ def tradeoff_plot(tradeoff: Rows) -> str:
 
 
 def frontier_plot(frontier: Rows, together: bool) -> str:
-    """Mean average precision against multiply-accumulates a video (paper, Fig. 7), this run's and
-    published points.
+    """Mean average precision against multiply-accumulates per video (paper, Fig. 7), this run's
+    points and published ones.
 
     Args:
         frontier: the points.
-        together: in one panel, for a run on the data set that the published ones are of; else in
-            two, with scales of their own.
+        together: show both in one panel, for a run on the data set of the published points; else in
+            two panels, each with its own scale.
     """
     figure = _figure(9, 5.4)
     panels = _axes(figure, 1 if together else 2)
     curves: dict[tuple[bool, str], list[list[tuple[float, float]]]] = defaultdict(list)
-    for (origin, method, *_), points in _by_curve(frontier).items():
-        curves[origin == "yes", method].append(points)
+    for (is_quoted, method, *_), points in _by_curve(frontier).items():
+        curves[is_quoted == "yes", method].append(points)
     names = {quoted: [method for q, method in curves if q == quoted] for quoted in (False, True)}
-    for (quoted, method), parts in curves.items():
+    for (quoted, method), lines in curves.items():
         axes, i = panels[-1 if quoted else 0], names[quoted].index(method)
         ours = method.startswith("ours") or method == "ListenToLook"
-        for k, points in enumerate(parts):
+        for k, points in enumerate(lines):
             axes.plot(
                 *zip(*sorted(points), strict=True),
                 label=None if k else method,
@@ -241,13 +239,12 @@ def frontier_plot(frontier: Rows, together: bool) -> str:
 
 
 def _by_curve(frontier: Rows) -> Mapping[tuple[str, ...], list[tuple[float, float]]]:
-    """(cost, precision) of points that belong together.
-
-    The run's own curves are told apart by their steps.
-    """
+    """(cost, precision) of the points of each curve; the run has one curve per number of steps."""
+    labels = method_labels()
     curves: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for row in frontier:
-        name = row["method"] + (f", {_steps(int(row['steps']))}" if row["steps"] else "")
+        name = labels.get(row["method"], row["method"])
+        name += f", {_steps(int(row['steps']))}" if row["steps"] else ""
         features = row["index_features"], row["recognition_features"]
         curves[row["quoted"], name, *features].append(
             (float(row["gmacs_per_video"]), float(row["map"]))

@@ -48,6 +48,12 @@ class TrainedSkimmer:
         ""  # of the student whose features it was fitted on; empty: not known, as of imported ones
     )
 
+    @property
+    def feature_names(self) -> tuple[FeatureName, ...]:
+        """The features that the network reads: those it indexes by, then those it classifies."""
+        classified = self.network.widths if isinstance(self.network, Skimmer) else ()
+        return tuple(dict.fromkeys((*self.network.modalities, *classified)))
+
     def scores(self, features: Mapping[FeatureName, Tensor], present: Tensor) -> Tensor:
         """Class scores (logits) of a batch: (videos, classes)."""
         if isinstance(self.network, Skimmer):

@@ -4,7 +4,6 @@ What it is, what made it, whether it is whole, and with `--check` whether all is
 """
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,12 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import (
-    CLIP_COLUMNS,
-    PREDICTION_COLUMNS,
-    SELECTION_COLUMNS,
-    TABLE1_COLUMNS,
-)
+from l2l.evaluation.artifact import check_rows, table_of_columns
 from l2l.features.artifact import read_features
 from l2l.hdf5 import open_hdf5
 from l2l.manifest.artifact import COLUMNS, read_videos
@@ -34,14 +28,6 @@ _READERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
     "mels": read_mels,
     "descriptors": read_descriptors,
 }
-_TABLES: dict[tuple[str, ...], str] = {
-    TABLE1_COLUMNS: "Table 1, by evaluate_videos",
-    PREDICTION_COLUMNS: "predictions, by evaluate_videos",
-    SELECTION_COLUMNS: "selected moments, by evaluate_videos",
-    CLIP_COLUMNS: "the clip-level table, by evaluate_clips",
-}
-_NUMBERS = {"top1", "map", "gmacs_per_video", "moments", "index_gmacs_per_video", "gmacs_per_clip"}
-_NUMBERS |= {"probability", "step", "moment", "weight", "modality_score"}
 
 
 def inspect(store: Path, /, check: bool = False) -> int:
@@ -171,16 +157,14 @@ def _table(store: Path, check: bool) -> Iterator[str]:
         yield from _videos(store)
         yield from compared
         return
-    what = _TABLES.get(columns, f"a table with the columns {', '.join(columns)}")
-    yield f"{store}: {what}, complete, {len(rows)} rows"
-    if check and columns in _TABLES:
-        for number, row in enumerate(rows, start=1):
-            for name in _NUMBERS & set(row):
-                if not _is_number(row[name]):
-                    raise BadInput(
-                        f"{store}: row {number}: {name} is {row[name]!r}, expected a number; {CURE}"
-                    )
-        yield "every number is one"
+    table = table_of_columns(columns)
+    title = f"a table with the columns {', '.join(columns)}"
+    if table:
+        title = f"{table.title}, by {table.written_by}"
+    yield f"{store}: {title}, complete, {len(rows)} rows"
+    if check and table:
+        check_rows(store, table, rows)
+        yield "every number is finite"
     yield from compared
 
 
@@ -197,13 +181,6 @@ def _videos(store: Path) -> Iterator[str]:
         yield f"  {what}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     if len({video.video for video in videos}) < len(videos):
         raise BadInput(f"{store}: an id stands there twice; {CURE}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def _report(store: Path, check: bool) -> Iterator[str]:

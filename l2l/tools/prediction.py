@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from l2l.evaluation.cost import Prices
-from l2l.evaluation.methods import class_probabilities, skim
+from l2l.evaluation.cost import CostModel
+from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
+from l2l.evaluation.videos.predictions import skim
 from l2l.features.extract import extract_video_features
 from l2l.manifest.artifact import USABLE
 from l2l.manifest.probe import ProbeResult
@@ -36,7 +37,7 @@ class Predictor:
         student_path = run / "student" / "finetuned" / f"{modalities}-distilled.pt"
         self._student = load_student(student_path)
         check_student(skimmer_path, self._skimmer, student_path, digest_of(self._student))
-        self._prices = Prices(self._student, {"skimmer": self._skimmer})
+        self._costs = CostModel(self._student)
 
     def predict(self, path: Path, declared: ProbeResult) -> dict[str, Any]:
         """What the networks say about one file; a file that cannot be used has no label, and a
@@ -58,11 +59,10 @@ class Predictor:
         features = extract_video_features(
             self._student, frames, mels, decoded.has_sound(), torch.device("cpu")
         )
-        output = skim(self._skimmer, features)
+        output = skim(self._skimmer, str(path), features)
         probabilities = class_probabilities(output.logits.numpy())[0]
-        prices = self._prices
-        macs = decoded.moments * prices.features_macs
-        macs += prices.network_macs("skimmer", decoded.moments)
+        check_finite(probabilities, f"{path}: class probabilities")
+        macs = self._costs.network(self._skimmer, decoded.moments).macs
         prediction |= {
             "label": self._skimmer.class_names[int(probabilities.argmax())],
             "probability": round(float(probabilities.max()), 6),

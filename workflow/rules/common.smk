@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from l2l.config import as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
+from l2l.evaluation.artifact import BY_NAME, TABLES
+from l2l.evaluation.videos.methods import chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.text_files import read_yaml
@@ -31,6 +33,7 @@ try:
         if file.is_file():
             read_yaml(file, "a configuration file")
     CONFIG = check_config(dict(config), " ".join(map(str, CONFIG_FILES)))
+    TABLE1_METHODS = chosen_methods(CONFIG.evaluation.methods)
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
@@ -47,6 +50,15 @@ STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
 VARIANTS = CONFIG.skimmer.all_variants
+# The networks that the chosen methods of Table 1 need; those that any method may need.
+TRAINED_NETWORKS = trained_networks(CONFIG.evaluation.methods)
+NETWORKS_OF_METHODS = trained_networks(None)
+# With the methods by name, so that a method added to the list remakes Table 1.
+TABLE1_SECTION = as_json(
+    CONFIG.evaluation.model_copy(
+        update={"methods": tuple(method.name for method in TABLE1_METHODS), "variants": None}
+    )
+)
 RUNS = [
     CONFIG.run,
     *(f"{CONFIG.run}-seed{seed}" for seed in CONFIG.study.seeds if seed != CONFIG.seed),
@@ -354,4 +366,15 @@ def teacher_options(wildcards, input):
         return ""
     return shlex.join(
         ["--teacher", *input.teacher, "--descriptors", *spans("teacher", CONFIG.target)(wildcards)]
+    )
+
+
+def evaluation_table(name):
+    """The path of a table of the evaluation, which Snakemake's own report shows with its caption."""
+    table = BY_NAME[name]
+    return report(
+        f"results/{{run}}/evaluation/{name}.tsv",
+        caption="../report/table.rst",
+        category="Evaluation",
+        labels={"table": table.title, "content": table.caption},
     )

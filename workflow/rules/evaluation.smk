@@ -1,39 +1,23 @@
-# in:  the target's test videos: features, student, skimmers; teacher's descriptors of labelled
-#      moments
-# out: results/{run}/evaluation/table1.tsv       method, top1 (%), map (%), gmacs_per_video,
-#                                                moments, index_gmacs_per_video, intervals
-#      results/{run}/evaluation/classes.tsv      ours and uniform on each class
-#      results/{run}/evaluation/predictions.tsv  what each method says of each video
-#      results/{run}/evaluation/selections.tsv   the moments ours selects, step by step
-#      results/{run}/evaluation/tradeoff.tsv     ours by factor and steps: top1 (%), map (%),
-#                                                gmacs_per_video, moments
-#      results/{run}/evaluation/frontier.tsv     map (%) against gmacs_per_video: this run's points
-#                                                and published ones
-#      results/{run}/evaluation/ablations.tsv    the supplement's G.1 to G.3, with what the paper
-#                                                prints
-#      results/{run}/evaluation/recognition.tsv  recognition features by indexing features, with
-#                                                published points
-#      results/{run}/evaluation/clips.tsv        model, modalities, distilled, top1 (%),
-#                                                gmacs_per_clip, interval
-#      results/{run}/evaluation/audio_helps.tsv  the source's test clips by how much nearer sound
-#                                                brings the student to the teacher
+# in:  the target's test videos: features, student, trained networks; the teacher's descriptors of
+#      labelled moments
+# out: results/{run}/evaluation/<name>.tsv   the tables of l2l/evaluation/artifact.py; TABLES there
+#                                            has their columns, units and captions
+# The methods of Table 1 are those of l2l/evaluation/videos/methods.py.
 
 
 rule evaluate_videos:
-    """Every method of the paper's Table 1 on the target's test videos."""
+    """Every method of Table 1 on the target's test videos."""
     input:
         student=MAIN_STUDENT_FILE,
-        skimmer="results/{run}/skimmer/skimmer.pt",
-        lstm="results/{run}/skimmer/lstm.pt",
-        non_recurrent="results/{run}/skimmer/non_recurrent.pt",
+        trained=expand("results/{{run}}/skimmer/{model}.pt", model=TRAINED_NETWORKS),
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
     output:
-        table="results/{run}/evaluation/table1.tsv",
-        classes="results/{run}/evaluation/classes.tsv",
-        predictions="results/{run}/evaluation/predictions.tsv",
-        selections="results/{run}/evaluation/selections.tsv",
+        table=evaluation_table("table1"),
+        classes=evaluation_table("classes"),
+        predictions=evaluation_table("predictions"),
+        selections=evaluation_table("selections"),
     log:
         "logs/{run}/evaluate_videos.log",
     benchmark:
@@ -46,16 +30,14 @@ rule evaluate_videos:
         runtime=escalating_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
-        config=as_json(CONFIG.evaluation),
+        config=TABLE1_SECTION,
         seed=seed,
         version=3,
     shell:
         """
         python -P -m l2l evaluate_videos \
             --student {input.student:q} \
-            --skimmer {input.skimmer:q} \
-            --lstm {input.lstm:q} \
-            --non-recurrent {input.non_recurrent:q} \
+            --trained {input.trained:q} \
             --videos {input.videos:q} \
             --features {params.features:q} \
             --table {output.table:q} \
@@ -69,7 +51,7 @@ rule evaluate_videos:
 
 
 rule evaluate_tradeoff:
-    """Ours at every factor and step (Figs. 6 and 11), and its cost beside others' (Fig. 7)."""
+    """The skimmer at every factor and step (Figs. 6 and 11), and published costs (Fig. 7)."""
     input:
         student=MAIN_STUDENT_FILE,
         skimmer="results/{run}/skimmer/skimmer.pt",
@@ -78,8 +60,8 @@ rule evaluate_tradeoff:
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
         table1="results/{run}/evaluation/table1.tsv",
     output:
-        tradeoff="results/{run}/evaluation/tradeoff.tsv",
-        frontier="results/{run}/evaluation/frontier.tsv",
+        tradeoff=evaluation_table("tradeoff"),
+        frontier=evaluation_table("frontier"),
     log:
         "logs/{run}/evaluate_tradeoff.log",
     benchmark:
@@ -123,7 +105,7 @@ rule evaluate_clips:
         media=shard_files("media", CONFIG.target),
         mels=shard_files("mels", CONFIG.target),
     output:
-        table="results/{run}/evaluation/clips.tsv",
+        table=evaluation_table("clips"),
     log:
         "logs/{run}/evaluate_clips.log",
     benchmark:
@@ -157,8 +139,8 @@ rule evaluate_clips:
 
 
 rule evaluate_audio:
-    """Where sound helps: the distilled students' descriptors beside the teacher's, clip by clip of
-    the source.
+    """Where sound helps: distances of the distilled students' descriptors to the teacher's, for each
+    clip of the source.
     """
     input:
         image="results/{run}/student/distilled/image.pt",
@@ -168,7 +150,7 @@ rule evaluate_audio:
         media=shard_files("media", CONFIG.source),
         mels=shard_files("mels", CONFIG.source),
     output:
-        table="results/{run}/evaluation/audio_helps.tsv",
+        table=evaluation_table("audio_helps"),
     log:
         "logs/{run}/evaluate_audio.log",
     benchmark:
@@ -200,7 +182,7 @@ rule evaluate_audio:
 
 
 rule evaluate_variants:
-    """The skimmer and its variants side by side."""
+    """The skimmer compared with its variants."""
     input:
         student=MAIN_STUDENT_FILE,
         skimmers=expand("results/{{run}}/skimmer/{model}.pt", model=["skimmer", *CONFIG.compared]),
@@ -210,8 +192,8 @@ rule evaluate_variants:
         teacher=["results/{run}/teacher/teacher.pt"] if READS_TEACHER else [],
         descriptors=shard_files("teacher", CONFIG.target) if READS_TEACHER else [],
     output:
-        ablations="results/{run}/evaluation/ablations.tsv",
-        recognition="results/{run}/evaluation/recognition.tsv",
+        ablations=evaluation_table("ablations"),
+        recognition=evaluation_table("recognition"),
     log:
         "logs/{run}/evaluate_variants.log",
     benchmark:

@@ -1,20 +1,11 @@
-# in:  a run's tables, the target's pictures and every file's state
+# in:  a run's tables, the target's pictures and the status of every file
 # out: results/{run}/report.html   one self-contained page
 
 
 rule write_report:
-    """The page for people."""
+    """The page for people: tables, plots, film strips and the status of every file."""
     input:
-        table1="results/{run}/evaluation/table1.tsv",
-        clips="results/{run}/evaluation/clips.tsv",
-        predictions="results/{run}/evaluation/predictions.tsv",
-        selections="results/{run}/evaluation/selections.tsv",
-        tradeoff="results/{run}/evaluation/tradeoff.tsv",
-        frontier="results/{run}/evaluation/frontier.tsv",
-        recognition="results/{run}/evaluation/recognition.tsv",
-        ablations="results/{run}/evaluation/ablations.tsv",
-        classes="results/{run}/evaluation/classes.tsv",
-        audio_helps="results/{run}/evaluation/audio_helps.tsv",
+        tables=expand("results/{{run}}/evaluation/{table}.tsv", table=[t.name for t in TABLES]),
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         source_videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
         media=shard_files("media", CONFIG.target, parts=["test"]),
@@ -34,20 +25,11 @@ rule write_report:
         media=spans("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),
-        version=3,
+        version=4,
     shell:
         """
         python -P -m l2l write_report \
-            --table1 {input.table1:q} \
-            --clips {input.clips:q} \
-            --predictions {input.predictions:q} \
-            --selections {input.selections:q} \
-            --tradeoff {input.tradeoff:q} \
-            --frontier {input.frontier:q} \
-            --recognition {input.recognition:q} \
-            --ablations {input.ablations:q} \
-            --classes {input.classes:q} \
-            --audio-helps {input.audio_helps:q} \
+            --tables {input.tables:q} \
             --videos {input.videos:q} \
             --source-videos {input.source_videos:q} \
             --media {params.media:q} \

@@ -4,7 +4,6 @@
 # out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline;
 #                                         the skimmer's variants
 
-SKIMMERS = ("skimmer", "lstm", "non_recurrent")
 OWN_SKIMMER_SECTION = as_json(
     CONFIG.skimmer.model_copy(update={"variants": {}})
 )  # a fit reads its own variant alone
@@ -26,7 +25,7 @@ rule train_skimmer:
     benchmark:
         "benchmarks/results/{run}/train_skimmer/{model}.tsv"
     wildcard_constraints:
-        model="|".join([*SKIMMERS, *VARIANTS]),
+        model="|".join(dict.fromkeys([*NETWORKS_OF_METHODS, *VARIANTS])),
     conda:
         "../../environment.yml"
     threads: 1

@@ -6,16 +6,18 @@ counts times rates.
 
 import statistics
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from l2l.config import PLAIN, Config, FeatureName
+from l2l.config import PLAIN, Config, FeatureName, Variant
 from l2l.datasets import PARTS, DemoDataset
+from l2l.evaluation.videos.methods import computed_methods, trained_networks
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import SAMPLE_RATE_HZ
-from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build
+from l2l.skimmer.artifact import Model, TrainedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
 from l2l.teacher.network import build_teacher, check_size
@@ -25,7 +27,6 @@ from l2l.tools.plan.rates import Rates, macs
 STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
 FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
 HALF_FULL_CHUNKS = 800_000  # bytes of a shard's media that are not filled
-METHODS = 11  # of Table 1: rows of predictions a video
 KINETICS_CLASSES = 400
 
 
@@ -272,8 +273,12 @@ class _Estimate:
             "teacher": self.teacher.descriptor_width,
         }
         factor = statistics.mean(1 / factor for factor in config.skimmer.read_factors)
-        fits = [(model, PLAIN) for model in MODELS]
-        fits += [("skimmer", config.skimmer.all_variants[name]) for name in config.compared]
+        variants = config.skimmer.all_variants
+        networks = dict.fromkeys([*trained_networks(config.evaluation.methods), *config.compared])
+        fits: list[tuple[Model, Variant]] = [
+            ("skimmer", variants[name]) if name in variants else (cast(Model, name), PLAIN)
+            for name in networks
+        ]
         for model, variant in fits:
             recognition = {name: widths[name] for name in variant.recognition or self.widths}
             indexing = {name: widths[name] for name in variant.indexing}
@@ -309,7 +314,8 @@ class _Estimate:
         )
         cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
         cost.size = tested * (
-            METHODS * 77 + config.skimmer.steps * len(config.student.modalities) * 55
+            len(computed_methods(config.evaluation.methods)) * 77
+            + config.skimmer.steps * len(config.student.modalities) * 55
         )
         cost.size += FIXED_TABLES + 20 * config.skimmer.steps * 40 + self.target.classes * 90
         cost.size += self.source.videos["test"] * self.moments[config.source] * 110

@@ -1,6 +1,4 @@
-"""Where sound helps: clips by how much nearer the image-audio descriptor comes to the teacher's
-than the image descriptor.
-"""
+"""Where sound helps: how much closer the image-audio descriptor is to the teacher's."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from l2l.evaluation.clips import described_moments, student_answers
+from l2l.evaluation.clips.scoring import described_moments, student_outputs
 from l2l.media.artifact import MediaReader
 from l2l.media.examples import Example
 from l2l.mels.artifact import MelReader
@@ -17,12 +15,12 @@ from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader
 
 
-def distances(
+def l1_distances(
     descriptors: Float[np.ndarray, "clips descriptor"],
-    teachers: Float[np.ndarray, "clips descriptor"],
+    teacher: Float[np.ndarray, "clips descriptor"],
 ) -> Float[np.ndarray, " clips"]:
-    """L1, the sum over a descriptor's numbers: what distillation makes small (paper, eq. 1)."""
-    return np.abs(descriptors - teachers).sum(1)
+    """The sum of absolute differences, which distillation minimises (paper, eq. 1)."""
+    return np.abs(descriptors - teacher).sum(1)
 
 
 def audio_rows(
@@ -36,24 +34,23 @@ def audio_rows(
     shards: Mapping[str, DescriptorReader],
     device: torch.device,
 ) -> list[dict[str, str]]:
-    """A row a clip, those first that sound brings nearest.
+    """One row per clip, the largest gain by sound first.
 
     Args:
         image: the distilled student that only sees, on `device`.
-        image_audio: the one that hears as well.
+        image_audio: the distilled student that sees and hears, on `device`.
         examples: the clips.
-        split: which they are of.
-        classes: the names whose places are the examples' labels.
-        media: each video's pictures.
-        mels: each video's sound.
-        shards: what the teacher says of each video.
+        split: of the clips.
+        classes: names, indexed by the examples' labels.
+        media: pictures of each video.
+        mels: sound of each video.
+        shards: the teacher's descriptors of each video.
         device: where the students are.
     """
-    teachers, _ = described_moments(examples, shards)
-    seen, heard = (
-        distances(student_answers(s, examples, media, mels, device)[0], teachers)
-        for s in (image, image_audio)
-    )
+    teacher, _ = described_moments(examples, shards)
+    seeing, _ = student_outputs(image, examples, media, mels, device)
+    hearing, _ = student_outputs(image_audio, examples, media, mels, device)
+    image_l1, image_audio_l1 = l1_distances(seeing, teacher), l1_distances(hearing, teacher)
     has_sound = {
         video: mels[video].has_sound(video) for video in {example.video for example in examples}
     }
@@ -65,9 +62,9 @@ def audio_rows(
             "label": classes[examples[i].label],
             "split": split,
             "has_sound": "yes" if has_sound[examples[i].video][examples[i].moment] else "no",
-            "image": f"{seen[i]:.4f}",
-            "image_audio": f"{heard[i]:.4f}",
-            "nearer": f"{seen[i] - heard[i]:.4f}",
+            "image": f"{image_l1[i]:.4f}",
+            "image_audio": f"{image_audio_l1[i]:.4f}",
+            "l1_gain": f"{image_l1[i] - image_audio_l1[i]:.4f}",
         }
-        for i in np.argsort(heard - seen, kind="stable")
+        for i in np.argsort(image_audio_l1 - image_l1, kind="stable")
     ]

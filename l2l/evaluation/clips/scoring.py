@@ -1,7 +1,4 @@
-"""How well single clips are recognised.
-
-The teacher on whole clips, the students on a frame and its sound.
-"""
+"""Class scores of single clips: the teacher reads whole clips, a student a frame and its sound."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from l2l.errors import BadInput
+from l2l.evaluation.measures.probabilities import check_finite
 from l2l.media.artifact import MediaReader
 from l2l.media.examples import Example
 from l2l.mels.artifact import MelReader
@@ -19,18 +17,17 @@ from l2l.student.artifact import mels_of
 from l2l.student.network import Student, frame_input, mel_input
 from l2l.teacher.artifact import ClipDescriptors, DescriptorReader
 
-HEAD_DECAY = 1e-4  # of the squares of the teacher's linear head, beside its mean cross-entropy
+HEAD_DECAY = 1e-4  # of the squared weights of the teacher's linear head, added to cross-entropy
 HEAD_STEPS = 200  # of L-BFGS at most
 
 
 def described_moments(
     examples: Sequence[Example], shards: Mapping[str, DescriptorReader]
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the teacher says of each example: descriptors (clips, descriptor) and class scores
-    (clips, classes), float32.
+) -> tuple[Float[np.ndarray, "clips descriptor"], Float[np.ndarray, "clips classes"]]:
+    """The teacher's descriptor and class scores (logits) of each example, float32.
 
     Raises:
-        BadInput: naming the video, if the teacher was not asked about one of the moments.
+        BadInput: naming the video, if the teacher has not described one of the moments.
     """
     known: dict[str, tuple[ClipDescriptors, dict[int, int]]] = {}
     descriptors, scores = [], []
@@ -42,10 +39,8 @@ def described_moments(
                     "again"
                 )
             described = shards[example.video].described(example.video)
-            known[example.video] = (
-                described,
-                {int(moment): row for row, moment in enumerate(described.moments)},
-            )
+            rows = {int(moment): row for row, moment in enumerate(described.moments)}
+            known[example.video] = described, rows
         described, row_of = known[example.video]
         if example.moment not in row_of:
             raise BadInput(
@@ -62,11 +57,9 @@ def fit_head(
     labels: Int[np.ndarray, " clips"],
     classes: int,
 ) -> nn.Linear:
-    """A linear classifier of descriptors that are not fitted themselves: logistic regression, from
-    zero, so nothing is drawn.
+    """Fit a linear classifier of descriptors: logistic regression from zero, so nothing is random.
 
-    Channels are scaled by their mean and spread while fitting; the classifier that is returned
-    takes them as they are.
+    Channels are standardised while fitting; the returned classifier takes descriptors as they are.
     """
     x, y = torch.from_numpy(descriptors).double(), torch.from_numpy(labels)
     mean, spread = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
@@ -79,9 +72,8 @@ def fit_head(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = (
-            F.cross_entropy(head((x - mean) / spread), y) + HEAD_DECAY * head.weight.square().sum()
-        )
+        loss = F.cross_entropy(head((x - mean) / spread), y)
+        loss = loss + HEAD_DECAY * head.weight.square().sum()
         loss.backward()
         return loss
 
@@ -92,7 +84,7 @@ def fit_head(
     return head.float()
 
 
-def student_answers(
+def student_outputs(
     student: Student,
     examples: Sequence[Example],
     media: Mapping[str, MediaReader],
@@ -101,7 +93,12 @@ def student_answers(
 ) -> tuple[Float[np.ndarray, "moments descriptor"], Float[np.ndarray, "moments classes"]]:
     """A student's descriptor and class scores (logits) of each example.
 
-    The student is on `device`, in evaluation mode.
+    Args:
+        student: on `device`, in evaluation mode.
+        examples: the moments.
+        media: pictures of each video.
+        mels: sound of each video.
+        device: where the student is.
     """
     size, floor = student.settings["config"]["batch_moments"], mels_of(student.settings).floor
     descriptors, scores = [], []
@@ -109,23 +106,14 @@ def student_answers(
         for first in range(0, len(examples), size):
             batch = examples[first : first + size]
             frames = np.stack([media[e.video].frame(e.video, e.moment) for e in batch])
-            heard = np.stack([mels[e.video].mel(e.video, e.moment) for e in batch])
-            has_sound = np.array([mels[e.video].has_sound(e.video)[e.moment] for e in batch])
-            seen, sounds, flags = (
-                torch.from_numpy(x).to(device) for x in (frames, heard, has_sound)
-            )
-            descriptor, score = student(frame_input(seen), mel_input(sounds, floor), flags)
+            sounds = np.stack([mels[e.video].mel(e.video, e.moment) for e in batch])
+            flags = np.array([mels[e.video].has_sound(e.video)[e.moment] for e in batch])
+            frame = frame_input(torch.from_numpy(frames).to(device))
+            mel = mel_input(torch.from_numpy(sounds).to(device), floor)
+            descriptor, score = student(frame, mel, torch.from_numpy(flags).to(device))
             descriptors.append(descriptor.cpu().numpy())
             scores.append(score.cpu().numpy())
-    return np.concatenate(descriptors), np.concatenate(scores)
-
-
-def student_scores(
-    student: Student,
-    examples: Sequence[Example],
-    media: Mapping[str, MediaReader],
-    mels: Mapping[str, MelReader],
-    device: torch.device,
-) -> Float[np.ndarray, "moments classes"]:
-    """The scores alone of `student_answers`."""
-    return student_answers(student, examples, media, mels, device)[1]
+    outputs = np.concatenate(descriptors), np.concatenate(scores)
+    for values, name in zip(outputs, ("descriptors", "class scores"), strict=True):
+        check_finite(values, f"{name} of the {'-'.join(student.modalities)} student")
+    return outputs

@@ -6,7 +6,7 @@ Bootstrap over videos (Efron, percentile).
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from l2l.evaluation.metrics import gains
+from l2l.evaluation.measures.metrics import gains
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)  # of a 95 % interval

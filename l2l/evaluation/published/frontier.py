@@ -1,8 +1,7 @@
-"""Mean average precision against the cost of a video (paper, Fig. 7): a run's own points, and
-published ones beside them.
+"""Accuracy against cost (paper, Fig. 7): a run's own points, and published ones.
 
-Published points are of ActivityNet and stand in `published.tsv` with their source; they say nothing
-of another data set.
+Published points are of ActivityNet and stand in `published.tsv` with their source; they cannot be
+compared with points of another data set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +11,8 @@ from l2l.evaluation.artifact import PUBLISHED_COLUMNS
 from l2l.stores import read_table
 
 PUBLISHED = Path(__file__).with_name("published.tsv")
-FACTORS = (1, 2, 3, 4, 5, 6, 7, 10, 20)  # those whose points the paper's curve has
-EARLY_STEPS = (1, 3)  # beside all steps
+FACTORS = (1, 2, 3, 4, 5, 6, 7, 10, 20)  # the points of the paper's curve
+EARLY_STEPS = (1, 3)  # shown next to all steps
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -29,8 +28,8 @@ def frontier_rows(
         features: what the run indexes by and recognises from.
         dataset: the run's target.
     """
-    most = max(int(row["steps"]) for row in tradeoff)
-    ours = [
+    all_steps = max(int(row["steps"]) for row in tradeoff)
+    skimmer = [
         {
             "method": "ours",
             "index_features": features,
@@ -38,27 +37,24 @@ def frontier_rows(
             "steps": row["steps"],
             **_point(row),
         }
-        for steps in sorted({*EARLY_STEPS, most})
+        for steps in sorted({*EARLY_STEPS, all_steps})
         for row in tradeoff
         if int(row["steps"]) == steps and int(row["factor"]) in FACTORS
     ]
-    indexed = {
-        "uniform": "",
-        "dense": "",
-        "scsampler": features,
-    }  # nothing is looked at to choose uniform moments
+    # Uniform and dense read nothing to choose moments.
+    index_features = {"uniform": "", "dense": "", "scsampler": features}
     others = [
         {
             "method": row["method"],
-            "index_features": indexed[row["method"]],
+            "index_features": index_features[row["method"]],
             "factor": "",
             "steps": "",
             **_point(row),
         }
         for row in table1
-        if row["method"] in indexed
+        if row["method"] in index_features
     ]
-    here = {
+    measured = {
         "dataset": dataset,
         "recognition_features": features,
         "quoted": "no",
@@ -66,7 +62,7 @@ def frontier_rows(
     }
     quoted = {"factor": "", "steps": "", "quoted": "yes"}
     return [
-        *(row | here for row in ours + others),
+        *(row | measured for row in skimmer + others),
         *(row | quoted for row in read_table(PUBLISHED, PUBLISHED_COLUMNS)),
     ]
 

@@ -1,0 +1,192 @@
+"""Evaluation of single clips: the clip-level table, and where sound helps."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from l2l.errors import BadInput
+from l2l.evaluation.artifact import write_evaluation_table
+from l2l.evaluation.clips.audio import audio_rows
+from l2l.evaluation.clips.scoring import described_moments, fit_head, student_outputs
+from l2l.evaluation.clips.tables import clip_row
+from l2l.evaluation.cost import count_macs, student_macs
+from l2l.evaluation.measures.intervals import resamples
+from l2l.evaluation.measures.probabilities import check_finite
+from l2l.manifest.artifact import class_names, read_videos, usable_ids
+from l2l.media.artifact import read_media
+from l2l.media.examples import Example, labelled_moments
+from l2l.mels.artifact import read_mels
+from l2l.shards import read_shards
+from l2l.student.artifact import load_student
+from l2l.student.network import Student
+from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
+from l2l.training import seed_and_pick_device
+
+
+def evaluate_clips(
+    teacher: Path,
+    descriptors: list[Path],
+    students: list[Path],
+    videos: Path,
+    media: list[Path],
+    mels: list[Path],
+    table: Path,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Evaluate the teacher and each student on the labelled moments of the target's usable test
+    videos.
+
+    The teacher uses its own classifier where that knows every class of the target by name, and then
+    only the scores of these; else a linear classifier that is fitted here on its descriptors of the
+    target's labelled training moments.
+
+    Args:
+        teacher: the teacher.
+        descriptors: the teacher's descriptors of the target's moments, all shards.
+        students: fine-tuned students.
+        videos: the target's videos, as decoded.
+        media: the target's media, all shards.
+        mels: the target's mels, all shards.
+        table: written: one row for the teacher, then one row per student; `top1` in percent of
+            moments, and multiply-accumulates (10^9) of one clip, or of the frame and the second of
+            sound that stand for it.
+        seed: of the bootstrap.
+        threads: of torch.
+
+    Raises:
+        BadInput: if there are no such moments, a student knows other classes, or a score is not
+            finite.
+    """
+    device = seed_and_pick_device(seed, threads)
+    listed = read_videos(videos)
+    classes, ids = class_names(listed), usable_ids(listed)
+    rows = []
+    with (
+        read_shards(media, read_media, ids) as m,
+        read_shards(mels, read_mels, ids) as s,
+        read_shards(descriptors, read_descriptors, ids) as d,
+    ):
+        counts = {video: shard.moments(video) for video, shard in m.items()}
+        train = labelled_moments(listed, counts, classes, "train")
+        test = labelled_moments(listed, counts, classes, "test")
+        if not test:
+            raise BadInput(f"{videos}: no labelled moments of usable test videos to score clips on")
+        labels = np.array([example.label for example in test])
+        ids_in_test, of_video = np.unique([example.video for example in test], return_inverse=True)
+        resampled = resamples(len(ids_in_test), seed)
+        scores, macs = teacher_scores(teacher, train, test, classes, d)
+        rows.append(clip_row("teacher", "", "", scores, labels, macs, of_video, resampled))
+        for path in students:
+            student = load_student(path)
+            if student.class_names != tuple(classes):
+                raise BadInput(
+                    f"{path}: fine-tuned on other classes than those of {videos}; run snakemake "
+                    "again"
+                )
+            macs = student_macs(student)
+            _, scores = student_outputs(student.to(device), test, m, s, device)
+            modalities = "-".join(student.modalities)
+            distilled = "yes" if student.settings["distilled"] else "no"
+            rows.append(
+                clip_row(
+                    "student", modalities, distilled, scores, labels, macs, of_video, resampled
+                )
+            )
+    write_evaluation_table(table, "clips", rows)
+
+
+def teacher_scores(
+    path: Path,
+    train: Sequence[Example],
+    test: Sequence[Example],
+    classes: Sequence[str],
+    shards: Mapping[str, DescriptorReader],
+) -> tuple[Float[np.ndarray, "clips classes"], int]:
+    """The teacher's scores (logits) of the test moments for the target's classes, and its
+    multiply-accumulates per clip.
+    """
+    network, settings = load_teacher_network(path)
+    side = settings["frame_pixels"]
+    clip = torch.zeros(1, 3, settings["clip_frames"], side, side)
+    known = {name: i for i, name in enumerate(settings["class_names"])}
+    descriptors, scores = described_moments(test, shards)
+    check_finite(descriptors, f"{path}: the teacher's descriptors")
+    check_finite(scores, f"{path}: the teacher's class scores")
+    if all(name in known for name in classes):
+        return scores[:, [known[name] for name in classes]], count_macs(lambda: network(clip))
+    if not train:
+        raise BadInput(
+            f"{path}: knows other classes than the target's, and there are no training moments to "
+            "fit a classifier on"
+        )
+    labels = np.array([example.label for example in train])
+    head = fit_head(described_moments(train, shards)[0], labels, len(classes))
+    with torch.inference_mode():
+        macs = count_macs(lambda: head(network.describe(clip)))
+        return head(torch.from_numpy(descriptors)).numpy(), macs
+
+
+def evaluate_audio(
+    image: Path,
+    image_audio: Path,
+    descriptors: list[Path],
+    videos: Path,
+    media: list[Path],
+    mels: list[Path],
+    table: Path,
+    threads: int = 1,
+) -> None:
+    """Rank the source's labelled test clips by how much sound improves a student's descriptor.
+
+    The students are those distilled on the source's train videos and not fine-tuned, which imitate
+    the teacher's descriptors. A source without test videos, such as most copies of Kinetics, gives
+    its val clips; no network is trained on them either, and a column says which split it is. A
+    source with neither gives an empty table.
+
+    Args:
+        image: the distilled student that only sees.
+        image_audio: the distilled student that sees and hears.
+        descriptors: the teacher's descriptors of the source's moments, all shards.
+        videos: the source's videos, as decoded.
+        media: the source's media, all shards.
+        mels: the source's mels, all shards.
+        table: written: one row per clip; distances are L1.
+        threads: of torch.
+    """
+    device = seed_and_pick_device(0, threads)
+    listed = read_videos(videos)
+    classes, ids = class_names(listed), usable_ids(listed)
+    with (
+        read_shards(media, read_media, ids) as m,
+        read_shards(mels, read_mels, ids) as s,
+        read_shards(descriptors, read_descriptors, ids) as d,
+    ):
+        sees = _distilled(image, ("image",), d).to(device)
+        hears = _distilled(image_audio, ("image", "audio"), d).to(device)
+        counts = {video: shard.moments(video) for video, shard in m.items()}
+        split, clips = "test", labelled_moments(listed, counts, classes, "test")
+        if not clips:
+            split, clips = "val", labelled_moments(listed, counts, classes, "val")
+        rows = audio_rows(sees, hears, clips, split, classes, m, s, d, device) if clips else []
+    write_evaluation_table(table, "audio_helps", rows)
+
+
+def _distilled(
+    path: Path, modalities: tuple[str, ...], shards: Mapping[str, DescriptorReader]
+) -> Student:
+    """A student that imitates the teacher of these descriptors."""
+    student = load_student(path)
+    if student.modalities != modalities:
+        raise BadInput(
+            f"{path}: a student of {'-'.join(student.modalities)}, expected {'-'.join(modalities)}"
+        )
+    if any(student.class_names != tuple(shard.class_names) for shard in shards.values()):
+        raise BadInput(
+            f"{path}: knows other classes than the teacher; expected a student that is distilled "
+            "and not fine-tuned"
+        )
+    return student

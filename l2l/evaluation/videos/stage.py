@@ -1,0 +1,137 @@
+"""Evaluation of whole videos: Table 1, and what fewer moments and fewer steps cost."""
+
+from pathlib import Path
+
+from l2l.config import EvaluationConfig
+from l2l.evaluation.artifact import read_evaluation_table, write_evaluation_table
+from l2l.evaluation.cost import CostModel
+from l2l.evaluation.inputs import (
+    load_student_and_features,
+    load_trained,
+    load_trained_networks,
+    test_videos,
+)
+from l2l.evaluation.measures.intervals import resamples
+from l2l.evaluation.measures.probabilities import check_finite
+from l2l.evaluation.published.frontier import frontier_rows
+from l2l.evaluation.videos.methods import (
+    chosen_methods,
+    computed_methods,
+    trained_networks,
+)
+from l2l.evaluation.videos.predictions import MethodPrediction, VideoInput, skim
+from l2l.evaluation.videos.tables import (
+    class_rows,
+    draws_of,
+    prediction_rows,
+    selection_rows,
+    table1_row,
+)
+from l2l.evaluation.videos.tradeoff import tradeoff_rows
+from l2l.training import seed_and_pick_device
+
+
+def evaluate_videos(
+    student: Path,
+    trained: list[Path],
+    videos: Path,
+    features: Path,
+    table: Path,
+    classes: Path,
+    predictions: Path,
+    selections: Path,
+    config: EvaluationConfig,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Let every method of Table 1 predict the class of each usable test video of the target.
+
+    Args:
+        student: the network that made the features.
+        trained: the trained networks that the methods need, in any order; each file says which
+            network it holds. The skimmer is always needed.
+        videos: the target's videos, as decoded.
+        features: root of the target's features in Zarr.
+        table: written: Table 1, one row per method of `evaluation.methods`. `top1` and `map` are in
+            percent; costs are means over videos: of multiply-accumulates (10^9), of moments whose
+            features are computed, and of multiply-accumulates spent on features (for SCSampler:
+            scores) of the moments that are read to decide which count.
+        classes: written: one row per class, ours (dense) compared with uniform.
+        predictions: written: one row per video and method, with the most probable class; of a
+            random method the first draw. It has ours (dense) and uniform in every run.
+        selections: written: what the skimmer, reading densely, selects in each step for the next.
+        config: methods, moments looked at, sparse factor, random draws.
+        seed: of random choices and of the bootstrap.
+        threads: of torch.
+
+    Raises:
+        BadInput: if a network is missing or belongs to other features, or a prediction is not
+            finite.
+    """
+    seed_and_pick_device(seed, threads)
+    methods, computed = chosen_methods(config.methods), computed_methods(config.methods)
+    network, stored = load_student_and_features(student, features)
+    networks = load_trained_networks(trained, stored, trained_networks(config.methods))
+    test, truth = test_videos(videos, stored)
+
+    costs = CostModel(network)
+    predicted: dict[str, list[MethodPrediction]] = {method.name: [] for method in computed}
+    selected: list[dict[str, object]] = []
+    for video in test:
+        read = stored.load(video.video)
+        given = VideoInput(video.video, read, networks, costs, config, seed)
+        for method in computed:
+            prediction = method.predict(given)
+            check_finite(prediction.probabilities, f"{method.label}: video {video.video!r}")
+            predicted[method.name].append(prediction)
+        output = skim(networks["skimmer"], video.video, read)
+        selected += selection_rows(video.video, networks["skimmer"], output)
+
+    counts = resamples(len(test), seed)
+    rows = [table1_row(method.name, predicted[method.name], truth, counts) for method in methods]
+    write_evaluation_table(table, "table1", rows)
+    ours, uniform = draws_of(predicted["ours_dense"]), draws_of(predicted["uniform"])
+    by_class = class_rows(ours, uniform, truth.labels, stored.classes)
+    write_evaluation_table(classes, "classes", by_class)
+    write_evaluation_table(
+        predictions, "predictions", prediction_rows(test, predicted, stored.classes)
+    )
+    write_evaluation_table(selections, "selections", selected)
+
+
+def evaluate_tradeoff(
+    student: Path,
+    skimmer: Path,
+    videos: Path,
+    features: Path,
+    table1: Path,
+    dataset: str,
+    tradeoff: Path,
+    frontier: Path,
+    threads: int = 1,
+) -> None:
+    """Evaluate the skimmer at every factor and after every step, and compare with published costs.
+
+    Args:
+        student: the network that made the features.
+        skimmer: the trained skimmer.
+        videos: the target's videos, as decoded.
+        features: root of the target's features in Zarr.
+        table1: what `evaluate_videos` wrote of the same videos.
+        dataset: the target's name.
+        tradeoff: written: one row per factor and number of steps (paper, Figs. 6 and 11).
+        frontier: written: mean average precision and cost of this run's systems, then of published
+            ones (paper, Fig. 7).
+        threads: of torch.
+    """
+    seed_and_pick_device(0, threads)
+    network, stored = load_student_and_features(student, features)
+    trained = load_trained(skimmer, stored)
+    test, truth = test_videos(videos, stored)
+    ids = [video.video for video in test]
+    rows = tradeoff_rows(trained, stored, ids, truth.labels, CostModel(network))
+    write_evaluation_table(tradeoff, "tradeoff", rows)
+    points = frontier_rows(
+        read_evaluation_table(table1, "table1"), rows, "-".join(network.modalities), dataset
+    )
+    write_evaluation_table(frontier, "frontier", points)
