@@ -7,7 +7,7 @@ not.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,7 +104,12 @@ class CostModel:
             self._moment = student.features(*example_moment(student))
         self.moment_macs = lru_cache(maxsize=None)(self._moment_macs)
         self.network_macs = lru_cache(maxsize=None)(self._network_macs)
-        self.scores_macs = count_macs(lambda: student.classifier(student.fuse(self._moment)))
+
+    @cached_property
+    def scores_macs(self) -> int:
+        """Multiply-accumulates of Psi and the classifier on one moment's features."""
+        student = self._student
+        return count_macs(lambda: student.classifier(student.fuse(self._moment)))
 
     def averaging(self, moments: int, indexed: int = 0) -> VideoCost:
         """Cost of averaging the student's class probabilities.
