@@ -17,8 +17,8 @@ from l2l.evaluation.cost import student_macs
 from l2l.manifest.artifact import Segment, Video, write_videos
 from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
-from l2l.media.pictures import EncodedPictures
 from l2l.media.examples import Example
+from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.shards import read_shards
 from l2l.student.artifact import load_student, save_student
