@@ -67,7 +67,7 @@ def checked(tmp_path: Path, *paths: Path) -> tuple[int, dict[str, dict[str, str]
 
 
 def test_it_says_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
-    status, found = checked(tmp_path, folder)
+    status, rows = checked(tmp_path, folder)
     assert status == 1
     assert "1 files without the name of a video" in capsys.readouterr().err
     dataset = FolderDataset(
@@ -84,10 +84,10 @@ def test_it_says_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
     with read_media(tmp_path / "media.h5") as media:
         expected = {Path(video).name: media.statuses[video] for video in media.statuses}
         frames = {Path(video).name: media.grid_frames(video) for video in media.statuses}
-    told = {name: row["reason"].replace(str(folder), "class") for name, row in found.items()}
-    assert {name: (row["status"], told[name]) for name, row in found.items()} == expected
-    assert {name: int(row["frames"]) for name, row in found.items()} == frames
-    assert {name: row["status"] for name, row in found.items()} == {
+    reasons = {name: row["reason"].replace(str(folder), "class") for name, row in rows.items()}
+    assert {name: (row["status"], reasons[name]) for name, row in rows.items()} == expected
+    assert {name: int(row["frames"]) for name, row in rows.items()} == frames
+    assert {name: row["status"] for name, row in rows.items()} == {
         "good.mp4": "ok",
         "deaf.mp4": "no_audio",
         "mute.mp4": "silent",
@@ -95,21 +95,21 @@ def test_it_says_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
         "half.mp4": "truncated",
         "same.mp4": "duplicate",
         "empty.mp4": "corrupt",
-        "list.mp4": found["list.mp4"][
+        "list.mp4": rows["list.mp4"][
             "status"
         ],  # which state that is, the tests of the manifest say
-        "page.mp4": found["page.mp4"]["status"],
+        "page.mp4": rows["page.mp4"]["status"],
         "dangles.mp4": "missing",
-        "loops.mp4": found["loops.mp4"]["status"],
+        "loops.mp4": rows["loops.mp4"]["status"],
     }
-    assert not {found[name]["status"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(
+    assert not {rows[name]["status"] for name in ("list.mp4", "page.mp4", "loops.mp4")} & set(
         USABLE
     )
 
 
 def test_lengths_and_streams_are_shown(folder, tmp_path, capsys):
-    status, found = checked(tmp_path, folder / "good.mp4", folder / "deaf.mp4", folder / "half.mp4")
-    good, deaf, half = (found[name] for name in ("good.mp4", "deaf.mp4", "half.mp4"))
+    status, rows = checked(tmp_path, folder / "good.mp4", folder / "deaf.mp4", folder / "half.mp4")
+    good, deaf, half = (rows[name] for name in ("good.mp4", "deaf.mp4", "half.mp4"))
     assert (
         good["frames"],
         good["duration_seconds"],
@@ -137,8 +137,8 @@ def test_the_exit_status_tells_whether_all_can_be_used(folder, tmp_path, capsys)
 
 def test_a_file_that_is_given_itself_is_checked_under_any_name(folder, tmp_path):
     shutil.copy(folder / "good.mp4", tmp_path / "film")
-    status, found = checked(tmp_path, tmp_path / "film")
-    assert (status, found["film"]["status"]) == (0, "ok")
+    status, rows = checked(tmp_path, tmp_path / "film")
+    assert (status, rows["film"]["status"]) == (0, "ok")
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -179,9 +179,9 @@ def test_an_ffmpeg_that_does_not_work_is_named_before_anything_is_said_about_a_f
         assert main(["check", str(folder / "good.mp4")]) == 1
     finally:
         ffmpeg_program.cache_clear()
-    said = capsys.readouterr()
-    assert said.out == ""
-    (line,) = said.err.splitlines()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
     assert str(tmp_path / "ffmpeg") in line
 
 
@@ -192,7 +192,7 @@ def test_every_odd_file_has_a_status(odd, tmp_path):
         for path in sorted(odd.iterdir())
         if path.suffix != ".tsv" and path.stat().st_size < 1 << 20
     ]
-    _, found = checked(tmp_path, *few)
-    assert found.keys() == {path.name for path in few}
-    assert {row["status"] for row in found.values()} <= set(STATUSES)
-    assert all(row["reason"] for row in found.values() if row["status"] not in ("ok",))
+    _, rows = checked(tmp_path, *few)
+    assert rows.keys() == {path.name for path in few}
+    assert {row["status"] for row in rows.values()} <= set(STATUSES)
+    assert all(row["reason"] for row in rows.values() if row["status"] not in ("ok",))

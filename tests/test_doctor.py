@@ -52,19 +52,19 @@ def test_a_tested_installation_is_well_and_shows_its_versions(capsys):
 def test_broken_packages_have_one_line_each_with_the_cure_and_the_others_are_still_checked(
     broken,
 ):
-    found = broken(
+    ended = broken(
         torch="OSError('libcudart.so.13: cannot open shared object file: No such file or "
         "directory')",
         torchvision="RuntimeError('operator torchvision::nms does not exist')",
         torchaudio="OSError('libtorchaudio.so: undefined symbol: _ZNK5torch8autograd4Node4nameEv')",
     )
-    assert found.returncode == 1, found.stderr
-    assert "CUDA packages are missing" in line_of("torch", found.stdout)
-    assert "torch and torchvision do not match" in line_of("torchvision", found.stdout)
-    assert "built for another torch" in line_of("torchaudio", found.stdout)
-    assert "BROKEN" not in line_of("h5py", found.stdout)
-    assert "ffmpeg" in line_of("ffmpeg", found.stdout)
-    assert found.stdout.endswith("broken: torch, torchvision, torchaudio\n")
+    assert ended.returncode == 1, ended.stderr
+    assert "CUDA packages are missing" in line_of("torch", ended.stdout)
+    assert "torch and torchvision do not match" in line_of("torchvision", ended.stdout)
+    assert "built for another torch" in line_of("torchaudio", ended.stdout)
+    assert "BROKEN" not in line_of("h5py", ended.stdout)
+    assert "ffmpeg" in line_of("ffmpeg", ended.stdout)
+    assert ended.stdout.endswith("broken: torch, torchvision, torchaudio\n")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_broken_packages_have_one_line_each_with_the_cure_and_the_others_are_sti
             "libgl1",
         ),
         (
-            ImportError("/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found"),
+            ImportError("/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not ended"),
             "older than the package's build",
         ),
         (
@@ -83,7 +83,7 @@ def test_broken_packages_have_one_line_each_with_the_cure_and_the_others_are_sti
             "library of the system is missing",
         ),
         (ModuleNotFoundError("No module named 'sympy'"), "a package is missing"),
-        (AttributeError("_ARRAY_API not found"), "another numpy"),
+        (AttributeError("_ARRAY_API not ended"), "another numpy"),
         (ZeroDivisionError("something never seen"), doctor.REINSTALL),
     ],
 )
@@ -156,7 +156,7 @@ def test_folders_that_cannot_be_written_to_are_named(monkeypatch):
     assert "/proc/self/nowhere cannot be written to" in doctor._folders()[0]
 
     def none_usable():
-        raise FileNotFoundError(2, "No usable temporary directory found")
+        raise FileNotFoundError(2, "No usable temporary directory ended")
 
     monkeypatch.setattr(doctor.tempfile, "gettempdir", none_usable)
     line, is_well = doctor._folders()

@@ -39,9 +39,9 @@ def sparse(path: Path, head: bytes) -> Path:
 
 
 def statuses(*paths: Path) -> list[str]:
-    found = list(examine(paths))
-    assert all(each.reason and "\n" not in each.reason for each in found if each.status != "ok")
-    return [each.status for each in found]
+    findings = list(examine(paths))
+    assert all(each.reason and "\n" not in each.reason for each in findings if each.status != "ok")
+    return [each.status for each in findings]
 
 
 def test_what_is_not_a_regular_file_is_refused_without_being_opened(clip, tmp_path):
@@ -57,25 +57,25 @@ def test_what_is_not_a_regular_file_is_refused_without_being_opened(clip, tmp_pa
 def test_huge_holes_cost_no_time(clip, tmp_path):
     empty, tail = sparse(tmp_path / "a.mp4", b""), sparse(tmp_path / "b.mp4", clip.read_bytes())
     headless = sparse(tmp_path / "c.mp4", clip.read_bytes()[:1000])
-    found = statuses(empty, tail, headless)
-    assert found[0] in ("corrupt", "refused", "truncated")
-    assert found[2] in ("corrupt", "refused", "truncated")
-    assert found[1] in (*USABLE, "corrupt", "refused")
+    of_empty, of_tail, of_headless = statuses(empty, tail, headless)
+    assert of_empty in ("corrupt", "refused", "truncated")
+    assert of_headless in ("corrupt", "refused", "truncated")
+    assert of_tail in (*USABLE, "corrupt", "refused")
 
 
 def test_a_small_file_of_enormous_pictures_is_refused_by_its_limits(tmp_path):
     bomb = tmp_path / "bomb.avi"
     run("-f", "lavfi", "-i", "color=s=8000x8000:d=0.1:r=10", "-c:v", "png", "-pred", "none", bomb)
     assert bomb.stat().st_size < 5_000_000
-    (found,) = examine([bomb])
-    assert (found.status, found.frames) in (("too_short", 3), ("refused", 0), ("corrupt", 0))
+    (finding,) = examine([bomb])
+    assert (finding.status, finding.frames) in (("too_short", 3), ("refused", 0), ("corrupt", 0))
 
 
 def test_of_a_hundred_streams_the_right_ones_are_chosen(clip, tmp_path):
     many = ["-map", "0:a", "-c", "copy"] + ["-map", "0:a"] * 99 + ["-map", "0:v"]
     run("-i", clip, *many, tmp_path / "many.mkv")
-    (found,) = examine([tmp_path / "many.mkv"])
-    assert (found.status, found.video_stream, found.audio_stream) == ("ok", 100, 0)
+    (finding,) = examine([tmp_path / "many.mkv"])
+    assert (finding.status, finding.video_stream, finding.audio_stream) == ("ok", 100, 0)
 
 
 def with_streams(clip: Path, path: Path, count: int) -> Path:
@@ -108,8 +108,8 @@ def _boxes(content: bytes, at: int = 0) -> Iterator[tuple[bytes, tuple[int, int]
 
 def test_two_hundred_streams_are_opened_and_ten_thousand_are_too_many(clip, tmp_path):
     few, many = (with_streams(clip, tmp_path / f"{count}.mp4", count) for count in (200, 10_000))
-    (found,) = examine([few])
-    assert (found.status, found.video_stream) == ("ok", 0)
+    (finding,) = examine([few])
+    assert (finding.status, finding.video_stream) == ("ok", 0)
     began = time.process_time()
     assert statuses(many) == ["corrupt"]
     assert time.process_time() - began < 20
@@ -232,7 +232,7 @@ def test_a_folder_of_many_files_is_walked_and_listed(tmp_path):
 def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_report(clip, tmp_path):
     """It embeds what rules name in its scripts, as it is.
 
-    What it needs beside comes with Snakemake, from no network.
+    Everything else it needs comes with Snakemake, from no network.
     """
     listing = tmp_path / "<" / "script><img src=x onerror=alert(1)>" / "groups.tsv"
     listing.parent.mkdir(parents=True)

@@ -74,12 +74,12 @@ def test_the_same_bytes_twice_count_once_and_bad_files_do_not_stop_the_others(cl
     (folder / "4.mp4").symlink_to("nowhere")
     (folder / "5.mp4").write_bytes(clip.read_bytes()[:middle])
     stage(tmp_path)
-    found = {v.path.name: (v.status, v.reason) for v in read_videos(tmp_path / "o/videos.tsv")}
-    assert [status for status, _ in found.values()] == [
+    statuses = {v.path.name: (v.status, v.reason) for v in read_videos(tmp_path / "o/videos.tsv")}
+    assert [status for status, _ in statuses.values()] == [
         "ok",
         "duplicate",
         "ok",
         "missing",
         "truncated",
     ]
-    assert found["2.mp4"][1] == "the same bytes as train/a/1.mp4"
+    assert statuses["2.mp4"][1] == "the same bytes as train/a/1.mp4"

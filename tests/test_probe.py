@@ -7,18 +7,18 @@ from l2l.manifest.probe import ProbeResult, probe_file
 
 
 def test_declared_facts_are_those_of_the_file(clip):
-    facts = probe_file(clip)
-    assert facts.duration_seconds == pytest.approx(2.0, abs=0.001)
-    assert facts == ProbeResult(
+    result = probe_file(clip)
+    assert result.duration_seconds == pytest.approx(2.0, abs=0.001)
+    assert result == ProbeResult(
         status="ok",
-        duration_seconds=facts.duration_seconds,
+        duration_seconds=result.duration_seconds,
         frame_rate=25.0,
         width=64,
         height=64,
         audio="44100 Hz, 1 channels",
         video_stream=0,
         audio_stream=1,
-        fingerprint=facts.fingerprint,
+        fingerprint=result.fingerprint,
     )
 
 
@@ -49,8 +49,8 @@ def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):
         *("-map", "0", "-map", "1", "-map", "2"),
         tmp_path / "two.mkv",
     )
-    facts = probe_file(tmp_path / "two.mkv")
-    assert (facts.audio_stream, facts.video_stream, facts.width) == (0, 2, 64)
+    result = probe_file(tmp_path / "two.mkv")
+    assert (result.audio_stream, result.video_stream, result.width) == (0, 2, 64)
     cover = [
         "-f",
         "lavfi",
@@ -75,8 +75,8 @@ def test_pictures_are_the_largest_stream_and_no_cover(tmp_path):
         "attached_pic",
         tmp_path / "cover.mp4",
     )
-    facts = probe_file(tmp_path / "cover.mp4")
-    assert (facts.video_stream, facts.width, facts.audio_stream) == (0, 64, -1)
+    result = probe_file(tmp_path / "cover.mp4")
+    assert (result.video_stream, result.width, result.audio_stream) == (0, 64, -1)
 
 
 def test_the_duration_is_that_of_the_pictures_though_sound_goes_on(tmp_path):
@@ -124,8 +124,8 @@ def test_time_that_does_not_begin_at_zero_is_no_damage(tmp_path, name):
 def test_late_sound_makes_no_file_longer_than_it_is(tmp_path):
     late = ["-itsoffset", "2", "-f", "lavfi", "-i", "sine=r=44100:d=2"]
     run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=4", *late, tmp_path / "a.wmv")
-    facts = probe_file(tmp_path / "a.wmv")
-    assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(4.0, abs=0.06))
+    result = probe_file(tmp_path / "a.wmv")
+    assert (result.status, result.duration_seconds) == ("ok", pytest.approx(4.0, abs=0.06))
 
 
 @pytest.mark.parametrize("tag", ["00:09:00.000000000", "about two seconds", "2.0", "::"])
@@ -140,8 +140,8 @@ def test_a_comment_named_duration_is_not_the_duration(tmp_path, name, tag):
         f"DURATION={tag}",
         tmp_path / name,
     )
-    facts = probe_file(tmp_path / name)
-    assert (facts.status, facts.duration_seconds) == ("ok", pytest.approx(2.0, abs=0.06))
+    result = probe_file(tmp_path / name)
+    assert (result.status, result.duration_seconds) == ("ok", pytest.approx(2.0, abs=0.06))
 
 
 def test_a_late_start_is_remarked(tmp_path):
@@ -158,9 +158,9 @@ def test_a_late_start_is_remarked(tmp_path):
         "testsrc=s=64x48:r=25:d=2",
         tmp_path / "late.mp4",
     )
-    facts = probe_file(tmp_path / "late.mp4")
-    assert facts.duration_seconds == pytest.approx(3.5, abs=0.05)
-    assert facts.reason == "its pictures start at 1.5 s; the first is shown until then"
+    result = probe_file(tmp_path / "late.mp4")
+    assert result.duration_seconds == pytest.approx(3.5, abs=0.05)
+    assert result.reason == "its pictures start at 1.5 s; the first is shown until then"
 
 
 def test_high_dynamic_range_is_remarked(odd):

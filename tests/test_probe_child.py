@@ -30,7 +30,7 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
         "from l2l.manifest import probe\n"
         "kept = probe.probe_file\n"
         "def probe_file(path):\n"
-        "    if path.name == 'hang.mp4': time.sleep(600)\n"
+        "    while path.name == 'hang.mp4': pass\n"
         "    if path.name == 'crash.mp4': os.kill(os.getpid(), 11)\n"
         "    if path.name == 'exit.mp4': os._exit(3)\n"
         "    print('noise on the answers')\n"
@@ -41,7 +41,7 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", bad_child))
     for name in ("hang", "crash", "exit"):
         (tmp_path / f"{name}.mp4").touch()
-    found = list(
+    results = list(
         probe_files(
             [
                 clip,
@@ -51,13 +51,20 @@ def test_a_file_that_hangs_or_crashes_the_demuxer_costs_only_itself(clip, tmp_pa
                 tmp_path / "exit.mp4",
                 clip,
             ],
-            10.0,
+            4.0,
         )
     )
-    assert [facts.status for facts in found] == ["ok", "refused", "ok", "refused", "refused", "ok"]
-    assert "within 10 s" in found[1].reason
-    assert "SIGSEGV" in found[3].reason
-    assert "exit 3" in found[4].reason
+    assert [result.status for result in results] == [
+        "ok",
+        "refused",
+        "ok",
+        "refused",
+        "refused",
+        "ok",
+    ]
+    assert "within 4 s" in results[1].reason
+    assert "SIGSEGV" in results[3].reason
+    assert "exit 3" in results[4].reason
 
 
 def test_a_child_that_somebody_kills_says_nothing_about_the_file(clip, monkeypatch):
@@ -131,3 +138,15 @@ def test_a_child_that_the_machine_starves_stops_the_job(clip, monkeypatch):
     monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", starved))
     with pytest.raises(MachineError, match=r"clip\.mp4.*Too many open files"):
         list(probe_files([clip]))
+
+
+def test_a_child_that_waits_for_a_disk_says_nothing_about_the_file(clip, monkeypatch):
+    waiting = (
+        "import time\n"
+        "from l2l.manifest import probe\n"
+        "probe.probe_file = lambda path: time.sleep(600)\n"
+        "probe.serve()\n"
+    )
+    monkeypatch.setattr(probe, "CHILD", (sys.executable, "-c", waiting))
+    with pytest.raises(MachineError, match=r"clip\.mp4.*within 1 s"):
+        list(probe_files([clip], 1.0))

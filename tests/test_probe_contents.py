@@ -19,8 +19,8 @@ def test_what_cannot_be_read_has_a_status_and_a_reason(clip, tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     run("-f", "lavfi", "-i", "sine=d=1", tmp_path / "sound.mp4")
     names = ["empty", "page", "cut", "gone", "loop", "folder", "pipe", "sound", "absent"]
-    found = dict(zip(names, probe_files(tmp_path / f"{name}.mp4" for name in names), strict=True))
-    assert {name: facts.status for name, facts in found.items()} == {
+    results = dict(zip(names, probe_files(tmp_path / f"{name}.mp4" for name in names), strict=True))
+    assert {name: result.status for name, result in results.items()} == {
         "empty": "corrupt",
         "page": "corrupt",
         "cut": "truncated",
@@ -31,18 +31,18 @@ def test_what_cannot_be_read_has_a_status_and_a_reason(clip, tmp_path):
         "sound": "refused",
         "absent": "missing",
     }
-    assert all(facts.reason and "\n" not in facts.reason for facts in found.values())
-    assert "a link to a file" in found["gone"].reason
-    assert "HTML" in found["page"].reason
-    assert found["sound"].audio == "44100 Hz, 1 channels"
+    assert all(result.reason and "\n" not in result.reason for result in results.values())
+    assert "a link to a file" in results["gone"].reason
+    assert "HTML" in results["page"].reason
+    assert results["sound"].audio == "44100 Hz, 1 channels"
 
 
 def test_a_playlist_is_not_followed(clip, tmp_path):
     lists = playlists(tmp_path, clip)
     run("-i", lists[1], "-f", "null", "-")  # ffmpeg by itself would
-    for facts in probe_files(lists):
-        assert facts.status in ("refused", "corrupt")
-        assert facts.video_stream == -1
+    for result in probe_files(lists):
+        assert result.status in ("refused", "corrupt")
+        assert result.video_stream == -1
 
 
 @pytest.mark.parametrize(

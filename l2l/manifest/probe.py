@@ -11,6 +11,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import select
@@ -37,6 +38,8 @@ CHILD = (
     "from l2l.manifest.probe import serve; serve()",
 )
 TIME_LIMIT_SECONDS = 60.0  # per file
+WAITING_SHARE = 0.1  # of it: a child that uses less processor time waits for something
+END_SECONDS = 5.0  # for a killed child to end
 MEMORY_LIMIT_BYTES = 4 << 30  # of the child
 NEEDED_BYTES = 128 << 20  # that opening any file may take, and the threads it starts
 NEEDED_THREADS = 4
@@ -127,12 +130,17 @@ class _Child:
             self._process = self._start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        begin_cpu_seconds = _cpu_seconds(self._process.pid)
         with contextlib.suppress(BrokenPipeError):  # the child has ended: no answer will come
             self._process.stdin.write(os.fsencode(path).hex().encode() + b"\n")
             self._process.stdin.flush()
         ready, _, _ = select.select([self._process.stdout], [], [], time_limit_seconds)
         if not ready:
+            cpu_seconds = _cpu_seconds(self._process.pid) - begin_cpu_seconds
             self._end()
+            if cpu_seconds < WAITING_SHARE * time_limit_seconds:  # it waits for the disk
+                cause = f"no answer from the disk or the network within {time_limit_seconds:g} s"
+                raise MachineError(f"{path}: the process that opens it", cause)
             return ProbeResult("refused", f"it cannot be opened within {time_limit_seconds:g} s")
         if line := self._process.stdout.readline():
             answer = json.loads(line)
@@ -167,16 +175,30 @@ class _Child:
         return process
 
     def _end(self) -> int:
-        """Kill the child; its exit code, which is its own where it had ended before."""
+        """Kill the child; its exit code, which is its own if it had ended before."""
         if self._process is None:
             return 0
         process, self._process = self._process, None
-        with process:
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):  # what is left to write to a child that has ended
+                pipe.close()
+        for wait_seconds in (0.2, END_SECONDS):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.2)
-            if process.poll() is None:
+                return process.wait(wait_seconds)
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            return process.wait()
+        return -signal.SIGKILL  # it hangs in the kernel, on a disk that does not answer
+
+
+def _cpu_seconds(pid: int) -> float:
+    """The processor time of a process so far; infinite where the system has no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+    except OSError:
+        return math.inf
+    user, system = int(fields[11]), int(fields[12])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
 def _module_folders() -> list[str]:
