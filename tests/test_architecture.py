@@ -42,6 +42,7 @@ SHARED = {
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",
+    "manifest.labels",  # warnings about labels: in the log of the listing and in the report
     "evaluation.videos.methods",  # the list that Table 1, the plan and the report read
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import feature_world
@@ -170,7 +171,7 @@ def write_page(world, files: list[Path], folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> feature_world.World:
-    world = feature_world.make_world(tmp_path_factory.mktemp("world"), train=2, val=0, test=6)
+    world = feature_world.make_world(tmp_path_factory.mktemp("world"), train=40, val=0, test=6)
     unusable = [video._replace(status="missing") for video in read_videos(world.videos)]
     write_videos(world.videos, unusable)  # so that no media are needed
     return world
@@ -193,6 +194,8 @@ def test_every_table_of_the_list_has_a_section_with_title_headings_and_caption(
     rows = [any_row(table)]
     if table.name in ("tradeoff", "frontier"):
         rows = [row | {"factor": "2", "steps": "1"} for row in rows]
+    if table.name == "frontier":  # a plot of a run's own points and of quoted ones
+        rows = [rows[0] | {"quoted": "no"}, rows[0] | {"quoted": "yes"}]
     write_evaluation_table(tmp_path / f"{table.name}.tsv", table.name, rows)
     page = write_page(world, [tmp_path / f"{table.name}.tsv"], tmp_path)
     assert f"<h2>{table.title}</h2>" in page
@@ -200,7 +203,7 @@ def test_every_table_of_the_list_has_a_section_with_title_headings_and_caption(
     for column in table.columns:
         if column.heading:
             assert f">{column.title}</th>" in page
-        if column.heading and column.unit is None:
+        if column.heading and column.unit is None and column.name != "quoted":
             assert f"&lt;b&gt;{column.name}&lt;/b&gt;" in page
     assert "<b>class</b>" not in page
     others = [other.title for other in TABLES if other is not table and other.in_report]
@@ -236,6 +239,19 @@ def test_a_number_that_is_not_finite_is_refused_on_write_and_on_read(world, tmp_
     write_table(tmp_path / "classes.tsv", table.column_names, [any_row(table) | {"gain_ap": "inf"}])
     with pytest.raises(BadInput, match=r"row 1: gain_ap is 'inf'"):
         write_page(world, [tmp_path / "classes.tsv"], tmp_path)
+
+
+def test_warnings_about_labels_are_shown_and_escaped(world, tmp_path):
+    write_evaluation_table(tmp_path / "classes.tsv", "classes", [any_row(BY_NAME["classes"])])
+    assert "Warnings about labels" not in write_page(world, [tmp_path / "classes.tsv"], tmp_path)
+    listed = read_videos(world.videos)
+    listed[-1] = listed[-1]._replace(labels=("<b>never trained</b>",))
+    changed = replace(world, videos=tmp_path / "videos.tsv")
+    write_videos(changed.videos, listed)
+    page = write_page(changed, [tmp_path / "classes.tsv"], tmp_path)
+    assert "Warnings about labels" in page
+    assert "&lt;b&gt;never trained&lt;/b&gt;" in page
+    assert "<b>never" not in page
 
 
 # ---- adding a table ------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import TABLES, Table, read_evaluation_table
 from l2l.evaluation.videos.methods import method_labels
 from l2l.manifest.artifact import Video, read_videos, usable_ids
+from l2l.manifest.labels import label_warnings
 from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
 from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
@@ -76,6 +77,11 @@ def write_report(
         relations=relations(rows.get("table1", ()), rows.get("clips", ())),
         films=_films(listed, rows, media, config),
         statuses=_statuses(files),
+        warnings=[
+            f"{dataset}: {warning}"
+            for dataset, each in files.items()
+            for warning in label_warnings(each)
+        ],
         remarks=remarks[:_MOST_REMARKS],
         more_remarks=max(0, len(remarks) - _MOST_REMARKS),
         versions=", ".join(f"{name} {version(name)}" for name in _PACKAGES),

@@ -32,7 +32,7 @@ rule evaluate_videos:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=TABLE1_SECTION,
         seed=seed,
-        version=3,
+        version=4,
     shell:
         """
         python -P -m l2l evaluate_videos \
@@ -166,7 +166,7 @@ rule evaluate_audio:
         descriptors=spans("teacher", CONFIG.source),
         media=spans("media", CONFIG.source),
         mels=spans("mels", CONFIG.source),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l evaluate_audio \
@@ -207,7 +207,7 @@ rule evaluate_variants:
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,
-        version=3,
+        version=4,
     shell:
         """
         python -P -m l2l evaluate_variants {params.teacher} \
