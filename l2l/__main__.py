@@ -23,7 +23,7 @@ from typing import Any
 from l2l.errors import BadInput
 from l2l.terminal import escaped_output
 
-# verb: module; the function has the verb's name. In the order of the chain, then the tools.
+# verb: module; the function has the verb's name. In the order of the chain, then what people run.
 STAGES = {
     "render_demo": "l2l.demo.stage",
     "list_videos": "l2l.manifest.stage",
@@ -46,19 +46,19 @@ STAGES = {
     "evaluate_variants": "l2l.evaluation.variants.stage",
     "write_report": "l2l.report.stage",
 }
-PEOPLE = {
+TOOLS = {
     "predict": "l2l.tools.predict",
     "check": "l2l.tools.check",
     "inspect": "l2l.tools.inspect",
     "doctor": "l2l.tools.doctor",
     "plan": "l2l.tools.plan.stage",
     "config": "l2l.tools.config",
-    "summarise_study": "l2l.tools.study",
+    "summarise_study": "l2l.tools.summarise_study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
     "score": "l2l.reference.stage",
 }
-VERBS = STAGES | PEOPLE
+VERBS = STAGES | TOOLS
 
 BROKEN_PIPE_STATUS = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 MOST_NUMBERED = 1_000_000  # paths that one {first..last} may stand for
@@ -193,8 +193,8 @@ def _call(verb: str, arguments: Sequence[str]) -> int:
 
 def _usage() -> str:
     """Every verb, with what each tool does: the first line of its docstring."""
-    lines = ["usage: l2l VERB ...    (VERB --help explains one; --version)", "", "for people:"]
-    for verb in PEOPLE:
+    lines = ["usage: l2l VERB ...    (VERB --help explains one; --version)", "", "tools:"]
+    for verb in TOOLS:
         description = ast.get_docstring(_verb_source(verb)) or ""
         lines.append(f"  {verb:<19}{description.splitlines()[0]}")
     stages = textwrap.wrap(", ".join(STAGES), 100, initial_indent="  ", subsequent_indent="  ")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l2l.__main__ import BROKEN_PIPE_STATUS, main, numbered
+from l2l.__main__ import BROKEN_PIPE_STATUS, STAGES, VERBS, main, numbered
 from l2l.errors import BadInput
 from l2l.stores import read_table
 from l2l.terminal import EscapedOutput, escape
@@ -72,6 +72,16 @@ def test_a_missing_file_is_answered_before_anything_heavy_is_imported(arguments,
     program = f"import os; os.chdir({str(tmp_path)!r})\n"
     program += f"from l2l.__main__ import main; assert main({arguments!r}) == 1"
     assert imported(program) <= {"pydantic", "yaml"}
+
+
+def test_a_verb_stands_in_the_stage_of_its_package_or_is_a_tool_of_its_name():
+    for verb, module in VERBS.items():
+        _, package, *inner = module.split(".")
+        if package == "tools":
+            assert verb not in STAGES, verb
+            assert inner in ([verb], [verb, "stage"]), verb
+        else:
+            assert inner[-1] == "stage", verb
 
 
 def test_an_option_is_converted_as_the_function_declares_it(tmp_path, capsys):
