@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import os
 import re
+import signal
 import sys
 import textwrap
 import types
@@ -60,7 +61,9 @@ TOOLS = {
 }
 VERBS = STAGES | TOOLS
 
-BROKEN_PIPE_STATUS = 128 + 13  # what a shell reports of a program that SIGPIPE ended
+# What a shell reports of a program that SIGPIPE or SIGINT ended.
+BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE
+INTERRUPTED_STATUS = 128 + signal.SIGINT
 MOST_NUMBERED = 1_000_000  # paths that one {first..last} may stand for
 _TEXT_TYPES: dict[str, Callable[[str], object]] = {
     "int": int,
@@ -206,10 +209,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when it did its work; 1 for bad input, which is explained in one line; 2 for wrong usage;
-        141 when the program that reads the output, such as `head`, ended first.
+        130 when it was interrupted by Ctrl-C; 141 when the program that reads the output, such as
+        `head`, ended first.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     program = " ".join(["l2l", *(each for each in arguments[:1] if each in VERBS)])
+    _open_closed_streams()
     with escaped_output():
         try:
             try:
@@ -218,6 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _flush()
         except BrokenPipeError:
             return BROKEN_PIPE_STATUS
+        except KeyboardInterrupt:
+            return INTERRUPTED_STATUS
         except BadInput as error:
             message = str(error)
         except OSError as error:  # a full disk, a folder without read permission: no traceback
@@ -245,6 +252,17 @@ def _run(arguments: list[str]) -> int:
 
         end_with_job(job)
     return _call(verb, arguments[1:])
+
+
+def _open_closed_streams() -> None:
+    """Open those of standard input, output and error that the shell closed, so that no other file
+    gets their numbers.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
 
 
 def _flush() -> None:

@@ -166,6 +166,30 @@ def test_output_onto_a_full_disk_is_a_failure_of_one_line(tmp_path):
     assert done.stderr == "l2l: standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_status(clip, tmp_path, closed):
+    command = f'"{sys.executable}" -P -m l2l check "$VIDEO" --tsv out.tsv {closed}'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "VIDEO": str(clip)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["status"] for row in read_table(tmp_path / "out.tsv", ("status",))] == ["ok"]
+
+
+def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):
+    def interrupted(verb, arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("l2l.__main__._call", interrupted)
+    assert main(["check", "v.mp4"]) == 130
+    assert capsys.readouterr().err == ""
+
+
 # ---- what reaches a terminal ---------------------------------------------------------------------
 
 

@@ -194,6 +194,16 @@ def test_a_process_of_torchruns_takes_the_gpu_of_its_number_and_other_jobs_keep_
     assert device() == torch.device("cuda", 2)
 
 
+def test_a_gpu_is_taken_though_no_folder_for_temporary_files_can_be_written_to(gpus, capsys):
+    def none_usable():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    gpus.setattr(processes.tempfile, "gettempdir", none_usable)
+    gpus.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert device() == torch.device("cuda", os.getpid() % 3)
+    assert "GPUs are not locked" in capsys.readouterr().err
+
+
 def test_the_processes_of_a_job_share_its_threads(monkeypatch):
     assert own_threads(8) == 8
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")

@@ -4,12 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
+import yaml
 from media_files import WHOLE, decoded, listed, make_video, numbers
+from pydantic import TypeAdapter
 
+from l2l.datasets import AnyDataset
 from l2l.manifest.artifact import USABLE, write_videos
+from l2l.manifest.listing import list_dataset
 from l2l.manifest.probe import probe_file
 from l2l.tools.check import examine
 
@@ -55,6 +60,21 @@ def test_other_contents_under_a_videos_name_are_named(reports, name, contents):
     (finding,) = examine([reports / name])
     assert not finding.usable
     assert contents in finding.reason
+
+
+def test_a_composed_name_in_a_list_finds_a_decomposed_name_on_disk(reports, monkeypatch):
+    folder = reports / "d07_nfc_list_nfd_disk"
+    monkeypatch.chdir(folder)
+    section = yaml.safe_load((folder / "section.yaml").read_text(encoding="utf-8"))
+    dataset = TypeAdapter(AnyDataset).validate_python(section["videos"]["mine"])
+    videos = list_dataset(dataset, seed=0)
+    assert {video.status for video in videos} == {"ok"}
+    assert {unicodedata.normalize("NFC", Path(video.file).stem) for video in videos} == {
+        "café",
+        "x",
+        "3",
+    }
+    assert all(Path(video.file).is_file() for video in videos)
 
 
 def test_half_a_download_of_a_wmv_is_truncated(reports):

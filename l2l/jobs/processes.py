@@ -131,6 +131,13 @@ def _is_private(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not others_write
 
 
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:  # no such folder can be written to
+        return Path(os.devnull)
+
+
 @functools.cache
 def device() -> torch.device:
     """The device of this process: a GPU of its own among those in CUDA_VISIBLE_DEVICES, else the
@@ -144,7 +151,7 @@ def device() -> torch.device:
     count = torch.cuda.device_count()
     names = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     names = names[:count] if len(names) >= count and names[0] else [str(i) for i in range(count)]
-    folder = Path(tempfile.gettempdir()) / f"l2l-gpus-{os.getuid()}"
+    folder = _temporary_folder() / f"l2l-gpus-{os.getuid()}"
     if "LOCAL_RANK" in os.environ:
         index = int(os.environ["LOCAL_RANK"]) % count
         claim_gpu(names[index : index + 1], folder)  # so that other jobs do not take it
