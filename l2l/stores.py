@@ -306,7 +306,22 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         BadInput: if the file is missing, does not agree with its checksum, is not such a table, or
             lacks one of the columns.
     """
-    expected = "expected a tab-separated table" + (f" with {', '.join(columns)}" if columns else "")
+    names, rows = read_columns(path)
+    if missing := [column for column in columns if column not in names]:
+        raise BadInput(
+            f"{path}: no column {missing[0]!r}; expected a tab-separated table with "
+            f"{', '.join(columns)}"
+        )
+    return rows
+
+
+def read_columns(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Read a table of any columns: their names in order, and the rows.
+
+    Raises:
+        BadInput: if the file is missing, does not agree with its checksum, or is not a table.
+    """
+    expected = "expected a tab-separated table"
     verify_checksum(path)
     csv.field_size_limit(1 << 30)  # a video's segments are in one field
     try:
@@ -323,8 +338,6 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         for row in lines
     ]
     names = rows[0] if rows else []
-    if missing := [column for column in columns if column not in names]:
-        raise BadInput(f"{path}: no column {missing[0]!r}; {expected}")
     if len(set(names)) < len(names):
         raise BadInput(f"{path}: a column is duplicated: {', '.join(names)}")
     for number, row in enumerate(rows[1:], start=1):
@@ -333,4 +346,4 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 f"{path}: row {number} has {len(row)} cells, expected {len(names)}, one per "
                 "column; was it cut short?"
             )
-    return [dict(zip(names, row, strict=True)) for row in rows[1:]]
+    return tuple(names), [dict(zip(names, row, strict=True)) for row in rows[1:]]

@@ -377,6 +377,10 @@ def score(
                 fitted.variant.selected,
             )
             logits = skim_videos(network, read, *how)
+        if not logits.isfinite().all():
+            raise BadInput(
+                f"{checkpoint}: its scores of {features} are not finite; none is written"
+            )
         for name, row in zip(names, logits.cpu().tolist(), strict=True):
             rows.append(
                 {"video": name}

@@ -1,9 +1,10 @@
 """Look into an artifact of any stage.
 
-What it is, what made it, whether it is whole, and with `--check` whether all is sound.
+What it is, what made it, whether it is complete, and with `--check` whether every checksum agrees.
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ from l2l.hdf5 import open_hdf5
 from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
-from l2l.stores import CURE, checksum_path, read_table, verify_checksum
+from l2l.stores import checksum_path, read_columns, verify_checksum
 from l2l.teacher.artifact import read_descriptors
+from l2l.terminal import escape
 from l2l.training import open_network
 
+_ALL_AGREE = "every checksum agrees"
 _MOST_VIDEOS = 20
 _READERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
     "media": read_media,
@@ -42,47 +45,39 @@ def inspect(store: Path, /, check: bool = False) -> int:
         0 for a complete artifact, 1 for one that is not.
 
     Raises:
-        BadInput: if it is none, or is damaged.
+        BadInput: if it is not an artifact, or is damaged.
     """
-    if not store.exists():
+    if not os.path.lexists(store):
         raise BadInput(f"{store}: no such file or folder")
     store = store.parent if store.name == "zarr.json" else store
-    looks = {".h5": _hdf5, ".pt": _network, ".tsv": _table, ".html": _report}
-    if (
-        store.is_dir() and not (store / "zarr.json").exists()
-    ):  # it may be anything: nobody is told to delete it
-        raise BadInput(
-            f"{store}: no features that are complete: a folder without zarr.json, which is "
-            "written last"
-        )
-    look = _features if store.is_dir() else looks.get(store.suffix)
-    if look is None:
+    describers = {".h5": _hdf5, ".pt": _network, ".tsv": _table, ".html": _report}
+    describe = _features if store.is_dir() else describers.get(store.suffix)
+    if describe is None:
         raise BadInput(
             f"{store}: expected an artifact of l2l: a folder of features, or a file named "
-            f"{', '.join(looks)}"
+            f"{', '.join(describers)}"
         )
+    if not store.is_dir() and not store.is_file():
+        raise BadInput(f"{store}: is no plain file")
     complete = True
-    for line in look(store, check):
-        print(line)
+    for line in describe(store, check):
+        print(escape(line))
         complete = complete and "NOT complete" not in line
     return int(not complete)
 
 
-def _shown(videos: Sequence[tuple[str, int]], unit: str) -> Iterator[str]:
-    for video, count in videos[:_MOST_VIDEOS]:
-        yield f"  {video}  {count} {unit}"
-    if len(videos) > _MOST_VIDEOS:
-        yield f"  ... and {len(videos) - _MOST_VIDEOS} more"
+def _video_lines(lengths: Sequence[tuple[str, int]]) -> Iterator[str]:
+    for video, moments in lengths[:_MOST_VIDEOS]:
+        yield f"  {video}  {moments} moments"
+    if len(lengths) > _MOST_VIDEOS:
+        yield f"  ... and {len(lengths) - _MOST_VIDEOS} more"
 
 
-def _settings(values: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in sorted(values.items()):
-        text = value.decode() if isinstance(value, bytes) else value
-        text = (
-            text
-            if isinstance(text, str)
-            else json.dumps(text, default=lambda number: number.item())
-        )
+def _setting_lines(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(settings.items()):
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        if not isinstance(text, str):
+            text = json.dumps(text, default=str)
         yield f"  {name}: {text if len(text) <= 160 else text[:157] + '...'}"
 
 
@@ -96,102 +91,97 @@ def _features(store: Path, check: bool) -> Iterator[str]:
         f"{store}: features, complete, {len(lengths)} videos, {moments} moments, "
         f"{len(features.classes)} classes"
     )
-    yield from _settings(features.provenance)
+    yield from _setting_lines(features.provenance)
     for shard, array in features.arrays():
-        axes = ", ".join(getattr(array.metadata, "dimension_names", None) or ())
+        axes = ", ".join(
+            name or "" for name in getattr(array.metadata, "dimension_names", ()) or ()
+        )
         unit = array.attrs.get("unit", "")
         yield f"  {shard}/{array.basename}  {array.shape} {array.dtype}  ({axes})  {unit}"
-    yield from _shown(lengths, "moments")
+    yield from _video_lines(lengths)
     if check:
-        yield "every checksum agrees"
+        yield _ALL_AGREE
 
 
 def _hdf5(path: Path, check: bool) -> Iterator[str]:
     with open_hdf5(path) as store:
         kind, _, complete = store.header()
         yield f"{path}: {kind}, {'complete' if complete else 'NOT complete'}"
-        yield from _settings(store.attributes())
+        yield from _setting_lines(store.attributes())
         for array in store.arrays():
             yield f"  {array}"
             if check:
                 array[...]
     if complete and kind in _READERS:
         with _READERS[kind](path) as reader:  # refuses content that it cannot make sense of
-            yield from _shown(
-                [(video, reader.moments(video)) for video in reader.videos], "moments"
-            )
+            yield from _video_lines([(video, reader.moments(video)) for video in reader.videos])
     if check:
-        yield "every checksum agrees"
+        yield _ALL_AGREE
 
 
-def _network(store: Path, check: bool) -> Iterator[str]:
-    saved = open_network(store)  # which compares every checksum
+def _network(path: Path, check: bool) -> Iterator[str]:
+    saved = open_network(path)  # which compares every checksum
     state = saved["state"]
     numbers = sum(value.numel() for value in state.values())
-    yield f"{store}: {saved['kind']}, complete, {numbers:,} numbers in {len(state)} tensors"
-    yield from _settings({"made_by": saved.get("made_by", "l2l"), **saved["settings"]})
+    yield f"{path}: {saved['kind']}, complete, {numbers:,} numbers in {len(state)} tensors"
+    yield from _setting_lines({"made_by": saved.get("made_by", "l2l"), **saved["settings"]})
     if check:
-        yield "every checksum agrees"
+        yield _ALL_AGREE
 
 
-def _compared(store: Path, check: bool) -> Iterator[str]:
-    """What is to be said of the checksum beside a text or table, which is compared at once."""
+def _checksum_lines(path: Path, check: bool) -> Iterator[str]:
+    """Whether a text or table has a checksum, which agrees; it is compared when this is called."""
     if not check:
         return iter(())
-    told = (
-        "every checksum agrees"
-        if verify_checksum(store)
-        else f"no {checksum_path(store).name} beside it: from other hands, or an older l2l"
-    )
-    return iter((told,))
+    name = checksum_path(path).name
+    agrees = verify_checksum(path)
+    return iter((_ALL_AGREE if agrees else f"no checksum: there is no {name} next to it",))
 
 
-def _table(store: Path, check: bool) -> Iterator[str]:
-    compared = _compared(store, check)
-    rows = read_table(store, ())
-    with open(store, encoding="utf-8", errors="surrogateescape") as file:
-        columns = tuple(file.readline().rstrip("\n").replace('"', "").split("\t"))
-    if columns == ("",):
-        raise BadInput(f"{store}: it is empty; {CURE}")
+def _table(path: Path, check: bool) -> Iterator[str]:
+    checksum_lines = _checksum_lines(path, check)
+    columns, rows = read_columns(path)
+    if not columns:
+        raise BadInput(f"{path}: it is empty; expected a tab-separated table")
     if set(COLUMNS) <= set(columns):
-        yield from _videos(store)
-        yield from compared
+        yield from _videos(path)
+        yield from checksum_lines
         return
     table = table_of_columns(columns)
     title = f"a table with the columns {', '.join(columns)}"
     if table:
         title = f"{table.title}, by {table.written_by}"
-    yield f"{store}: {title}, complete, {len(rows)} rows"
+    yield f"{path}: {title}, complete, {len(rows)} rows"
     if check and table:
-        check_rows(store, table, rows)
+        check_rows(path, table, rows)
         yield "every number is finite"
-    yield from compared
+    yield from checksum_lines
 
 
-def _videos(store: Path) -> Iterator[str]:
-    videos = read_videos(store)  # which refuses a row that is not one of a video
+def _videos(path: Path) -> Iterator[str]:
+    videos = read_videos(path)  # refuses a row that is not one of a video
     yield (
-        f"{store}: table of videos, by list_videos or collect_statuses, complete, "
-        f"{len(videos)} rows"
+        f"{path}: table of videos, by list_videos or collect_statuses, complete, {len(videos)} rows"
     )
-    for what, counts in (
-        ("split", Counter(v.split for v in videos)),
-        ("status", Counter(v.status for v in videos)),
+    for column, counts in (
+        ("split", Counter(video.split for video in videos)),
+        ("status", Counter(video.status for video in videos)),
     ):
-        yield f"  {what}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    if len({video.video for video in videos}) < len(videos):
-        raise BadInput(f"{store}: an id stands there twice; {CURE}")
+        counted = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        yield f"  {column}: {counted}"
+    if duplicates := [i for i, count in Counter(v.video for v in videos).items() if count > 1]:
+        raise BadInput(f"{path}: the id {duplicates[0]!r} is duplicated")
 
 
-def _report(store: Path, check: bool) -> Iterator[str]:
-    compared = _compared(store, check)
-    text = store.read_text("utf-8", "replace")
+def _report(path: Path, check: bool) -> Iterator[str]:
+    checksum_lines = _checksum_lines(path, check)
+    text = path.read_text("utf-8", "replace")
     made_by = re.search(r'<meta name="generator" content="(l2l [^"]*)">', text)
     if made_by is None:
-        raise BadInput(f"{store}: no report that l2l wrote")
-    yield f"{store}: report, {'complete' if text.rstrip().endswith('</html>') else 'NOT complete'}"
+        raise BadInput(f"{path}: not a report that l2l wrote")
+    yield f"{path}: report, {'complete' if text.rstrip().endswith('</html>') else 'NOT complete'}"
     yield (
         f"  made_by: {made_by[1]}; the page ends with the versions and the configuration it was "
         "made with"
     )
-    yield from compared
+    yield from checksum_lines
