@@ -62,9 +62,8 @@ class EscapedOutput(io.TextIOBase):
 @contextlib.contextmanager
 def escaped_output() -> Iterator[None]:
     """Escape all that is printed inside the block, to standard output and standard error."""
-    out = (
-        EscapedOutput(sys.stdout, "standard output") if sys.stdout else None
-    )  # None where a shell closed it
+    # They are None if the shell closed them.
+    out = EscapedOutput(sys.stdout, "standard output") if sys.stdout else None
     err = EscapedOutput(sys.stderr, "standard error") if sys.stderr else None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield

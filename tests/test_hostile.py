@@ -121,9 +121,8 @@ def test_folders_deeper_than_a_path_may_be_are_walked_as_far_as_possible_with_a_
     deep = tmp_path / "deep"
     deep.mkdir()
     at = os.open(deep, os.O_RDONLY)
-    for level in range(
-        1300
-    ):  # 5200 characters; Python's own walk ends at 1000 folders, a path at 4096 characters
+    # 5200 characters; Python's own walk ends at 1000 folders, a path at 4096 characters
+    for level in range(1300):
         if level in (500, 990, 1299):
             shutil.copyfile(clip, f"/dev/fd/{at}/{level}.mp4")
         os.mkdir("nnn", dir_fd=at)

@@ -89,12 +89,11 @@ def test_the_duration_is_that_of_the_pictures_though_sound_goes_on(tmp_path):
 def test_where_only_one_duration_is_declared_the_packets_are_read(tmp_path):
     sources = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=5"]
     run(*sources, "-write_crc32", "0", tmp_path / "a.mkv")
-    whole = (
-        (tmp_path / "a.mkv").read_bytes().replace(b"DURATION", b"duration")
-    )  # the durations of its streams
-    (tmp_path / "bare.mkv").write_bytes(whole)
+    # without the durations of its streams
+    content = (tmp_path / "a.mkv").read_bytes().replace(b"DURATION", b"duration")
+    (tmp_path / "bare.mkv").write_bytes(content)
     assert probe_file(tmp_path / "bare.mkv").duration_seconds == pytest.approx(2.0, abs=0.06)
-    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "cut.mkv").write_bytes(content[: len(content) * 2 // 3])
     cut = probe_file(tmp_path / "cut.mkv")
     assert (cut.status, cut.reason[-17:]) == ("truncated", "of 5.0 s declared")
 

@@ -135,9 +135,8 @@ def test_jobs_on_one_machine_take_a_gpu_each_and_a_dead_one_gives_its_own_back(t
         os._exit(claim_gpu(["0", "GPU-a/b", "2"], tmp_path))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert [claim_gpu(["0", "GPU-a/b", "2"], tmp_path) for _ in range(3)] == [0, 1, 2]
-    assert (
-        claim_gpu(["5", "2"], tmp_path) == 0
-    )  # another choice of GPUs, as in CUDA_VISIBLE_DEVICES
+    # another choice of GPUs, as in CUDA_VISIBLE_DEVICES
+    assert claim_gpu(["5", "2"], tmp_path) == 0
     assert claim_gpu(["0", "2"], tmp_path) == os.getpid() % 2
 
 

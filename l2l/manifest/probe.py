@@ -381,32 +381,29 @@ def _audio_stream(container: Any) -> Any:
 
 
 def _begin_seconds(stream: Any, container: Any) -> float:
-    """Where a stream starts, from the start of whichever starts first: the video's time zero."""
+    """The start of a stream in seconds from the video's time zero, the start of its first stream."""
     if stream.start_time is None:
         return 0.0
     return float(stream.start_time * stream.time_base) - (container.start_time or 0) / MICROSECONDS
 
 
 def _end_seconds(stream: Any, container: Any, begin: float) -> float:
-    """Where the pictures end, from the video's time zero; 0 where nothing is declared.
+    """When the pictures end, in seconds from the video's time zero; 0 if nothing is declared.
 
     Raises:
-        CutShortError: if only an end of all streams together is declared, and no packet of any
-            reaches it.
+        CutShortError: if only the end of all streams together is declared, and no packet of any
+            stream reaches it.
     """
     kind = container.format.name
-    if (
-        kind == "mpeg"
-    ):  # declares nothing; what is estimated ends with the last time stamp, pictures too early
+    # A program stream declares nothing, and what the demuxer estimates ends too early.
+    if kind == "mpeg":
         return 0.0
-    # where time begins late, some writers count the duration from there, others from zero
+    # If time begins late, some writers count the duration from there, others from zero.
     late = kind == MATROSKA and abs(container.start_time or 0) > LATE_SECONDS * MICROSECONDS
-    if (
-        kind == MATROSKA
-        and not late
-        and (tagged := _tagged_seconds(stream.metadata.get("DURATION", "")))
-    ):
-        return tagged
+    if kind == MATROSKA and not late:
+        tagged_seconds = _tagged_seconds(stream.metadata.get("DURATION", ""))
+        if tagged_seconds:
+            return tagged_seconds
     if kind in TIMED_AS_A_WHOLE and container.duration and (late or len(container.streams) > 1):
         return _last_packet_seconds(stream, container)
     if stream.duration:
@@ -415,10 +412,7 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
 
 
 def _tagged_seconds(tag: str) -> float:
-    """The seconds of such as 00:00:10.381000000, which is what Matroska's own tag holds.
-
-    0 for anything else.
-    """
+    """The seconds of a tag of Matroska, such as 00:00:10.381000000; 0 for any other text."""
     parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag)
     if parts is None:
         return 0.0
@@ -427,19 +421,25 @@ def _tagged_seconds(tag: str) -> float:
 
 
 def _last_packet_seconds(stream: Any, container: Any) -> float:
+    """When the last packet of the pictures ends; all packets are read.
+
+    Raises:
+        CutShortError: if no packet of any stream reaches the declared end.
+    """
     start = (container.start_time or 0) / MICROSECONDS
     ends = {each.index: 0.0 for each in container.streams}
     for packet in container.demux():
         if packet.pts is not None and packet.time_base is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - start
             ends[packet.stream.index] = max(ends[packet.stream.index], end)
-    lasts = [float(each.duration * each.time_base) for each in container.streams if each.duration]
-    # ASF gives each stream the duration of the whole; that of the container is then too long by a
-    # late start
-    declared = max(lasts, default=container.duration / MICROSECONDS)
-    if (
-        container.format.name != "flv" and 0 < start < declared
-    ):  # which alone counts from where it starts
+    # ASF gives each stream the duration of the whole file; that of the container is then too long
+    # by a late start.
+    durations = [
+        float(each.duration * each.time_base) for each in container.streams if each.duration
+    ]
+    declared = max(durations, default=container.duration / MICROSECONDS)
+    # Of these formats FLV alone counts the duration from the start of its time.
+    if container.format.name != "flv" and 0 < start < declared:
         declared -= start
     if max(ends.values()) < declared - CUT_SHORT_SECONDS:
         raise CutShortError(

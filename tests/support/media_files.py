@@ -19,9 +19,8 @@ from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import ffmpeg_program
 
-WHOLE = MediaConfig(
-    resize_pixels=(64, 64), frame_pixels=64, jpeg_quality="lossless"
-)  # nothing cropped, so that the strip is seen
+# Nothing is cropped, so that the strip can be read.
+WHOLE = MediaConfig(resize_pixels=(64, 64), frame_pixels=64, jpeg_quality="lossless")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", "-pix_fmt", "yuv420p")
 BLOCKS = 16
 TONES = "0.5*sin(2*PI*(300+100*floor(t))*t)"  # during second k: 300 + 100 k Hz
