@@ -381,7 +381,7 @@ def _audio_stream(container: Any) -> Any:
 
 
 def _begin_seconds(stream: Any, container: Any) -> float:
-    """The start of a stream in seconds from the video's time zero, the start of its first stream."""
+    """The start of a stream in seconds from the video's time zero: where its first one starts."""
     if stream.start_time is None:
         return 0.0
     return float(stream.start_time * stream.time_base) - (container.start_time or 0) / MICROSECONDS

@@ -133,9 +133,7 @@ def _with_audible_stream(plan: _Plan, decoded: Decoded, finished: Finished) -> D
     if used < 0 or not others:
         return decoded
     if len(decoded.sound_runs):
-        default = [i for i in others if streams[i].is_default and not streams[used].is_default]
-        marked = f" (it marks stream {default[0]} as the one to play)" if default else ""
-        remark = f"it has other sound, which is not used: stream {_and(others)}{marked}"
+        remark = f"it has other sound, which is not used: stream {_and(others)}"
         return replace(decoded, reason="; ".join(filter(None, [decoded.reason, remark])))
     for other in others:
         # How many channels it has is not known: the mix is checked as if there were several.

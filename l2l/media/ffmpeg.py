@@ -69,11 +69,6 @@ class InputStream:
     text: str  # codec, size, rate and disposition
 
     @property
-    def is_default(self) -> bool:
-        """Whether the file marks the stream as the one to play."""
-        return "(default)" in self.text
-
-    @property
     def is_attached_picture(self) -> bool:
         """Whether it is a cover rather than a video."""
         return "(attached pic)" in self.text
