@@ -30,6 +30,7 @@ SPINE = [
 RULES = [*SPINE, "study"]  # which runs the spine for several seeds
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
 ON_TOP = {"tools", "reference"}  # packages on top, for people
+GROUND = {"jobs"}  # packages on which all stages stand
 # What a later stage may import of an earlier one, besides its artifact: a network that it runs
 # again,
 DOORS = {"artifact", "network"}
@@ -42,6 +43,7 @@ SHARED = {
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",
+    "manifest.source",  # what the listing says of a file, which decoding takes
     "manifest.labels",  # warnings about labels: in the log of the listing and in the report
     "evaluation.videos.methods",  # the list that Table 1, the plan and the report read
 }
@@ -95,6 +97,7 @@ def test_a_stage_is_a_package_and_its_verbs_come_in_that_order():
     assert {path.parent.name for path in (ROOT / "l2l").glob("*/__init__.py")} == {
         *PACKAGES,
         *ON_TOP,
+        *GROUND,
     }
     owners = [module.split(".")[1] for module in STAGES.values()]
     assert owners == sorted(owners, key=PACKAGES.index)

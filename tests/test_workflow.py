@@ -136,6 +136,11 @@ def test_a_second_run_has_nothing_to_do_and_says_so(run):
         ),
         ("skimmer", {"steps": 3}, VIDEO_LEVEL),
         ("evaluation", {"moments": 3}, {"evaluate_videos", "evaluate_tradeoff", "write_report"}),
+        (
+            "evaluation",
+            {"methods": ["dense", "lstm"]},
+            {"evaluate_videos", "evaluate_tradeoff", "write_report"},
+        ),
         ("report", {"film_strips": 1}, {"write_report"}),
     ],
 )
