@@ -12,7 +12,7 @@ help:
 	@echo "make study   the demo for three seeds: mean and spread"
 	@echo "make test    the tests                        make lint   style, types, architecture"
 	@echo "make test ARGS=\"-m 'slurm or kills or long'\"  those on a real Slurm (root, Debian), of killed runs, of longer ones"
-	@echo "make format  lay the code out anew"
+	@echo "make format  format the code"
 	@echo "make doctor  what is installed, and the cure for what is broken"
 	@echo "make slurm   what 'snakemake --profile slurm' needs besides"
 	@echo "make clean   remove what was installed and what tools left behind; results and their record stay"
@@ -68,7 +68,7 @@ $(BIN)/uv:
 
 # The newest versions that go together, on every platform and for every extra.
 pins: $(BIN)/uv
-	@(echo '# Every package of every extra, on every platform, at the one version that is tested. `make pins` writes this file anew.'; \
+	@(echo '# Every package of every extra, on every platform, at the one version that is tested. `make pins` writes this file.'; \
 		(echo uv; echo setuptools) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate --no-header \
 		--no-emit-index-url --upgrade pyproject.toml - | sed 's/ ;.*//') > .constraints.part && mv .constraints.part constraints.txt
 

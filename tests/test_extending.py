@@ -37,7 +37,7 @@ def apply(folder, name, kind, text):
     """Apply a block: a diff at the place it shows, a new file, or lines at the end of a file."""
     path = folder / name
     if kind != "diff":
-        existing = path.read_text(encoding="utf-8") if path.exists() else ""
+        existing = path.read_text(encoding="utf-8") + "\n\n" if path.exists() else ""
         path.write_text(existing + text, encoding="utf-8")
         return
     lines = text.splitlines()
