@@ -56,7 +56,7 @@ def test_a_process_ends_when_one_of_those_it_watches_does():
     with pytest.raises(subprocess.TimeoutExpired):
         watching.wait(1)
     watched.kill()  # and nobody takes note of it: it stays a zombie
-    assert "killed; it ends" in watching.communicate(timeout=60)[1]
+    assert "was killed" in watching.communicate(timeout=60)[1]
     assert watching.returncode < 0
     watched.wait()
 

@@ -31,6 +31,7 @@ MODULES = {  # of the distributions that l2l requires
     "numpy": "numpy",
     "h5py": "h5py",
     "zarr": "zarr",
+    "numcodecs": "numcodecs",
     "av": "av",
     "ffmpeg-python": "ffmpeg",
     "imageio-ffmpeg": "imageio_ffmpeg",
