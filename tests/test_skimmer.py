@@ -18,10 +18,10 @@ from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer, save_skimm
 from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
 from l2l.skimmer.examples import Example, Examples, FeatureCache, RandomSparseReading, collate
 from l2l.skimmer.network import (
-    AS_THE_PAPER,
+    HARD_RULES,
+    PAPER_RULES,
     SELECTED_ANSWERS,
-    UNAGGREGATED,
-    WEIGHED_ANSWERS,
+    WEIGHTED_ANSWERS,
     Skimmer,
     joint_weights,
     mean_over_present,
@@ -252,7 +252,7 @@ def test_with_one_modality_there_are_no_modality_scores_to_learn():
 
 # ---- variants ------------------------------------------------------------------------------------
 
-MANNERS = {"weighed": AS_THE_PAPER, "answers": WEIGHED_ANSWERS, "selected": SELECTED_ANSWERS}
+RULES = {"weighed": PAPER_RULES, "answers": WEIGHTED_ANSWERS, "selected": SELECTED_ANSWERS}
 
 
 @given(
@@ -260,16 +260,14 @@ MANNERS = {"weighed": AS_THE_PAPER, "answers": WEIGHED_ANSWERS, "selected": SELE
     lengths=lengths,
     steps=st.integers(1, 8),
     seed=st.integers(0, 99),
-    manner=st.sampled_from([*MANNERS.values()]),
+    rules=st.sampled_from([*RULES.values()]),
 )
 @settings(max_examples=25)
-def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(
-    variant, lengths, steps, seed, manner
-):
+def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(variant, lengths, steps, seed, rules):
     network, videos = small_variant(variant, seed), made_up(lengths, seed, ALL_WIDTHS)
     with torch.no_grad():
-        together = network(*pad_videos(videos), steps, manner).logits
-        alone = torch.cat([network(*pad_videos([video]), steps, manner).logits for video in videos])
+        together = network(*pad_videos(videos), steps, rules).logits
+        alone = torch.cat([network(*pad_videos([video]), steps, rules).logits for video in videos])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
 
 
@@ -310,7 +308,7 @@ def test_every_parameter_of_a_variant_gets_a_gradient(variant):
     network = small_variant(variant).train()
     batch = pad_videos(made_up([5, 9, 12], widths=ALL_WIDTHS))
     torch.nn.functional.cross_entropy(
-        network(*batch, 4, WEIGHED_ANSWERS).logits, torch.tensor([0, 1, 2])
+        network(*batch, 4, WEIGHTED_ANSWERS).logits, torch.tensor([0, 1, 2])
     ).backward()
     dead = [
         name
@@ -481,8 +479,8 @@ def skim_by_hand(
 
 def assert_by_hand(network: Skimmer, video: dict[str, Tensor], steps: int, how: str) -> None:
     bank = {m: x.double() for m, x in video.items()}
-    manner = {**MANNERS, "unaggregated": UNAGGREGATED}[how]
-    skimming = network.double()(*pad_videos([bank]), steps, manner)
+    rules = {**RULES, "unaggregated": HARD_RULES}[how]
+    skimming = network.double()(*pad_videos([bank]), steps, rules)
     logits, selected, weights = skim_by_hand(
         network, {m: x.numpy() for m, x in bank.items()}, steps, how
     )
@@ -503,7 +501,7 @@ def test_the_skimmer_is_the_formula_in_plain_loops(modalities, count, steps, how
     assert_by_hand(small_skimmer(modalities, seed=count), only(video, modalities), steps, how)
 
 
-@pytest.mark.parametrize("how", MANNERS)
+@pytest.mark.parametrize("how", RULES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_is_the_formula_in_plain_loops(variant, how):
     for count, steps in ((11, 7), (3, 5), (6, 1)):
@@ -682,15 +680,16 @@ def fitted(world, tmp_path_factory) -> TrainedSkimmer:
 
 
 def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(world, fitted):
-    bank = read_features(world.features)
+    store = read_features(world.features)
     test = [video for video in read_videos(world.videos) if video.split == "test" and video.usable]
     features, present, labels = collate(
-        list(Examples(FeatureCache(bank, ("image", "audio"), 0, {}), test))
+        list(Examples(FeatureCache(store, ("image", "audio"), 0, {}), test))
     )
     with torch.no_grad():
         ours = (fitted.scores(features, present).argmax(1) == labels).double().mean()
-    moments = [torch.from_numpy(bank.load(video.video).scores).softmax(1).mean(0) for video in test]
-    dense = (torch.stack(moments).argmax(1) == labels).double().mean()
+    scores = [torch.from_numpy(store.load(video.video).scores) for video in test]
+    means = [of_video.softmax(1).mean(0) for of_video in scores]
+    dense = (torch.stack(means).argmax(1) == labels).double().mean()
     assert ours >= 0.9
     assert dense <= 0.75
 

@@ -1,6 +1,5 @@
 """The skimmer's variants in a run: trained, stored, scored, costed and compared in two tables."""
 
-import json
 from pathlib import Path
 
 import feature_world
@@ -103,20 +102,6 @@ def test_a_file_says_which_features_its_skimmer_reads(trained):
         "image_then_fused": (("fused",), ("image",)),
         "fused_then_teacher": (("teacher",), ("fused",)),
     }
-
-
-def test_a_file_of_before_there_were_variants_gives_the_same_scores(
-    world, described, files, trained, tmp_path
-):
-    saved = torch.load(files["skimmer"], weights_only=True)
-    settings = json.loads(saved["settings"])
-    saved["settings"] = json.dumps(
-        {k: v for k, v in settings.items() if k not in ("variant", "indexing")}
-    )
-    torch.save(saved, tmp_path / "old.pt")
-    old = load_skimmer(tmp_path / "old.pt")
-    new = skim(world, described, trained["skimmer"], "test-000").logits
-    assert torch.equal(skim(world, described, old, "test-000").logits, new)
 
 
 @pytest.mark.parametrize("name", TRAINED)

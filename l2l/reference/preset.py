@@ -17,14 +17,14 @@ from torch import Tensor
 
 from l2l.config import FeatureName
 from l2l.skimmer.network import (
-    Manner,
     Skimmer,
+    StepRules,
     attend,
     attention,
+    mask_selected,
     mean_over_present,
-    pick,
-    pick_together,
-    without,
+    select_jointly,
+    select_per_modality,
 )
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
@@ -135,35 +135,34 @@ def skim_videos(
     ]
     raw, present = pad_videos(videos)
     present = present.to(next(iter(raw.values())).device)
-    bank = _between(videos, raw, present, factor, reference.interpolates_on_half_pixels)
-    indexed = raw if reference.indexes_by_raw_features else bank
+    sparse = _interpolated(videos, raw, present, factor, reference.interpolates_on_half_pixels)
+    indexed = raw if reference.indexes_by_raw_features else sparse
     free = present
     if reference.masks_a_random_moment:
-        drawn = (torch.rand(present.shape).to(present.device) + present).argmax(1)
-        free = free if repeats else used(free, drawn, present)
+        masked = (torch.rand(present.shape).to(present.device) + present).argmax(1)
+        free = free if repeats else mask_for_good(free, masked, present)
     keys = {m: network.keys[m](indexed[m], present) for m in network.modalities}
-    start = {m: mean_over_present(indexed[m], present) for m in network.widths}
-    index = {m: bank[m] for m in network.indexing} if network.indexing else None
-    bank = {m: (raw if selected else bank)[m] for m in network.widths}
-    manner = manner_of(reference, hard, repeats)
+    first_input = {m: mean_over_present(indexed[m], present) for m in network.widths}
+    indexing = {m: sparse[m] for m in network.indexing} if network.indexing else None
+    classified = {m: (raw if selected else sparse)[m] for m in network.widths}
+    rules = step_rules(reference, hard, repeats)
     if selected:
-        manner = replace(manner, tell=pick_together, classified="answered")
-    elif hard and index:  # which may not have a query for each feature that is classified
-        manner = replace(manner, tell=pick_together)
-    return network.skim(bank, keys, start, present, free, steps, manner, index).logits
+        rules = replace(rules, classified_feature=select_jointly, classified="answers")
+    elif hard and indexing:  # there may be no query for each feature that is classified
+        rules = replace(rules, classified_feature=select_jointly)
+    return network.skim(classified, keys, first_input, present, free, steps, rules, indexing).logits
 
 
-def manner_of(reference: Reference, hard: bool, repeats: bool) -> Manner:
-    """What the steps do with these switches."""
-    once = used if reference.uniform_once_used_up else without
-    picked = pick_by_first_query if reference.audio_at_image_index else pick
-    answer = picked if hard else attend
-    return Manner(
-        weigh=attention_or_uniform if reference.uniform_once_used_up else attention,
-        answer=answer,
-        tell=attend if reference.classifies_answers else answer,
-        strike=any_again if repeats else once,
-        classified="answered" if reference.classifies_answers else "seen",
+def step_rules(reference: Reference, hard: bool, repeats: bool) -> StepRules:
+    """The rules of each step with these switches."""
+    select = select_by_first_query if reference.audio_at_image_index else select_per_modality
+    mask_once = mask_for_good if reference.uniform_once_used_up else mask_selected
+    return StepRules(
+        attention=attention_or_uniform if reference.uniform_once_used_up else attention,
+        next_input=select if hard else attend,
+        classified_feature=attend if reference.classifies_answers else None,
+        mask_update=mask_nothing if repeats else mask_once,
+        classified="answers" if reference.classifies_answers else "inputs",
     )
 
 
@@ -182,7 +181,7 @@ def fill(
     return {m: torch.cat([x, x[copied]]) for m, x in video.items()}
 
 
-def _between(
+def _interpolated(
     videos: Sequence[Mapping[FeatureName, Tensor]],
     raw: Batch,
     present: Bool[Tensor, "videos moments"],
@@ -229,27 +228,26 @@ def attention_or_uniform(
     return torch.where(some, attention(query, keys, free | ~some), 1 / free.shape[1])
 
 
-def used(
-    free: Bool[Tensor, "videos moments"], chosen: Tensor, present: Bool[Tensor, "videos moments"]
+def mask_for_good(
+    free: Bool[Tensor, "videos moments"], selected: Tensor, present: Bool[Tensor, "videos moments"]
 ) -> Bool[Tensor, "videos moments"]:
-    """The free moments less the chosen one, even when none is left."""
-    return free.scatter(1, chosen[:, None], False)
+    """Remove the selected moment from the free ones, even when none is left."""
+    return free.scatter(1, selected[:, None], False)
 
 
-def any_again(
-    free: Bool[Tensor, "videos moments"], chosen: Tensor, present: Bool[Tensor, "videos moments"]
+def mask_nothing(
+    free: Bool[Tensor, "videos moments"], selected: Tensor, present: Bool[Tensor, "videos moments"]
 ) -> Tensor:
-    """The same moments as before: each may be chosen again."""
+    """Leave all moments free: each may be selected again."""
     return free
 
 
-def pick_by_first_query(
+def select_by_first_query(
     weights: Float[Tensor, "videos modalities moments"],
     modality_weights: Tensor,
-    bank: Mapping[FeatureName, Tensor],
+    features: Mapping[FeatureName, Tensor],
 ) -> dict[FeatureName, Tensor]:
-    """Hard selection at the moment that the first modality's query, the image's, weighs most.
-
-    For every modality.
+    """Hard selection for every modality at the moment with the largest weight of the first
+    modality's query, the image's.
     """
-    return pick(weights[:, :1].expand_as(weights), modality_weights, bank)
+    return select_per_modality(weights[:, :1].expand_as(weights), modality_weights, features)

@@ -1,5 +1,5 @@
-"""A fitted skimmer on disk: one file, which one it is, what it reads, its sizes, its classes, its
-steps.
+"""A trained skimmer on disk: one file with its numbers, and which network it is, which features it
+reads, its sizes, classes and steps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
 from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
 from l2l.skimmer.network import (
-    AS_THE_PAPER,
+    HARD_RULES,
+    PAPER_RULES,
     SELECTED_ANSWERS,
-    UNAGGREGATED,
-    WEIGHED_ANSWERS,
-    Manner,
+    WEIGHTED_ANSWERS,
     Skimmer,
     SkimmerOutput,
+    StepRules,
 )
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
@@ -37,16 +37,17 @@ Network = Skimmer | LstmBaseline
 
 @dataclass(frozen=True)
 class TrainedSkimmer:
-    """A network that reads the features of all moments of a video, and what it was fitted for."""
+    """A network that classifies a video from the features of all its moments, and what it was
+    trained for.
+    """
 
     network: Network
     model: Model
     class_names: tuple[str, ...]
-    steps: int  # T; the baselines do not read it
+    steps: int  # T; not used by the baselines
     variant: Variant = PLAIN
-    student_digest: str = (
-        ""  # of the student whose features it was fitted on; empty: not known, as of imported ones
-    )
+    student_digest: str = ""
+    """Of the student whose features it was trained on; empty if not known, as of imported ones."""
 
     @property
     def feature_names(self) -> tuple[FeatureName, ...]:
@@ -63,74 +64,76 @@ class TrainedSkimmer:
     def skim(
         self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False
     ) -> SkimmerOutput:
-        """All that a skimmer says of a batch.
+        """Skim a batch of videos.
 
         Args:
-            features: (videos, moments, channel) each, of the names its variant reads at least.
-            present: (videos, moments), moments that are.
-            unaggregated: every step sees the selected moments' features, not weighted means
+            features: (videos, moments, channel) each; at least those that the variant reads.
+            present: (videos, moments), False in padding.
+            unaggregated: every step sees the selected moments' features instead of weighted means
                 (supplement, G.3).
         """
         assert isinstance(self.network, Skimmer)
         steps = NON_RECURRENT_STEPS if self.model == "non_recurrent" else self.steps
-        return self.network(features, present, steps, self._manner(unaggregated))
+        return self.network(features, present, steps, self._step_rules(unaggregated))
 
-    def _manner(self, unaggregated: bool) -> Manner:
-        if (
-            self.variant.selected
-        ):  # no gradient goes through a choice, so it is fitted on weighted means
-            return WEIGHED_ANSWERS if self.network.training else SELECTED_ANSWERS
-        return UNAGGREGATED if unaggregated else AS_THE_PAPER
+    def _step_rules(self, unaggregated: bool) -> StepRules:
+        if self.variant.selected:
+            # no gradient passes through a selection, so training uses weighted means
+            return WEIGHTED_ANSWERS if self.network.training else SELECTED_ANSWERS
+        return HARD_RULES if unaggregated else PAPER_RULES
 
 
 def named_features(
     video: str,
-    read: VideoFeatures,
+    features: VideoFeatures,
     names: Sequence[FeatureName],
-    described: Mapping[str, DescriptorReader],
+    descriptors: Mapping[str, DescriptorReader],
 ) -> dict[FeatureName, Tensor]:
     """The features of these names of all moments of a video: (moments, channel) each.
 
     Args:
         video: its id.
-        read: what the student makes of it.
-        names: of features.
-        described: where the teacher's descriptors of each video are; read only for `teacher`.
+        features: of the student.
+        names: of the features to return.
+        descriptors: the reader of the teacher's descriptors of each video; only used for `teacher`.
 
     Raises:
-        BadInput: for a feature that the store has not, or a moment that the teacher was not asked
-            about.
+        BadInput: if the store does not have a feature, or the teacher has not described a moment.
     """
-    found: dict[FeatureName, np.ndarray] = {}
+    arrays: dict[FeatureName, np.ndarray] = {}
     for name in names:
         if name == "teacher":
-            found[name] = all_described(video, len(read), described)
+            arrays[name] = all_descriptors(video, len(features), descriptors)
         elif name == "fused":
-            found[name] = read.fused
-        elif name in read.features:
-            found[name] = read.features[name]
+            arrays[name] = features.fused
+        elif name in features.features:
+            arrays[name] = features.features[name]
         else:
             raise BadInput(
-                f"video {video!r}: found {' and '.join(read.features)} features, expected {name} "
-                "features too"
+                f"video {video!r}: found {' and '.join(features.features)} features, expected "
+                f"{name} features too"
             )
-    return {name: torch.from_numpy(values) for name, values in found.items()}
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
-def all_described(
-    video: str, moments: int, described: Mapping[str, DescriptorReader]
+def all_descriptors(
+    video: str, moments: int, descriptors: Mapping[str, DescriptorReader]
 ) -> np.ndarray:
-    """The teacher's descriptors of all moments: (moments, descriptor), float32."""
-    if video not in described:
+    """The teacher's descriptors of all moments of a video: (moments, descriptor), float32.
+
+    Raises:
+        BadInput: if the teacher has not described the video, or not all of its moments.
+    """
+    if video not in descriptors:
         raise BadInput(f"the teacher's descriptors have no video {video!r}; run snakemake again")
-    found = described[video].described(video)
-    if found.moments.tolist() != list(range(moments)):
+    described = descriptors[video].described(video)
+    if described.moments.tolist() != list(range(moments)):
         raise BadInput(
-            f"the teacher described {len(found.moments)} of the {moments} moments of video "
-            f"{video!r}, expected all of them: "
-            "list the skimmer that reads them in evaluation.variants"
+            f"video {video!r}: found the teacher's descriptors of {len(described.moments)} of "
+            f"{moments} moments, expected all of them; list the skimmer that reads them in "
+            "evaluation.variants"
         )
-    return found.descriptors.astype(np.float32)
+    return described.descriptors.astype(np.float32)
 
 
 def build(
@@ -142,7 +145,7 @@ def build(
     config: SkimmerConfig,
     indexing: Mapping[FeatureName, int] | None = None,
 ) -> Network:
-    """A network of this name at the config's sizes, newly initialised."""
+    """A newly initialised network of this name and of the sizes in the config."""
     if model == "lstm":
         return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.lstm_width)
     if model == "non_recurrent":
@@ -154,29 +157,29 @@ def build(
 
 
 def save_skimmer(
-    path: Path, fitted: TrainedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig
+    path: Path, trained: TrainedSkimmer, widths: Mapping[FeatureName, int], config: SkimmerConfig
 ) -> None:
-    """Write a fitted skimmer, aside, then rename."""
-    fusion = fitted.network.fusion
-    psi = (
-        (fusion.fc1.out_features, fusion.fc2.out_features)
-        if isinstance(fusion, Fusion)
-        else (0, sum(widths.values()))
-    )
+    """Write a trained skimmer atomically."""
+    network = trained.network
+    if isinstance(network.fusion, Fusion):
+        fusion_hidden = network.fusion.fc1.out_features
+        descriptor_width = network.fusion.fc2.out_features
+    else:
+        fusion_hidden, descriptor_width = 0, sum(widths.values())
     settings = {
-        "model": fitted.model,
-        "classes": fitted.class_names,
-        "widths": dict(widths),  # feature: channels, in the order of the fusion
-        "indexing": fitted.network.indexing
-        if isinstance(fitted.network, Skimmer)
-        else None,  # the same, where it has others
-        "fusion_hidden": psi[0],  # 0: no Psi
-        "descriptor_width": psi[1],
-        "variant": fitted.variant.model_dump(mode="json"),
-        "student_digest": fitted.student_digest,
+        "model": trained.model,
+        "classes": trained.class_names,
+        # channels by feature, in the order in which Psi takes them
+        "widths": dict(widths),
+        # the same for the features by which moments are found, if they are others
+        "indexing": network.indexing if isinstance(network, Skimmer) else None,
+        "fusion_hidden": fusion_hidden,  # 0: no Psi
+        "descriptor_width": descriptor_width,
+        "variant": trained.variant.model_dump(mode="json"),
+        "student_digest": trained.student_digest,
         "config": config.model_dump(mode="json"),
     }
-    save_network(path, KIND, fitted.network, settings)
+    save_network(path, KIND, network, settings)
 
 
 def load_skimmer(path: Path) -> TrainedSkimmer:
@@ -206,19 +209,19 @@ def load_skimmer(path: Path) -> TrainedSkimmer:
     return TrainedSkimmer(network.eval(), **fields)
 
 
-def check_student(skimmer: Path, fitted: TrainedSkimmer, other: Path, digest: str) -> None:
-    """Refuse a skimmer beside another student, or what another has made, than it was fitted for.
+def check_student(skimmer: Path, trained: TrainedSkimmer, other: Path, digest: str) -> None:
+    """Refuse a skimmer together with a student, or with features, that it was not trained for.
 
     Args:
         skimmer: its file.
-        fitted: what the file holds.
-        other: the student, or the features that one has made.
-        digest: of that student; empty: not known.
+        trained: the content of the file.
+        other: the student, or the features that a student has made.
+        digest: of that student; empty if not known.
 
     Raises:
         BadInput: naming both files.
     """
-    if fitted.student_digest and digest and fitted.student_digest != digest:
+    if trained.student_digest and digest and trained.student_digest != digest:
         raise BadInput(
-            f"{skimmer}: fitted for another student than that of {other}; run snakemake again"
+            f"{skimmer}: trained for another student than that of {other}; run snakemake again"
         )

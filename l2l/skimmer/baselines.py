@@ -1,6 +1,6 @@
-"""What the skimmer is compared with in the paper's Table 1.
+"""The trained networks that Table 1 of the paper compares the skimmer with.
 
-All moments in order, and attention without recurrence.
+An LSTM over all moments in order, and attention without recurrence.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,14 @@ from l2l.config import FeatureName
 from l2l.skimmer.network import Skimmer, mean_over_present
 from l2l.student.network import Fusion
 
-NON_RECURRENT_STEPS = 2  # the mean, and what its one query is answered
+NON_RECURRENT_STEPS = 2  # the mean feature, and the answer to its one query
 
 
 class LstmBaseline(nn.Module):
     """LSTM: one layer over the fused features of all moments in order.
 
-    The classifier reads the mean of the LSTM's outputs over present moments. The paper does not say
-    what is read; the last output alone has forgotten most of a video of two hundred moments, and
-    the mean is what the skimmer and dense have too.
+    The classifier reads the mean of the LSTM's outputs over present moments. The last output alone
+    has forgotten most of a video of two hundred moments, and the skimmer and dense average too.
     """
 
     def __init__(
@@ -43,8 +42,9 @@ class LstmBaseline(nn.Module):
         features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
         present: Bool[Tensor, "videos moments"],
     ) -> Float[Tensor, "videos classes"]:
-        """Scores of each video; absent moments follow the present ones, so they can change no
-        output that is read.
+        """Logits of each video.
+
+        Absent moments follow the present ones, so they change no output that is averaged.
         """
         joined = torch.cat([features[m] for m in self.modalities], 2).masked_fill(
             ~present[..., None], 0
@@ -61,12 +61,11 @@ def non_recurrent(
     key_width: int = 512,
     query_width: int = 1024,
 ) -> Skimmer:
-    """Non-recurrent: the skimmer's attention, asked once, without an LSTM: to be called with
+    """Non-recurrent: the skimmer with a single query per modality and without an LSTM; call it with
     `NON_RECURRENT_STEPS`.
 
-    The paper says no more than that. Our reading: the mean features, fused, stand where the LSTM's
-        state stands; one query a modality and the modality scores come from them; the prediction is
-        of the mean of Psi(mean features) and Psi(attended features), as the skimmer's is of its
-        steps'.
+    The fused mean features take the place of the LSTM's state: the queries and the modality weights
+    are made of them. Classified is the mean of Psi(mean features) and Psi(attended features), as
+    the skimmer classifies the mean over its steps.
     """
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, 0, key_width, query_width)

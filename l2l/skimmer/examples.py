@@ -1,6 +1,5 @@
-"""What a skimmer is fitted on.
-
-The features of videos, out of the store or of memory, and the class of each.
+"""The training examples of a skimmer: the features of videos, from the store or from memory, and
+the class of each.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,96 +15,92 @@ from l2l.errors import BadInput
 from l2l.features.artifact import Features
 from l2l.loading import RandomizedDataset
 from l2l.manifest.artifact import Video
-from l2l.skimmer.artifact import all_described
+from l2l.skimmer.artifact import all_descriptors
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import read_sparsely
 from l2l.teacher.artifact import DescriptorReader
 
 
 class Example(NamedTuple):
-    """A video to fit on: its features, (moments, channel) each, and the index of its class."""
+    """A video: its features, (moments, channel) each, and the index of its class."""
 
     features: dict[FeatureName, Tensor]
     label: int
 
 
 class FeatureCache:
-    """Features as they are stored, of some names; those of the first videos to be added stay in
-    memory, within a bound.
+    """Reads the features of videos, and keeps those of the first videos in memory, within a bound.
 
     Args:
-        bank: the student's features.
-        names: of features.
+        store: the student's features.
+        names: of the features to read.
         cache_bytes: the bound.
-        described: where the teacher's descriptors of each video are; read only for `teacher`.
+        descriptors: the reader of the teacher's descriptors of each video; only used for `teacher`.
 
     Raises:
-        BadInput: if the store lacks a feature.
+        BadInput: if the store does not have a feature.
     """
 
     def __init__(
         self,
-        bank: Features,
+        store: Features,
         names: Sequence[FeatureName],
         cache_bytes: int,
-        described: Mapping[str, DescriptorReader],
+        descriptors: Mapping[str, DescriptorReader],
     ) -> None:
-        if missing := [
-            name for name in names if name not in (*bank.modalities, "fused", "teacher")
-        ]:
+        available = (*store.modalities, "fused", "teacher")
+        if missing := [name for name in names if name not in available]:
             raise BadInput(
-                f"{bank.root}: found {' and '.join(bank.modalities)} features, expected "
+                f"{store.root}: found {' and '.join(store.modalities)} features, expected "
                 f"{missing[0]} features too"
             )
-        self.bank, self._names, self._left_bytes, self._described = (
-            bank,
-            tuple(names),
-            cache_bytes,
-            described,
-        )
-        self._kept: dict[str, dict[FeatureName, np.ndarray]] = {}
+        self.store = store
+        self._names = tuple(names)
+        self._free_bytes = cache_bytes
+        self._descriptors = descriptors
+        self._cached: dict[str, dict[FeatureName, np.ndarray]] = {}
 
     def add(self, videos: Collection[str]) -> None:
-        """Read videos, in the order they are stored, and keep them, until the bound is reached."""
+        """Read videos into memory, in the order in which they are stored, up to the bound."""
         wanted = set(videos)
-        for video in self.bank.videos:
+        for video in self.store.videos:
             if video in wanted:
-                read = self._read(video)
-                self._left_bytes -= sum(x.nbytes for x in read.values())
-                if self._left_bytes < 0:
+                arrays = self._read(video)
+                self._free_bytes -= sum(x.nbytes for x in arrays.values())
+                if self._free_bytes < 0:
                     return
-                self._kept[video] = read
+                self._cached[video] = arrays
 
     def _read(self, video: str) -> dict[FeatureName, np.ndarray]:
-        stored = self.bank.stored(video, [name for name in self._names if name != "teacher"])
+        arrays = self.store.stored(video, [name for name in self._names if name != "teacher"])
         if "teacher" in self._names:
-            stored["teacher"] = all_described(video, self.bank.moments(video), self._described)
-        return {name: stored[name] for name in self._names}
+            moments = self.store.moments(video)
+            arrays["teacher"] = all_descriptors(video, moments, self._descriptors)
+        return {name: arrays[name] for name in self._names}
 
     def features(self, video: str) -> dict[FeatureName, Tensor]:
-        """The features of a video, float32 (moments, channel) each.
-
-        Read now if they were not kept.
-        """
-        read = self._kept.get(video) or self._read(video)
-        return {name: torch.from_numpy(values.astype(np.float32)) for name, values in read.items()}
+        """The features of a video, float32 (moments, channel) each; read now if not in memory."""
+        arrays = self._cached.get(video) or self._read(video)
+        return {name: torch.from_numpy(x.astype(np.float32)) for name, x in arrays.items()}
 
 
 class Examples(Dataset):
-    """The examples of some videos, whose features it adds to a cache."""
+    """The examples of some videos; their features are added to a cache.
+
+    Raises:
+        BadInput: if the features do not know the class of a video.
+    """
 
     def __init__(self, cache: FeatureCache, videos: Sequence[Video]) -> None:
-        bank = cache.bank
+        store = cache.store
         for video in videos:
-            if video.label not in bank.classes:
+            if video.label not in store.classes:
                 raise BadInput(
-                    f"{bank.root}: video {video.video!r} is of class {video.label!r}, not one of "
-                    f"{', '.join(bank.classes)}"
+                    f"{store.root}: video {video.video!r} is of class {video.label!r}, expected "
+                    f"one of {', '.join(store.classes)}"
                 )
-        self.cache, self.videos = (
-            cache,
-            [(video.video, bank.classes.index(video.label)) for video in videos],
-        )
+        self.cache = cache
+        self.videos = [(video.video, store.classes.index(video.label)) for video in videos]
         cache.add([video for video, _ in self.videos])
 
     def __len__(self) -> int:
@@ -117,37 +112,41 @@ class Examples(Dataset):
 
 
 class RandomSparseReading(RandomizedDataset):
-    """Examples as the skimmer will meet them: for each, each epoch, a factor is drawn by which it
-    is read sparsely.
+    """Examples with sparsely read features, as the skimmer meets them in evaluation.
 
-    Features named in `selected` are read of selected moments alone, and so stay as they are.
+    Args:
+        examples: with features of all moments.
+        factors: each epoch one of them is drawn for each example; one moment in `factor` is read.
+        dense: names of features that are read at every moment, since they are only read where a
+            moment is selected.
     """
 
     def __init__(
         self,
-        whole: Examples | Sequence[Example],
+        examples: Examples | Sequence[Example],
         factors: Sequence[int],
-        selected: Collection[FeatureName] = (),
+        dense: Collection[FeatureName] = (),
     ) -> None:
-        self.whole, self.factors, self.selected = whole, factors, selected
+        self.examples, self.factors, self.dense = examples, factors, dense
 
     def __len__(self) -> int:
-        return len(self.whole)
+        return len(self.examples)
 
     def draw(self, count: int) -> Tensor:
-        """Which of the factors."""
+        """Draw the index of a factor for each example."""
         return torch.randint(len(self.factors), (count,))
 
     def __getitem__(self, key: tuple[int, int]) -> Example:
-        example, factor = self.whole[key[0]], self.factors[key[1]]
-        read = {
-            m: x if m in self.selected else read_sparsely(x, factor)
-            for m, x in example.features.items()
+        index, factor_index = key
+        features, label = self.examples[index]
+        factor = self.factors[factor_index]
+        sparse = {
+            m: x if m in self.dense else read_sparsely(x, factor) for m, x in features.items()
         }
-        return Example(read, example.label)
+        return Example(sparse, label)
 
 
 def collate(batch: Sequence[Example]) -> tuple[dict[FeatureName, Tensor], Tensor, Tensor]:
-    """Pad a batch of videos; padding is never read."""
+    """A padded batch: features by name, present moments (videos, moments), and labels."""
     features, present = pad_videos([example.features for example in batch])
     return features, present, torch.tensor([example.label for example in batch])

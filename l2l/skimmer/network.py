@@ -1,9 +1,8 @@
-"""The skimmer, ImgAud-Skimming: an LSTM that looks at a video's moments again and again (paper,
-section 3.3).
+"""The skimmer, ImgAud-Skimming: an attention LSTM over the moments of a video (paper, section 3.3).
 
-It reads features, never pictures or sound. At each of its T steps it fuses an image feature and an
-audio feature, and asks with one query a modality where to look next; what it has fused on the way
-is averaged and classified.
+It reads features, never pictures or sound. Each of its T steps fuses an image feature and an audio
+feature, updates the LSTM, and asks with one query per modality which moment to look at next. The
+mean of the fused features of all steps is classified.
 """
 
 import math
@@ -20,33 +19,35 @@ from l2l.student.network import Fusion
 
 
 class SkimmerOutput(NamedTuple):
-    """What came of skimming a batch of videos.
+    """The result of skimming a batch of videos.
 
-    A look is what one step chooses for the next, so T steps have T - 1 looks; T where the last
-    query is answered too.
+    A look is what one step selects for the next. T steps have T - 1 looks, or T where the last
+    step's query is answered too.
     """
 
     logits: Float[Tensor, "videos classes"]
-    selected: Int[Tensor, "videos looks modalities"]  # the moment with the largest weight
-    weights: Float[
-        Tensor, "videos looks modalities moments"
-    ]  # by the modality that asked; no gradient
-    modality_weights: Float[Tensor, "videos looks modalities"]  # s of eq. 8; no gradient
-    fused: Float[Tensor, "videos steps descriptor"]  # whose mean over the steps is classified
+    # the moment with the largest weight
+    selected: Int[Tensor, "videos looks modalities"]
+    # attention weights of each modality's query; without gradient
+    weights: Float[Tensor, "videos looks modalities moments"]
+    # s of eq. 8; without gradient
+    modality_weights: Float[Tensor, "videos looks modalities"]
+    # classified is their mean over the steps
+    fused: Float[Tensor, "videos steps descriptor"]
 
 
 def mean_over_present(
     values: Float[Tensor, "videos moments channel"], present: Bool[Tensor, "videos moments"]
 ) -> Tensor:
-    """Mean of each video's present moments, (videos, channel).
+    """Mean over each video's present moments: (videos, channel).
 
-    What stands in absent ones, even NaN, has no part in it.
+    Values of absent moments have no effect, even NaN.
     """
     return values.masked_fill(~present[..., None], 0).sum(1) / present.sum(1)[:, None]
 
 
 def query_mlp(width: int, query_width: int, key_width: int) -> nn.Sequential:
-    """From a state to a query: two linear layers, batch norm and ReLU between them, none after."""
+    """From an LSTM state to a query: two linear layers, with batch norm and ReLU between them."""
     return nn.Sequential(
         nn.Linear(width, query_width),
         nn.BatchNorm1d(query_width),
@@ -58,7 +59,7 @@ def query_mlp(width: int, query_width: int, key_width: int) -> nn.Sequential:
 class Keys(nn.Module):
     """A key for each moment: a linear layer, batch norm, ReLU.
 
-    In training the batch statistics are of present moments only.
+    In training the batch statistics are those of present moments only.
     """
 
     def __init__(self, width: int, key_width: int) -> None:
@@ -67,10 +68,12 @@ class Keys(nn.Module):
         self.norm = nn.BatchNorm1d(key_width)
 
     def forward(
-        self, bank: Float[Tensor, "videos moments channel"], present: Bool[Tensor, "videos moments"]
+        self,
+        features: Float[Tensor, "videos moments channel"],
+        present: Bool[Tensor, "videos moments"],
     ) -> Tensor:
-        """Keys (videos, moments, key), zero where no moment is."""
-        keys = torch.relu(self.norm(self.linear(bank[present])))
+        """Keys (videos, moments, key); zero for absent moments."""
+        keys = torch.relu(self.norm(self.linear(features[present])))
         return keys.new_zeros(*present.shape, keys.shape[1]).index_put((present,), keys)
 
 
@@ -79,9 +82,8 @@ def attention(
     keys: Float[Tensor, "videos moments key"],
     free: Bool[Tensor, "videos moments"],
 ) -> Float[Tensor, "videos moments"]:
-    """How much each moment counts: softmax of q .
-
-    K / sqrt(key) over the free moments; exactly zero for the others.
+    """Attention weights: softmax of query . key / sqrt(key width) over the free moments; exactly
+    zero for the others.
     """
     scores = torch.einsum("vk,vmk->vm", query, keys) / math.sqrt(query.shape[1])
     return scores.masked_fill(~free, -math.inf).softmax(1)
@@ -90,9 +92,9 @@ def attention(
 def modality_weights(
     layer: nn.Linear | None, state: Float[Tensor, "videos hidden"]
 ) -> Float[Tensor, "videos modalities"]:
-    """s_I and s_A of eq. 8: whose choice counts how much.
+    """s_I and s_A of eq. 8: the weight of each modality's query.
 
-    1 for a modality that is alone and has no layer to learn.
+    A single modality has no layer and weight 1.
     """
     return state.new_ones(len(state), 1) if layer is None else layer(state).softmax(1)
 
@@ -101,123 +103,128 @@ def joint_weights(
     weights: Float[Tensor, "*look modalities moments"],
     modality_weights: Float[Tensor, "*look modalities"],
 ) -> Float[Tensor, "*look moments"]:
-    """How much each moment counts over all queries: each modality's weights times its score (eq.
-
-    8), summed.
+    """The weight of each moment over all queries: each query's attention weights times its modality
+    weight, summed (eq. 8).
     """
     return torch.einsum("...q,...qm->...m", modality_weights, weights)
+
+
+# ---- what a step may do with the attention weights: functions for `StepRules`
 
 
 def attend(
     weights: Float[Tensor, "videos modalities moments"],
     modality_weights: Float[Tensor, "videos modalities"],
-    bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+    features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
 ) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
-    """The features looked at (eq. 8), by modality.
+    """The attended feature of each modality (eq. 8).
 
-    Both modalities are read at the moments of both queries, and the modality scores say whose
-    choice counts how much; the sum over queries is taken first, on the weights, which is the same
-    number for half of the products.
+    Each modality is read with the weights of both queries. The sum over queries is done first, on
+    the weights: the result is the same, for half of the products.
     """
     joint = joint_weights(weights, modality_weights)
     return {
-        modality: torch.einsum("vm,vmc->vc", joint, values) for modality, values in bank.items()
+        modality: torch.einsum("vm,vmc->vc", joint, values) for modality, values in features.items()
     }
 
 
-def without(
+def select_per_modality(
+    weights: Float[Tensor, "videos modalities moments"],
+    modality_weights: Float[Tensor, "videos modalities"],
+    features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
+    """Hard selection in place of `attend` (supplement, G.3): each modality's feature at the moment
+    with the largest weight of its own query.
+    """
+    videos, selected = torch.arange(len(weights), device=weights.device), weights.argmax(2)
+    return {
+        modality: values[videos, selected[:, i]]
+        for i, (modality, values) in enumerate(features.items())
+    }
+
+
+def select_jointly(
+    weights: Float[Tensor, "videos modalities moments"],
+    modality_weights: Float[Tensor, "videos modalities"],
+    features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
+    """Hard selection of one moment for all features: the one with the largest joint weight.
+
+    So an expensive feature is computed for a single moment per look.
+    """
+    videos = torch.arange(len(weights), device=weights.device)
+    selected = joint_weights(weights, modality_weights).argmax(1)
+    return {modality: values[videos, selected] for modality, values in features.items()}
+
+
+def mask_selected(
     free: Bool[Tensor, "videos moments"],
-    chosen: Int[Tensor, " videos"],
+    selected: Int[Tensor, " videos"],
     present: Bool[Tensor, "videos moments"],
 ) -> Bool[Tensor, "videos moments"]:
-    """The free moments less the chosen one; once a video's moments are used up, all of them are
-    free again.
+    """Remove the selected moment from the free ones; when none is left, all are free again.
 
-    The paper's videos have more moments than steps, so it does not say; starting anew keeps a short
-    video's weights a distribution over its own moments, whatever else is in the batch.
+    The paper's videos have more moments than steps, so it does not say what follows. Freeing all
+    keeps the weights of a short video a distribution over its own moments, whatever else is in the
+    batch.
     """
-    left = free.scatter(1, chosen[:, None], False)
-    return torch.where(left.any(1, keepdim=True), left, present)
+    remaining = free.scatter(1, selected[:, None], False)
+    return torch.where(remaining.any(1, keepdim=True), remaining, present)
 
 
-def pick(
-    weights: Float[Tensor, "videos modalities moments"],
-    modality_weights: Float[Tensor, "videos modalities"],
-    bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
-) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
-    """Hard selection, in place of `attend` (supplement, G.3).
-
-    Each modality's feature at the moment its own query weighs most.
-    """
-    rows, chosen = torch.arange(len(weights), device=weights.device), weights.argmax(2)
-    return {
-        modality: values[rows, chosen[:, i]] for i, (modality, values) in enumerate(bank.items())
-    }
-
-
-def pick_together(
-    weights: Float[Tensor, "videos modalities moments"],
-    modality_weights: Float[Tensor, "videos modalities"],
-    bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
-) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
-    """Every feature at the one moment that counts most over all queries.
-
-    What is dear is computed of one moment a look.
-    """
-    rows, chosen = (
-        torch.arange(len(weights), device=weights.device),
-        joint_weights(weights, modality_weights).argmax(1),
-    )
-    return {modality: values[rows, chosen] for modality, values in bank.items()}
-
-
-Answer = Callable[
-    [Tensor, Tensor, Mapping[FeatureName, Tensor]], dict[FeatureName, Tensor]
-]  # weights, modality scores, bank
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(query, keys, free) -> weights (videos, moments)."""
+ReadFeatures = Callable[
+    [Tensor, Tensor, Mapping[FeatureName, Tensor]], Mapping[FeatureName, Tensor]
+]
+"""(weights, modality weights, features of all moments) -> one feature per video and name."""
+MaskUpdate = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(free, selected, present) -> the moments that are free at the next step."""
 
 
 @dataclass(frozen=True)
-class Manner:
-    """What the steps do where there is a choice; the defaults are the paper's."""
+class StepRules:
+    """How a step of the skimmer works where there is a choice; the defaults are the paper's."""
 
-    weigh: Callable[[Tensor, Tensor, Tensor], Tensor] = attention  # query, keys, free -> weights
-    answer: Answer = attend  # what the next step sees
-    tell: Answer = attend  # what is classified of a look
-    strike: Callable[[Tensor, Tensor, Tensor], Tensor] = (
-        without  # free, chosen, present -> free at the next step
-    )
-    classified: Literal["seen", "answered"] = (
-        "seen"  # what the T steps see (eq. 9), or what their T queries are answered
-    )
+    attention: Attention = attention
+    """Which weight each moment gets."""
+    next_input: ReadFeatures = attend
+    """Which features the next step sees."""
+    classified_feature: ReadFeatures | None = None
+    """Which features of a look are classified; None: those of `next_input`."""
+    mask_update: MaskUpdate = mask_selected
+    """Which moments may be selected at the next step."""
+    classified: Literal["inputs", "answers"] = "inputs"
+    """Whether the mean of what the T steps see is classified (eq. 9), or the mean of the answers to
+    their T queries."""
 
 
-AS_THE_PAPER = Manner()
-UNAGGREGATED = Manner(answer=pick, tell=pick)  # supplement, G.3
-WEIGHED_ANSWERS = Manner(classified="answered")
-SELECTED_ANSWERS = Manner(tell=pick_together, classified="answered")
+PAPER_RULES = StepRules()
+HARD_RULES = StepRules(next_input=select_per_modality)  # supplement, G.3
+WEIGHTED_ANSWERS = StepRules(classified="answers")
+SELECTED_ANSWERS = StepRules(classified_feature=select_jointly, classified="answers")
 
 
 class Skimmer(nn.Module):
-    """ImgAud-Skimming on the features named by `widths`; with a single one there are no modality
-    scores to learn.
+    """ImgAud-Skimming on the features named by `widths`.
 
-    What it reads makes its variants: the two modalities; one; a single query on fused features
-        (supplement, G.2), which are then its one feature; and other features by which moments are
-        found than those classified (G.1, and Table 2).
+    Which features it reads makes its variants: both modalities; a single one, which has no modality
+    weights to learn; a single query on fused features (supplement, G.2); and other features for the
+    keys than for the classifier (G.1, and Table 2).
 
     Args:
         widths: channels of each feature that is classified, in the order in which Psi takes them.
-        classes: of the video.
-        fusion_hidden: width between the two layers of Psi; 0: no Psi, features are read as they
+        classes: number of classes.
+        fusion_hidden: width between the two layers of Psi; 0: no Psi, the features are read as they
             are.
-        descriptor_width: width of what Psi gives, the LSTM's input; without Psi that of the
-            features.
-        hidden: width of the LSTM's state; 0: no LSTM, a step's state is what it sees.
-        key: width of queries and keys.
+        descriptor_width: width of Psi's output, which is the LSTM's input; without Psi the width of
+            the features.
+        lstm_width: width of the LSTM's state; 0: no LSTM, the state of a step is its input.
+        key_width: width of queries and keys.
         query_width: width between the two layers of a query MLP.
-        indexing: channels of the features by which moments are found, where those are others: keys
-            are made of them, and the LSTM reads them side by side, without Psi. What is classified
-            then has no part in where to look.
+        indexing: channels of the features by which moments are found, where those are not the
+            classified ones. Keys are made of them, and the LSTM reads them concatenated, without
+            Psi. The classified features then have no effect on where the skimmer looks.
     """
 
     def __init__(
@@ -239,121 +246,158 @@ class Skimmer(nn.Module):
             )
         self.widths = dict(widths)
         self.indexing = dict(indexing) if indexing else None
-        asking = self.indexing or self.widths
-        self.modalities = tuple(asking)  # that ask, each with its own query
-        read = sum(self.indexing.values()) if self.indexing else descriptor_width
-        state = lstm_width or read
+        indexed = self.indexing or self.widths
+        self.modalities = tuple(indexed)  # each has its own query
+        input_width = sum(self.indexing.values()) if self.indexing else descriptor_width
+        state_width = lstm_width or input_width
         self.fusion = (
             Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
             if fusion_hidden
             else nn.Identity()
         )
         self.classifier = nn.Linear(descriptor_width, classes)
-        self.rnn = nn.LSTMCell(read, lstm_width) if lstm_width else None
-        self.queries = nn.ModuleDict({m: query_mlp(state, query_width, key_width) for m in asking})
-        self.keys = nn.ModuleDict({m: Keys(width, key_width) for m, width in asking.items()})
-        self.modality_attention = nn.Linear(state, len(asking)) if len(asking) > 1 else None
+        self.rnn = nn.LSTMCell(input_width, lstm_width) if lstm_width else None
+        self.queries = nn.ModuleDict(
+            {m: query_mlp(state_width, query_width, key_width) for m in indexed}
+        )
+        self.keys = nn.ModuleDict({m: Keys(width, key_width) for m, width in indexed.items()})
+        self.modality_attention = nn.Linear(state_width, len(indexed)) if len(indexed) > 1 else None
 
     def forward(
         self,
         features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
         present: Bool[Tensor, "videos moments"],
         steps: int,
-        manner: Manner = AS_THE_PAPER,
+        rules: StepRules = PAPER_RULES,
     ) -> SkimmerOutput:
-        """Skim a batch of videos in `steps` steps (T of the paper, at least 1; the number fitted
-        with or fewer, to stop early).
+        """Skim a batch of videos.
 
-        A video's scores depend on its own present moments alone (in evaluation mode): not on
-        padding, nor on the batch.
+        In evaluation mode a video's logits depend on its own present moments alone, not on padding
+        or on the rest of the batch.
+
+        Args:
+            features: of all moments, by name.
+            present: moments that exist; the others are padding.
+            steps: T of the paper, at least 1; fewer than in training to stop early.
+            rules: of each step.
         """
-        bank, index = (
-            {m: features[m].masked_fill(~present[..., None], 0) for m in names}
-            for names in (self.widths, self.indexing or ())
-        )
-        keys = {m: self.keys[m]((index or bank)[m], present) for m in self.modalities}
-        start = {m: mean_over_present(values, present) for m, values in bank.items()}
-        return self.skim(bank, keys, start, present, present, steps, manner, index)
+        classified = {m: features[m].masked_fill(~present[..., None], 0) for m in self.widths}
+        indexing = {m: features[m].masked_fill(~present[..., None], 0) for m in self.indexing or ()}
+        keys = {m: self.keys[m]((indexing or classified)[m], present) for m in self.modalities}
+        first_input = {m: mean_over_present(x, present) for m, x in classified.items()}
+        return self.skim(classified, keys, first_input, present, present, steps, rules, indexing)
 
     def skim(
         self,
-        bank: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+        features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
         keys: Mapping[FeatureName, Float[Tensor, "videos moments key"]],
-        start: Mapping[FeatureName, Float[Tensor, "videos _channel"]],
+        first_input: Mapping[FeatureName, Float[Tensor, "videos _channel"]],
         present: Bool[Tensor, "videos moments"],
         free: Bool[Tensor, "videos moments"],
         steps: int,
-        manner: Manner = AS_THE_PAPER,
-        index: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]] | None = None,
+        rules: StepRules = PAPER_RULES,
+        indexing: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]] | None = None,
     ) -> SkimmerOutput:
-        """The steps alone: what is read, by what it is found, what the first step sees and where it
-        may look are given.
+        """The steps of `forward`, on prepared features and keys.
 
         Args:
-            bank: features that are classified, and looked at; zero in absent moments.
+            features: those that are classified; zero in absent moments.
             keys: of every moment.
-            start: features that the first step fuses.
-            present: moments that are.
-            free: moments that may be chosen at first.
+            first_input: the features that the first step fuses.
+            present: moments that exist.
+            free: moments that may be selected at first.
             steps: T, at least 1.
-            manner: what is done where there is a choice.
-            index: features that are looked at in place of those classified, if the network has
-                such; zero in absent moments.
+            rules: of each step.
+            indexing: features by which moments are found, if the network has such; zero in absent
+                moments.
         """
-        left = dict.fromkeys(self.modalities, free)
-        classified = [self.fuse(start)] if manner.classified == "seen" else []
-        if index:
-            seen = torch.cat([mean_over_present(index[m], present) for m in self.modalities], 1)
+        # ---- before the first step: its input, an empty state, the moments that may be selected
+
+        fused = [self.fuse(first_input)] if rules.classified == "inputs" else []
+        if indexing:
+            step_input = torch.cat(
+                [mean_over_present(indexing[m], present) for m in self.modalities], 1
+            )
         else:
-            seen = classified[0] if classified else self.fuse(start)
-        h = c = self.classifier.weight.new_zeros(
+            step_input = fused[0] if fused else self.fuse(first_input)
+        hidden = cell = self.classifier.weight.new_zeros(
             len(present), self.rnn.hidden_size if self.rnn else 0
         )
-        selected, all_weights, all_scores = [], [], []
-        # the T-th step's query is not answered where the mean of what the T steps see is classified
-        # (eq. 9)
-        for _ in range(steps - len(classified)):
-            h, c = self.rnn(seen, (h, c)) if self.rnn else (seen, c)
+        free_of = dict.fromkeys(self.modalities, free)
+        looks: list[tuple[Tensor, Tensor, Tensor]] = []
+
+        # Where the T inputs are classified (eq. 9), the query of step T has no use.
+        for _ in range(steps - len(fused)):
+            # ---- update the state; without an LSTM the input is the state
+
+            if self.rnn:
+                hidden, cell = self.rnn(step_input, (hidden, cell))
+            else:
+                hidden = step_input
+
+            # ---- ask each modality's query where to look (eqs. 6 and 7), and weigh the modalities
+
             weights = torch.stack(
-                [manner.weigh(self.queries[m](h), keys[m], left[m]) for m in self.modalities], 1
+                [
+                    rules.attention(self.queries[m](hidden), keys[m], free_of[m])
+                    for m in self.modalities
+                ],
+                1,
             )
-            scores = modality_weights(self.modality_attention, h)
-            chosen = weights.argmax(2)
-            left = {
-                m: manner.strike(left[m], chosen[:, i], present)
+            trust = modality_weights(self.modality_attention, hidden)
+
+            # ---- select the moment with the largest weight, and mask it for the next step
+
+            selected = weights.argmax(2)
+            free_of = {
+                m: rules.mask_update(free_of[m], selected[:, i], present)
                 for i, m in enumerate(self.modalities)
             }
-            answer = manner.answer(weights, scores, index or bank)
-            seen = (
-                torch.cat([answer[m] for m in self.modalities], 1) if index else self.fuse(answer)
-            )
-            same = not index and manner.tell is manner.answer
-            classified.append(seen if same else self.fuse(manner.tell(weights, scores, bank)))
-            selected.append(chosen)
-            all_weights.append(weights.detach())
-            all_scores.append(scores.detach())
 
-        fused = torch.stack(classified, 1)
-        logits = self.classifier(fused.mean(1))
-        looks = (len(present), 0, len(self.modalities))
+            # ---- read the features there (eq. 8): the next input, and what is classified
+
+            answer = rules.next_input(weights, trust, indexing or features)
+            if indexing:
+                step_input = torch.cat([answer[m] for m in self.modalities], 1)
+            else:
+                step_input = self.fuse(answer)
+            if rules.classified_feature:
+                fused.append(self.fuse(rules.classified_feature(weights, trust, features)))
+            elif indexing:
+                fused.append(self.fuse(rules.next_input(weights, trust, features)))
+            else:
+                fused.append(step_input)
+            looks.append((selected, weights.detach(), trust.detach()))
+
+        # ---- classify the mean over the steps (eq. 9)
+
+        all_fused = torch.stack(fused, 1)
+        logits = self.classifier(all_fused.mean(1))
+        if not looks:
+            no_looks = (len(present), 0, len(self.modalities))
+            return SkimmerOutput(
+                logits,
+                present.new_zeros(no_looks, dtype=torch.long),
+                logits.new_zeros(*no_looks, present.shape[1]),
+                logits.new_zeros(no_looks),
+                all_fused,
+            )
+        all_selected, all_weights, all_trust = zip(*looks, strict=True)
         return SkimmerOutput(
             logits,
-            torch.stack(selected, 1) if selected else present.new_zeros(looks, dtype=torch.long),
-            torch.stack(all_weights, 1) if selected else logits.new_zeros(*looks, present.shape[1]),
-            torch.stack(all_scores, 1) if selected else logits.new_zeros(looks),
-            fused,
+            torch.stack(all_selected, 1),
+            torch.stack(all_weights, 1),
+            torch.stack(all_trust, 1),
+            all_fused,
         )
 
-    def stops(self, skimming: SkimmerOutput) -> Float[Tensor, "videos steps classes"]:
-        """The scores of stopping after each step.
-
-        A step changes nothing of what those before it saw.
-        """
-        steps = torch.arange(1, skimming.fused.shape[1] + 1, device=skimming.fused.device)
-        return self.classifier(skimming.fused.cumsum(1) / steps[:, None])
+    def stops(self, output: SkimmerOutput) -> Float[Tensor, "videos steps classes"]:
+        """The logits of stopping after each step; a later step does not change earlier ones."""
+        steps = torch.arange(1, output.fused.shape[1] + 1, device=output.fused.device)
+        return self.classifier(output.fused.cumsum(1) / steps[:, None])
 
     def fuse(
-        self, seen: Mapping[FeatureName, Float[Tensor, "videos _channel"]]
+        self, features: Mapping[FeatureName, Float[Tensor, "videos _channel"]]
     ) -> Float[Tensor, "videos descriptor"]:
-        """Psi of one feature each that is classified, of every video."""
-        return self.fusion(torch.cat([seen[m] for m in self.widths], 1))
+        """Psi of the classified features, one of each name per video."""
+        return self.fusion(torch.cat([features[m] for m in self.widths], 1))

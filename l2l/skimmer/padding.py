@@ -14,8 +14,10 @@ Name = TypeVar("Name", bound=str)
 def pad_videos(
     videos: Sequence[Mapping[Name, Float[Tensor, "_moments _channel"]]],
 ) -> tuple[dict[Name, Float[Tensor, "videos moments _channel"]], Bool[Tensor, "videos moments"]]:
-    """Lay videos side by side, filled up with zeros at their ends, and say which moments are
-    present.
+    """Pad videos with zeros at their ends to one length.
+
+    Returns:
+        The padded features by name, and which moments are present (not padding).
     """
     lengths = torch.tensor([len(next(iter(features.values()))) for features in videos])
     padded = {

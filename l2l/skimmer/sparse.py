@@ -1,8 +1,8 @@
-"""Sparse indexing: features of one moment in `factor` are computed, the others lie between them
-(paper, section 3.3).
+"""Sparse indexing: the features of one moment in `factor` are computed, and those of the moments
+between are interpolated (paper, section 3.3).
 
-Interpolation is on the true time axis: a moment that was read keeps its own feature, and moments
-    after the last one read have that one's.
+Interpolation is linear in time. A moment that was read keeps its own feature; moments after the
+last one that was read have the feature of that one.
 """
 
 import torch
@@ -11,24 +11,20 @@ from torch import Tensor
 
 
 def moments_read(count: int, factor: int) -> list[int]:
-    """The moments whose features sparse indexing computes: 0, factor, 2 factor, ...
-
-    Below `count`.
-    """
+    """The moments whose features sparse indexing computes: 0, factor, 2 factor, ..."""
     return list(range(0, count, factor))
 
 
 def interpolate(
     read: Float[Tensor, "read channel"], factor: int, count: int
 ) -> Float[Tensor, "moments channel"]:
-    """The features of all `count` moments from those of `moments_read(count, factor)`, linear
-    between neighbours.
+    """The features of all `count` moments, from those of `moments_read(count, factor)`.
 
-    A moment without sound has the audio feature zero like any other; so beside it an audio feature
-    fades.
+    A moment without sound has the audio feature zero and is treated like any other, so an audio
+    feature fades towards it.
 
     Raises:
-        ValueError: if `read` has not one row for each moment that is read.
+        ValueError: if `read` does not have one row for each moment that is read.
     """
     if len(read) != len(moments_read(count, factor)):
         raise ValueError(
@@ -38,20 +34,15 @@ def interpolate(
     moment = torch.arange(count, device=read.device)
     before = moment // factor
     after = (before + 1).clamp(max=len(read) - 1)
-    share = (moment % factor).to(read.dtype)[:, None] / factor  # of the later neighbour
-    return torch.lerp(read[before], read[after], share)
+    weight_after = (moment % factor).to(read.dtype)[:, None] / factor
+    return torch.lerp(read[before], read[after], weight_after)
 
 
 def read_sparsely(
     features: Float[Tensor, "moments channel"], factor: int
 ) -> Float[Tensor, "moments channel"]:
-    """Features as they are when only one moment in `factor` is read.
-
-    The others are interpolated.
-    """
+    """The features when only one moment in `factor` is read and the others are interpolated."""
+    if factor == 1:
+        return features
     count = len(features)
-    return (
-        features
-        if factor == 1
-        else interpolate(features[moments_read(count, factor)], factor, count)
-    )
+    return interpolate(features[moments_read(count, factor)], factor, count)

@@ -1,4 +1,4 @@
-"""Fitting the skimmer, or a network it is compared with, on the target's training videos."""
+"""Train the skimmer, or a network that it is compared with, on the target's training videos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from l2l import config as sections
 from l2l.checkpoints import resumable
-from l2l.config import FeatureName, as_json
+from l2l.config import PLAIN, FeatureName, SkimmerConfig, Variant, as_json
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.jobs.processes import own_threads, team
@@ -23,7 +22,7 @@ from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
 from l2l.training import seed_and_pick_device, train
 
-VALIDATION_VIDEOS = 64  # scored at a time; changes no score
+VALIDATION_VIDEOS = 64  # per batch of `validate`; changes no logit
 
 
 def train_skimmer(
@@ -31,120 +30,138 @@ def train_skimmer(
     videos: Path,
     features: Path,
     skimmer: Path,
-    config: sections.SkimmerConfig,
+    config: SkimmerConfig,
     model: Model,
     seed: int,
     threads: int = 1,
     frozen_modality_weights: bool = False,
-    variant: sections.Variant = sections.PLAIN,
+    variant: Variant = PLAIN,
     descriptors: list[Path] | None = None,
 ) -> None:
-    """Fit a skimmer on the labels of the target's usable training videos, from the student's Psi
-    and classifier on.
+    """Train a skimmer on the labels of the target's usable training videos, starting from the
+    student's Psi and classifier.
 
     Args:
-        student: the student whose features are read, or the head of one; its Psi and classifier are
-            where the skimmer's start.
-        videos: the target's videos, as decoded.
+        student: the student whose features are read, or its head; its Psi and classifier are the
+            start of the skimmer's.
+        videos: the target's videos, with their final status.
         features: root of the target's features in Zarr.
-        skimmer: written: the fitted network.
+        skimmer: written: the trained network.
         config: sizes, steps and schedule.
         model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
-        seed: of the initial numbers and the order of the videos.
-        threads: of the job: one fits, the others read features.
-        frozen_modality_weights: leave the layer that scores the modalities as it is drawn, as the
-            public code's command does, which has it in no parameter group.
-        variant: what a skimmer reads, where that is not the student's modalities.
-        descriptors: what the teacher says of the target's moments, all shards; where a variant
-            reads it.
+        seed: of the initial weights and the order of the videos.
+        threads: of the job: one trains, the others load features.
+        frozen_modality_weights: do not train the layer of the modality weights; the command of the
+            public code has it in no parameter group.
+        variant: which features the skimmer reads, if not the student's modalities.
+        descriptors: the teacher's descriptors of the target's moments, all shards; only for a
+            variant that reads them.
     """
+    # ---- read: the student, its features, the videos
+
     device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
-    origin = load_start(student)
-    bank = read_features(features)
-    bank.check_student(student, digest_of(origin))
-    rows = [video for video in read_videos(videos) if video.usable]
-    ids = usable_ids(rows), usable_ids(rows, "train_val")
-    check_videos(features, bank.videos, ids[0])
-    if model != "skimmer" and variant != sections.PLAIN:
-        raise BadInput(f"--variant: found for {model}, expected for a skimmer alone")
-    recognition = classified_by(variant, origin)
-    names = tuple(dict.fromkeys((*recognition, *variant.indexing)))
-    stores = [features / "zarr.json", *sorted(features.glob("*/zarr.json")), *(descriptors or [])]
+    start = load_start(student)
+    store = read_features(features)
+    store.check_student(student, digest_of(start))
+    usable = [video for video in read_videos(videos) if video.usable]
+    ids, training_ids = usable_ids(usable), usable_ids(usable, "train_val")
+    check_videos(features, store.videos, ids)
+    if model != "skimmer" and variant != PLAIN:
+        raise BadInput(f"--variant: found one for {model}, expected it for a skimmer only")
+    recognition = recognition_features(variant, start)
+    feature_names = tuple(dict.fromkeys((*recognition, *variant.indexing)))
+    store_files = [features / "zarr.json", *sorted(features.glob("*/zarr.json"))]
+    inputs = [student, videos, *store_files, *(descriptors or [])]
     settings = [as_json(config), as_json(variant), model, seed, frozen_modality_weights]
     with (
-        read_shards(descriptors or [], read_descriptors, *ids) as described,
-        resumable(skimmer, [student, videos, *stores], settings) as checkpoints,
+        read_shards(descriptors or [], read_descriptors, ids, training_ids) as teacher_descriptors,
+        resumable(skimmer, inputs, settings) as checkpoints,
     ):
-        cache = FeatureCache(bank, names, config.cache_bytes, described)
-        train_videos, val = (
-            Examples(cache, [v for v in rows if v.split == split]) for split in ("train", "val")
-        )
-        if len(train_videos) < 2:
+        cache = FeatureCache(store, feature_names, config.cache_bytes, teacher_descriptors)
+        examples = {
+            split: Examples(cache, [video for video in usable if video.split == split])
+            for split in ("train", "val")
+        }
+        if len(examples["train"]) < 2:
             raise BadInput(
-                f"{videos}: {len(train_videos)} usable training videos, expected at least 2 to "
-                "fit the "
-                "skimmer on (batch norm)"
+                f"{videos}: found {len(examples['train'])} usable training videos, expected at "
+                "least 2 to train the skimmer on (batch norm)"
             )
-        widths, indexing = (
-            {m: train_videos[0].features[m].shape[1] for m in read}
-            for read in (recognition, variant.indexing)
+
+        # ---- build the network
+
+        channels = {name: x.shape[1] for name, x in examples["train"][0].features.items()}
+        widths = {name: channels[name] for name in recognition}
+        indexing = {name: channels[name] for name in variant.indexing}
+        fusion_hidden, descriptor_width = 0, sum(widths.values())  # without Psi
+        if recognition == start.modalities:
+            fusion_hidden = start.fusion.fc1.out_features
+            descriptor_width = start.fusion.fc2.out_features
+        network = build(
+            model, widths, len(store.classes), fusion_hidden, descriptor_width, config, indexing
         )
-        psi = (0, sum(widths.values()))
-        if recognition == origin.modalities:
-            psi = (origin.fusion.fc1.out_features, origin.fusion.fc2.out_features)
-        network = build(model, widths, len(bank.classes), *psi, config, indexing)
-        fitted = TrainedSkimmer(
-            network.to(device), model, bank.classes, config.steps, variant, bank.student_digest
+        trained = TrainedSkimmer(
+            network.to(device), model, store.classes, config.steps, variant, store.student_digest
         )
-        groups = start_from_student(
-            fitted, origin, config, ("modality_attention",) if frozen_modality_weights else ()
-        )
+        frozen = ("modality_attention",) if frozen_modality_weights else ()
+        groups = start_from_student(trained, start, config, frozen)
+
+        # ---- train and write
 
         def loss(batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor]) -> Tensor:
-            read, present, labels = batch
-            scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
-            return F.cross_entropy(scores.float(), labels.to(device))
+            return F.cross_entropy(_logits(trained, batch, device).float(), batch[2].to(device))
 
-        whole = set(recognition) - set(variant.indexing) if variant.selected else set()
-        read = RandomSparseReading(train_videos, config.read_factors, whole)
+        dense = set(recognition) - set(variant.indexing) if variant.selected else set()
         train(
             network,
             groups,
-            read,
+            RandomSparseReading(examples["train"], config.read_factors, dense),
             loss,
             config.training,
-            lambda: validate(fitted, val, device),
+            lambda: validate(trained, examples["val"], device),
             collate,
             workers,
             checkpoints,
         )
         if team().is_main:
-            save_skimmer(skimmer, fitted, widths, config)
+            save_skimmer(skimmer, trained, widths, config)
 
 
-def classified_by(variant: sections.Variant, student: Student | Head) -> tuple[FeatureName, ...]:
-    """The features that are classified.
+def _logits(
+    trained: TrainedSkimmer,
+    batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor],
+    device: torch.device,
+) -> Tensor:
+    """The logits (videos, classes) of a collated batch."""
+    features, present, _ = batch
+    return trained.scores({m: x.to(device) for m, x in features.items()}, present.to(device))
 
-    If they are the student's modalities, in the order its Psi takes them.
+
+def recognition_features(variant: Variant, student: Student | Head) -> tuple[FeatureName, ...]:
+    """The features that are classified; the student's modalities in the order its Psi takes them.
+
+    A variant that does not state them, or states the student's modalities, classifies these.
     """
     same = not variant.recognition or set(variant.recognition) == set(student.modalities)
     return student.modalities if same else variant.recognition
 
 
 def start_from_student(
-    fitted: TrainedSkimmer,
+    trained: TrainedSkimmer,
     student: Student | Head,
-    config: sections.SkimmerConfig,
+    config: SkimmerConfig,
     frozen: Sequence[str] = (),
 ) -> list[Mapping[str, Any]]:
-    """Copy the student's Psi and classifier into the network where it reads the same; return the
-    parameter groups to fit.
+    """Copy the student's Psi and classifier into the network where it reads the same features.
 
-    What has rate 0, or is named in `frozen`, is left out and frozen: nothing is spent on its
-    gradient. A classifier that reads no descriptor of the student's (the LSTM baseline's; of a
-    single stream; of the teacher's descriptors) starts from nothing and learns at the full rate.
+    Modules of rate 0, or named in `frozen`, are frozen, so that no gradient of theirs is computed.
+    A classifier that does not read the student's descriptor (of the LSTM baseline, of a single
+    stream, of the teacher's descriptors) keeps its initial weights and learns at the full rate.
+
+    Returns:
+        The parameter groups to train.
     """
-    network, recognition = fitted.network, classified_by(fitted.variant, student)
+    network, recognition = trained.network, recognition_features(trained.variant, student)
     rates = {
         "fusion": config.fusion_lr_scale,
         "classifier": config.classifier_lr_scale,
@@ -152,7 +169,7 @@ def start_from_student(
     }
     if recognition == student.modalities:
         network.fusion.load_state_dict(student.fusion.state_dict())
-    if fitted.model == "lstm" or recognition not in (student.modalities, ("fused",)):
+    if trained.model == "lstm" or recognition not in (student.modalities, ("fused",)):
         rates["classifier"] = 1.0
     else:
         network.classifier.load_state_dict(student.classifier.state_dict())
@@ -166,15 +183,15 @@ def start_from_student(
     return groups
 
 
-def validate(fitted: TrainedSkimmer, val: Examples, device: torch.device) -> dict[str, float]:
-    """Share of the videos that the network gets right; nothing to say without videos."""
+def validate(trained: TrainedSkimmer, val: Examples, device: torch.device) -> dict[str, float]:
+    """Top-1 accuracy on the validation videos; empty if there are none."""
     if not len(val):
         return {}
-    right = 0
+    correct = 0
     with torch.inference_mode():
-        for start in range(0, len(val), VALIDATION_VIDEOS):
-            videos = range(start, min(start + VALIDATION_VIDEOS, len(val)))
-            read, present, labels = collate([val[i] for i in videos])
-            scores = fitted.scores({m: x.to(device) for m, x in read.items()}, present.to(device))
-            right += int((scores.argmax(1).cpu() == labels).sum())
-    return {"val_top1": right / len(val)}
+        for first in range(0, len(val), VALIDATION_VIDEOS):
+            indices = range(first, min(first + VALIDATION_VIDEOS, len(val)))
+            batch = collate([val[i] for i in indices])
+            predicted = _logits(trained, batch, device).argmax(1).cpu()
+            correct += int((predicted == batch[2]).sum())
+    return {"val_top1": correct / len(val)}
