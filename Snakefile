@@ -1,6 +1,6 @@
 # l2l: from videos on disk to the paper's tables. `snakemake --cores N`, or `snakemake --profile
 # slurm`.
-# The includes stand in the order of the chain; each rule file opens with what comes in and what
+# The includes are in the order of the chain; each rule file opens with what comes in and what
 # goes out.
 
 from snakemake.utils import min_version
@@ -9,7 +9,7 @@ min_version("9.0")
 
 if (
     not workflow.config_settings.configfiles
-):  # a --configfile stands alone; it is not mixed with the demo's
+):  # a --configfile replaces it; it is not mixed with the demo's
 
     configfile: "config.yaml"
 

@@ -4,7 +4,7 @@
 
 Lists as Sports-1M brings them are made in a temporary folder (with --files also a file, empty, for
 each video), and `snakemake -n` plans the whole chain on them. A part of that is to look up what is
-listed, which tells which shards changed: the second figure is of that alone. Of CPU seconds (user
+listed, which shows which shards changed: the second figure is of that alone. Of CPU seconds (user
 and system) and the clock's, a busy machine stretches these more.
 """
 
@@ -77,7 +77,7 @@ def spent(argv: list[str], folder: Path) -> tuple[str, float, float, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    told = subprocess.run(
+    ran = subprocess.run(
         [sys.executable, *argv],
         cwd=folder,
         capture_output=True,
@@ -85,12 +85,12 @@ def spent(argv: list[str], folder: Path) -> tuple[str, float, float, float]:
         env=environment,
         check=False,
     )
-    if told.returncode:
-        sys.exit(told.stdout + told.stderr)
+    if ran.returncode:
+        sys.exit(ran.stdout + ran.stderr)
     clock = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return told.stdout, cpu, clock, after.ru_maxrss * 1024 / 1e9
+    return ran.stdout, cpu, clock, after.ru_maxrss * 1024 / 1e9
 
 
 def main() -> None:
@@ -123,9 +123,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             write_lists(Path(name), videos, "--files" in sys.argv)
             write_config(Path(name), videos)
-            told, planned, clock, planned_gb = spent(plan, Path(name))
+            ran, planned, clock, planned_gb = spent(plan, Path(name))
             _, looked, _, looked_gb = spent(["-c", look_up], Path(name))
-        jobs = next(int(line.split()[1]) for line in told.splitlines() if line.startswith("total"))
+        jobs = next(int(line.split()[1]) for line in ran.splitlines() if line.startswith("total"))
         print(
             f"{videos:<10,} {jobs:<7,} {planned:<12.1f} {clock:<8.1f} {planned_gb:<8.2f} "
             f"{looked:<15.1f} {looked_gb:.2f}",

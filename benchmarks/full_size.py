@@ -5,7 +5,7 @@ stage, as a table.
 
 MEDIA is the folder that holds `clips` and `fight`. Of a configuration all stays but three things:
 these clips stand for its train and val videos; each training is one epoch; and the teacher's
-numbers are drawn, since they may not be at hand. Every stage is a process of its own, as in the
+numbers are drawn, since they may not be available. Every stage is a separate process, as in the
 workflow, with one thread.
 """
 
@@ -54,7 +54,7 @@ def linked_clips(media: Path, clips: dict[str, tuple[str, ...]], folder: Path) -
 
 
 def shrunk(preset: str, media: Path, at: Path) -> Config:
-    """A configuration on the clips at hand, with one epoch of each training and drawn weights."""
+    """A configuration on the available clips, with one epoch of each training and drawn weights."""
     values = yaml.safe_load((ROOT / f"workflow/configs/{preset}.yaml").read_text())
     values["videos"] = {
         "source": {"role": "source", **linked_clips(media, SOURCE, at / "videos/source")},
@@ -141,7 +141,7 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
     read = {"student": at / "finetuned.pt", "features": store, "config": as_json(config.features)}
     yield "extract_features", {**seen["target"], **read}
     yield "complete_features", {"shards": store, "features": store.parent / "zarr.json"}
-    fitted = {
+    trained = {
         "videos": at / "target/final.tsv",
         "features": store.parent,
         "skimmer": at / "skimmer.pt",
@@ -149,7 +149,7 @@ def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
     }
     yield (
         "train_skimmer",
-        {**fitted, "student": at / "finetuned.pt", "config": as_json(config.skimmer), "seed": 1},
+        {**trained, "student": at / "finetuned.pt", "config": as_json(config.skimmer), "seed": 1},
     )
 
 

@@ -147,7 +147,7 @@ def reading(folder: Path) -> None:
     features = read_features(folder / "set")
     ours = cpu_seconds(lambda: [features.load(video) for video in features.videos])
     plain = cpu_seconds(lambda: [np.load(path).astype(np.float32) for path in folder.glob("*.npy")])
-    print(f"features: {plain / ours:.2f} of the rate of one .npy file a video and feature")
+    print(f"features: {plain / ours:.2f} of the rate of one .npy file per video and feature")
 
 
 def main() -> None:

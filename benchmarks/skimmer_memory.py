@@ -2,10 +2,10 @@
 
     python benchmarks/skimmer_memory.py [VIDEOS ...]
 
-The real stage function fits one epoch of a narrow skimmer in a process of its own, on a synthetic
+The real stage function fits one epoch of a narrow skimmer in a separate process, on a synthetic
 store of videos of 220 moments with two features of 512 float16 numbers each (0.45 MB a video;
 20,000 of them are 9 GB of disk while it runs). Each number of videos, 200 and 400 if none is given,
-is fitted with nothing kept in memory, and with the bound that cache_bytes has by itself. Their
+is trained with nothing kept in memory, and with the bound that cache_bytes has by itself. Their
 number adds little to the peak but what is kept.
 """
 

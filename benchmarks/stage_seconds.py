@@ -1,9 +1,9 @@
-"""What each stage of a finished run really took, as `python -m l2l plan` is checked against it.
+"""What each stage of a finished run really took, as `l2l plan` is checked against it.
 
     python benchmarks/stage_seconds.py .snakemake/log/LOG >tests/support/demo_seconds.tsv
 
 Adds up the jobs of a Snakemake log by stage, from a job's start to its end by the clock, to a
-second. Take the log of a cold `make demo` with nothing beside it: a busy machine stretches the
+second. Take the log of a cold `make demo` with nothing else running: a busy machine stretches the
 clock.
 """
 
@@ -68,10 +68,10 @@ def all_reduce(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
 
 
 def main() -> None:
-    """Print a line a stage."""
+    """Print one line per stage."""
     jobs, seconds = all_reduce(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())
     print(
-        "# A cold `make demo` with seed 11 and little beside it, two cores; made by "
+        "# A cold `make demo` with seed 11 and little else running, two cores; made by "
         "benchmarks/stage_seconds.py from its log."
     )
     print("stage\tjobs\tseconds")

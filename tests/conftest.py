@@ -33,7 +33,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The whole runs first: they take longest, and the other files go beside them."""
+    """The whole runs first: they take longest, and the other files run next to them."""
     items.sort(key=lambda item: "workflow" not in item.keywords)
 
 
@@ -41,10 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def media() -> Path:
     """The folder of real and damaged media.
 
-    `L2L_MEDIA` names it where it does not stand beside the checkout.
+    `L2L_MEDIA` names it where it is not next to the checkout.
     """
-    beside = Path(__file__).parents[1] / ".." / "shared" / "media"
-    folder = Path(os.environ.get("L2L_MEDIA", beside)).resolve()
+    default = Path(__file__).parents[1] / ".." / "shared" / "media"
+    folder = Path(os.environ.get("L2L_MEDIA", default)).resolve()
     if not folder.is_dir():
         pytest.skip(f"needs the collection of media in {folder}; set L2L_MEDIA to where it is")
     return folder
@@ -59,8 +59,8 @@ def odd(media: Path) -> Path:
 @pytest.fixture(scope="session")
 def published() -> Path:
     """A folder of official annotation files; `L2L_ANNOTATIONS` names it."""
-    beside = Path(__file__).parents[1] / ".." / "shared" / "annotations"
-    folder = Path(os.environ.get("L2L_ANNOTATIONS", beside)).resolve()
+    default = Path(__file__).parents[1] / ".." / "shared" / "annotations"
+    folder = Path(os.environ.get("L2L_ANNOTATIONS", default)).resolve()
     if not folder.is_dir():
         pytest.skip(
             f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the "

@@ -14,10 +14,10 @@ def test_every_key_of_every_adapter_is_explained():
     general, *parts = DATASETS.split("\n## ")
     sections = {name: part for part in parts for name in part.partition("\n")[0].split(", ")}
     for adapter, dataset in BY_ADAPTER.items():
-        told = set(re.findall(r"`(\w+)`", sections[adapter])) | set(
+        explained = set(re.findall(r"`(\w+)`", sections[adapter])) | set(
             re.findall(r"^\| `(\w+)` \|", general, re.MULTILINE)
         )
-        assert set(dataset.model_fields) - {"adapter"} <= told, adapter
+        assert set(dataset.model_fields) - {"adapter"} <= explained, adapter
         shown = re.findall(
             r"^ +(\w+):",
             "\n".join(re.findall(r"```yaml\n(.*?)```", sections[adapter], re.DOTALL)),

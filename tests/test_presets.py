@@ -33,7 +33,7 @@ CHAIN = {
         "write_report",
     ),
 }
-# by their names in the configurations; of what is not at hand, another list stands in: a dry run
+# by their names in the configurations; where one is not available, another list replaces it: a dry run
 # reads none
 PUBLISHED = {
     "activity_net.v1-3.min.json": "activitynet/anet_anno_action.json",

@@ -153,7 +153,7 @@ def test_rules_that_train_run_where_the_gpu_is(cluster, whole):
     nodes = {
         line.split()[1]
         for line in jobs
-        if line.startswith("rule_fit_teacher") and line.endswith(str(whole))
+        if line.startswith("rule_train_teacher") and line.endswith(str(whole))
     }
     assert nodes == {"g1"}
 
@@ -177,7 +177,7 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
     skimmer = "results/small/skimmer/skimmer.pt"
     ended(start(whole, skimmer, "--forcerun", "train_skimmer", "--set-resources", *spread), whole)
     jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
-    assert f"rule_fit_skimmer_wildcards_small_skimmer c[1-2] {whole}" in jobs
+    assert f"rule_train_skimmer_wildcards_small_skimmer c[1-2] {whole}" in jobs
     assert load_skimmer(whole / skimmer).class_names
 
 

@@ -21,8 +21,8 @@ def check_finite(values: np.ndarray, what: str) -> None:
         count = int((~np.isfinite(values)).sum())
         raise BadInput(
             f"{what}: found {count} of {values.size} numbers that are not finite, expected finite "
-            "numbers; check the network and the features that made them with `python -m l2l "
-            "inspect --check`"
+            "numbers; check the network and the features that made them with `l2l inspect "
+            "--check`"
         )
 
 
