@@ -33,8 +33,8 @@ CHAIN = {
         "write_report",
     ),
 }
-# by their names in the configurations; where one is not available, another list replaces it: a dry run
-# reads none
+# by their names in the configurations; where one is not available, another list replaces it:
+# a dry run reads none
 PUBLISHED = {
     "activity_net.v1-3.min.json": "activitynet/anet_anno_action.json",
     "labels.txt": "sports1m/labels.txt",
