@@ -1,9 +1,9 @@
 """A target data set made of numbers alone: videos whose moments are action, distraction or advert,
 and a student that knows the actions from single moments but has never seen an advert.
 
-An advert is another class truly shown, and marked in one channel of each feature; so whoever
-averages over all moments, or trusts the student's confidence, is led astray, and whoever learns
-from whole videos can tell.
+An advert shows another class and is marked in one channel of each feature. So a method that
+averages over all moments, or trusts the student's confidence, is misled; a method that is trained
+on whole videos can ignore the adverts.
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def _moments(
 
 
 def _student(path: Path, prototypes: dict[str, np.ndarray], random: np.random.Generator) -> Student:
-    """A student whose Psi and classifier are fitted on single moments of actions."""
+    """A student whose Psi and classifier are trained on single moments of actions."""
     torch.manual_seed(0)
     student = Student(
         ("image", "audio"),
@@ -110,14 +110,14 @@ def _student(path: Path, prototypes: dict[str, np.ndarray], random: np.random.Ge
     )
     labels = random.integers(len(CLASSES), size=240)
     seen = _moments(prototypes, labels, np.zeros(240), random)
-    features, wanted = {m: torch.from_numpy(x) for m, x in seen.items()}, torch.from_numpy(labels)
+    features, targets = {m: torch.from_numpy(x) for m, x in seen.items()}, torch.from_numpy(labels)
     optimizer = torch.optim.Adam(
         [*student.fusion.parameters(), *student.classifier.parameters()], 0.01
     )
     for _ in range(100):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(
-            student.classifier(student.fuse(features)), wanted
+            student.classifier(student.fuse(features)), targets
         ).backward()
         optimizer.step()
     save_student(

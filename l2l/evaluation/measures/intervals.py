@@ -1,6 +1,6 @@
-"""How far figures of a test set might lie from those of other videos alike.
+"""95 % intervals of metrics: how much they may vary over test sets of similar videos.
 
-Bootstrap over videos (Efron, percentile).
+Percentile bootstrap over videos (Efron).
 """
 
 import numpy as np
@@ -13,22 +13,25 @@ PERCENTILES = (2.5, 97.5)  # of a 95 % interval
 
 
 def resamples(videos: int, seed: int) -> Int[np.ndarray, "resamples videos"]:
-    """How many times each video is in each resample: as many as there are, drawn with repeats.
+    """How many times each video is in each resample of the bootstrap, the same for every method.
 
-    The same for every method.
+    A resample has as many videos as the test set, drawn with replacement.
     """
     return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), RESAMPLES)
 
 
-def interval(figures: Float[np.ndarray, " resamples"], figure: float) -> tuple[float, float]:
-    """Both ends of the 95 % interval of a figure, a share from 0 to 1, from what it is in each
-    resample.
+def interval(resampled: Float[np.ndarray, " resamples"], metric: float) -> tuple[float, float]:
+    """Both ends of the 95 % interval of a metric, a share from 0 to 1.
 
-    The copies of a video in a resample share one rank, which raises average precision, by points
-    where a class has few videos; so the resamples are first moved until their mean is the figure.
-    For top-1 that is next to nothing. Ends stay between 0 and 1.
+    The copies of a video in a resample share one rank, which raises average precision, by several
+    points where a class has few videos. So the resampled values are first shifted until their mean
+    is the metric; for top-1 this shift is close to zero. The ends are clipped to 0 and 1.
+
+    Args:
+        resampled: the metric of each resample.
+        metric: of the test set.
     """
-    low, high = np.clip(np.percentile(figures - figures.mean() + figure, PERCENTILES), 0, 1)
+    low, high = np.clip(np.percentile(resampled - resampled.mean() + metric, PERCENTILES), 0, 1)
     return float(low), float(high)
 
 
@@ -37,9 +40,7 @@ def resampled_shares(
     right: Float[np.ndarray, " videos"],
     of: Float[np.ndarray, " videos"],
 ) -> Float[np.ndarray, " resamples"]:
-    """In each resample, how much of what is asked of the videos (`of`) is answered rightly
-    (`right`).
-    """
+    """The share of correct items (`right`, per video) among all items (`of`), in each resample."""
     return counts @ right / (counts @ of)
 
 
@@ -63,7 +64,7 @@ def resampled_mean_average_precisions(
     probabilities: Float[np.ndarray, "videos classes"],
     labels: Int[np.ndarray, " videos"],
 ) -> Float[np.ndarray, " resamples"]:
-    """`mean_average_precision` of each resample: over the classes that have a video in it."""
+    """`mean_average_precision` of each resample, over the classes that have a video in it."""
     by_class = [
         resampled_average_precisions(counts, probabilities[:, c], labels == c)
         for c in np.unique(labels)

@@ -1,8 +1,7 @@
-"""How good class probabilities are: top-1, top-k, and mean average precision in both definitions
-that are in use.
+"""Top-1, top-k, and mean average precision in the two definitions that are in use.
 
-`map` is the public reference's: not interpolated, a video counts for its first label alone.
-`map_interpolated` is the one of ActivityNet's own evaluation: precision is made monotone, a video
+`map` follows the public code: not interpolated, a video counts for its first label alone.
+`map_interpolated` follows ActivityNet's own evaluation: precision is made monotone, and a video
 counts for each of its labels.
 """
 
@@ -13,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 def top_k(
     probabilities: Float[np.ndarray, "videos classes"], labels: Int[np.ndarray, " videos"], k: int
 ) -> float:
-    """Share of the videos whose class is among their k most probable.
+    """Share of the videos whose class is among the k most probable.
 
-    Of equal probabilities the first class counts as larger.
+    Among equal probabilities the first class counts as the most probable.
     """
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return float((best == labels[:, None]).any(1).mean())
@@ -24,20 +23,23 @@ def top_k(
 def top1(
     probabilities: Float[np.ndarray, "videos classes"], labels: Int[np.ndarray, " videos"]
 ) -> float:
-    """Share of the videos whose most probable class is theirs."""
+    """Share of the videos whose most probable class is correct."""
     return top_k(probabilities, labels, 1)
 
 
 def gains(
     scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]
 ) -> tuple[Int[np.ndarray, " videos"], Int[np.ndarray, " gains"], Int[np.ndarray, " gains"]]:
-    """The videos from the highest score down, and at each threshold that gains in recall how many
-    are above, and right.
+    """The thresholds at which recall grows.
 
-    Equal scores are one threshold, so the order in which the videos are given plays no part.
+    Equal scores are one threshold, so the order of the videos does not matter.
+
+    Returns:
+        The videos sorted by falling score; and at each threshold at which recall grows, the number
+        of videos above it, and of positive videos above it.
 
     Raises:
-        ValueError: without a positive, where recall has no meaning.
+        ValueError: without a positive video, since recall is then undefined.
     """
     if not positive.any():
         raise ValueError("average precision needs at least one positive")
@@ -51,13 +53,12 @@ def gains(
 def average_precision(
     scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]
 ) -> float:
-    """Area under the precision-recall curve, not interpolated: sum over thresholds of precision
-    times gain in recall.
+    """Area under the precision-recall curve, not interpolated.
 
-    Same number as scikit-learn's.
+    The sum over thresholds of precision times gain in recall, as scikit-learn computes it.
 
     Raises:
-        ValueError: without a positive, where recall has no meaning.
+        ValueError: without a positive video, since recall is then undefined.
     """
     _, taken, hits = gains(scores, positive)
     return float(np.sum(hits / taken * np.diff(hits, prepend=0)) / hits[-1])
@@ -66,12 +67,13 @@ def average_precision(
 def interpolated_average_precision(
     scores: Float[np.ndarray, " videos"], positive: Bool[np.ndarray, " videos"]
 ) -> float:
-    """ActivityNet's own: at each gain in recall, the best precision at that recall or any higher.
+    """Average precision of ActivityNet's own evaluation.
 
-    Its evaluation leaves the order of equal scores to chance; here they are one threshold.
+    At each gain in recall it takes the best precision at that recall or any higher one. In
+    ActivityNet's code the order of equal scores is arbitrary; here they are one threshold.
 
     Raises:
-        ValueError: without a positive, where recall has no meaning.
+        ValueError: without a positive video, since recall is then undefined.
     """
     _, taken, hits = gains(scores, positive)
     best = np.maximum.accumulate((hits / taken)[::-1])[::-1]
@@ -83,9 +85,9 @@ def mean_average_precision(
 ) -> float:
     """Mean of the classes' average precisions, over the classes that have a video.
 
-    The reference takes scikit-learn's mean over all classes, in which a class without a video
-    counts 0 in newer versions and is undefined in older ones; where every class has a video, as in
-    the paper's sets, the three agree.
+    The public code takes scikit-learn's mean over all classes. There a class without a video counts
+    as 0 in newer versions and is undefined in older ones. Where every class has a video, as in the
+    paper's data sets, all three agree.
     """
     present = np.unique(labels)
     return float(np.mean([average_precision(probabilities[:, c], labels == c) for c in present]))
@@ -99,7 +101,7 @@ def interpolated_mean_average_precision(
 
     Args:
         probabilities: of each class.
-        shown: which classes each video shows; several, where it has several labels.
+        shown: which classes each video shows, one or several.
     """
     present = np.flatnonzero(shown.any(0))
     return float(

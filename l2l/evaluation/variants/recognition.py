@@ -23,7 +23,7 @@ QUOTED = (
 def feature_sources(names: Collection[FeatureName], student: Student, teacher: str) -> str:
     """The networks that made features of these names.
 
-    Image and audio features are streams of the one student, whatever else it has.
+    Image and audio features come from the streams of the one student of the run.
     """
     training = "distilled" if student.settings["distilled"] else "undistilled"
     sources = []

@@ -79,9 +79,9 @@ def evaluate_videos(
     selected: list[dict[str, object]] = []
     for video in test:
         read = stored.load(video.video)
-        given = VideoInput(video.video, read, networks, costs, config, seed)
+        video_input = VideoInput(video.video, read, networks, costs, config, seed)
         for method in computed:
-            prediction = method.predict(given)
+            prediction = method.predict(video_input)
             check_finite(prediction.probabilities, f"{method.label}: video {video.video!r}")
             predicted[method.name].append(prediction)
         output = skim(networks["skimmer"], video.video, read)
