@@ -328,14 +328,14 @@ class Skimmer(nn.Module):
 
         # Where the T inputs are classified (eq. 9), the query of step T has no use.
         for _ in range(steps - len(fused)):
-            # ---- update the state; without an LSTM the input is the state
+            # ---- update the state (eq. 5); without an LSTM the input is the state
 
             if self.rnn:
                 hidden, cell = self.rnn(step_input, (hidden, cell))
             else:
                 hidden = step_input
 
-            # ---- ask each modality's query where to look (eqs. 6 and 7), and weigh the modalities
+            # ---- ask each modality's query where to look (eq. 6), and weigh the modalities
 
             weights = torch.stack(
                 [
@@ -354,7 +354,7 @@ class Skimmer(nn.Module):
                 for i, m in enumerate(self.modalities)
             }
 
-            # ---- read the features there (eq. 8): the next input, and what is classified
+            # ---- read the features there (eqs. 7 and 8): the next input, and what is classified
 
             answer = rules.next_input(weights, trust, indexing or features)
             if indexing:
