@@ -1,8 +1,8 @@
-"""What a training leaves beside its artifact while it runs, so that it goes on where it was killed.
+"""Checkpoints of a training, next to its artifact, so that it continues where it was killed.
 
 Snakemake deletes a job's outputs before it starts it, so the checkpoints of `skimmer.pt` lie in
 `skimmer.pt.checkpoints/<key>/`. The key is a hash of all that determines the training: where a
-setting or an input is another one, the training begins anew.
+setting or an input is another one, the training starts from the beginning.
 """
 
 import contextlib
@@ -57,7 +57,8 @@ class Checkpoints:
         return bool(self._asked) or time.monotonic() - self._saved >= EVERY_SECONDS
 
     def save(self, steps: int, state: Mapping[str, Any]) -> None:
-        """Keep the state after so many steps, aside, then renamed; all but the last two go.
+        """Write the state after so many steps under a temporary name, then rename it; keep the last
+        two.
 
         Raises:
             BadInput: if it cannot be written.
@@ -71,7 +72,7 @@ class Checkpoints:
                 file.write(content.getbuffer())
         except OSError as error:
             raise BadInput(
-                f"{path}: cannot be written ({error.strerror}); make room and run again"
+                f"{path}: cannot be written ({error.strerror}); free disk space and run it again"
             ) from None
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
@@ -102,10 +103,10 @@ def resumable(
     Args:
         artifact: a file.
         inputs: the files it is made from, of which name, size and time of change count.
-        settings: whatever else determines the numbers, of plain types.
+        settings: everything else that determines the numbers, of plain types.
     """
-    seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
-    everything = json.dumps([LAYOUT, torch.__version__, team().size, list(settings), seen])
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
+    everything = json.dumps([LAYOUT, torch.__version__, team().size, list(settings), stamps])
     folder = artifact.with_name(f"{artifact.name}.checkpoints")
     with captured_signal(signal.SIGUSR1) as asked:
         yield Checkpoints(folder / hashlib.sha256(everything.encode()).hexdigest()[:16], asked)

@@ -35,7 +35,7 @@ _UNREADABLE = (
     RuntimeError,
     MemoryError,
 )
-"""What h5py, numpy or a reader raises on content that makes no sense; OSError is told apart."""
+"""What h5py, numpy or a reader raises on content that makes no sense, besides OSError."""
 
 
 class _Output(io.FileIO):

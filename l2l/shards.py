@@ -1,4 +1,4 @@
-"""A data set's stores, one a shard, opened together.
+"""The stores of a data set, one per shard, opened together.
 
 Each video is in one of them, and they hold what its table has.
 """
@@ -36,7 +36,7 @@ def read_shards(
         paths: the stores.
         read: opens one.
         videos: ids of those that the stores may hold.
-        needed: of those that they have to hold; all of `videos` where not told.
+        needed: of those that they have to hold; default: all of `videos`.
 
     Raises:
         BadInput: if they hold another video, one of them twice, or lack one that is needed.

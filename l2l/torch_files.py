@@ -198,6 +198,28 @@ def build_with_state(
     return network
 
 
+def text(value: Any) -> str:
+    """A setting that has to be a text.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"a setting is of type {type(value).__name__}, expected a text")
+    return value
+
+
+def texts(values: Any) -> tuple[str, ...]:
+    """A setting that has to be a list of texts.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not isinstance(values, list):
+        raise TypeError(f"a setting is of type {type(values).__name__}, expected a list of texts")
+    return tuple(map(text, values))
+
+
 def _shape(state: Mapping[str, Tensor], name: str) -> torch.Size | None:
     return state[name].shape if name in state else None
 

@@ -1,6 +1,6 @@
 """The lists and features that the public code reads.
 
-Pairs of paths and labels, and a `.npy` file a video.
+Pairs of paths and labels, and one `.npy` file per video.
 """
 
 import io
@@ -150,7 +150,7 @@ def feature_paths(listed: str, folder: Path | None, only: str | None) -> dict[st
     """
     if FUSED not in Path(listed).parts[:-1]:
         raise BadInput(
-            f"{listed}: not below a folder {FUSED}, beside which the other features are looked for"
+            f"{listed}: not below a folder {FUSED}, next to which the other features are expected"
         )
     parts = Path(listed).parts
     at = parts.index(FUSED)

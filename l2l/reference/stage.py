@@ -114,7 +114,7 @@ def import_features(
     threads: int = 1,
 ) -> None:
     """Bring a list of published features into a Zarr store of ours, with a table of the videos
-    beside it: `OUT.videos.tsv`.
+    next to it: `OUT.videos.tsv`.
 
     The features of another list, for another split, are added to the store; those of the same split
     are replaced.
@@ -200,7 +200,7 @@ def _stored_classes(out: Path, split: str) -> tuple[str, ...] | None:
 
 
 def _table(out: Path) -> Path:
-    """Where the store's videos are listed: beside it, for a Zarr group holds nothing but Zarr."""
+    """The table of the store's videos: next to it, since a Zarr group holds only Zarr."""
     return Path(f"{out}.videos.tsv")
 
 
@@ -236,8 +236,8 @@ def _open_for_writing(out: Path, split: str, others: Sequence[Video]) -> None:
 def _classifier_of(checkpoint: Path) -> tuple[tuple[str, ...], nn.Linear]:
     """The names of the classes and the classifier of a skimmer or of a head."""
     try:
-        fitted = load_skimmer(checkpoint)
-        return fitted.class_names, fitted.network.classifier
+        trained = load_skimmer(checkpoint)
+        return trained.class_names, trained.network.classifier
     except BadInput:
         head = load_start(checkpoint)
         return head.class_names, head.classifier
@@ -299,9 +299,9 @@ def score(
     Args:
         checkpoint: a skimmer that import_checkpoint or train_skimmer wrote.
         features: root of the features in Zarr.
-        scores: written: a row a video, in the order of the store: video, then a column a class,
-            every digit of float32.
-        steps: T; without it as many as the skimmer was fitted with.
+        scores: written: one row per video, in the order of the store: video, then one column per
+            class, every digit of float32.
+        steps: T; without it as many as the skimmer was trained with.
         factor: features are read of one moment in so many and interpolated between; those that a
             skimmer reads only of the moments it selects are read there.
         hard: steps see the features of the selected moments, not weighted means.
@@ -314,7 +314,7 @@ def score(
         threads: of torch.
 
     Raises:
-        BadInput: if the checkpoint is no skimmer, was fitted for another student than the
+        BadInput: if the checkpoint is no skimmer, was trained for another student than the
             features', reads others than the store's, or is one that the public code has not, with
             `reference`.
     """
@@ -325,35 +325,35 @@ def score(
     ):
         if value < 1:
             raise BadInput(f"--{name} is {value}, expected at least 1")
-    fitted, bank = load_skimmer(checkpoint), read_features(features)
+    trained, stored = load_skimmer(checkpoint), read_features(features)
     device = seed_and_pick_device(
         seed, threads
     )  # after a network is built, which draws numbers too
-    check_student(checkpoint, fitted, features, bank.student_digest)
-    network = fitted.network
-    if not isinstance(network, Skimmer) or fitted.model != "skimmer":
-        raise BadInput(f"{checkpoint}: found {fitted.model}, expected a skimmer")
-    if "video" in fitted.class_names:
+    check_student(checkpoint, trained, features, stored.student_digest)
+    network = trained.network
+    if not isinstance(network, Skimmer) or trained.model != "skimmer":
+        raise BadInput(f"{checkpoint}: found {trained.model}, expected a skimmer")
+    if "video" in trained.class_names:
         raise BadInput(
             f"{checkpoint}: a class is named video, as is the column of the videos' ids; expected "
             "another name"
         )
-    if preset == "reference" and (fitted.variant.indexing or fitted.variant.selected):
-        told = (
-            f"found a skimmer that reads {fitted.variant!r}, which the public code has not; leave "
+    if preset == "reference" and (trained.variant.indexing or trained.variant.selected):
+        advice = (
+            f"found a skimmer that reads {trained.variant!r}, which the public code has not; leave "
             "out --preset reference"
         )
-        raise BadInput(f"{checkpoint}: {told}")
+        raise BadInput(f"{checkpoint}: {advice}")
     widths = network.widths | (network.indexing or {})
-    if lacking := [m for m in widths if m not in (*bank.modalities, "fused")]:
-        held = " and ".join((*bank.modalities, "fused"))
-        told = (
+    if lacking := [m for m in widths if m not in (*stored.modalities, "fused")]:
+        held = " and ".join((*stored.modalities, "fused"))
+        advice = (
             f"score reads none but a store's: give a skimmer without {lacking[0]}, or see "
             "evaluation.variants"
         )
         raise BadInput(
             f"{features}: found {held} features, expected {' and '.join(lacking)} too, as "
-            f"{checkpoint} reads; {told}"
+            f"{checkpoint} reads; {advice}"
         )
     network.to(device)
     reference, filler = (
@@ -361,20 +361,20 @@ def score(
         random.Random(seed),
     )
     rows = []
-    for first in range(0, len(bank.videos), batch_videos):
-        names = bank.videos[first : first + batch_videos]
-        loaded = [named_features(name, bank.load(name), tuple(widths), {}) for name in names]
+    for first in range(0, len(stored.videos), batch_videos):
+        names = stored.videos[first : first + batch_videos]
+        loaded = [named_features(name, stored.load(name), tuple(widths), {}) for name in names]
         _check_widths(checkpoint, widths, features, {m: x.shape[1] for m, x in loaded[0].items()})
         read = [{m: x.to(device) for m, x in video.items()} for video in loaded]
         with torch.inference_mode():
             how = (
-                steps or fitted.steps,
+                steps or trained.steps,
                 factor,
                 hard,
                 repeats,
                 reference,
                 filler,
-                fitted.variant.selected,
+                trained.variant.selected,
             )
             logits = skim_videos(network, read, *how)
         if not logits.isfinite().all():
@@ -384,9 +384,9 @@ def score(
         for name, row in zip(names, logits.cpu().tolist(), strict=True):
             rows.append(
                 {"video": name}
-                | {c: f"{x:.9g}" for c, x in zip(fitted.class_names, row, strict=True)}
+                | {c: f"{x:.9g}" for c, x in zip(trained.class_names, row, strict=True)}
             )
-    write_table(scores, ("video", *fitted.class_names), rows)
+    write_table(scores, ("video", *trained.class_names), rows)
 
 
 def reference_of(network: Skimmer) -> Reference:

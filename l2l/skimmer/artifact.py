@@ -26,7 +26,7 @@ from l2l.skimmer.network import (
 )
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
-from l2l.torch_files import build_with_state
+from l2l.torch_files import build_with_state, text, texts
 from l2l.training import load_network, save_network
 
 KIND = "skimmer"
@@ -192,13 +192,15 @@ def load_skimmer(path: Path) -> TrainedSkimmer:
     fields: dict[str, Any] = {}
 
     def build_it() -> Network:
+        if settings["model"] not in get_args(Model):
+            raise ValueError(f"model is {settings['model']!r}")
         config = SkimmerConfig.model_validate(settings["config"])
         fields.update(
-            model=settings["model"],
-            class_names=tuple(settings["classes"]),
+            model=text(settings["model"]),
+            class_names=texts(settings["classes"]),
             steps=config.steps,
             variant=Variant.model_validate(settings["variant"]),
-            student_digest=settings["student_digest"],
+            student_digest=text(settings["student_digest"]),
         )
         sizes = settings["fusion_hidden"], settings["descriptor_width"]
         classes = len(settings["classes"])

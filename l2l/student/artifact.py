@@ -11,9 +11,11 @@ from torchvision.models import ResNet18_Weights
 from l2l.config import MediaConfig, MelsConfig, StudentConfig
 from l2l.errors import BadInput
 from l2l.student.network import Head, Modality, Student
-from l2l.torch_files import build_with_state
+from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
 from l2l.weights import fill, published_state
+
+MOST_PIXELS = 4096  # per side of a frame that a file may ask for
 
 
 def build_student(
@@ -43,7 +45,7 @@ def load_image_weights(student: Student, image_weights: str) -> None:
     leaves it as it was drawn.
 
     Raises:
-        BadInput: if they cannot be had, or the trunk is not ResNet-18's.
+        BadInput: if they are not available, or the trunk is not ResNet-18's.
     """
     if image_weights == "none" or "image" not in student.modalities:
         return
@@ -85,11 +87,15 @@ def load_student(path: Path) -> Student:
 
     def build() -> Student:
         config = StudentConfig.model_validate(settings["config"])
-        MediaConfig.model_validate(settings["media"])
+        side = MediaConfig.model_validate(settings["media"]).frame_pixels
+        if type(settings["frame_pixels"]) is not int or settings["frame_pixels"] != side:
+            raise ValueError("frame_pixels is not that of media")
+        if side > MOST_PIXELS:
+            raise ValueError(f"frame_pixels is {side}, expected at most {MOST_PIXELS}")
         mels = MelsConfig.model_validate(settings["mels"])
         if sum(config.blocks) > len(state):
             raise ValueError(f"{len(state)} tensors for {sum(config.blocks)} blocks")
-        classes, width = len(settings["class_names"]), settings["descriptor_width"]
+        classes, width = len(texts(settings["class_names"])), settings["descriptor_width"]
         return build_student(config, settings["modalities"], classes, width, mels.bands)
 
     student = build_with_state(path, "student", build, state)
@@ -125,7 +131,7 @@ def load_start(path: Path) -> Student | Head:
 
     def build() -> Head:
         sizes = settings["fusion_hidden"], settings["descriptor_width"]
-        return Head(settings["widths"], len(settings["class_names"]), *sizes)
+        return Head(settings["widths"], len(texts(settings["class_names"])), *sizes)
 
     head = build_with_state(path, "student-head", build, state)
     head.class_names = tuple(settings["class_names"])
@@ -146,7 +152,7 @@ def digest_of(student: Student | Head) -> str:
 
 
 def media_of(settings: dict[str, Any]) -> MediaConfig:
-    """How the pictures and sound that a student with these settings was fitted on were taken from
+    """How the pictures and sound that a student with these settings was trained on were taken from
     their files.
     """
     return MediaConfig.model_validate(settings["media"])

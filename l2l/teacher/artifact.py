@@ -1,6 +1,6 @@
 """The teacher on disk, and what it says of clips.
 
-Descriptors and class scores, in HDF5, one file a shard.
+Descriptors and class scores, in HDF5, one file per shard.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from l2l.arrays import VideoRows, offsets_of
 from l2l.config import TeacherConfig, as_json
 from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
-from l2l.torch_files import build_with_state
+from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
 
 KIND, LAYOUT = "descriptors", 2
@@ -60,7 +60,7 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
         blocks = settings.get("blocks", ())
         if sum(blocks) > len(state):
             raise ValueError(f"{len(state)} tensors for {sum(blocks)} blocks")
-        classes = len(settings["class_names"])
+        classes = len(texts(settings["class_names"]))
         return build_teacher(settings["network"], classes, settings.get("widths", ()), blocks)
 
     return build_with_state(path, "teacher", build, state).eval(), settings
