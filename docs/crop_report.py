@@ -13,13 +13,13 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 OUTPUT = Path(__file__).with_name("report.png")
-PLOT, FILM_STRIPS = "Accuracy against cost", "Where ours looks"
+PLOT, FILM_STRIPS = "Whole videos (Table 1)", "Selected moments"
 WIDTH_PIXELS, MARGIN_PIXELS, COLOURS = 860, 12, 256
 
 
 def section(page: str, title: str) -> str:
     """The part of a page from the heading that starts with `title` to the next one."""
-    return re.search(rf"<h2>{title}.*?(?=<h2>|</body>)", page, re.DOTALL)[0]
+    return re.search(rf"<h2>{re.escape(title)}.*?(?=<h2>|</body>)", page, re.DOTALL)[0]
 
 
 def shortened(page: str) -> str:
@@ -32,7 +32,7 @@ def shortened(page: str) -> str:
     )
     film = next((film for film in films if 'class="yes"' in film), films[0])
     heading = section(page, FILM_STRIPS).partition("<div")[0]
-    return f"{head}<body>{section(page, PLOT)}{heading}{film}</body></html>"
+    return f"{head}<body>{section(page, PLOT).partition('<div')[0].partition('<details')[0]}{heading}{film}</body></html>"
 
 
 def cropped(picture: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ import yaml
 import l2l
 from l2l.__main__ import VERBS, main
 from l2l.config import check_config
+from l2l.evaluation.artifact import TABLES
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -144,6 +145,13 @@ def test_the_drawing_of_the_method_is_as_its_script_makes_it(tmp_path):
     script = runpy.run_path(str(ROOT / "docs/draw_method.py"))
     script["main"](tmp_path / "method.svg")
     assert (tmp_path / "method.svg").read_bytes() == (ROOT / "docs/method.svg").read_bytes()
+
+
+def test_the_headings_that_the_crop_of_the_report_looks_for_are_in_the_report():
+    script = runpy.run_path(str(ROOT / "docs/crop_report.py"))
+    assert script["PLOT"] in {table.title for table in TABLES}
+    page = (ROOT / "l2l/report/page.html").read_text(encoding="utf-8")
+    assert f"<h2>{script['FILM_STRIPS']}</h2>" in page
 
 
 def test_the_pictures_are_small():
