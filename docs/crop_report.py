@@ -32,7 +32,8 @@ def shortened(page: str) -> str:
     )
     film = next((film for film in films if 'class="yes"' in film), films[0])
     heading = section(page, FILM_STRIPS).partition("<div")[0]
-    return f"{head}<body>{section(page, PLOT).partition('<div')[0].partition('<details')[0]}{heading}{film}</body></html>"
+    plot = section(page, PLOT).partition("<div")[0].partition("<details")[0]
+    return f"{head}<body>{plot}{heading}{film}</body></html>"
 
 
 def cropped(picture: Image.Image) -> Image.Image:
