@@ -314,7 +314,7 @@ def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_
         widths = fitted.network.widths
         save_skimmer(path, replace(fitted, student_digest=digest), widths, feature_world.SKIMMER)
         for other, users in uses.items():
-            told = f"skimmer.pt: fitted for another student than that of {re.escape(str(other))}"
+            told = f"skimmer.pt: trained for another student than that of {re.escape(str(other))}"
             for use in users:
                 with (
                     pytest.raises(BadInput, match=told)
