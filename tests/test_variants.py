@@ -171,7 +171,7 @@ def test_a_moment_that_the_teacher_has_not_described_is_an_error_that_names_the_
         tmp_path / "some.h5", some, load_teacher_network(described["teacher"])[0], ["a", "b", "c"]
     )
     with pytest.raises(
-        BadInput, match=r"described 3 of the \d+ moments of video .*evaluation\.variants"
+        BadInput, match=r"video .* descriptors of 3 of \d+ moments.*evaluation\.variants"
     ):
         train_variant(
             world, tmp_path / "x.pt", VARIANTS["fused_then_teacher"], [tmp_path / "some.h5"]
