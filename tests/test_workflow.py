@@ -300,7 +300,7 @@ def test_a_flipped_byte_in_any_artifact_of_a_run_is_told_by_its_name(run, tmp_pa
     results = shutil.copytree(run / "results/tiny", tmp_path / "tiny")
     assert {file.suffix for file in results.rglob("[!.]*.*") if file.is_file()} == {
         *(".tsv", ".h5", ".pt", ".html", ".json"),
-        ".sha256",  # a checksum, and nothing but a checksum
+        *(".sha256", ".fingerprint"),  # a checksum, and nothing but a checksum
         ".mp4",  # drawn; the manifest has its fingerprint
     }
     store = results / "features/untrimmed"
@@ -314,7 +314,7 @@ def test_a_flipped_byte_in_any_artifact_of_a_run_is_told_by_its_name(run, tmp_pa
         assert "every checksum agrees" in capsys.readouterr().out
     looked_at = 0
     for file in sorted(file for file in results.rglob("*") if file.is_file()):
-        if file.suffix in (".sha256", ".mp4") or file.name.startswith("."):
+        if file.suffix in (".sha256", ".fingerprint", ".mp4") or file.name.startswith("."):
             continue
         artifact = store if file.is_relative_to(store) else file
         content, at = file.read_bytes(), weak_spot(file)

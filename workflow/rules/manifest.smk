@@ -4,13 +4,17 @@
 #      results/{run}/manifest/{dataset}/shards/            the same rows, one table per shard
 #      results/{run}/manifest/{dataset}/{shard}.tsv        a copy of the shard's table: what the
 #                                                          jobs of the shard read
+#      results/{run}/manifest/{dataset}/{shard}.fingerprint
+#                                                          a hash of what is listed of its videos,
+#                                                          and of their files' versions
 #      results/{run}/manifest/leaks.txt                    written once no test video of the target
 #                                                          is a training video of the source
 #
 # A job that fails leaves no output behind, so the next run plans it again. list_videos lists all
-# videos of a data set; if the jobs of a shard read its output directly, one failed listing would
-# redo every shard. They read the copy instead, as `ancient`: it survives a failed listing, and a
-# job follows the fingerprint of its own shard's videos, which is one of its params.
+# videos of a data set; if the jobs of a shard read its output directly, each listing, and each
+# failed one, would redo every shard. They read the copy instead, as `ancient`, and run again when
+# the fingerprint of their own shard's videos changes. The fingerprint is a file of a rule without
+# input: Snakemake does not compare the params of a job that lies downstream of a job to run.
 
 LISTING_VERSION = 5  # raise it when the numbers of list_videos change
 
@@ -53,10 +57,28 @@ rule list_videos:
         """
 
 
+rule write_shard_fingerprint:
+    """Write the fingerprint of a shard's videos."""
+    output:
+        fingerprint="results/{run}/manifest/{dataset}/{shard}.fingerprint",
+    log:
+        "logs/{run}/write_shard_fingerprint/{dataset}/{shard}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        fingerprint=shard_fingerprint,
+        version=LISTING_VERSION,
+    shell:
+        """
+        echo {params.fingerprint:q} {params.version} >{output.fingerprint:q} 2>{log:q}
+        """
+
+
 rule copy_shard_table:
     """Copy the table of a shard's videos to where the jobs of the shard read it."""
     input:
-        shards=ancient("results/{run}/manifest/{dataset}/shards"),
+        shards="results/{run}/manifest/{dataset}/shards",
     output:
         table="results/{run}/manifest/{dataset}/{shard}.tsv",
     log:
@@ -64,17 +86,13 @@ rule copy_shard_table:
     localrule: True
     conda:
         "../../environment.yml"
-    params:
-        # together these change whenever a row of the table does
-        dataset=dataset_section,
-        seed=seed,
-        fingerprint=shard_fingerprint,
-        version=LISTING_VERSION,
     shell:
         """
         rm -f {output.table:q}.sha256
         cp {input.shards:q}/{wildcards.shard}.tsv {output.table:q} 2>{log:q}
-        if [ -e {input.shards:q}/{wildcards.shard}.tsv.sha256 ]; then cp {input.shards:q}/{wildcards.shard}.tsv.sha256 {output.table:q}.sha256 2>>{log:q}; fi
+        if [ -e {input.shards:q}/{wildcards.shard}.tsv.sha256 ]; then
+            cp {input.shards:q}/{wildcards.shard}.tsv.sha256 {output.table:q}.sha256 2>>{log:q}
+        fi
         """
 
 

@@ -13,6 +13,7 @@ rule decode_videos:
     """Decode the pictures and the sound of a shard's videos, one pass per video."""
     input:
         manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),  # see manifest.smk
+        fingerprint="results/{run}/manifest/{dataset}/{shard}.fingerprint",
     output:
         media="results/{run}/media/{dataset}/{shard}.h5",
     log:
@@ -28,8 +29,6 @@ rule decode_videos:
     params:
         config=as_json(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
-        fingerprint=shard_fingerprint,
-        listing_version=LISTING_VERSION,
         version=2,
     shell:
         """

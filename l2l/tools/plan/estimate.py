@@ -148,7 +148,7 @@ class _Estimate:
     def _manifest(self, cost: Cost) -> Cost:
         for name in self.names:
             each = self.contents[name]
-            cost.jobs += 1 + self._shards(name)
+            cost.jobs += 1 + 2 * self._shards(name)
             cost.cpu_seconds += self.rates.light_start + each.total * self.rates.listing
             cost.files += 2 + 4 * self._shards(
                 name
