@@ -15,6 +15,7 @@ if (
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/videos.smk"
 include: "workflow/rules/manifest.smk"
 include: "workflow/rules/media.smk"

@@ -492,13 +492,16 @@ def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
             {"runtime=2880", "gpu=1", "mem_mb=8000"},
         ),
         ("exit 1", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
+        (r"printf '\377\n'", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
     ],
 )
 def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_have(
     sinfo, asked, tmp_path, monkeypatch
 ):
-    (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{sinfo}\n")
-    (tmp_path / "sinfo").chmod(0o755)
+    # Snakemake's plugin for Slurm, where it finds sinfo, refuses to be imported without squeue
+    for program, body in (("sinfo", sinfo), ("squeue", "exit 1")):
+        (tmp_path / program).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     told = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
     resources = (

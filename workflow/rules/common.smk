@@ -3,14 +3,10 @@
 
 import functools
 import gc
-import math
 import os
-import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -96,7 +92,7 @@ def shard_files(stage, dataset, suffix=".h5", parts=PARTS):
     return [f"results/{{run}}/{stage}/{dataset}/{name}{suffix}" for name in names]
 
 
-def spans(stage, dataset=None, suffix=".h5", parts=PARTS):
+def shard_ranges(stage, dataset=None, suffix=".h5", parts=PARTS):
     """`shard_files` as a command line takes them, however many: results/.../shard-{000..119}.h5 and
     the same for test.
     """
@@ -121,27 +117,6 @@ def seed_of(run):
 def seed(wildcards):
     """The seed of a job's run."""
     return seed_of(wildcards.run)
-
-
-def launcher(wildcards, resources):
-    """What starts a training: python; torchrun for its `processes`, as many on each of its `nodes`
-    inside a Slurm job.
-    """
-    nodes, processes = resources.get("nodes", 1), resources.get("processes", 1)
-    torchrun = f"python -P -m torch.distributed.run --nproc-per-node={processes}"
-    if nodes == 1:
-        return "python -P" if processes == 1 else f"{torchrun} --standalone"
-    # Of all that Slurm tells a job, its step is left the number alone.
-    nodes_of_job = "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%N)"
-    head = f'"$(scontrol show hostnames "{nodes_of_job}" | head -n 1)"'
-    meeting = (
-        "--rdzv-backend=c10d --rdzv-id=$SLURM_JOB_ID "
-        f"--rdzv-endpoint={head}:$((20000 + SLURM_JOB_ID % 10000))"
-    )
-    return (
-        f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 {torchrun} "
-        f"--nnodes={nodes} {meeting}"
-    )
 
 
 @functools.cache
@@ -187,75 +162,6 @@ def leaks_checked(wildcards):
     if CONFIG.source == CONFIG.target:
         return []
     return f"results/{wildcards.run}/manifest/leaks.txt"
-
-
-def escalating_memory(megabytes):
-    """Memory that doubles each time a job is tried again, since what it lacked may have been this;
-    no more than a node has.
-    """
-
-    def of_attempt(wildcards, attempt):
-        return min(megabytes * 2 ** (attempt - 1), most(kind.memory_mb for kind in cluster() or ()))
-
-    return of_attempt
-
-
-def escalating_minutes(amount):
-    """The same of a job's time, no longer than the cluster lets any job run: Slurm refuses what no
-    node has or lets it wait.
-    """
-
-    def of_attempt(wildcards, attempt):
-        return min(
-            amount * 2 ** (attempt - 1), most(minutes(kind.time) for kind in cluster() or ())
-        )
-
-    return of_attempt
-
-
-def most(amounts):
-    """The largest; endless where nothing is known."""
-    return max(amounts, default=math.inf)
-
-
-class NodeKind(NamedTuple):
-    """Nodes of a Slurm cluster that have the same."""
-
-    gpus: str
-    time: str  # that a job may take
-    memory_mb: int
-
-
-@functools.cache
-def cluster():
-    """Every kind of node that `sinfo` knows; None where there is no cluster or no answer."""
-    try:
-        said = subprocess.run(
-            ["sinfo", "--noheader", "--format=%G %l %m"], capture_output=True, text=True, timeout=10
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return None
-    kinds = re.findall(r"^(\S+) +(\S+) +(\d+)\+?$", said.stdout, re.MULTILINE)
-    return (
-        [NodeKind(gpus, time, int(memory)) for gpus, time, memory in kinds]
-        if said.returncode == 0
-        else None
-    )
-
-
-def minutes(time):
-    """The minutes in what Slurm writes as 1-12:30:00 or 30:00; endless where it is no such time."""
-    if not (parts := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", time)):
-        return math.inf
-    days, hours, minutes, _ = (int(part or 0) for part in parts.groups())
-    return (24 * days + hours) * 60 + minutes
-
-
-def gpus(wildcards):
-    """How many GPUs a job asks for: one, but none of a Slurm cluster without any, which would
-    refuse the job.
-    """
-    return 1 if cluster() is None or any("gpu" in kind.gpus for kind in cluster()) else 0
 
 
 def dataset_section(wildcards):
@@ -339,7 +245,7 @@ def model_options(wildcards, input):
     if wildcards.model not in VARIANTS:
         return f"--model {wildcards.model}"
     descriptors = (
-        ["--descriptors", *spans("teacher", CONFIG.target, parts=["train_val"])(wildcards)]
+        ["--descriptors", *shard_ranges("teacher", CONFIG.target, parts=["train_val"])(wildcards)]
         if input.descriptors
         else []
     )
@@ -365,7 +271,12 @@ def teacher_options(wildcards, input):
     if not READS_TEACHER:
         return ""
     return shlex.join(
-        ["--teacher", *input.teacher, "--descriptors", *spans("teacher", CONFIG.target)(wildcards)]
+        [
+            "--teacher",
+            *input.teacher,
+            "--descriptors",
+            *shard_ranges("teacher", CONFIG.target)(wildcards),
+        ]
     )
 
 

@@ -119,9 +119,9 @@ rule evaluate_clips:
         gpu=gpus,
     params:
         seed=seed,
-        descriptors=spans("teacher", CONFIG.target),
-        media=spans("media", CONFIG.target),
-        mels=spans("mels", CONFIG.target),
+        descriptors=shard_ranges("teacher", CONFIG.target),
+        media=shard_ranges("media", CONFIG.target),
+        mels=shard_ranges("mels", CONFIG.target),
         version=3,
     shell:
         """
@@ -163,9 +163,9 @@ rule evaluate_audio:
         runtime=escalating_minutes(240),
         gpu=gpus,
     params:
-        descriptors=spans("teacher", CONFIG.source),
-        media=spans("media", CONFIG.source),
-        mels=spans("mels", CONFIG.source),
+        descriptors=shard_ranges("teacher", CONFIG.source),
+        media=shard_ranges("media", CONFIG.source),
+        mels=shard_ranges("mels", CONFIG.source),
         version=2,
     shell:
         """

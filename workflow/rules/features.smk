@@ -60,7 +60,7 @@ rule complete_features:
         mem_mb=escalating_memory(1000),
         runtime=escalating_minutes(30),
     params:
-        shards=spans("features", suffix=""),
+        shards=shard_ranges("features", suffix=""),
         version=1,
     shell:
         """

@@ -60,7 +60,7 @@ rule collect_statuses:
         mem_mb=escalating_memory(1000),
         runtime=escalating_minutes(30),
     params:
-        media=spans("media"),
+        media=shard_ranges("media"),
         config=as_json(CONFIG.manifest),
         version=STATUSES_VERSION,
     shell:

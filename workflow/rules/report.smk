@@ -22,7 +22,7 @@ rule write_report:
         mem_mb=escalating_memory(2000),
         runtime=escalating_minutes(30),
     params:
-        media=spans("media", CONFIG.target, parts=["test"]),
+        media=shard_ranges("media", CONFIG.target, parts=["test"]),
         config=as_json(CONFIG.report),
         settings=as_json(CONFIG),
         version=4,

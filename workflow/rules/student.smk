@@ -29,9 +29,9 @@ rule distil_student:
         runtime=escalating_minutes(2880),
         gpu=gpus,
     params:
-        media=spans("media", CONFIG.source, parts=["train_val"]),
-        mels=spans("mels", CONFIG.source, parts=["train_val"]),
-        descriptors=spans("teacher", CONFIG.source, parts=["train_val"]),
+        media=shard_ranges("media", CONFIG.source, parts=["train_val"]),
+        mels=shard_ranges("mels", CONFIG.source, parts=["train_val"]),
+        descriptors=shard_ranges("teacher", CONFIG.source, parts=["train_val"]),
         modalities=modality_names,
         config=as_json(CONFIG.student),
         seed=seed,
@@ -77,8 +77,8 @@ rule finetune_student:
         distilled=lambda wildcards, input: (
             f"--distilled {input.distilled}" if input.distilled else ""
         ),
-        media=spans("media", CONFIG.target, parts=["train_val"]),
-        mels=spans("mels", CONFIG.target, parts=["train_val"]),
+        media=shard_ranges("media", CONFIG.target, parts=["train_val"]),
+        mels=shard_ranges("mels", CONFIG.target, parts=["train_val"]),
         classes=classes_of(CONFIG.target),
         modalities=modality_names,
         config=as_json(CONFIG.student),

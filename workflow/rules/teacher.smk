@@ -29,7 +29,7 @@ if CONFIG.teacher.weights == "train":
             runtime=escalating_minutes(2880),
             gpu=gpus,
         params:
-            media=spans("media", CONFIG.source, parts=["train_val"]),
+            media=shard_ranges("media", CONFIG.source, parts=["train_val"]),
             classes=classes_of(CONFIG.source),
             config=as_json(CONFIG.teacher),
             seed=seed,
