@@ -1,8 +1,8 @@
-"""Whatever a file holds that is given to inspect, score, predict or the imports: no traceback, and
+"""Any content of a file that is given to inspect, score, predict or the imports: no traceback, and
 no more memory than a bound.
 
 Each artifact is changed in places drawn by chance (seeded): bytes flipped, cut off, doubled or put
-in; and in its settings, numbers replaced by sizes that no memory holds, with every checksum mended.
+in; and in its settings, numbers replaced by sizes that no memory holds, with every checksum made to agree.
 """
 
 import io
@@ -242,7 +242,7 @@ def test_odd_values_in_the_settings_of_a_network_end_in_one_line(
 
 @pytest.mark.parametrize("name", ["ref.pth", "skimmer.pt"])
 def test_a_changed_pickle_in_a_sound_archive_ends_in_one_line(tmp_path, world, name, capsys):
-    """The checksums of the archive are mended, so that the pickle is read."""
+    """The checksums of the archive agree, so that the pickle is read."""
     rng = random.Random(name)
     with zipfile.ZipFile(world / name) as parts:
         entries = {entry: parts.read(entry) for entry in parts.namelist()}

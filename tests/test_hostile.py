@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -236,8 +237,8 @@ def test_nothing_that_a_configuration_names_becomes_markup_in_snakemakes_own_rep
     listing = tmp_path / "<" / "script><img src=x onerror=alert(1)>" / "groups.tsv"
     listing.parent.mkdir(parents=True)
     table = "file\tgroup\n"
-    for split in ("train", "test"):
-        video = tmp_path / f"videos/{split}/a/{split}.mp4"
+    for split, label in product(("train", "test"), "ab"):
+        video = tmp_path / f"videos/{split}/{label}/{split}.mp4"
         video.parent.mkdir(parents=True)
         shutil.copy(clip, video)
         table += f"{video}\t{split}\n"

@@ -1,4 +1,4 @@
-"""Surroundings that public reports tell of: a file system without locks, and targets that are no
+"""Surroundings that public reports name: a file system without locks, and targets that are no
 plain files.
 """
 
@@ -20,7 +20,7 @@ REPORTS = Path(__file__).parents[2] / "shared" / "reports"
 
 @pytest.mark.parametrize(("number", "wanted"), [(30, ""), (37, "TRUE"), (95, "FALSE"), (524, "")])
 def test_a_store_is_read_without_flock(tmp_path, number, wanted):
-    """Whatever HDF5_USE_FILE_LOCKING says."""
+    """With any value of HDF5_USE_FILE_LOCKING."""
     source = REPORTS / "e01_no_flock" / "noflock.c"
     if not source.is_file() or not (compiler := shutil.which("cc")):
         pytest.skip("no report of a file system without flock, or no C compiler")

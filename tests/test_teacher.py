@@ -147,7 +147,7 @@ def test_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch, torchv
     file.write_bytes(b"cut short")
     with pytest.raises(
         BadInput,
-        match=r"cannot be had .*; fetch https://.*r2plus1d_18-91a641e6.pth and give the file",
+        match=r"KINETICS400_V1 .*fetch https://.*r2plus1d_18-91a641e6.pth",
     ):
         load_teacher(tmp_path / "t.pt", TeacherConfig(), MediaConfig())
 

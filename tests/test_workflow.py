@@ -205,7 +205,7 @@ def test_a_folder_of_videos_that_is_not_there_is_told_by_the_dry_run(tmp_path):
         tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
     )
     assert (
-        f"videos.all: {tmp_path}/nowhere: none of the 3 videos that are listed is there"
+        f"videos.all: {tmp_path}/nowhere: none of the files of the 3 listed videos exists"
         in dry.stdout + dry.stderr
     )
 

@@ -150,10 +150,11 @@ class _Estimate:
             each = self.contents[name]
             cost.jobs += 1 + 2 * self._shards(name)
             cost.cpu_seconds += self.rates.light_start + each.total * self.rates.listing
-            cost.files += 2 + 4 * self._shards(
-                name
-            )  # a shard's table twice, each with its checksum
+            # A shard's table twice, each with its checksum.
+            cost.files += 2 + 4 * self._shards(name)
             cost.size += 3 * each.total * 235
+        cost.jobs += 1  # check_leaks
+        cost.files += 1
         return cost
 
     def _decoding(self, name: str) -> float:
