@@ -82,8 +82,12 @@ def imports():
 def test_the_snakefile_includes_the_stages_in_the_order_they_run():
     assert re.findall(
         r'^include: "workflow/rules/(\w+)\.smk"$', text("Snakefile"), re.MULTILINE
-    ) == ["common", *RULES]
-    assert {path.stem for path in (ROOT / "workflow/rules").glob("*.smk")} == {"common", *RULES}
+    ) == ["common", "cluster", *RULES]
+    assert {path.stem for path in (ROOT / "workflow/rules").glob("*.smk")} == {
+        "common",
+        "cluster",
+        *RULES,
+    }
 
 
 def test_the_configuration_has_a_section_a_stage_in_that_order():
