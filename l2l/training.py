@@ -38,9 +38,13 @@ def to_channels_last(network: Network, device: torch.device) -> Network:
     """Move a network to a device with its channels innermost in memory.
 
     Training is a quarter faster so, on CPUs and on GPUs with tensor cores. On a CPU a network with
-    a very narrow shortcut keeps its layout; see `_breaks_onednn`.
+    a very narrow shortcut keeps its layout, and so does what the shortcut is given; see
+    `_breaks_onednn`.
     """
-    if device.type == "cpu" and any(_breaks_onednn(module) for module in network.modules()):
+    narrow = [module for module in network.modules() if _breaks_onednn(module)]
+    if device.type == "cpu" and narrow:
+        for module in narrow:
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
         return network.to(device)
     is_3d = any(isinstance(module, nn.Conv3d) for module in network.modules())
     layout = torch.channels_last_3d if is_3d else torch.channels_last

@@ -2,7 +2,8 @@
 no more memory than a bound.
 
 Each artifact is changed in places drawn by chance (seeded): bytes flipped, cut off, doubled or put
-in; and in its settings, numbers replaced by sizes that no memory holds, with every checksum made to agree.
+in; and in its settings, numbers replaced by sizes that no memory holds, with every checksum
+made to agree.
 """
 
 import io
