@@ -73,6 +73,14 @@ wildcard_constraints:
     origin="|".join(ORIGINS),
 
 
+def section(values):
+    """A section of the configuration as the command line takes it.
+
+    As a function: in a string, Snakemake takes braces, which a path may have, for wildcards.
+    """
+    return lambda wildcards: as_json(values)
+
+
 def unwritable_results():
     """A line against a start where results cannot be written, which Snakemake meets with a
     traceback; empty where they can.
@@ -177,8 +185,13 @@ def folder_of_drawn_videos(wildcards):
 
 
 def annotation_files(wildcards):
-    """The lists and annotations that a data set's section names."""
-    return list(map(str, CONFIG.videos[wildcards.dataset].annotation_files))
+    """The lists and annotations that a data set's section names.
+
+    Without those that have a brace in their path, which Snakemake would take for a wildcard: what
+    is listed is a part of the listing's fingerprint.
+    """
+    paths = map(str, CONFIG.videos[wildcards.dataset].annotation_files)
+    return [path for path in paths if "{" not in path]
 
 
 def training_table(dataset):
@@ -187,11 +200,17 @@ def training_table(dataset):
 
 
 def config_files(paths):
-    """Files that the configuration names, so that a dry run names one that is not there.
+    """Files that the configuration names, so that a dry run names one that does not exist.
 
     As a function: Snakemake's own report shows what a rule names as it is, and a path may
     hold markup.
     """
+    for path in paths:
+        if "{" in str(path):
+            raise WorkflowError(
+                f"{path}: Snakemake takes a brace in the path of an input for a wildcard; rename "
+                "the file or its folder, or make a link to it"
+            )
     return lambda wildcards: list(map(str, paths))
 
 

@@ -29,7 +29,7 @@ rule extract_features:
         gpu=gpus,
     params:
         features=store_folder,
-        config=as_json(CONFIG.features),
+        config=section(CONFIG.features),
         version=1,
     shell:
         """

@@ -40,7 +40,7 @@ rule list_videos:
     params:
         folder=lambda wildcards, input: f"--folder {input.folder}" if input.folder else "",
         dataset=dataset_section,
-        config=as_json(CONFIG.manifest),
+        config=section(CONFIG.manifest),
         seed=seed,
         record=lambda wildcards: file_record(wildcards.dataset, wildcards.run),
         fingerprint=listing_fingerprint,

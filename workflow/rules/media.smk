@@ -27,7 +27,7 @@ rule decode_videos:
         mem_mb=escalating_memory(2000),
         runtime=escalating_minutes(240),
     params:
-        config=as_json(CONFIG.media),
+        config=section(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
         version=2,
     shell:
@@ -61,7 +61,7 @@ rule collect_statuses:
         runtime=escalating_minutes(30),
     params:
         media=shard_ranges("media"),
-        config=as_json(CONFIG.manifest),
+        config=section(CONFIG.manifest),
         version=STATUSES_VERSION,
     shell:
         """

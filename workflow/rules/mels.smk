@@ -20,7 +20,7 @@ rule compute_mels:
         mem_mb=escalating_memory(4000),
         runtime=escalating_minutes(60),
     params:
-        config=as_json(CONFIG.mels),
+        config=section(CONFIG.mels),
         version=1,
     shell:
         """

@@ -23,8 +23,8 @@ rule write_report:
         runtime=escalating_minutes(30),
     params:
         media=shard_ranges("media", CONFIG.target, parts=["test"]),
-        config=as_json(CONFIG.report),
-        settings=as_json(CONFIG),
+        config=section(CONFIG.report),
+        settings=section(CONFIG),
         version=4,
     shell:
         """

@@ -4,7 +4,7 @@
 # out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline;
 #                                         the skimmer's variants
 
-OWN_SKIMMER_SECTION = as_json(
+OWN_SKIMMER_SECTION = section(
     CONFIG.skimmer.model_copy(update={"variants": {}})
 )  # a fit reads its own variant alone
 

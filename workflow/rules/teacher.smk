@@ -31,7 +31,7 @@ if CONFIG.teacher.weights == "train":
         params:
             media=shard_ranges("media", CONFIG.source, parts=["train_val"]),
             classes=classes_of(CONFIG.source),
-            config=as_json(CONFIG.teacher),
+            config=section(CONFIG.teacher),
             seed=seed,
             python=launcher,
             version=1,
@@ -65,8 +65,8 @@ else:
             mem_mb=escalating_memory(2000),
             runtime=escalating_minutes(60),
         params:
-            config=as_json(CONFIG.teacher),
-            media_config=as_json(CONFIG.media),
+            config=section(CONFIG.teacher),
+            media_config=section(CONFIG.media),
             version=1,
         shell:
             """
@@ -98,7 +98,7 @@ rule extract_descriptors:
         gpu=gpus,
     params:
         part=described_part,
-        config=as_json(CONFIG.teacher),
+        config=section(CONFIG.teacher),
         version=1,
     shell:
         """
