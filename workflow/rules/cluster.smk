@@ -45,7 +45,7 @@ def escalating_memory(megabytes):
 
 def escalating_minutes(amount):
     """A time limit that doubles each time a job is tried again. Never longer than the cluster
-    allows: Slurm refuses such a job, or lets it wait for ever.
+    allows: Slurm refuses such a job, or lets it wait without end.
     """
 
     def of_attempt(wildcards, attempt):
