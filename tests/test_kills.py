@@ -134,10 +134,12 @@ def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_
 
 @pytest.fixture
 def found(tmp_path):
-    """A folder of two videos, and the configuration of a run of them."""
+    """A folder of videos of two classes, and the configuration of a run of them."""
     for split, seconds in (("train", 2), ("test", 3)):
         (tmp_path / "videos" / split / "class").mkdir(parents=True)
         make_video(tmp_path / "videos" / split / "class/a.mp4", seconds)
+        (tmp_path / "videos" / split / "other").mkdir()
+        make_video(tmp_path / "videos" / split / "other/b.mp4", seconds + 2)
     videos = {
         "all": {
             "adapter": "folder",
