@@ -30,19 +30,19 @@ def test_activitynet_is_read_as_published(tmp_path, capsys):
         "v_0000000000a.webm",
         "v_stranger.mp4",
     )
-    found = {v.video: v for v in list_activitynet(dataset, seed=0)}
-    assert list(found) == ["---9CpRcKoU", "0000000000a", "0000000000b"]
-    two_classes = found["---9CpRcKoU"]
+    listing = {v.video: v for v in list_activitynet(dataset, seed=0)}
+    assert list(listing) == ["---9CpRcKoU", "0000000000a", "0000000000b"]
+    two_classes = listing["---9CpRcKoU"]
     assert two_classes.labels == ("Drinking", "Ballet")
     assert two_classes.segments == (Segment(1, 3, "Drinking"), Segment(4, 5, "Ballet"))
     assert two_classes.path == tmp_path / "videos/v_---9CpRcKoU.mkv"
     assert (two_classes.split, two_classes.status) == ("train", "ok")
-    assert found["0000000000a"].path.name == "v_0000000000a.mp4"
-    assert (found["0000000000a"].split, found["0000000000a"].reason) == (
+    assert listing["0000000000a"].path.name == "v_0000000000a.mp4"
+    assert (listing["0000000000a"].split, listing["0000000000a"].reason) == (
         "test",
         "v_0000000000a.webm not read",
     )
-    assert (found["0000000000b"].status, found["0000000000b"].reason) == (
+    assert (listing["0000000000b"].status, listing["0000000000b"].reason) == (
         "missing",
         "no file named 'v_0000000000b', with any suffix of a video",
     )
@@ -55,11 +55,11 @@ def test_a_tenth_of_each_training_class_validates(tmp_path):
         for label in ("x", "y")
         for i in range(50)
     }
-    found = list_activitynet(activitynet(tmp_path, {"database": database}), seed=0)
-    splits = Counter((v.label, v.split) for v in found)
+    listing = list_activitynet(activitynet(tmp_path, {"database": database}), seed=0)
+    splits = Counter((v.label, v.split) for v in listing)
     assert splits["x", "train"] + splits["x", "val"] == 50
     assert 2 <= splits["x", "val"] + splits["y", "val"] <= 20
-    assert {v.status for v in found} == {"missing"}
+    assert {v.status for v in listing} == {"missing"}
 
 
 @pytest.mark.parametrize(("start", "end"), [(3, 3), (5, 2), (0, 0), (11, 12), (-2, -1)])
@@ -123,9 +123,9 @@ def test_an_id_never_leads_out_of_the_folder(tmp_path):
         "../../etc/passwd": entry("training", ("x", 0, 1)),
         "..": entry("training", ("x", 0, 1)),
     }
-    for found in list_activitynet(activitynet(tmp_path, {"database": database}), seed=0):
-        assert found.status == "missing"
-        assert found.path.parent == tmp_path / "videos"
+    for video in list_activitynet(activitynet(tmp_path, {"database": database}), seed=0):
+        assert video.status == "missing"
+        assert video.path.parent == tmp_path / "videos"
 
 
 def test_a_dictionary_of_videos_is_read_where_it_tells_the_subsets(tmp_path):
@@ -136,8 +136,8 @@ def test_a_dictionary_of_videos_is_read_where_it_tells_the_subsets(tmp_path):
             "annotations": [{"label": "x", "segment": [1, 2]}],
         }
     }
-    (found,) = list_activitynet(activitynet(tmp_path, database), seed=0)
-    assert (found.video, found.split, found.segments) == ("abc", "test", (Segment(1, 2, "x"),))
+    (video,) = list_activitynet(activitynet(tmp_path, database), seed=0)
+    assert (video.video, video.split, video.segments) == ("abc", "test", (Segment(1, 2, "x"),))
 
 
 @pytest.mark.parametrize(

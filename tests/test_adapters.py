@@ -53,13 +53,13 @@ def test_every_adapter_finds_each_video_by_its_name_and_loses_none(
     stranger.touch()
     dataset = section(folder=at / "videos", **fields)
     rows = listed(dataset)
-    found = {video.video: video for video in rows}
-    assert len(found) == len(rows)
+    listing = {video.video: video for video in rows}
+    assert len(listing) == len(rows)
     expected = {names[item.video][0]: item for item in items}
-    assert expected.keys() == {video for video in found if "nobody" not in video}
+    assert expected.keys() == {video for video in listing if "absent" not in video}
     tested = any(item.split == "test" for item in items)
     for video, item in expected.items():
-        row = found[video]
+        row = listing[video]
         assert row.labels == (item.label,)
         assert row.split in (("test",) if item.split == "test" else ("train", "val")) or not tested
         if item.present:
@@ -106,7 +106,7 @@ def test_an_id_never_becomes_a_path(tmp_path, writer, video):
         tmp_path / "lists/below", [Item(video, CLASS_NAMES[0], "train", False)]
     )
     dataset = section(folder=tmp_path / "videos/below", role="source", **fields)
-    (row,) = (row for row in listed(dataset) if "nobody" not in row.video)
+    (row,) = (row for row in listed(dataset) if "absent" not in row.video)
     assert row.status == "missing"
     assert row.path.parent == tmp_path / "videos/below"
     assert ".." not in row.path.parts
@@ -184,8 +184,8 @@ def test_without_labels_of_test_kinetics_is_tested_on_validation_and_validates_o
     ]
     rows += ["a,v,0,10,validate", ",t,0,10,test"]
     csv = write(tmp_path / "k.csv", "label,youtube_id,time_start,time_end,split", *rows)
-    found = listed(section("kinetics", folder=tmp_path, annotations=[csv]))
-    splits = Counter(v.split for v in found)
+    listing = listed(section("kinetics", folder=tmp_path, annotations=[csv]))
+    splits = Counter(v.split for v in listing)
     assert splits["test"] == 1
     assert 1 <= splits["val"] <= 6
     assert splits["val"] + splits["train"] == 20
@@ -200,10 +200,13 @@ def test_groups_of_ucf_are_not_divided(tmp_path):
         for c in range(1, 8)
     ]
     write(tmp_path / "trainlist01.txt", *lines)
-    found = listed(section("ucf101", folder=tmp_path, lists=tmp_path))
-    of = {group: {v.split for v in found if v.group == group} for group in {v.group for v in found}}
+    listing = listed(section("ucf101", folder=tmp_path, lists=tmp_path))
+    of = {
+        group: {v.split for v in listing if v.group == group}
+        for group in {v.group for v in listing}
+    }
     assert all(len(splits) == 1 for splits in of.values())
-    assert {v.split for v in found} == set(SPLITS)
+    assert {v.split for v in listing} == set(SPLITS)
 
 
 def test_a_table_without_splits_is_split_by_group(tmp_path):
@@ -216,10 +219,12 @@ def test_a_table_without_splits_is_split_by_group(tmp_path):
         label_column="l",
         group_column="g",
     )
-    found = listed(dataset)
-    assert {v.split for v in found} == set(SPLITS)
-    assert all(len({v.split for v in found if v.group == g}) == 1 for g in {v.group for v in found})
-    assert listed(dataset, seed=1) != found
+    listing = listed(dataset)
+    assert {v.split for v in listing} == set(SPLITS)
+    assert all(
+        len({v.split for v in listing if v.group == g}) == 1 for g in {v.group for v in listing}
+    )
+    assert listed(dataset, seed=1) != listing
 
 
 def test_ids_that_begin_as_the_prefix_does_keep_it(tmp_path):
@@ -233,9 +238,11 @@ def test_ids_that_begin_as_the_prefix_does_keep_it(tmp_path):
     )
     for file in ("v_v_abcdefghi.mp4", "12345678901.webm"):
         (tmp_path / file).touch()
-    found = {v.video: v for v in listed(section("activitynet", folder=tmp_path, annotations=path))}
-    assert found["v_abcdefghi"].path == tmp_path / "v_v_abcdefghi.mp4"
-    assert found["12345678901"].path == tmp_path / "12345678901.webm"
+    listing = {
+        v.video: v for v in listed(section("activitynet", folder=tmp_path, annotations=path))
+    }
+    assert listing["v_abcdefghi"].path == tmp_path / "v_v_abcdefghi.mp4"
+    assert listing["12345678901"].path == tmp_path / "12345678901.webm"
 
 
 @pytest.mark.parametrize(

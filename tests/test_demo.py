@@ -1,7 +1,4 @@
-"""The demo's world keeps its promise.
-
-One frame tells the object, the sound tells the motion, only both tell the class.
-"""
+"""One frame of the demo's world shows the object, the sound the motion, and only both the class."""
 
 import av
 import numpy as np
@@ -20,7 +17,7 @@ motions = st.sampled_from(world.MOTIONS)
 
 @settings(max_examples=25)
 @given(seeds, things)
-def test_the_first_picture_is_the_same_whatever_the_motion(seed, thing):
+def test_the_first_picture_is_the_same_for_every_motion(seed, thing):
     firsts = [
         world.paint(world.draw_scene(np.random.default_rng(seed), thing, motion, 32), np.zeros(1))
         for motion in world.MOTIONS
@@ -30,7 +27,7 @@ def test_the_first_picture_is_the_same_whatever_the_motion(seed, thing):
 
 @settings(max_examples=25)
 @given(seeds, things, motions)
-def test_a_motion_moves_and_what_is_still_does_not(seed, thing, motion):
+def test_a_scene_changes_if_and_only_if_it_has_a_motion(seed, thing, motion):
     for kind, moves in ((motion, True), ("still", False)):
         scene = world.draw_scene(np.random.default_rng(seed), thing, kind, 32)
         pictures = world.paint(scene, np.linspace(0, 1, 8))
@@ -45,8 +42,7 @@ def test_a_sound_does_not_depend_on_the_object(seed, motion):
         film = films.trimmed_clip(
             np.random.default_rng(seed), world.class_name(thing, motion), 1.5, 32
         )
-        # the scene and the sound draw from one generator, and a scene draws as much whatever the
-        # object
+        # scene and sound use one generator, and every scene takes as many numbers of it
         heard.append(film.waveform)
     assert all((waveform == heard[0]).all() for waveform in heard)
 
@@ -103,14 +99,14 @@ def dataset(**changes: object) -> DemoDataset:
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("drawn") / "videos"
+def rendered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rendered") / "videos"
     render_demo(folder, dataset(), 5)
     return folder
 
 
-def test_drawn_files_are_h264_and_aac_of_the_drawn_length(drawn):
-    files = sorted(drawn.glob("*/*/*.mp4"))
+def test_rendered_files_are_h264_and_aac_of_the_right_length(rendered):
+    files = sorted(rendered.glob("*/*/*.mp4"))
     assert len(files) == 5
     for file in files:
         with av.open(str(file)) as container:
@@ -120,16 +116,17 @@ def test_drawn_files_are_h264_and_aac_of_the_drawn_length(drawn):
             assert sum(1 for _ in container.decode(video)) == video.frames
 
 
-def test_the_same_seed_draws_the_same_bytes_on_one_core_and_on_two(drawn, tmp_path):
+def test_the_same_seed_renders_the_same_bytes_on_one_core_and_on_two(rendered, tmp_path):
     render_demo(tmp_path / "again", dataset(), 5, threads=2)
-    for file in sorted(path for path in drawn.rglob("*") if path.is_file()):
-        assert (tmp_path / "again" / file.relative_to(drawn)).read_bytes() == file.read_bytes()
+    for file in sorted(path for path in rendered.rglob("*") if path.is_file()):
+        assert (tmp_path / "again" / file.relative_to(rendered)).read_bytes() == file.read_bytes()
 
 
-def test_splits_are_drawn_apart_and_another_seed_draws_other_videos(drawn, tmp_path):
+def test_no_two_splits_or_seeds_share_a_video(rendered, tmp_path):
     render_demo(tmp_path / "other", dataset(), 6)
     of_seed_5, of_seed_6 = (
-        {p.read_bytes() for p in folder.glob("*/*/*.mp4")} for folder in (drawn, tmp_path / "other")
+        {p.read_bytes() for p in folder.glob("*/*/*.mp4")}
+        for folder in (rendered, tmp_path / "other")
     )
     assert len(of_seed_5) == 5
     assert not of_seed_5 & of_seed_6

@@ -67,10 +67,10 @@ def test_the_videos_of_any_folder_are_its_files_named_as_videos_and_the_rest_is_
         )
     assert list_folder(dataset, seed) == rows
     write_unmatched(dataset, rows, at / "o/videos.tsv")
-    beside = at / "o/videos.unmatched.tsv"
+    table_path = at / "o/videos.unmatched.tsv"
     unmatched = (
-        [tuple(row.values()) for row in read_table(beside, ("kind", "name"))]
-        if beside.exists()
+        [tuple(row.values()) for row in read_table(table_path, ("kind", "name"))]
+        if table_path.exists()
         else []
     )
     assert sorted(unmatched) == sorted(
@@ -88,10 +88,10 @@ def test_split_and_class_are_the_names_of_the_folders(tmp_path):
         "test/a/.hidden.mp4",
         "readme.md",
     )
-    found = [
+    listing = [
         (v.video, v.path, v.split, v.labels) for v in list_folder(folder_dataset(tmp_path), seed=0)
     ]
-    assert found == [
+    assert listing == [
         ("test/a/3.webm", tmp_path / "test/a/3.webm", "test", ("a",)),
         ("train/a/1.mp4", tmp_path / "train/a/1.mp4", "train", ("a",)),
         ("train/b/2.MKV", tmp_path / "train/b/2.MKV", "train", ("b",)),
@@ -101,9 +101,9 @@ def test_split_and_class_are_the_names_of_the_folders(tmp_path):
 def test_class_folders_are_split_by_the_seed(tmp_path):
     touch(tmp_path, *(f"{label}/{i}.mp4" for label in "ab" for i in range(20)))
     dataset = folder_dataset(tmp_path, val_fraction=0.2, test_fraction=0.3)
-    found = list_folder(dataset, seed=5)
-    assert {(v.label, v.split) for v in found} == {(a, b) for a in "ab" for b in SPLITS}
-    assert list_folder(dataset, seed=5) == found != list_folder(dataset, seed=6)
+    listing = list_folder(dataset, seed=5)
+    assert {(v.label, v.split) for v in listing} == {(a, b) for a in "ab" for b in SPLITS}
+    assert list_folder(dataset, seed=5) == listing != list_folder(dataset, seed=6)
 
 
 def groups_of(folder: Path, rows: dict[str, str]) -> GroupTable:
@@ -120,10 +120,11 @@ def test_no_group_is_divided(tmp_path):
     table = groups_of(
         tmp_path, {f"videos/{file}": f"source {i % 12}" for i, file in enumerate(files)}
     )
-    found = list_folder(folder_dataset(tmp_path / "videos", groups=table), seed=0)
-    assert {v.split for v in found} == set(SPLITS)
+    listing = list_folder(folder_dataset(tmp_path / "videos", groups=table), seed=0)
+    assert {v.split for v in listing} == set(SPLITS)
     splits = {
-        group: {v.split for v in found if v.group == group} for group in {v.group for v in found}
+        group: {v.split for v in listing if v.group == group}
+        for group in {v.group for v in listing}
     }
     assert len(splits) == 12
     assert all(len(each) == 1 for each in splits.values())
@@ -157,7 +158,7 @@ def test_a_video_with_two_groups_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "found"),
+    ("files", "complaint"),
     [
         ((), "No such file"),
         (("train/a/1.mp4", "b/2.mp4"), "found 'train' next to 'b'"),
@@ -165,11 +166,11 @@ def test_a_video_with_two_groups_is_refused(tmp_path):
         (("1.mp4",), "no video in it"),
     ],
 )
-def test_a_folder_in_another_layout_is_answered_with_the_expected_one(tmp_path, files, found):
+def test_a_folder_in_another_layout_is_answered_with_the_expected_one(tmp_path, files, complaint):
     touch(tmp_path / "videos", *files) if files else None
     with pytest.raises(
         BadInput,
-        match=f"{found}.*; expected folders train, val, test with a folder for each class inside",
+        match=f"{complaint}.*; expected folders train, val, test with a folder for each class",
     ):
         list_folder(folder_dataset(tmp_path / "videos"), seed=0)
 

@@ -44,17 +44,17 @@ def test_videos_of_two_to_five_minutes_are_drawn_thirty_and_ten_a_class(tmp_path
         for n in range(60)
     ]
     dataset = sports(tmp_path, rows)
-    found = listed(dataset)
+    listing = listed(dataset)
     lasts = {video: seconds for video, _, _, seconds in rows}
-    assert all(120 <= lasts[v.video] <= 300 for v in found)
-    assert Counter((v.label, "test" if v.split == "test" else "train") for v in found) == {
+    assert all(120 <= lasts[v.video] <= 300 for v in listing)
+    assert Counter((v.label, "test" if v.split == "test" else "train") for v in listing) == {
         (label, split): count
         for label in CLASS_NAMES
         for split, count in (("train", 30), ("test", 10))
     }
-    assert 5 <= sum(v.split == "val" for v in found) <= 40  # a tenth of 180
-    assert listed(dataset) == found
-    assert {v.video for v in listed(dataset, seed=1)} != {v.video for v in found}
+    assert 5 <= sum(v.split == "val" for v in listing) <= 40  # a tenth of 180
+    assert listed(dataset) == listing
+    assert {v.video for v in listed(dataset, seed=1)} != {v.video for v in listing}
     assert "fewer" not in capsys.readouterr().err
 
 
@@ -73,12 +73,12 @@ def test_videos_of_two_to_five_minutes_are_drawn_thirty_and_ten_a_class(tmp_path
 def test_no_more_are_drawn_of_a_class_than_wanted_and_none_twice(tmp_path_factory, videos):
     rows = [("train_one", "train", [0], 200.0), ("test_one", "test", [0], 200.0)]
     rows += [(video, split, labels, 200.0) for video, (split, labels) in videos.items()]
-    found = listed(sports(tmp_path_factory.mktemp("s"), rows, train_videos=3, test_videos=2))
-    drawn = Counter((v.label, "test" if v.split == "test" else "train") for v in found)
+    listing = listed(sports(tmp_path_factory.mktemp("s"), rows, train_videos=3, test_videos=2))
+    drawn = Counter((v.label, "test" if v.split == "test" else "train") for v in listing)
     assert all(count <= (3 if split == "train" else 2) for (_, split), count in drawn.items())
-    assert len({v.video for v in found}) == len(found)
+    assert len({v.video for v in listing}) == len(listing)
     of = {video: set(labels) for video, _, labels, _ in rows}
-    assert all({CLASS_NAMES.index(label) for label in v.labels} == of[v.video] for v in found)
+    assert all({CLASS_NAMES.index(label) for label in v.labels} == of[v.video] for v in listing)
 
 
 def test_durations_may_be_those_that_the_files_declare(tmp_path, odd):
@@ -93,8 +93,8 @@ def test_durations_may_be_those_that_the_files_declare(tmp_path, odd):
         ("other", "test", [0], 0.0)
     ]
     dataset = sports(tmp_path, rows, min_seconds=2, val_fraction=0)
-    found = listed(dataset.model_copy(update={"durations": "declared"}))
-    assert [(v.video, v.status) for v in found] == [("one", "ok")]
+    listing = listed(dataset.model_copy(update={"durations": "declared"}))
+    assert [(v.video, v.status) for v in listing] == [("one", "ok")]
 
 
 def test_a_draw_without_eligible_videos_stops(tmp_path):

@@ -11,30 +11,30 @@ from l2l.manifest.classes import read_classes
 
 
 def test_kinetics_400_as_published(published, tmp_path):
-    found = listed(
+    listing = listed(
         section(
             "kinetics", folder=tmp_path, annotations=[published / "kinetics/kinetics-400_val.csv"]
         )
     )
-    assert (len(found), len({v.label for v in found})) == (19906, 400)
+    assert (len(listing), len({v.label for v in listing})) == (19906, 400)
     assert set(read_classes(published / "kinetics/kinetics_400_labels.csv").names) == {
-        v.label for v in found
+        v.label for v in listing
     }
-    assert {(v.split, v.status) for v in found} == {("test", "missing")}
+    assert {(v.split, v.status) for v in listing} == {("test", "missing")}
 
 
 def test_ucf101_as_published(published, tmp_path):
     for layout in ("v_HandStandPushups_g01_c01", "v_HandstandPushups_g01_c02"):
         (tmp_path / "HandstandPushups").mkdir(exist_ok=True)
         (tmp_path / "HandstandPushups" / f"{layout}.avi").touch()
-    found = listed(section("ucf101", folder=tmp_path, lists=published / "ucf101"))
-    assert len({v.label for v in found}) == 101
-    assert Counter("test" if v.split == "test" else "train" for v in found) == {
+    listing = listed(section("ucf101", folder=tmp_path, lists=published / "ucf101"))
+    assert len({v.label for v in listing}) == 101
+    assert Counter("test" if v.split == "test" else "train" for v in listing) == {
         "train": 9537,
         "test": 3783,
     }
-    assert 800 < sum(v.split == "val" for v in found) < 1100
-    present = [v for v in found if v.status == "ok"]
+    assert 800 < sum(v.split == "val" for v in listing) < 1100
+    present = [v for v in listing if v.status == "ok"]
     assert [(v.label, v.path.stem) for v in present] == [
         ("HandstandPushups", "v_HandStandPushups_g01_c01"),
         ("HandstandPushups", "v_HandstandPushups_g01_c02"),
@@ -44,16 +44,16 @@ def test_ucf101_as_published(published, tmp_path):
 def test_kinetics_sounds_as_published(published, tmp_path):
     at = published / "kinetics_sounds"
     lists = {"train": at / "my_train.ogmge.txt", "test": at / "my_test.ogmge.txt"}
-    found = listed(
+    listing = listed(
         section("kinetics_sounds", folder=tmp_path, classes=at / "classes31.txt", **lists)
     )
-    assert Counter("test" if v.split == "test" else "train" for v in found) == {
+    assert Counter("test" if v.split == "test" else "train" for v in listing) == {
         "train": 14799,
         "test": 2597,
     }
     assert (
         set(read_classes(at / "classes31.txt").names)
-        == {v.label for v in found}
+        == {v.label for v in listing}
         == set(CLASSES[31])
     )
 
@@ -63,16 +63,16 @@ def test_kinetics_sounds_out_of_kinetics_as_published(
     published, tmp_path, capsys, count, kept, absent
 ):
     csv = published / "kinetics/kinetics-400_val.csv"
-    found = listed(section("kinetics_sounds", folder=tmp_path, annotations=[csv], classes=count))
-    assert len({v.label for v in found}) == kept
+    listing = listed(section("kinetics_sounds", folder=tmp_path, annotations=[csv], classes=count))
+    assert len({v.label for v in listing}) == kept
     assert (f"{absent} of {count} classes are in no csv" in capsys.readouterr().err) == bool(absent)
 
 
 def test_vggsound_as_published(published, tmp_path):
     (tmp_path / "0_8-g2rof7E_000049.mkv").touch()
-    found = listed(section("vggsound", folder=tmp_path, test=published / "vggsound/test.csv"))
-    assert (len(found), len({v.label for v in found})) == (15446, 309)
-    assert [(v.video, v.label) for v in found if v.status == "ok"] == [
+    listing = listed(section("vggsound", folder=tmp_path, test=published / "vggsound/test.csv"))
+    assert (len(listing), len({v.label for v in listing})) == (15446, 309)
+    assert [(v.video, v.label) for v in listing if v.status == "ok"] == [
         ("0_8-g2rof7E_000049", "heart sounds, heartbeat")
     ]
 
@@ -95,12 +95,12 @@ def test_activitynet_as_published(published, tmp_path):
         annotations=at / "anet_anno_action.json",
         subsets=at / "video_info_new.csv",
     )
-    found = listed(dataset)
-    assert len({v.label for v in found}) == 200
-    assert sum(len(v.labels) > 1 for v in found) == 11
-    assert sum(v.reason.count("dropped") for v in found) == 12
-    assert sum(v.reason.count("cut to") for v in found) == 1
-    assert [v.video for v in found if v.status == "ok"] == ["QOlSCBRmfWY"]
+    listing = listed(dataset)
+    assert len({v.label for v in listing}) == 200
+    assert sum(len(v.labels) > 1 for v in listing) == 11
+    assert sum(v.reason.count("dropped") for v in listing) == 12
+    assert sum(v.reason.count("cut to") for v in listing) == 1
+    assert [v.video for v in listing if v.status == "ok"] == ["QOlSCBRmfWY"]
     with pytest.raises(BadInput, match=r"has no subset .* give `subsets`"):
         listed(dataset.model_copy(update={"subsets": None}))
 

@@ -194,6 +194,18 @@ def test_more_shards_can_be_open_at_once_than_a_process_may_open_files_unasked(t
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("number", range(40, 50))
+def test_one_more_video_of_a_class_folder_changes_one_shard(tmp_path, number):
+    for i in [*range(40), number]:
+        file = tmp_path / "ab"[i % 2] / f"{i}.mp4"
+        if i == number:
+            before = dataset_fingerprint(folder_of(tmp_path, shards=8), 1)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(bytes(i + 1))
+    after = dataset_fingerprint(folder_of(tmp_path, shards=8), 1)
+    assert len(changed_shards(before, after)) == 1
+
+
 @pytest.mark.long
 @pytest.mark.workflow
 def test_one_more_test_video_redoes_one_shard_and_the_aggregates_and_fits_nothing(tmp_path):
@@ -234,3 +246,12 @@ def test_one_more_test_video_redoes_one_shard_and_the_aggregates_and_fits_nothin
     assert snakemake(tmp_path, *wanted, configfile=config).returncode == 0
     assert added.name in (tmp_path / "results/found/manifest/found/test-000.tsv").read_text()
     assert nothing in snakemake(tmp_path, *wanted, "--dry-run", configfile=config).stdout
+
+    added.touch()
+    assert nothing in snakemake(tmp_path, *wanted, "--dry-run", configfile=config).stdout
+    (tmp_path / "videos").rename(tmp_path / "moved")
+    videos["found"]["folder"] = str(tmp_path / "moved")
+    config = tiny_with(tmp_path / "c.yaml", videos, run="found")
+    plan = snakemake(tmp_path, *wanted, "--dry-run", configfile=config)
+    tables = {"copy_shard_table", "copy_training_table"}
+    assert AGGREGATES <= planned(plan) <= AGGREGATES | tables

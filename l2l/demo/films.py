@@ -1,10 +1,10 @@
-"""The demo's films: trimmed clips of one action, and untrimmed videos where the action is a quarter
-and the rest distracts.
+"""The demo's films: trimmed clips of one action, and untrimmed videos of which the action is a
+quarter and the rest distracts.
 
-An untrimmed video is a row of scenes. *Action*: the labelled class, once or twice. *Advert*: one
-    other class, truly performed, inside a picture frame and over a jingle. *Distraction*: wrong
-    objects that stand still, sounds of motions that happen off screen, babble, black. Who judges a
-    moment by itself takes an advert for the real thing.
+An untrimmed video is a sequence of scenes. *Action*: the labelled class, in one or two scenes.
+*Advert*: one other class, really performed, inside a picture frame and with a jingle.
+*Distraction*: wrong objects that do not move, sounds of motions off screen, babble, black. A method
+that classifies each moment alone mistakes an advert for the action.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ import numpy as np
 
 from l2l.demo import sounds, world
 
-FRAME_RATE = 15  # of the drawn files
+FRAME_RATE = 15  # of the rendered files
 
 
 @dataclass(frozen=True)
 class Film:
-    """A drawn video: pictures (frames, side, side, 3) uint8 at 15 fps, waveform (samples,) float64,
-    its actions in seconds.
+    """A rendered video: pictures (frames, side, side, 3) uint8 at 15 fps, waveform (samples,)
+    float64, and the (start, end) of each action in seconds.
     """
 
     pictures: np.ndarray
@@ -35,7 +35,7 @@ def _seconds(frames: int) -> np.ndarray:
 def _action(
     rng: np.random.Generator, name: str, frames: int, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A class performed: what is seen and heard of it."""
+    """The pictures and the waveform of a class."""
     thing, motion = name.split("_")
     scene = world.draw_scene(rng, thing, motion, side)  # type: ignore[arg-type]
     return world.paint(scene, _seconds(frames)), sounds.motion_sound(
@@ -58,9 +58,8 @@ def _another(rng: np.random.Generator, names: Sequence[str], name: str) -> str:
 def _distraction(
     rng: np.random.Generator, name: str, frames: int, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A scene that shows no class: a wrong object that stands still, or black.
-
-    With a wrong sound, babble or only the room.
+    """A scene that shows no class: a wrong object that does not move, or black; with a wrong sound,
+    babble or only the room.
     """
     seconds = frames / FRAME_RATE
     thing, motion = name.split("_")

@@ -1,8 +1,7 @@
-"""What is heard in the demo's world: one sound for each motion, none for an object, and noises that
-mean nothing.
+"""The sounds of the demo's world: one per motion, none for an object, and noises that mean nothing.
 
-Every sound is mono float64 at `RATE_HZ`, about as loud as the others, with its own pitch, pace and
-colour drawn at random: sound tells the motion and nothing about the object.
+Every sound is mono float64 at `RATE_HZ`, about as loud as the others, with a random pitch, pace and
+timbre: the sound shows the motion and nothing about the object.
 """
 
 import numpy as np
@@ -37,7 +36,7 @@ def _sliding(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
 
 
 def _spinning(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
-    """A whirr: a buzzing tone whose pitch goes round."""
+    """A whirr: a buzzing tone whose pitch rises and falls."""
     pitch = rng.uniform(320, 480) * (
         1 + 0.12 * np.sin(2 * np.pi * rng.uniform(1.6, 2.4) * times + rng.uniform(0, 6.28))
     )

@@ -1,4 +1,4 @@
-"""Draw the demo's videos and write them as real H.264 and AAC files."""
+"""Render the demo's videos and write them as H.264 and AAC files."""
 
 import hashlib
 import os
@@ -19,41 +19,38 @@ def write_film(path: Path, film: films.Film) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     side = film.pictures.shape[1]
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        seen = container.add_stream(
+        pictures = container.add_stream(
             "libx264",
             rate=films.FRAME_RATE,
             options={"preset": "ultrafast", "crf": "18", "threads": "1"},
         )
-        seen.width, seen.height, seen.pix_fmt = side, side, "yuv420p"
-        heard = container.add_stream("aac", rate=sounds.RATE_HZ, layout="mono")
-        heard.bit_rate = 48_000
+        pictures.width, pictures.height, pictures.pix_fmt = side, side, "yuv420p"
+        sound = container.add_stream("aac", rate=sounds.RATE_HZ, layout="mono")
+        sound.bit_rate = 48_000
         for picture in film.pictures:
-            container.mux(seen.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(seen.encode())
-        sound = av.AudioFrame.from_ndarray(
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(pictures.encode())
+        frame = av.AudioFrame.from_ndarray(
             np.clip(film.waveform, -1, 1).astype(np.float32)[None], format="fltp", layout="mono"
         )
-        sound.sample_rate = sounds.RATE_HZ
-        container.mux(heard.encode(sound))
-        container.mux(heard.encode())
+        frame.sample_rate = sounds.RATE_HZ
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
 
 
 def _seed(seed: int, *names: object) -> int:
-    """A seed of its own for each video of each split of each data set.
-
-    So no two share a draw.
-    """
+    """A separate seed for each video of each split of each data set, so no two are alike."""
     return int.from_bytes(
         hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest(), "little"
     )
 
 
-def _draw_one(
+def _render_one(
     folder: Path, file: str, name: str, dataset: DemoDataset, seed: int
 ) -> list[dict[str, object]]:
     rng = np.random.default_rng(_seed(seed, dataset.kind, file))
-    draw = films.trimmed_clip if dataset.kind == "clips" else films.untrimmed_video
-    film = draw(
+    make_film = films.trimmed_clip if dataset.kind == "clips" else films.untrimmed_video
+    film = make_film(
         rng, name, rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels
     )
     write_film(folder / file, film)
@@ -64,10 +61,16 @@ def _draw_one(
 
 
 def render_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -> None:
-    """Draw a demo data set: `videos`/<split>/<class>/<number>.mp4 and the times of its actions in
-    `videos`/segments.tsv.
+    """Render a demo data set: `videos`/<split>/<class>/<number>.mp4, and the times of its actions
+    in `videos`/segments.tsv.
 
-    Classes take turns, so each split has as many videos of one as of another, give or take one.
+    Classes alternate, so in each split the numbers of videos of two classes differ by at most one.
+
+    Args:
+        videos: the folder to write.
+        dataset: the section of the data set.
+        seed: of all random numbers.
+        threads: number of processes.
     """
     files = [
         (
@@ -78,9 +81,13 @@ def render_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1)
         for i in range(count)
     ]
     with (
-        atomic_path(videos, "segments.tsv") as part,
+        atomic_path(videos, "segments.tsv") as folder,
         ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool,
     ):
-        drawn = [pool.submit(_draw_one, part, file, name, dataset, seed) for file, name in files]
-        rows = [row for future in drawn for row in future.result()]
-        write_table(part / "segments.tsv", ("file", "start_seconds", "end_seconds", "label"), rows)
+        rendered = [
+            pool.submit(_render_one, folder, file, name, dataset, seed) for file, name in files
+        ]
+        rows = [row for future in rendered for row in future.result()]
+        write_table(
+            folder / "segments.tsv", ("file", "start_seconds", "end_seconds", "label"), rows
+        )

@@ -1,10 +1,9 @@
-"""What is seen in the demo's world: four objects, four motions, and everything that distracts from
-them.
+"""The pictures of the demo's world: four objects, four motions, and what distracts from them.
 
 A picture is drawn from eight numbers of pose. Every pose has an offset and a swing in each of its
 four degrees of freedom (across, up, angle, size); a motion lets the phase of *one* of them run and
-leaves the others where they are. So the first picture has exactly the same law whatever the motion:
-one frame tells the object and nothing about the motion.
+leaves the others where they are. So the first picture has the same distribution for every motion:
+one frame shows the object and nothing about the motion.
 """
 
 from dataclasses import dataclass
@@ -67,8 +66,12 @@ def _background(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def draw_scene(rng: np.random.Generator, thing: str, motion: Motion, side: int) -> Scene:
-    """Draw a scene at random; the draw does not depend on `motion`, so neither does the first
-    picture.
+    """Draw a scene at random.
+
+    The random numbers do not depend on `motion`, so the first picture does not either.
+
+    Raises:
+        ValueError: if the object or the motion does not exist.
     """
     if thing not in OBJECTS or (motion != "still" and motion not in MOTIONS):
         raise ValueError(
@@ -124,7 +127,7 @@ def paint(scene: Scene, seconds: np.ndarray) -> np.ndarray:
     if scene.motion != "still":
         phase[:, _RUNS[scene.motion]] += 2 * np.pi * scene.turns_per_second * seconds
     offset = scene.swing * np.sin(phase)
-    if scene.motion == "spinning":  # a turn goes round and round instead of to and fro
+    if scene.motion == "spinning":  # it turns in one direction instead of back and forth
         offset[:, 2] = scene.swing[2] * np.sin(scene.phase[2]) + (phase[:, 2] - scene.phase[2])
     down, across = (np.mgrid[0:side, 0:side] + 0.5) / side
     across = across[None] - (scene.centre[0] + offset[:, 0])[:, None, None]

@@ -1,7 +1,7 @@
 """`videos.tsv`: one row per video, with its labels, what its file declares, and its status.
 
 A shard's table has the same columns. A video's shard is a stable hash of its id, so one more video
-changes one shard. Test videos have shards of their own, so one more of them changes nothing that a
+changes one shard. Test videos have separate shards, so one more of them changes nothing that a
 network is trained on.
 """
 

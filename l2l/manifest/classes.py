@@ -75,7 +75,7 @@ class Classes:
         return name
 
     def known(self, name: str) -> str | None:
-        """The class of this name, whatever its spaces and case; None if there is none."""
+        """The class of this name, with any spaces and case; None if there is none."""
         return name if name in self._counts else self._plain.get(plain(name))
 
     def confirm(self, number: str, name: str, where: str) -> str:

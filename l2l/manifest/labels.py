@@ -43,8 +43,8 @@ def check_labels(videos: Sequence[Video], role: str) -> None:
 
     Raises:
         BadInput: if two classes differ only by the Unicode normalisation of their names; if two
-            that differ only by case, spaces or punctuation have no common split to be told apart
-            in; or if a target has one class, or no test video of a class with train videos.
+            that differ only by case, spaces or punctuation are not both in train; or if a target
+            has one class, or no test video of a class with train videos.
     """
     trained, tested = _labels(videos, "train"), _labels(videos, "test")
     labels = trained | tested | _labels(videos, "val")
@@ -63,7 +63,7 @@ def check_labels(videos: Sequence[Video], role: str) -> None:
     if role != "source" and len(labels) == 1:
         raise BadInput(
             f"there is only one class, {next(iter(labels))!r}; a data set of role {role} needs two "
-            "or more to tell apart"
+            "or more"
         )
     if role != "source" and trained and tested and not trained.keys() & tested.keys():
         raise BadInput(

@@ -16,7 +16,7 @@ NO_FILE, NO_ID = "id without a file", "file without an id"
 def write_unmatched(dataset: AnyDataset, videos: Sequence[Video], table: Path) -> None:
     """Write ids without a file and files without an id, and count them on stderr.
 
-    A file of the folder is without an id if no video is read from it, whatever its name.
+    A file of the folder is without an id if no video is read from it; its name does not matter.
 
     Args:
         dataset: the section of the data set.

@@ -89,7 +89,7 @@ def as_ucf101(at: Path, items: list[Item]) -> World:
         ]
         write(
             at / f"{split}list01.txt",
-            *(lines or [f"{CLASS_NAMES[0]}/v_nobody_g00_c00.avi"]),
+            *(lines or [f"{CLASS_NAMES[0]}/v_absent_g00_c00.avi"]),
             "",
             end="\r\n",
         )
@@ -108,7 +108,7 @@ def as_hmdb51(at: Path, items: list[Item]) -> World:
             for i in items
             if i.label == label
         ]
-        write(at / "lists" / f"{label}_test_split1.txt", *lines, "nobody.avi 0")
+        write(at / "lists" / f"{label}_test_split1.txt", *lines, "absent.avi 0")
     return {"adapter": "hmdb51", "lists": at / "lists"}, {
         i.video: (f"{i.label}/{stems[i.video]}", stems[i.video]) for i in items
     }
@@ -156,7 +156,7 @@ def as_sports1m(at: Path, items: list[Item]) -> World:
             if i.split == split
         ]
         fields[split] = write(
-            at / f"{split}_partition.txt", *(lines or ["https://www.youtube.com/watch?v=nobody 0"])
+            at / f"{split}_partition.txt", *(lines or ["https://www.youtube.com/watch?v=absent 0"])
         )
     return fields, {i.video: (i.video, i.video) for i in items}
 
@@ -188,7 +188,7 @@ def as_mmaction2(at: Path, items: list[Item]) -> World:
         lines = [
             f"{files[i.video]} {CLASS_NAMES.index(i.label)}" for i in items if i.split == split
         ]
-        fields[split] = write(at / f"{split}_list.txt", *(lines or ["data/nobody.mp4 0"]))
+        fields[split] = write(at / f"{split}_list.txt", *(lines or ["data/absent.mp4 0"]))
     return fields, {i.video: (files[i.video], f"{i.video} of mine") for i in items}
 
 
