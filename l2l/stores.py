@@ -74,8 +74,8 @@ def atomic_path(path: Path, folder_marker: str = "") -> Iterator[Path]:
 
     Args:
         path: what is written. Only a plain file, or nothing, is replaced.
-        folder_marker: a file in the folder that is written, by which a previous folder of the same
-            kind is recognised: such a folder, or an empty one, is replaced too.
+        folder_marker: a file by which a previous folder of the same kind is recognised. A folder
+            that has it, or all of whose entries are folders that have it, is replaced too.
 
     Raises:
         BadInput: if `path` is a link, device, pipe or another folder, the disk is full, the folder
@@ -119,7 +119,7 @@ def check_replaceable(path: Path, folder_marker: str = "") -> None:
 
     Raises:
         BadInput: if `path` is there and is neither a plain file nor a folder that is empty or has
-            the marker.
+            the marker, itself or in each of its entries.
     """
     try:
         mode = path.lstat().st_mode
@@ -129,7 +129,9 @@ def check_replaceable(path: Path, folder_marker: str = "") -> None:
         return
     if stat.S_ISDIR(mode) and folder_marker:
         names = os.listdir(path)
-        if not names or folder_marker in names:
+        # Snakemake removes the marker of an output before it makes that again; the folders inside a
+        # Zarr group have the same marker
+        if folder_marker in names or all((path / name / folder_marker).is_file() for name in names):
             return
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISLNK, "a link"), (stat.S_ISFIFO, "a pipe"))
     kind = next((name for test, name in kinds if test(mode)), "a device or socket")

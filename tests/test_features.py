@@ -82,6 +82,18 @@ def test_it_opens_with_plain_zarr_without_a_warning_and_says_what_it_is(tmp_path
     assert array[:].shape == (5, 6)
 
 
+def test_a_store_that_snakemake_has_taken_the_marker_of_is_written_again(tmp_path):
+    root = store(tmp_path / "f", [[("v", 5)]])
+    (shard,) = (path for path in root.iterdir() if path.is_dir())
+    (shard / "zarr.json").unlink()
+    store(tmp_path / "f", [[("v", 7)]])
+    assert read_features(root).moments("v") == 7
+    (shard / "zarr.json").unlink()
+    (shard / "a letter.txt").write_text("not of l2l")
+    with pytest.raises(BadInput, match=f"{shard}: is a folder and is not replaced"):
+        store(tmp_path / "f", [[("v", 7)]])
+
+
 def test_the_same_features_give_the_same_bytes(tmp_path):
     roots = [store(tmp_path / name, [[("v", 5), ("w", 3)]]) for name in ("one", "two")]
     files = [sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file()) for root in roots]
