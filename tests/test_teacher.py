@@ -20,7 +20,7 @@ from l2l.teacher.artifact import (
     save_teacher,
     write_descriptors,
 )
-from l2l.teacher.network import R2Plus1D, as_input, build_teacher, our_names
+from l2l.teacher.network import PUBLISHED, R2Plus1D, as_input, build_teacher, our_names
 from l2l.teacher.stage import extract_descriptors, load_teacher
 
 LARGE = {"resize_pixels": 256, "frame_pixels": 224}
@@ -29,7 +29,7 @@ MEDIA = {
     "r3d_18": {},
     "mc3_18": {},
     "s3d": {"resize_pixels": (256, 256), "frame_pixels": 224},
-    "mvit_v2_s": LARGE | {"clip_stride": 4},  # fitted on 7.5 pictures a second, the others on 15
+    "mvit_v2_s": LARGE | {"clip_stride": 4},  # trained on 7.5 frames per second, the others on 15
     "swin3d_t": LARGE,
 }
 WIDTHS = {"s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768}  # of the descriptor; the others' is 512
@@ -85,6 +85,18 @@ def test_a_local_file_of_torchvisions_weights_becomes_the_teacher(tmp_path, torc
     teacher, settings = load_teacher_network(tmp_path / "teacher.pt")
     assert settings["class_names"] == R2Plus1D_18_Weights.KINETICS400_V1.meta["categories"]
     assert torch.equal(teacher.fc.weight, torchvisions.fc.weight)
+
+
+@pytest.mark.parametrize("network", PUBLISHED)
+def test_the_clips_of_the_weights_are_those_that_torchvision_states(network):
+    weights, published = get_model_weights(network)["KINETICS400_V1"], PUBLISHED[network]
+    preset = weights.transforms()
+    resize = published.resize_pixels
+    assert preset.resize_size == ([resize] if isinstance(resize, int) else list(resize))
+    assert preset.crop_size == [published.crop_pixels] * 2
+    description = weights.meta["_docs"]
+    assert f"`frame_rate={float(published.frame_rate):g}`" in description
+    assert f"`clip_len={published.frames}`" in description
 
 
 @pytest.mark.parametrize("network", MEDIA)
@@ -159,13 +171,13 @@ def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loade
     for wrong, told in (
         (
             {"resize_pixels": (224, 300), "frame_pixels": 224},
-            f"as the weights of {network} were made with; found",
+            f"as the weights of {network} were trained with; found",
         ),
         (MEDIA[network] | {"clip_frames": 8}, r"clip_frames must be 16.*; found 8"),
         (MEDIA[network] | {"clip_frames": 129}, r"clip_frames must be 16.*; found 129"),
         (
             MEDIA[network] | {"clip_stride": 8},
-            r"clip_stride must be [24], .* of clips of (15|7\.5) pictures a second; found 8",
+            r"clip_stride must be [24], .* on clips of (15|7\.5) frames per second; found 8",
         ),
     ):
         with pytest.raises(BadInput, match=told):

@@ -3,14 +3,13 @@ classifiers.
 
 R(2+1)D is built from torchvision's own blocks at any width. At its default widths and blocks it
 *is* torchvision's ``r2plus1d_18``: the same names, shapes and numbers, so torchvision's weights
-load into it. A narrower one is fitted where no weights are at hand, as in the demo. The others are
-torchvision's own, cut before their last layer.
+load into it. A narrower one is trained where no weights are available, as in the demo. The others
+are torchvision's own, cut before their last layer.
 """
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -21,41 +20,46 @@ from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 from l2l.config import MediaConfig, TeacherNetwork
 from l2l.errors import BadInput
 
-LAST = {
-    "r3d_18": "fc",
-    "mc3_18": "fc",
-    "s3d": "classifier.1",
-    "mvit_v2_s": "head.1",
-    "swin3d_t": "head",
+
+@dataclass(frozen=True)
+class Published:
+    """A network of torchvision and the clips of its Kinetics-400 weights.
+
+    Attributes:
+        last_layer: torchvision's name of the last layer; its input is the descriptor.
+        resize_pixels: of the shorter side, or (height, width).
+        crop_pixels: the side of the square that the network sees.
+        frame_rate: frames per second.
+        frames: of a clip in torchvision's own evaluation of the weights.
+    """
+
+    last_layer: str
+    resize_pixels: int | tuple[int, int]
+    crop_pixels: int
+    frame_rate: Fraction
+    frames: int
+
+
+# Source: torchvision 0.26, torchvision/models/video/{resnet,s3d,mvit,swin_transformer}.py. Sizes
+# are those of `KINETICS400_V1.transforms()`; frame_rate and frames (clip_len) are stated only in
+# the description of the weights.
+PUBLISHED: dict[TeacherNetwork, Published] = {
+    "r2plus1d_18": Published("fc", (128, 171), 112, Fraction(15), 16),
+    "r3d_18": Published("fc", (128, 171), 112, Fraction(15), 16),
+    "mc3_18": Published("fc", (128, 171), 112, Fraction(15), 16),
+    "s3d": Published("classifier.1", (256, 256), 224, Fraction(15), 128),
+    "mvit_v2_s": Published("head.1", 256, 224, Fraction(15, 2), 16),
+    "swin3d_t": Published("head", 256, 224, Fraction(15), 32),
 }
-"""Where torchvision has the last layer of each; what enters it is the descriptor."""
-
-
-def preset(network: TeacherNetwork) -> Any:
-    """How pictures are prepared for a network's Kinetics-400 weights.
-
-    Resize_size, crop_size, mean, std.
-    """
-    return get_model_weights(network)["KINETICS400_V1"].transforms()
-
-
-def frame_rate(network: TeacherNetwork) -> Fraction:
-    """Pictures a second in the clips of a network's Kinetics-400 weights.
-
-    Torchvision has it only in a sentence about them.
-    """
-    told = get_model_weights(network)["KINETICS400_V1"].meta["_docs"]
-    return Fraction(re.search(r"frame_rate=([\d.]+)`", told)[1])  # type: ignore[index]
 
 
 def as_input(
     clips: UInt8[Tensor, "clips time height width colour"], network: TeacherNetwork = "r2plus1d_18"
 ) -> Float[Tensor, "clips colour time height width"]:
-    """Pictures as a network's weights want them.
-
-    In [0, 1], then their mean and spread (torchvision's own numbers).
+    """Pictures as the input of a network: scaled to [0, 1], then normalized by the mean and the
+    standard deviation of its Kinetics-400 weights.
     """
-    prepared = preset(network)
+    prepared = get_model_weights(network)["KINETICS400_V1"].transforms()
     mean, std = (
         torch.tensor(values, device=clips.device) for values in (prepared.mean, prepared.std)
     )
@@ -130,7 +134,7 @@ class R2Plus1D(nn.Module):
         return descriptor, self.fc(descriptor)
 
 
-class Published(nn.Module):
+class TorchvisionTeacher(nn.Module):
     """One of torchvision's own video classifiers.
 
     Its descriptor is what enters its last layer, ``fc`` here.
@@ -140,8 +144,9 @@ class Published(nn.Module):
         super().__init__()
         self.network = network
         self.body = get_model(network, weights=None, num_classes=classes)
-        last = self.body.get_submodule(LAST[network])
-        self.body.set_submodule(LAST[network], nn.Identity())
+        name = PUBLISHED[network].last_layer
+        last = self.body.get_submodule(name)
+        self.body.set_submodule(name, nn.Identity())
         self.descriptor_width = last.weight.shape[1]
         self.fc = nn.Linear(self.descriptor_width, classes)
         self.fc.weight.data, self.fc.bias.data = last.weight.data.flatten(1), last.bias.data
@@ -160,26 +165,25 @@ class Published(nn.Module):
         return descriptor, self.fc(descriptor)
 
 
-AnyTeacher = R2Plus1D | Published
+AnyTeacher = R2Plus1D | TorchvisionTeacher
 
 
 def build_teacher(
     network: TeacherNetwork, classes: int, widths: Sequence[int], blocks: Sequence[int]
 ) -> AnyTeacher:
-    """A teacher with fresh random numbers; `widths` and `blocks` are R(2+1)D's."""
+    """A teacher with random initial weights; `widths` and `blocks` are those of R(2+1)D."""
     return (
         R2Plus1D(classes, widths, blocks)
         if network == "r2plus1d_18"
-        else Published(network, classes)
+        else TorchvisionTeacher(network, classes)
     )
 
 
 def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
-    """Refuse clips of a size that a network cannot take, whatever its numbers; found out without
-    computing any.
+    """Refuse clips of a size that a network cannot take. Only shapes are computed.
 
     Raises:
-        BadInput: saying what torchvision says.
+        BadInput: if torchvision's network refuses the size.
     """
     if network == "r2plus1d_18":  # takes any
         return
@@ -188,9 +192,9 @@ def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
         try:
             build_teacher(network, 1, (), ()).eval().describe(torch.zeros(1, 3, *size))
         except RuntimeError as error:
-            told = str(error).partition("\n")[0]
+            message = str(error).partition("\n")[0]
             cure = (
-                f"{network} does not take them ({told}); change media.clip_frames or "
+                f"{network} does not take them ({message}); change media.clip_frames or "
                 "media.frame_pixels"
             )
             raise BadInput(
@@ -199,10 +203,10 @@ def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
 
 
 def our_names(network: TeacherNetwork, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of torchvision's under the names it has here."""
+    """A state dict of torchvision with the parameter names of this module."""
     if network == "r2plus1d_18":
         return dict(state)
-    last = LAST[network] + "."
+    last = PUBLISHED[network].last_layer + "."
     layer = {
         "fc." + name.removeprefix(last): value
         for name, value in state.items()

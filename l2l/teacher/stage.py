@@ -28,22 +28,17 @@ from l2l.teacher.artifact import (
     write_descriptors,
 )
 from l2l.teacher.network import (
+    PUBLISHED,
     AnyTeacher,
     as_input,
     build_teacher,
     check_size,
-    frame_rate,
     our_names,
-    preset,
 )
 from l2l.training import seed_and_pick_device, to_channels_last, train
 from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
-MOST_FRAMES: dict[TeacherNetwork, int] = {
-    "s3d": 128,
-    "swin3d_t": 32,
-}  # with which torchvision scores them; the others with 16
 
 
 class _Clips(Dataset):
@@ -109,7 +104,7 @@ def train_teacher(
         network = to_channels_last(
             build_teacher(config.network, len(classes), config.widths, config.blocks), device
         )
-        fitted = _Clips(examples, shards)
+        train_clips = _Clips(examples, shards)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
             _, scores = network(as_input(batch[0].to(device), config.network))
@@ -119,7 +114,7 @@ def train_teacher(
         train(
             network,
             [{"params": network.parameters()}],
-            RandomHorizontalFlip(fitted) if config.training.flip else fitted,
+            RandomHorizontalFlip(train_clips) if config.training.flip else train_clips,
             loss,
             config.training,
             lambda: {"val_top1": validate()},
@@ -133,30 +128,26 @@ def train_teacher(
 
 
 def _check_media(network: TeacherNetwork, media: MediaConfig) -> None:
-    """Refuse media that are not what a network's weights were made with."""
-    prepared, most = preset(network), MOST_FRAMES.get(network, CLIP_FRAMES)
-    resize = (
-        tuple(prepared.resize_size) if len(prepared.resize_size) == 2 else prepared.resize_size[0]
-    )
-    if (media.resize_pixels, media.frame_pixels) != (resize, prepared.crop_size[0]):
+    """Refuse clips that differ from those on which a network's weights were trained."""
+    published = PUBLISHED[network]
+    sizes = (published.resize_pixels, published.crop_pixels)
+    if (media.resize_pixels, media.frame_pixels) != sizes:
         raise BadInput(
-            f"media: resize_pixels and frame_pixels must be {(resize, prepared.crop_size[0])}, as "
-            f"the weights of {network} were "
-            f"made with; found {(media.resize_pixels, media.frame_pixels)}"
+            f"media: resize_pixels and frame_pixels must be {sizes}, as the weights of {network} "
+            f"were trained with; found {(media.resize_pixels, media.frame_pixels)}"
         )
+    most = published.frames
     if not CLIP_FRAMES <= media.clip_frames <= most:
-        wanted = CLIP_FRAMES if most == CLIP_FRAMES else f"{CLIP_FRAMES} to {most}"
+        expected = CLIP_FRAMES if most == CLIP_FRAMES else f"{CLIP_FRAMES} to {most}"
         raise BadInput(
-            f"media: clip_frames must be {wanted}, as the weights of {network} want; found "
+            f"media: clip_frames must be {expected} for the weights of {network}; found "
             f"{media.clip_frames}"
         )
-    if (stride := FRAME_RATE / frame_rate(network)) != media.clip_stride:
-        told = (
-            f"of clips of {float(frame_rate(network)):g} pictures a second; found "
-            f"{media.clip_stride}"
-        )
+    if (stride := FRAME_RATE / published.frame_rate) != media.clip_stride:
         raise BadInput(
-            f"media: clip_stride must be {stride}, as the weights of {network} were made {told}"
+            f"media: clip_stride must be {stride}, as the weights of {network} were trained on "
+            f"clips of {float(published.frame_rate):g} frames per second; found "
+            f"{media.clip_stride}"
         )
 
 
@@ -185,14 +176,14 @@ def load_teacher(teacher: Path, config: TeacherConfig, media_config: MediaConfig
 
 
 def _wanted(video: Video, count: int, part: Literal["all", "segments"]) -> list[int]:
-    """Which moments of a video the teacher is asked about."""
+    """The moments of a video that the teacher describes."""
     if part == "all" or video.segments is None:
         return list(range(count))
     return moments_inside([(s.start_seconds, s.end_seconds) for s in video.segments], count)
 
 
 def _clips(video: Video, shard: MediaReader, moments: list[int]) -> Iterator[np.ndarray]:
-    """The clips of some moments, from the store where it keeps them, else decoded once more."""
+    """The clips of these moments, from the store if it keeps them, else decoded again."""
     if shard.clips_stored:
         yield from (shard.clip(video.video, moment) for moment in moments)
         return

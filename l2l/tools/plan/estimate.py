@@ -32,7 +32,7 @@ KINETICS_CLASSES = 400
 
 @dataclass
 class Cost:
-    """Of one stage."""
+    """The cost of one stage."""
 
     stage: str
     jobs: int = 0
@@ -48,14 +48,14 @@ def estimate(config: Config, contents: dict[str, Contents], rates: Rates) -> lis
 
 
 def size_of(network: nn.Module) -> float:
-    """Bytes of a network on disk: its numbers, and what is told of them."""
+    """Bytes of a network on disk: its parameters and their names and shapes."""
     return sum(4 * value.numel() for value in network.state_dict().values()) + 400 * len(
         network.state_dict()
     )
 
 
 class _Estimate:
-    """Everything that more than one stage's cost depends on, and a method a stage."""
+    """What the costs of several stages depend on, and one method per stage."""
 
     def __init__(self, config: Config, contents: dict[str, Contents], rates: Rates) -> None:
         self.config, self.contents, self.rates = config, contents, rates
@@ -95,19 +95,19 @@ class _Estimate:
             self.student_macs = {m: macs(student, *seen) for m, student in self.students.items()}
 
     def rows(self) -> list[Cost]:
-        stages = (
-            "videos",
-            "manifest",
-            "media",
-            "mels",
-            "teacher",
-            "student",
-            "features",
-            "skimmer",
-            "evaluation",
-            "report",
-        )
-        return [getattr(self, f"_{stage}")(Cost(stage)) for stage in stages]
+        stages = {
+            "videos": self._videos,
+            "manifest": self._manifest,
+            "media": self._media,
+            "mels": self._mels,
+            "teacher": self._teacher,
+            "student": self._student,
+            "features": self._features,
+            "skimmer": self._skimmer,
+            "evaluation": self._evaluation,
+            "report": self._report,
+        }
+        return [add_costs(Cost(stage)) for stage, add_costs in stages.items()]
 
     def _shards(self, name: str, *parts: str) -> int:
         return sum(
@@ -126,7 +126,7 @@ class _Estimate:
         return name == self.config.source and self.config.media.clips == "stored"
 
     def _pictures(self, name: str) -> float:
-        """Stored, of a video."""
+        """Stored pictures per video."""
         grid, moments = self.config.media.grid, self.moments[name]
         return (
             (moments - 1) * grid.pictures_per_moment + grid.frames
@@ -141,7 +141,7 @@ class _Estimate:
                 seconds = each.total * each.mean_seconds
                 cost.jobs += 1
                 cost.cpu_seconds += self.rates.light_start + seconds * self.rates.draw
-                cost.files += each.total + 2  # a table has its checksum beside it
+                cost.files += each.total + 2  # a table and its checksum
                 cost.size += seconds * (6000 + 1.1 * dataset.side_pixels**2)  # sound, pictures
         return cost
 
@@ -158,7 +158,7 @@ class _Estimate:
         return cost
 
     def _decoding(self, name: str) -> float:
-        """Seconds of CPU for a video."""
+        """CPU seconds per video."""
         each, rates = self.contents[name], self.rates
         return rates.decode_start + each.mean_seconds * (
             rates.decode + each.pixels * rates.decode_pixel
@@ -213,17 +213,17 @@ class _Estimate:
         for name in self.names:
             shards, videos = self._shards(name), self.contents[name].total
             every = name == config.source or read_by_a_skimmer
-            clips_a_video = self.moments[name] if every else self.contents[name].labelled(config)
+            clips_per_video = self.moments[name] if every else self.contents[name].labelled(config)
             cost.jobs += shards
             cost.files += shards
-            again = 0.0 if self._clips_stored(name) else self._decoding(name)
-            cost.cpu_seconds += videos * (again or clips_a_video * clip_read)
+            decoding = 0.0 if self._clips_stored(name) else self._decoding(name)
+            cost.cpu_seconds += videos * (decoding or clips_per_video * clip_read)
             cost.network_seconds += (
-                videos * clips_a_video * self.teacher_macs * rates.teacher_forward
+                videos * clips_per_video * self.teacher_macs * rates.teacher_forward
             )
             cost.size += (
                 videos
-                * clips_a_video
+                * clips_per_video
                 * (2 * (self.teacher.descriptor_width + self.teacher_classes) + 4)
             )
         cost.cpu_seconds += cost.jobs * rates.start
@@ -296,8 +296,8 @@ class _Estimate:
                 name: torch.zeros(1, moments, width)
                 for name, width in (recognition | indexing).items()
             }
-            fitted = TrainedSkimmer(network, model, (), config.skimmer.steps, variant)
-            work = macs(fitted.scores, read, torch.ones(1, moments, dtype=torch.bool))
+            trained = TrainedSkimmer(network, model, (), config.skimmer.steps, variant)
+            work = macs(trained.scores, read, torch.ones(1, moments, dtype=torch.bool))
             times = config.skimmer.training.epochs * self.target.videos["train"] * factor
             cost.network_seconds += times * work * rates.skimmer_fit
             cost.cpu_seconds += rates.start
