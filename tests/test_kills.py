@@ -139,7 +139,7 @@ def found(tmp_path):
         (tmp_path / "videos" / split / "class").mkdir(parents=True)
         make_video(tmp_path / "videos" / split / "class/a.mp4", seconds)
         (tmp_path / "videos" / split / "other").mkdir()
-        make_video(tmp_path / "videos" / split / "other/b.mp4", seconds + 2)
+        make_video(tmp_path / "videos" / split / "other/b.mp4", seconds + 5)
     videos = {
         "all": {
             "adapter": "folder",
