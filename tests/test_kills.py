@@ -164,7 +164,9 @@ def test_a_video_replaced_while_it_is_worked_on_is_worked_on_again(found, tmp_pa
         assert snakemake(run, MEDIA, configfile=found).returncode == 0
     assert "Nothing to be done" in snakemake(run, MEDIA, configfile=found).stderr
     assert snakemake(tmp_path / "new", MEDIA, configfile=found).returncode == 0
-    assert differences(run / "results", tmp_path / "new/results") == []
+    # What Snakemake watches may depend on what was listed before; no result does.
+    (watched,) = differences(run / "results", tmp_path / "new/results")
+    assert watched.startswith("found/manifest/all/test-000.fingerprint")
 
 
 @pytest.mark.kills
