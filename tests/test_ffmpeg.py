@@ -91,7 +91,7 @@ def test_a_run_out_of_memory_is_ended(tmp_path):
 def test_several_outputs_are_read_at_once():
     """One pipe is full long before the other has anything.
 
-    Reading them in turn would wait for ever.
+    Reading one after the other would never end.
     """
     many = [
         "-f",

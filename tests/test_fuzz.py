@@ -1,5 +1,8 @@
-"""Good files, damaged at random but seeded: every one ends in a state, the same in every run, none
-hangs or crashes, and what passes for what it is not shows no error to the strictest decoder."""
+"""Good files, damaged at random with a seed: each has a status, the same in every run.
+
+None hangs or crashes. Where a usable one shows other pictures than the good file, the strictest
+decoder finds no error in it.
+"""
 
 import random
 import subprocess
@@ -21,10 +24,10 @@ from l2l.media.ffmpeg import ffmpeg_program
 MUTATIONS = 600
 SEED = 1
 LATE_FRAMES = 8  # a quarter of a second: as far as declared and decoded ends may differ
-SHARE_UNTOLD = 0.03
-"""Most codecs and time stamps have no checksum, so a flipped bit may be another picture or another
-time to them; and a stream spliced between two packets is one of variable rate. ffmpeg, told to stop
-at the first error, stops at none of these."""
+MAX_UNNOTICED = 0.03
+"""Most codecs and time stamps have no checksum, so a flipped bit may give another picture or
+another time; and a stream spliced between two packets is one of variable rate. ffmpeg with the
+option to stop at the first error stops at none of these."""
 STRICT = ("-xerror", "-err_detect", "crccheck+bitstream+buffer+explode")
 
 GOOD = {
@@ -145,7 +148,7 @@ def shows_no_error(path: Path, stream: int) -> bool:
 
 
 @pytest.mark.slow
-def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, capsys):
+def test_each_damaged_file_has_a_status_and_shows_no_other_pictures(good, tmp_path, capsys):
     whole = {name: decoded(path) for name, path in good.items()}
     assert {name: each.status for name, each in whole.items()} == dict.fromkeys(GOOD, "ok")
     expected = {name: numbers(each.pictures.as_array()) for name, each in whole.items()}
@@ -154,7 +157,7 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(result, cases, facts))
 
-    states = Counter(each.status for each in results)
+    statuses = Counter(each.status for each in results)
     usable = [
         (c, each)
         for c, each in zip(cases, results, strict=True)
@@ -166,12 +169,12 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
         if not shows_what_it_should(numbers(each.pictures.as_array()), expected[c.good])
     ]
     with capsys.disabled():
-        told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+        counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
         print(
-            f"\n{len(cases)} damaged files: {told}; {len(strange)} of {len(usable)} usable ones "
+            f"\n{len(cases)} damaged files: {counts}; {len(strange)} of {len(usable)} usable ones "
             "show other pictures"
         )
-    assert states.keys() <= set(STATUSES)
+    assert statuses.keys() <= set(STATUSES)
     for case, fact, before in list(zip(cases, facts, results, strict=True))[::10]:
         again = result(case, fact)
         assert (again.status, again.reason) == (before.status, before.reason), case.path.name
@@ -183,4 +186,4 @@ def test_damaged_files_end_in_a_state_and_show_nothing_else(good, tmp_path, caps
         for c, _ in strange
         if c.kind == "cut" or not shows_no_error(c.path, stream_of[c.path])
     ] == []
-    assert len(strange) <= SHARE_UNTOLD * len(usable)
+    assert len(strange) <= MAX_UNNOTICED * len(usable)

@@ -76,7 +76,7 @@ STATUSES = {
 def test_a_bad_file_stops_no_other_and_is_replaced_by_nothing(shard, tmp_path):
     decode_videos(shard, tmp_path / "a.h5", WHOLE, "source")
     with read_media(tmp_path / "a.h5") as media:
-        assert {video: state for video, (state, _) in media.statuses.items()} == STATUSES
+        assert {video: status for video, (status, _) in media.statuses.items()} == STATUSES
         assert media.videos == ("1 good", "5 good", "6 soundless")
         assert media.statuses["4 missing"] == ("missing", "no such file")
         assert all(

@@ -99,7 +99,7 @@ def test_sound_that_outlasts_the_pictures_is_cut_and_pictures_that_start_late_ar
 
 
 def test_channels_are_averaged(tmp_path):
-    """A mono file, the same in both channels, and in one of two: the mean, whatever the format.
+    """A mono file, the same in both channels, and in one of two: the mean, in any format.
 
     (Adding up would clip.)
     """

@@ -7,9 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from media_files import decoded, numbers, shown_at, tones
+from media_files import decoded, listed, numbers, shown_at, tones
 
 from l2l.config import MediaConfig
+from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 
 REPORTS = Path(__file__).parents[2] / "shared/reports"
@@ -89,3 +90,9 @@ def test_where_the_first_stream_of_sound_has_none_the_second_is_heard(reports, n
     assert "stream 2" in video.reason
     assert "stream 1" in video.reason
     assert tones(video.waveform)[:4] == [300, 400, 500, 600]
+
+
+def test_half_of_a_wmv_is_truncated(reports):
+    row = listed(reports / "t27_cut_wmv.wmv")
+    status = decode(row.source, STRIP, "moments").status if row.usable else row.status
+    assert status == "truncated"

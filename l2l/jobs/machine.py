@@ -1,7 +1,7 @@
 """What the machine gives to the programs that read videos: a clean environment, memory and threads.
 
-A program that the machine starves looks like one that meets a damaged file. These functions tell
-the two apart, so that trouble of the machine never becomes the status of a video.
+A program that the machine starves looks like one that meets a damaged file. These functions
+distinguish the two, so that trouble of the machine never becomes the status of a video.
 """
 
 import contextlib

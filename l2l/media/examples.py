@@ -1,4 +1,4 @@
-"""The labelled moments of a data set: what classifiers of clips are fitted and scored on."""
+"""The labelled moments of a data set: what classifiers of clips are trained and evaluated on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

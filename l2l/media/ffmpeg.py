@@ -175,6 +175,8 @@ def ffmpeg_program() -> Path:
     """
     if on_path := shutil.which("ffmpeg"):
         return Path(on_path)
+    # The package runs its program once to see whether it works, in the environment of this process.
+    os.environ.pop(_REPORT, None)
     try:
         import imageio_ffmpeg
 
@@ -222,7 +224,7 @@ def check_ffmpeg() -> str:
 
 def run_ffmpeg(
     arguments: Sequence[str],
-    outputs: Mapping[str, Callable[[bytes], None]],
+    outputs: Mapping[str, Callable[[memoryview], object]],
     max_bytes: int,
     time_limit_seconds: float,
     cpu_limit_seconds: float | None = None,
@@ -233,7 +235,8 @@ def run_ffmpeg(
     Args:
         arguments: all but the program's name; a pipe is written as `pipe:NAME`.
         outputs: for each NAME the function that takes its bytes, in order. Each is called on a
-            thread of its own.
+            separate thread, with memory that is used again after the call: a new object for each
+            block would leave holes in the heap.
         max_bytes: per output; a run that writes more is ended.
         time_limit_seconds: of wall time.
         cpu_limit_seconds: of processor time, all its threads together; None: as much as wall time.
@@ -250,17 +253,17 @@ def run_ffmpeg(
         log, overflow = Log(), threading.Event()
         failures: list[BaseException] = []
 
-        def hand_on(read: int, take: Callable[[bytes], None]) -> None:
-            written = 0
+        def hand_on(read: int, take: Callable[[memoryview], object]) -> None:
+            written, buffer = 0, bytearray(READ_BYTES)
             try:
                 with open(read, "rb", buffering=0) as pipe:
-                    while block := pipe.read(READ_BYTES):
-                        written += len(block)
+                    while count := pipe.readinto(buffer):
+                        written += count
                         if written > max_bytes:
                             overflow.set()
                             _kill(process)
                             return
-                        take(block)
+                        take(memoryview(buffer)[:count])
             except BaseException as error:  # raised again in the caller's thread
                 failures.append(error)
                 _kill(process)
@@ -369,14 +372,14 @@ def _started(
             stderr=subprocess.PIPE,
             pass_fds=[write for _, write in pipes.values()],
             env=clean_environment(**{_REPORT: f"file=/dev/fd/{pipes[_REPORT][1]}:level=40"}),
-            start_new_session=True,  # a process group of its own, to be killed as one
+            start_new_session=True,  # a new process group, to be killed as one
         )
     except OSError as error:
         for read, _ in pipes.values():
             os.close(read)
         raise _start_error(program, error) from None
     finally:
-        # The reader sees the end of a pipe only when nobody can write to it.
+        # The reader sees the end of a pipe only when no process can write to it.
         for _, write in pipes.values():
             os.close(write)
     yield process, {name: read for name, (read, _) in pipes.items()}

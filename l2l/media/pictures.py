@@ -32,7 +32,7 @@ class EncodedPictures:
         """Encode pictures, uint8 (pictures, side, side, 3)."""
         return cls(pictures.shape[1], quality, (encode(each, quality) for each in pictures))
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Take the next bytes of a stream of rgb24 pictures, wherever they are cut."""
         size = self.side * self.side * 3
         self._pending += block

@@ -5,6 +5,7 @@ do not report what they filled in.
 """
 
 import itertools
+import mmap
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from l2l.moments import SAMPLE_RATE_HZ
 # Containers round times; a smaller step between two packets is no gap.
 JITTER_SAMPLES = SAMPLE_RATE_HZ // 20
 FRAME_BYTES = 6  # one sample as it comes from ffmpeg: sound, low word, high word
-BLOCK_SAMPLES = 1 << 20  # decoded at once
+BLOCK_SAMPLES = 1 << 17  # decoded at once
 WORD = 1 << 15
 
 # Channels are compared second by second.
@@ -38,7 +39,7 @@ class PlacedSound:
         self._pending = bytearray()
         self._next: int | None = None  # the number that follows the last sample
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Take the next bytes, wherever they are cut: s16 little endian, three to a sample."""
         self._pending += block
         if len(self._pending) >= BLOCK_SAMPLES * FRAME_BYTES:
@@ -68,7 +69,10 @@ class PlacedSound:
             block = np.frombuffer(bytes(self._pending[: whole * FRAME_BYTES]), "<i2").reshape(-1, 3)
             del self._pending[: whole * FRAME_BYTES]
             number = block[:, 1].astype(np.int64) + block[:, 2].astype(np.int64) * WORD
-            self._place(number, block[:, 0].astype(np.int16))
+            # Memory from the system, not from the heap, goes back to it as soon as it is freed.
+            sound = np.frombuffer(mmap.mmap(-1, 2 * whole), np.int16)
+            sound[:] = block[:, 0]
+            self._place(number, sound)
 
     def _place(self, number: np.ndarray, sound: np.ndarray) -> None:
         """Cut a block where its numbers do not follow each other.

@@ -10,6 +10,7 @@ from l2l.manifest.artifact import CONTAINERS
 from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import Finished, Log, log_source
+from l2l.media.transport import was_joined
 
 # Declared and decoded ends of whole files differ by a frame or two.
 TOLERANCE_SECONDS = 0.25
@@ -66,7 +67,7 @@ def _damage(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, 
     if any(_CUT.search(line) for line in _complaints(log, video, source.audio_stream, None)):
         return "truncated", "the file ends before its last packet"
     damage = _complaints(log, video, None)
-    if _whole_across_joints(decoded, log, video):
+    if any(_COUNTER in line for line in damage) and _whole_across_joints(decoded, log, source):
         damage = [line for line in damage if _COUNTER not in line]
     if damage:
         return "corrupt", f"damaged: {_plain(damage)}"
@@ -114,16 +115,17 @@ def _rest_elsewhere(decoded: Decoded, log: Log, video_stream: int) -> str:
     )
 
 
-def _whole_across_joints(decoded: Decoded, log: Log, video_stream: int) -> bool:
+def _whole_across_joints(decoded: Decoded, log: Log, source: Source) -> bool:
     """Whether all pictures were decoded although a packet counter jumped.
 
     The counters of joined recordings start again, and the demuxer calls the packet before the joint
-    corrupt. If packets were lost, the decoder complains or pictures are missing.
+    corrupt. If a whole recording between two joints was lost, pictures are missing.
     """
-    rate = log.streams[video_stream].frame_rate if video_stream in log.streams else 0.0
-    if log.container != "mpegts" or not rate:
+    stream = log.streams.get(source.video_stream)
+    if log.container != "mpegts" or stream is None or not stream.frame_rate:
         return False
-    return log.frames_in >= decoded.duration_seconds * rate - MISSING_PICTURES
+    expected = decoded.duration_seconds * stream.frame_rate
+    return log.frames_in >= expected - MISSING_PICTURES and was_joined(source.path)
 
 
 def _joints(log: Log, video_stream: int) -> list[str]:

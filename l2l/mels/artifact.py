@@ -65,7 +65,7 @@ class MelReader:
         return self._mel[self._rows[video].start + moment].astype(np.float32)
 
     def has_sound(self, video: str) -> np.ndarray:
-        """Which moments have sound of their own: bool (moments,)."""
+        """Which moments have sound, bool (moments,)."""
         return self._has_sound[self._rows[video]]
 
 

@@ -1,5 +1,5 @@
-"""Tiny videos for tests: pictures that carry their number, sound that tells its time, and a flash
-that comes with a beep.
+"""Tiny videos for tests: pictures that carry their number, sound whose pitch is its second, and a
+flash that comes with a beep.
 """
 
 import os
@@ -104,9 +104,7 @@ def make_video(
 
 
 def flash_and_beep(path: Path, at: float, seconds: float = 4.0, extra: Sequence[str] = ()) -> Path:
-    """A black, silent video but for a fifth of a second from `at`, when it is white and beeps at 1
-    kHz.
-    """
+    """A black, silent video; for a fifth of a second from `at` it is white and beeps at 1 kHz."""
     during = f"between(t,{at},{at + 0.2})"
     picture = f"color=black:s=64x64:r=30:d={seconds},drawbox=t=fill:c=white:enable='{during}'"
     beep = f"aevalsrc='0.8*sin(2*PI*1000*t)*{during}':s=44100:d={seconds}"
