@@ -1,5 +1,5 @@
-# l2l: from videos on disk to the paper's tables. `snakemake --cores N`, or `snakemake --profile
-# slurm`.
+# l2l: from videos on disk to the paper's tables.
+# `snakemake --cores N`, or `snakemake --profile slurm`.
 # The includes are in the order of the chain; each rule file opens with what comes in and what
 # goes out.
 
@@ -7,9 +7,8 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if (
-    not workflow.config_settings.configfiles
-):  # a --configfile replaces it; it is not mixed with the demo's
+# A --configfile replaces config.yaml; it is not mixed with the demo's.
+if not workflow.config_settings.configfiles:
 
     configfile: "config.yaml"
 
@@ -27,6 +26,11 @@ include: "workflow/rules/skimmer.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
+
+
+for custom_rules in custom_rules_files():
+
+    include: custom_rules
 
 
 onstart:  # of a run: not of a dry run, nor in a job

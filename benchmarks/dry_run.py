@@ -19,6 +19,8 @@ from pathlib import Path
 
 import yaml
 
+from l2l.config import merge_configs
+
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = (1_000, 10_000, 100_000, 1_133_158)
 CLASSES = 487
@@ -53,7 +55,8 @@ def write_config(folder: Path, videos: int) -> None:
     """The numbers of the paper's configuration on these lists, described, distilled from and
     skimmed at once.
     """
-    values = yaml.safe_load((ROOT / "workflow/configs/activitynet.yaml").read_text())
+    configs = ROOT / "workflow/configs"
+    values = merge_configs(configs / "paper.yaml", configs / "activitynet.yaml")
     section = {
         "role": "both",
         "adapter": "mini_sports1m",

@@ -16,9 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from l2l.config import Config, as_json, check_config
+from l2l.config import Config, as_json, check_config, merge_configs
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ("activitynet", "mini_sports1m", "kinetics_sounds", "ucf101")
@@ -55,7 +53,7 @@ def linked_clips(media: Path, clips: dict[str, tuple[str, ...]], folder: Path) -
 
 def shrunk(preset: str, media: Path, at: Path) -> Config:
     """A configuration on the available clips, with one epoch of each training and drawn weights."""
-    values = yaml.safe_load((ROOT / f"workflow/configs/{preset}.yaml").read_text())
+    values = merge_configs(*(ROOT / f"workflow/configs/{name}.yaml" for name in ("paper", preset)))
     values["videos"] = {
         "source": {"role": "source", **linked_clips(media, SOURCE, at / "videos/source")},
         "target": {"role": "target", **linked_clips(media, TARGET, at / "videos/target")},

@@ -513,6 +513,11 @@ class Config(Section):
     evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="The tables.")
     report: ReportConfig = Field(default=ReportConfig(), description="The page.")
     study: StudyConfig = Field(default=StudyConfig(), description="Several seeds.")
+    custom_rules: tuple[Path, ...] = Field(
+        default=(),
+        description="Files with rules of your own (.smk), relative to the working directory; they "
+        "are included after all rules of l2l and may use what these use.",
+    )
 
     @model_validator(mode="after")
     def _one_of_each_role(self) -> "Config":
@@ -632,19 +637,39 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
         raise BadInput(f"{origin}: " + " | ".join(map(_line, error.errors()))) from None
 
 
-def read_config(path: Path) -> Config:
-    """Read and validate a configuration file.
+def read_config(*paths: Path) -> Config:
+    """Read and validate a configuration: one file, or several of which later ones win key by key.
 
     Raises:
-        BadInput: if it is missing, is no YAML mapping, or is not valid.
+        BadInput: if a file is missing or is no YAML mapping, or the whole is not valid.
     """
-    values = read_yaml(path, "a configuration file")
-    if not isinstance(values, dict):
-        raise BadInput(
-            f"{path}: expected sections such as {', '.join(Config.model_fields)}, found "
-            f"{type(values).__name__}"
-        )
-    return check_config(values, str(path))
+    return check_config(merge_configs(*paths), " ".join(map(str, paths)))
+
+
+def merge_configs(*paths: Path) -> dict[str, Any]:
+    """The values of configuration files, merged as `snakemake --configfile A B` merges them.
+
+    Raises:
+        BadInput: if a file is missing or is no YAML mapping.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        values = read_yaml(path, "a configuration file")
+        if not isinstance(values, dict):
+            raise BadInput(
+                f"{path}: expected sections such as {', '.join(Config.model_fields)}, found "
+                f"{type(values).__name__}"
+            )
+        _merge(merged, values)
+    return merged
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
 
 
 def as_json(section: Section) -> str:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from workflow_runs import ROOT, planned, snakemake, tiny_with
 
-from l2l.config import read_config
+from l2l.config import merge_configs, read_config
 
 pytestmark = pytest.mark.workflow
 
@@ -50,16 +50,19 @@ PUBLISHED = {
 def test_a_full_size_configuration_plans_the_whole_chain_from_its_annotation_files_alone(
     preset, published, tmp_path
 ):
-    file = ROOT / f"workflow/configs/{preset}.yaml"
-    values = yaml.safe_load(file.read_text())
-    for dataset in values["videos"].values():
-        dataset["shards"] = 2  # as many jobs as shards: a plan of 1400 takes a minute
-    (tmp_path / "few.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    for dataset in read_config(file).videos.values():
+    files = [ROOT / f"workflow/configs/{name}.yaml" for name in ("paper", preset)]
+    values = merge_configs(*files)
+    # As many jobs as shards: a plan of 1400 takes a minute.
+    few = {"videos": {name: {"shards": 2} for name in values["videos"]}}
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump(few))
+    for dataset in read_config(*files).videos.values():
         for path in dataset.annotation_files:
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(published / PUBLISHED[path.name], tmp_path / path)
-    assert planned(snakemake(tmp_path, "--dry-run", configfile=tmp_path / "few.yaml")) >= CHAIN
+    assert (
+        planned(snakemake(tmp_path, "--dry-run", configfile=[*files, tmp_path / "few.yaml"]))
+        >= CHAIN
+    )
 
 
 def test_a_file_of_weights_that_is_not_there_is_named_before_anything_runs(tmp_path):

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -23,22 +24,23 @@ def environment() -> dict[str, str]:
 
 
 def snakemake_argv(
-    folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2
+    folder: Path, *arguments: str, configfile: Path | Sequence[Path] = TINY, cores: int = 2
 ) -> list[str]:
     """The command that runs the workflow with `folder` as its working directory."""
+    configfiles = [configfile] if isinstance(configfile, Path) else configfile
     fixed = [
         "--snakefile",
         str(ROOT / "Snakefile"),
         "--directory",
         str(folder),
         "--configfile",
-        str(configfile),
+        *map(str, configfiles),
     ]
     return [sys.executable, "-m", "snakemake", *fixed, "--cores", str(cores), *arguments]
 
 
 def snakemake(
-    folder: Path, *arguments: str, configfile: Path = TINY, cores: int = 2
+    folder: Path, *arguments: str, configfile: Path | Sequence[Path] = TINY, cores: int = 2
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores)
@@ -48,7 +50,7 @@ def snakemake(
 
 
 def start_snakemake(
-    folder: Path, *arguments: str, configfile: Path = TINY
+    folder: Path, *arguments: str, configfile: Path | Sequence[Path] = TINY
 ) -> subprocess.Popen[str]:
     """Start it in a process group of its own, to be killed as one."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile)
@@ -71,13 +73,16 @@ def planned(dry_run: subprocess.CompletedProcess[str]) -> set[str]:
     return set(re.findall(r"^(\w+) +\d+$", table, flags=re.MULTILINE)) - {"all", "job"}
 
 
-def tiny_with(path: Path, videos: dict | None = None, run: str = "tiny", **sections: dict) -> Path:
+def tiny_with(
+    path: Path, videos: dict | None = None, run: str = "tiny", **sections: dict | list
+) -> Path:
     """The tiny configuration with other videos, another run's name, or some keys of sections
     changed, written to `path`.
     """
     values = yaml.safe_load(TINY.read_text())
     values |= {"run": run, "videos": videos or values["videos"]}
     for name, section in sections.items():
-        values[name] = {**values.get(name, {}), **section}
+        is_section = isinstance(section, dict)
+        values[name] = {**values.get(name, {}), **section} if is_section else section
     path.write_text(yaml.safe_dump(values))
     return path

@@ -73,6 +73,17 @@ wildcard_constraints:
     origin="|".join(ORIGINS),
 
 
+def custom_rules_files():
+    """The user's own rule files, absolute: Snakemake would look for them next to the Snakefile."""
+    for path in CONFIG.custom_rules:
+        if not path.is_file():
+            raise WorkflowError(
+                f"custom_rules: {path}: no such file in {Path.cwd()}; expected a file of "
+                "Snakemake rules"
+            )
+    return [str(path.absolute()) for path in CONFIG.custom_rules]
+
+
 def section(values):
     """A section of the configuration as the command line takes it.
 

@@ -15,7 +15,7 @@ SHARD_MINUTES = 3000  # of video: an hour or two of decoding
 
 
 def plan(
-    configfile: Path,
+    configfile: list[Path],
     measure: bool = False,
     rates: Path | None = None,
     seconds: float | None = None,
@@ -24,7 +24,7 @@ def plan(
     """Say what a run will cost: jobs, CPU and GPU hours, files and disk, by stage.
 
     Args:
-        configfile: of the run.
+        configfile: of the run; of several files later ones win key by key.
         measure: time decoding, mels and networks on this machine first (a minute or so), and write
             the rates to `rates`.
         rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server
@@ -38,7 +38,7 @@ def plan(
     """
     if (seconds is not None and not 0 < seconds < float("inf")) or pixels < 1:
         raise BadInput(f"--seconds {seconds} and --pixels {pixels}: a video has some of each")
-    config = read_config(configfile)
+    config = read_config(*configfile)
     contents = {
         name: contents_of(name, each, config.seed, seconds, pixels)
         for name, each in config.videos.items()
