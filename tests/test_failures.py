@@ -92,7 +92,10 @@ def test_a_run_in_which_each_rule_fails_at_its_start_and_at_its_end_gives_the_sa
         finished = snakemake(run, configfile=config)
     assert finished.returncode == 0, finished.stderr[-3000:]
     rules = set(re.findall(r"^(?:local)?rule (\w+):$", whole.stderr + whole.stdout, re.MULTILINE))
+    rules -= {"all", "write_shard_fingerprint"}  # which only echoes: no program of it can fail
     assert {path.name for path in failed.iterdir()} == {
-        f"{rule}.{moment}" for rule in rules - {"all"} for moment in ("start", "end")
+        f"{rule}.{moment}" for rule in rules for moment in ("start", "end")
     }
-    assert differences(run / "results", tmp_path / "whole/results") == []
+    # What Snakemake watches may depend on what was listed before; no result does.
+    different = differences(run / "results", tmp_path / "whole/results")
+    assert [name for name in different if ".fingerprint: " not in name] == []
