@@ -36,6 +36,10 @@ for custom_rules in custom_rules_files():
 onstart:  # of a run: not of a dry run, nor in a job
     if line := unwritable_results() or abandoned_slurm_jobs(Path.cwd()):
         raise WorkflowError(line)
+    try:
+        record_configuration()
+    except BadInput as error:
+        raise WorkflowError(str(error)) from None
 
 
 rule all:

@@ -189,10 +189,24 @@ def dated_ahead(here: Path) -> tuple[str, bool]:
     )
 
 
+def unknown_to_snakemake(here: Path) -> tuple[str, bool]:
+    """Results that were moved without `.snakemake`, so that no changed setting would be noticed."""
+    runs = sorted(path.parent.name for path in here.glob("results/*/config.json"))
+    metadata = here / ".snakemake/metadata"
+    if not runs or (metadata.is_dir() and any(metadata.iterdir())):
+        return NOTHING
+    return (
+        f"{', '.join(runs)}: no record in .snakemake of what made them, so a changed setting is "
+        "not noticed: move .snakemake here from where they were made",
+        False,
+    )
+
+
 CHECKS: dict[str, Callable[[Path], tuple[str, bool]]] = {
     "locked": locked,
     "incomplete": incomplete,
     "part files": part_files,
     "orphans": orphans,
     "dated ahead": dated_ahead,
+    "moved results": unknown_to_snakemake,
 }

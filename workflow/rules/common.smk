@@ -20,6 +20,7 @@ from l2l.evaluation.artifact import BY_NAME, TABLES
 from l2l.evaluation.videos.methods import chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_fingerprint
+from l2l.run_record import update_record
 from l2l.text_files import read_yaml
 
 CONFIG_FILES = [Path(file) for file in workflow.config_settings.configfiles or ["config.yaml"]]
@@ -99,10 +100,22 @@ def unwritable_results():
     for folder in ("results", f"results/{CONFIG.run}"):
         if os.path.exists(folder) and not os.access(folder, os.W_OK):
             return (
-                f"{os.path.abspath(folder)}: cannot be written; give leave to write there, then "
-                "run it again"
+                f"{os.path.abspath(folder)}: cannot be written; check write permission, then run it "
+                "again"
             )
     return ""
+
+
+def record_configuration():
+    """Say in one line per run which sections differ from those that made its results, and keep the
+    configuration in its folder.
+    """
+    for run in RUNS:
+        folder = Path("results") / run
+        if run == CONFIG.run or folder.is_dir():
+            values = CONFIG.model_copy(update={"run": run, "seed": seed_of(run)})
+            if line := update_record(folder, values):
+                logger.warning(line)
 
 
 def shard_files(stage, dataset, suffix=".h5", parts=PARTS):

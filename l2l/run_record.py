@@ -1,0 +1,57 @@
+"""The configuration that made a run, kept in the run's folder and compared at each start.
+
+Snakemake keeps the settings of each job in `.snakemake/metadata`, next to `results`. Where that is
+missing, as after results were moved, it cannot see that a setting has changed.
+"""
+
+import json
+from pathlib import Path
+
+from l2l.config import Config
+from l2l.errors import BadInput
+from l2l.stores import verify_checksum, write_text
+
+RECORD = "config.json"
+METADATA = Path(".snakemake/metadata")
+
+
+def update_record(folder: Path, config: Config) -> str:
+    """Compare a configuration with the one that made a run, then record it.
+
+    Args:
+        folder: of the run, results/<run>, in the working directory.
+        config: of this start.
+
+    Returns:
+        One line that says which sections differ and what follows; empty if none differs and
+        Snakemake knows what made the results.
+
+    Raises:
+        BadInput: if sections differ and Snakemake cannot see it, or the record is damaged.
+    """
+    record = folder / RECORD
+    values = config.model_dump(mode="json")
+    before = values
+    if record.is_file():
+        verify_checksum(record)
+        before = json.loads(record.read_text(encoding="utf-8"))
+    differ = [name for name in {**before, **values} if before.get(name) != values.get(name)]
+    is_known = METADATA.is_dir() and any(METADATA.iterdir())
+    line = ""
+    if record.is_file() and not is_known:
+        moved = f"{folder}: results without Snakemake's record of them ({METADATA})"
+        if differ:
+            raise BadInput(
+                f"{moved}, made with another {', '.join(differ)}; Snakemake would keep them as "
+                "they are: move .snakemake here too, or delete what these sections make"
+            )
+        line = f"{moved}; they were made with this configuration and are kept as they are"
+    elif differ:
+        line = (
+            f"{folder}: made with another {', '.join(differ)}; the stages that read these are run "
+            "again, and what depends on them"
+        )
+    if differ or not record.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(record, json.dumps(values, indent=1, sort_keys=True) + "\n")
+    return line
