@@ -83,3 +83,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from training_world import make_world  # here, after the hook above
 
     return make_world(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """The working directory of a finished run of workflow/configs/tiny.yaml."""
+    from workflow_runs import snakemake  # here, after the hook above
+
+    folder = tmp_path_factory.mktemp("run")
+    finished = snakemake(folder)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return folder

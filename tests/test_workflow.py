@@ -53,12 +53,9 @@ TEACHING = {"train_teacher", "extract_descriptors"}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tiny_run):
     """A finished tiny run's working directory."""
-    folder = tmp_path_factory.mktemp("run")
-    finished = snakemake(folder)
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    return folder
+    return tiny_run
 
 
 def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
