@@ -23,6 +23,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SHOWN_BYTES = 40
+MAX_VALUES = 1_000_000  # of a YAML file, each alias counted as a copy
 
 
 def read_text(path: Path, expected: str) -> str:
@@ -135,7 +136,28 @@ def read_yaml(path: Path, expected: str) -> Any:
 
     text = read_text(path, expected)
     try:
-        return yaml.load(text, Loader)
+        loader = Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if (values := _expanded_values(node, {})) > MAX_VALUES:
+            raise BadInput(
+                f"{path}: its aliases stand for {values:,} values, expected {expected} of at most "
+                f"{MAX_VALUES:,}; write the values out"
+            )
+        return loader.construct_document(node)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = " ".join(str(error).split())
         raise BadInput(f"{path}: not YAML: {line}; expected {expected}") from None
+
+
+def _expanded_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a YAML node holds where each alias stands for a copy."""
+    if id(node) not in known:
+        known[id(node)] = 1  # also of a node that holds itself
+        children = node.value if isinstance(node, yaml.CollectionNode) else []
+        flat = [
+            child for pair in children for child in (pair if isinstance(pair, tuple) else [pair])
+        ]
+        known[id(node)] = 1 + sum(_expanded_values(child, known) for child in flat)
+    return known[id(node)]

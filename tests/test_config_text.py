@@ -72,3 +72,16 @@ def test_the_schema_accepts_the_demo_and_refuses_a_wrong_key(capsys):
     demo["skimmer"]["stepz"] = 3
     with pytest.raises(jsonschema.ValidationError, match="stepz"):
         jsonschema.validate(demo, schema)
+
+
+@pytest.mark.parametrize("key", ["seed", "run", "medai"])
+def test_aliases_that_stand_for_a_hundred_million_values_are_refused_in_one_line(
+    tmp_path, capsys, key
+):
+    bomb = [f"{key}:", "- &b0 [x, x, x, x, x, x, x, x, x, x]"]
+    bomb += [f"- &b{i} [{', '.join([f'*b{i - 1}'] * 10)}]" for i in range(1, 9)]
+    (tmp_path / "bomb.yaml").write_text("\n".join(bomb) + "\n")
+    assert main(["plan", "--configfile", str(tmp_path / "bomb.yaml")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "bomb.yaml: its aliases stand for 1" in line
+    assert len(line) < 300
