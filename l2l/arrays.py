@@ -60,7 +60,7 @@ class VideoRows:
         return video in self._slices
 
     def count(self, video: str) -> int:
-        """How many rows a video has."""
+        """The number of rows of one video."""
         rows = self._slices[video]
         return rows.stop - rows.start
 

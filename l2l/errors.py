@@ -1,6 +1,6 @@
 """Errors that are answered with one line instead of a traceback.
 
-The line names the file, what was found, what was expected and how to mend it.
+The line names the file, what was found, what was expected and how to repair it.
 """
 
 import errno

@@ -220,7 +220,7 @@ class Store:
         if self._source.failure:
             return BadInput(f"{self.path}: cannot be read ({self._source.failure.strerror})")
         reason = _one_line(error)
-        # the filter compares the checksums of arrays; HDF5 itself has some of its own
+        # the filter compares the checksums of arrays; HDF5 itself has other ones
         if "filter returned failure" in reason or "checksum" in reason:
             return BadInput(f"{self.path}: damaged: a checksum does not agree ({reason}); {CURE}")
         return BadInput(f"{self.path}: not a readable HDF5 file ({reason}); {MOVE_AWAY}")

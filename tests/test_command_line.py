@@ -20,7 +20,7 @@ HEAVY = {"torch", "numpy", "pydantic", "h5py", "zarr", "av", "ffmpeg", "matplotl
 
 
 def l2l(*arguments: str | Path, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
-    """Run a verb in a process of its own, where l2l is on PYTHONPATH and nothing else is."""
+    """Run a verb in a separate process, where l2l is on PYTHONPATH and nothing else is."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}
     return subprocess.run(
         [sys.executable, "-P", "-m", "l2l", *map(str, arguments)],
@@ -35,9 +35,9 @@ def l2l(*arguments: str | Path, cwd: Path, **options) -> subprocess.CompletedPro
 
 def imported(program: str) -> set[str]:
     """The heavy packages that a program imports."""
-    tell = "import sys; print(*(name for name in sys.modules if '.' not in name))"
+    print_modules = "import sys; print(*(name for name in sys.modules if '.' not in name))"
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}\n{tell}"],
+        [sys.executable, "-c", f"{program}\n{print_modules}"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

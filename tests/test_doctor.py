@@ -1,4 +1,4 @@
-"""The doctor names what is broken and what mends it, and works where nothing else does."""
+"""The doctor names what is broken and what repairs it, and works where nothing else does."""
 
 import os
 import re

@@ -207,5 +207,5 @@ def test_the_linear_classifier_equals_scikit_learns_logistic_regression():
         .predict_proba(scaled)
     )
     with torch.no_grad():
-        fitted = head(torch.from_numpy(descriptors)).softmax(1).numpy()
-    np.testing.assert_allclose(fitted, expected, atol=2e-3)
+        probabilities = head(torch.from_numpy(descriptors)).softmax(1).numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=2e-3)

@@ -130,7 +130,7 @@ def test_a_method_with_a_network_of_its_own_takes_three_files_and_no_rule(
         (
             "def non_recurrent(",
             "class MeanPool(LstmBaseline):\n"
-            '    """The LSTM baseline under a name of its own."""\n\n\n'
+            '    """The LSTM baseline under another name."""\n\n\n'
             "def non_recurrent(",
         ),
     )

@@ -180,7 +180,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("changes", HOSTILE, ids=str)
 def test_an_array_that_is_stored_otherwise_than_l2l_stores_is_refused(tmp_path, changes):
-    """Whatever else Zarr could open: other codecs run code, or take memory that no file holds."""
+    """Other codecs, which Zarr opens, run code or take memory that no file holds."""
     root = store(tmp_path / "set", [[("v", 9)]])
     rewrite(root / "shard-000/image_feature", **changes)
     with pytest.raises(BadInput, match="image_feature"):

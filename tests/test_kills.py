@@ -55,7 +55,7 @@ def test_a_process_ends_when_one_of_those_it_watches_does():
     )
     with pytest.raises(subprocess.TimeoutExpired):
         watching.wait(1)
-    watched.kill()  # and nobody takes note of it: it stays a zombie
+    watched.kill()  # and no process waits for it: it stays a zombie
     assert "was killed" in watching.communicate(timeout=60)[1]
     assert watching.returncode < 0
     watched.wait()
@@ -122,11 +122,11 @@ def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_
     config = smallest(tmp_path / "small.yaml")
     both = [start_snakemake(tmp_path, DRAWN, configfile=config) for _ in range(2)]
     assert sorted(process.wait() for process in both) == [0, 1]
-    told = "".join(
+    output = "".join(
         log.read_text()
         for log in [*tmp_path.glob(".snakemake/log/*.log"), *tmp_path.glob("logs/**/*.log")]
     )
-    assert "Directory cannot be locked" in told or "another job has begun to write it" in told
+    assert "Directory cannot be locked" in output or "another job has begun to write it" in output
     again = snakemake(tmp_path, DRAWN, configfile=config)
     assert "Nothing to be done" in again.stdout + again.stderr
     assert (tmp_path / DRAWN / "segments.tsv").is_file()
@@ -181,9 +181,9 @@ def test_a_clock_that_was_ahead_costs_work_but_no_result_and_the_doctor_sets_it_
     os.utime(shard, (time.time() + 1e6,) * 2)
     assert snakemake(run, MEDIA, configfile=found).returncode == 0
     assert differences(run / "results", tmp_path / "before") == []
-    told, fine = CHECKS["dated ahead"](run)
+    line, fine = CHECKS["dated ahead"](run)
     assert not fine
-    subprocess.run(told.partition("then ")[2], shell=True, cwd=run, check=True)
+    subprocess.run(line.partition("then ")[2], shell=True, cwd=run, check=True)
     assert CHECKS["dated ahead"](run)[1]
     assert snakemake(run, MEDIA, configfile=found).returncode == 0
     assert "Nothing to be done" in snakemake(run, MEDIA, configfile=found).stderr

@@ -1,4 +1,4 @@
-"""What killed runs left is named, with what mends it. test_kills shows all of it in real runs."""
+"""What killed runs left is named, with what repairs it. test_kills shows all of it in real runs."""
 
 import base64
 import subprocess

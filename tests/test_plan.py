@@ -1,4 +1,4 @@
-"""What a run will cost is told before it."""
+"""What a run will cost, before it starts."""
 
 import csv
 import subprocess
@@ -32,7 +32,7 @@ DEMO = csv.DictReader(
 )
 
 
-def told(config, rates=None):
+def estimated(config, rates=None):
     contents = {
         name: contents_of(name, each, config.seed, None, 0) for name, each in config.videos.items()
     }
@@ -40,7 +40,7 @@ def told(config, rates=None):
 
 
 def test_the_demo_is_told_to_take_as_long_as_it_took():
-    rows = told(read_config(ROOT / "config.yaml"))
+    rows = estimated(read_config(ROOT / "config.yaml"))
     took = {row["stage"]: row for row in DEMO}
     assert list(rows) == list(took)
     for stage, row in rows.items():
@@ -53,12 +53,12 @@ def test_the_demo_is_told_to_take_as_long_as_it_took():
 
 def test_a_variant_more_costs_a_fit_more():
     values = yaml.safe_load(TINY.read_text())
-    less = told(
+    less = estimated(
         type(read_config(TINY)).model_validate(
             values | {"evaluation": values.get("evaluation", {}) | {"variants": []}}
         )
     )
-    more = told(read_config(TINY))
+    more = estimated(read_config(TINY))
     fits = len(read_config(TINY).compared)
     assert fits
     assert more["skimmer"].jobs == less["skimmer"].jobs + fits
@@ -68,10 +68,10 @@ def test_a_variant_more_costs_a_fit_more():
 
 def test_twice_the_videos_cost_twice_as_much_where_videos_are_what_costs():
     values = yaml.safe_load(TINY.read_text())
-    once = told(read_config(TINY))
+    once = estimated(read_config(TINY))
     for section in values["videos"].values():
         section |= {split: 2 * section[split] for split in ("train", "val", "test")}
-    twice = told(type(read_config(TINY)).model_validate(values))
+    twice = estimated(type(read_config(TINY)).model_validate(values))
     for stage in ("videos", "media", "mels"):
         assert twice[stage].size == pytest.approx(
             2 * once[stage].size, rel=0.2
@@ -99,7 +99,7 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
         ),
         "all",
     ]
-    assert "minutes a shard" in lines[0]
+    assert "minutes per shard" in lines[0]
 
 
 def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
@@ -120,13 +120,13 @@ def test_a_teacher_that_cannot_take_the_clips_is_told_as_in_the_run(tmp_path):
     }
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(BadInput, match=r"^media: found clips of .* s3d does not take them"):
-        plan(tmp_path / "c.yaml")
+        plan([tmp_path / "c.yaml"])
 
 
 def test_a_plan_is_made_of_something(tmp_path):
     for wrong in ({"seconds": -5.0}, {"seconds": 0.0}, {"seconds": float("nan")}, {"pixels": 0}):
         with pytest.raises(BadInput, match="a video has some of each"):
-            plan(TINY, **wrong)
+            plan([TINY], **wrong)
     table = tmp_path / "t.csv"
     table.write_text("video,label\n")
     dataset = {

@@ -130,7 +130,7 @@ def test_sparse_and_hard_scores_are_the_public_codes(variant, accidents, factor,
 @pytest.mark.parametrize("variant", ["two", "single"])
 @pytest.mark.parametrize("accidents", [False, True])
 def test_scores_of_videos_shorter_than_the_steps_are_the_public_codes(variant, accidents):
-    """Filled up to ten moments by the public code; used up, they start anew in the paper's."""
+    """Filled up to ten moments by the public code; used up, they start again in the paper's."""
     network, state = small(variant)
     videos = made_up([3, 12, 1, 9, 10])
     found = ours(network, videos, 10, preset_of(variant, accidents))
@@ -258,7 +258,7 @@ def test_half_pixels_shift_a_ramp_by_half_a_stride():
     inside = slice(5, 33)
     torch.testing.assert_close(
         shifted[inside], ramp[0, inside, 0] - 2
-    )  # a feature of time t stands at t + 2
+    )  # a feature of time t is at t + 2
     torch.testing.assert_close(on_half_pixels(ramp, 1), ramp)
 
 
@@ -399,9 +399,9 @@ def test_a_checkpoint_that_would_run_something_is_refused_and_runs_nothing(tmp_p
         with pytest.raises(
             BadInput,
             match=r"\.pth: refused: it holds more than tensors and plain containers .*mkdir",
-        ) as told:
+        ) as message:
             import_checkpoint(tmp_path / f"{number}.pth", tmp_path / "ours.pt")
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(message.value)
     assert not (tmp_path / "sprung").exists()
     assert not (tmp_path / "ours.pt").exists()
 
@@ -448,7 +448,7 @@ def broken(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         ("lacks a query", "no audio_queryfeature_mlp.3.bias"),
         ("lacks magnitudes", r"rnn.weight_ih_g is \(0,\), expected \(36, 1\)"),
@@ -465,12 +465,12 @@ def broken(kind):
         ("a list", "no state dict"),
     ],
 )
-def test_a_checkpoint_of_something_else_is_told_in_one_line(tmp_path, kind, told, capsys):
+def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path, kind, message, capsys):
     torch.save(broken(kind), tmp_path / "ref.pth")
     assert main(["import_checkpoint", str(tmp_path / "ref.pth"), str(tmp_path / "ours.pt")]) == 1
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
-    with pytest.raises(BadInput, match=told):
+    with pytest.raises(BadInput, match=message):
         import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt")
 
 
@@ -491,8 +491,8 @@ def test_a_file_of_anything_is_no_checkpoint_no_list_and_no_features(tmp_path, c
 def test_a_damaged_checkpoint_and_a_missing_one_are_told(tmp_path):
     torch.save(small("two")[1], tmp_path / "ref.pth")
     (tmp_path / "half.pth").write_bytes((tmp_path / "ref.pth").read_bytes()[:900])
-    for name, told in (("half.pth", "not readable"), ("none.pth", "no such file")):
-        with pytest.raises(BadInput, match=told):
+    for name, message in (("half.pth", "not readable"), ("none.pth", "no such file")):
+        with pytest.raises(BadInput, match=message):
             read_checkpoint(tmp_path / name)
 
 
@@ -605,7 +605,7 @@ def test_a_list_that_names_anything_is_refused_and_nothing_runs(tmp_path, held):
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "message"),
     [
         ({"paths": []}, "found dict"),
         ((["a"], [1], [2]), "found tuple"),
@@ -618,9 +618,9 @@ def test_a_list_that_names_anything_is_refused_and_nothing_runs(tmp_path, held):
         (([], []), "lists nothing"),
     ],
 )
-def test_a_pickle_of_another_shape_is_told(tmp_path, held, told):
+def test_a_pickle_of_another_shape_is_refused(tmp_path, held, message):
     (tmp_path / "list.pkl").write_bytes(pickle.dumps(held))
-    with pytest.raises(BadInput, match=told):
+    with pytest.raises(BadInput, match=message):
         read_list(tmp_path / "list.pkl")
 
 
@@ -704,7 +704,7 @@ def test_a_moment_without_sound_is_one_whose_audio_feature_is_zero(release, tmp_
 
 
 @pytest.mark.parametrize(
-    ("kind", "spoil", "told"),
+    ("kind", "spoil", "message"),
     [
         ("audio_features", lambda path: path.unlink(), "no such file"),
         (
@@ -747,21 +747,21 @@ def test_a_moment_without_sound_is_one_whose_audio_feature_is_zero(release, tmp_
     ],
 )
 def test_a_spoilt_file_is_named_and_the_store_is_not_marked_as_whole(
-    release, tmp_path, kind, spoil, told
+    release, tmp_path, kind, spoil, message
 ):
     path = release.folder / kind / "v_1.npy"
     spoil(path)
-    with pytest.raises(BadInput, match=f"^{path}: .*{told}"):
+    with pytest.raises(BadInput, match=f"^{path}: .*{message}"):
         import_features(release.pickled(), tmp_path / "store")
     assert not (tmp_path / "store" / "zarr.json").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(release, tmp_path):
     (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "thesis.txt").write_text("dear", encoding="utf-8")
+    (tmp_path / "store" / "thesis.txt").write_text("expensive", encoding="utf-8")
     with pytest.raises(BadInput, match=r"holds thesis\.txt"):
         import_features(release.pickled(), tmp_path / "store")
-    assert (tmp_path / "store" / "thesis.txt").read_text(encoding="utf-8") == "dear"
+    assert (tmp_path / "store" / "thesis.txt").read_text(encoding="utf-8") == "expensive"
 
 
 def test_an_import_that_was_broken_off_is_done_again_and_no_class_is_lost(tmp_path, monkeypatch):
@@ -939,21 +939,21 @@ def test_a_skimmer_is_fitted_on_the_release_without_touching_video(full, release
         tmp_path / "head.pt",
         tmp_path / "store.videos.tsv",
         store,
-        tmp_path / "fitted.pt",
+        tmp_path / "trained.pt",
         recipe,
         "skimmer",
         seed=0,
     )
-    fitted = load_skimmer(tmp_path / "fitted.pt")
+    trained = load_skimmer(tmp_path / "trained.pt")
     assert torch.equal(
-        fitted.network.fusion.fc1.weight, head["net_imageAudio.imageAudio_fc1.weight"]
+        trained.network.fusion.fc1.weight, head["net_imageAudio.imageAudio_fc1.weight"]
     )
-    score(tmp_path / "fitted.pt", store, tmp_path / "scores.tsv")
+    score(tmp_path / "trained.pt", store, tmp_path / "scores.tsv")
     assert len(table(tmp_path / "scores.tsv")) == 5
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"steps": 0}, "--steps is 0, expected at least 1"),
         ({"factor": 0}, "--factor is 0"),
@@ -961,11 +961,11 @@ def test_a_skimmer_is_fitted_on_the_release_without_touching_video(full, release
         ({}, "image features: found 512 channels, expected 6 channels"),
     ],
 )
-def test_what_cannot_be_scored_is_told(release, tmp_path, options, told):
+def test_what_cannot_be_scored_is_refused(release, tmp_path, options, message):
     torch.save(small("two")[1], tmp_path / "ref.pth")
     import_checkpoint(tmp_path / "ref.pth", tmp_path / "ours.pt")
     import_features(release.pickled(), tmp_path / "store")
-    with pytest.raises(BadInput, match=told):
+    with pytest.raises(BadInput, match=message):
         score(tmp_path / "ours.pt", tmp_path / "store", tmp_path / "scores.tsv", **options)
 
 
@@ -996,9 +996,9 @@ def test_what_is_imported_can_be_looked_into(release, tmp_path, capsys, recwarn)
     import_features(release.pickled(), tmp_path / "store")
     run("inspect", tmp_path / "head.pt")
     run("inspect", tmp_path / "store", "--check")
-    told = capsys.readouterr().out
-    assert "head.pt: student-head" in told
-    assert "every checksum agrees" in told
+    message = capsys.readouterr().out
+    assert "head.pt: student-head" in message
+    assert "every checksum agrees" in message
     assert not [str(warning.message) for warning in recwarn if "Zarr" in str(warning.message)]
 
 
@@ -1006,14 +1006,14 @@ def test_modality_scores_may_be_left_as_they_were_drawn_as_by_the_public_code(tm
     head = {name: x for name, x in small("two")[1].items() if name.startswith(HEAD)}
     torch.save(head, tmp_path / "net.pth")
     import_checkpoint(tmp_path / "net.pth", tmp_path / "head.pt")
-    fitted = TrainedSkimmer(small("two")[0], "skimmer", tuple("01234"), 3)
+    trained = TrainedSkimmer(small("two")[0], "skimmer", tuple("01234"), 3)
     recipe = config.SkimmerConfig(
         training=config.TrainingConfig(epochs=1, batch_size=4, learning_rate=0.01)
     )
-    layer = fitted.network.modality_attention
+    layer = trained.network.modality_attention
     for frozen in ((), ("modality_attention",)):
         layer.requires_grad_(True)
-        groups = start_from_student(fitted, load_start(tmp_path / "head.pt"), recipe, frozen)
-        trained = {id(parameter) for group in groups for parameter in group["params"]}
-        assert (id(layer.weight) in trained) == (not frozen)
+        groups = start_from_student(trained, load_start(tmp_path / "head.pt"), recipe, frozen)
+        in_groups = {id(parameter) for group in groups for parameter in group["params"]}
+        assert (id(layer.weight) in in_groups) == (not frozen)
         assert layer.weight.requires_grad == (not frozen)

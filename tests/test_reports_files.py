@@ -32,7 +32,7 @@ def reports() -> Path:
 
 
 def l2l(*arguments: str | Path, cwd: Path, prefix: str = "", **variables: str):
-    """Run a verb in a process of its own, after a line of shell."""
+    """Run a verb in a separate process, after a line of shell."""
     command = f'{prefix} exec "{sys.executable}" -P -m l2l "$@"'
     return subprocess.run(
         ["bash", "-c", command, "bash", *map(str, arguments)],

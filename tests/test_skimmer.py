@@ -192,7 +192,7 @@ def test_no_moment_is_selected_twice_by_a_modality_while_others_remain(length, s
         chosen = skimming.selected[0, :, modality].tolist()
         for begin in range(
             0, len(chosen), length
-        ):  # after `length` looks all moments are used up and the mask starts anew
+        ):  # after `length` looks all moments are used up and the mask starts again
             assert len(set(chosen[begin : begin + length])) == len(chosen[begin : begin + length])
 
 
@@ -284,15 +284,15 @@ def test_where_to_look_is_chosen_by_the_indexing_features_alone(variant):
 @pytest.mark.parametrize("variant", ["image_then_fused", "fused_then_teacher", "both_then_teacher"])
 def test_dear_features_are_read_of_the_selected_moments_alone(variant):
     network, (video,) = small_variant(variant), made_up([12], widths=ALL_WIDTHS)
-    (dear,), _ = VARIANTS[variant]
+    (expensive,), _ = VARIANTS[variant]
     with torch.no_grad():
         whole = network(*pad_videos([video]), 5, SELECTED_ANSWERS)
         looked_at = joint_weights(whole.weights, whole.modality_weights).argmax(2)[0]
         assert looked_at.shape == (5,)
         assert len(set(looked_at.tolist())) < 12
-        kept = torch.full_like(video[dear], math.nan)
-        kept[looked_at] = video[dear][looked_at]
-        only_those = network(*pad_videos([{**video, dear: kept}]), 5, SELECTED_ANSWERS)
+        kept = torch.full_like(video[expensive], math.nan)
+        kept[looked_at] = video[expensive][looked_at]
+        only_those = network(*pad_videos([{**video, expensive: kept}]), 5, SELECTED_ANSWERS)
     assert torch.equal(only_those.logits, whole.logits)
 
 
@@ -620,8 +620,8 @@ def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
 def test_what_is_written_is_what_is_read(tmp_path, model):
     widths = {"image": 5, "audio": 4}
     network = shaken(build(model, widths, 3, 11, 8, feature_world.SKIMMER))
-    fitted = TrainedSkimmer(network, model, ("a", "b", "c"), feature_world.SKIMMER.steps)
-    save_skimmer(tmp_path / "skimmer.pt", fitted, widths, feature_world.SKIMMER)
+    trained = TrainedSkimmer(network, model, ("a", "b", "c"), feature_world.SKIMMER.steps)
+    save_skimmer(tmp_path / "skimmer.pt", trained, widths, feature_world.SKIMMER)
     back = load_skimmer(tmp_path / "skimmer.pt")
     assert (back.model, back.class_names, back.steps, back.network.training) == (
         model,
@@ -633,7 +633,7 @@ def test_what_is_written_is_what_is_read(tmp_path, model):
         {m: torch.randn(2, 7, w) for m, w in widths.items()},
         torch.ones(2, 7, dtype=torch.bool),
     )
-    assert torch.equal(back.scores(features, present), fitted.scores(features, present))
+    assert torch.equal(back.scores(features, present), trained.scores(features, present))
 
 
 def test_a_student_is_no_skimmer(tmp_path):
@@ -653,15 +653,15 @@ def test_the_skimmer_starts_as_the_student_on_mean_features(world):
     """
     student = load_student(world.student)
     network = build("skimmer", {"image": 16, "audio": 16}, 6, 32, 16, feature_world.SKIMMER)
-    fitted = TrainedSkimmer(network.eval(), "skimmer", feature_world.CLASSES, 1)
-    groups = start_from_student(fitted, student, feature_world.SKIMMER)
+    trained = TrainedSkimmer(network.eval(), "skimmer", feature_world.CLASSES, 1)
+    groups = start_from_student(trained, student, feature_world.SKIMMER)
     read = {
         m: torch.from_numpy(x)[None]
         for m, x in read_features(world.features).load("test-000").features.items()
     }
     expected = student.classifier(student.fuse({m: x.mean(1) for m, x in read.items()}))
     torch.testing.assert_close(
-        fitted.scores(read, torch.ones(1, read["image"].shape[1], dtype=torch.bool)), expected
+        trained.scores(read, torch.ones(1, read["image"].shape[1], dtype=torch.bool)), expected
     )
     fitted_now = {id(p) for group in groups for p in group["params"]}
     left_out = [name for name, p in network.named_parameters() if id(p) not in fitted_now]
@@ -671,22 +671,24 @@ def test_the_skimmer_starts_as_the_student_on_mean_features(world):
 
 
 @pytest.fixture(scope="module")
-def fitted(world, tmp_path_factory) -> TrainedSkimmer:
-    path = tmp_path_factory.mktemp("fitted") / "skimmer.pt"
+def trained(world, tmp_path_factory) -> TrainedSkimmer:
+    path = tmp_path_factory.mktemp("trained") / "skimmer.pt"
     train_skimmer(
         world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", seed=0
     )
     return load_skimmer(path)
 
 
-def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(world, fitted):
+def test_a_trained_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_moments(
+    world, trained
+):
     store = read_features(world.features)
     test = [video for video in read_videos(world.videos) if video.split == "test" and video.usable]
     features, present, labels = collate(
         list(Examples(FeatureCache(store, ("image", "audio"), 0, {}), test))
     )
     with torch.no_grad():
-        ours = (fitted.scores(features, present).argmax(1) == labels).double().mean()
+        ours = (trained.scores(features, present).argmax(1) == labels).double().mean()
     scores = [torch.from_numpy(store.load(video.video).scores) for video in test]
     means = [of_video.softmax(1).mean(0) for of_video in scores]
     dense = (torch.stack(means).argmax(1) == labels).double().mean()
@@ -694,11 +696,11 @@ def test_a_fitted_skimmer_sees_through_adverts_that_mislead_the_mean_of_all_mome
     assert dense <= 0.75
 
 
-def test_a_frozen_psi_stays_the_students_to_the_bit(world, fitted):
+def test_a_frozen_psi_stays_the_students_to_the_bit(world, trained):
     student = load_student(world.student)
     for name, value in student.fusion.state_dict().items():
-        assert torch.equal(fitted.network.fusion.state_dict()[name], value)
-    assert not torch.equal(fitted.network.classifier.weight, student.classifier.weight)
+        assert torch.equal(trained.network.fusion.state_dict()[name], value)
+    assert not torch.equal(trained.network.classifier.weight, student.classifier.weight)
 
 
 def test_fitting_twice_gives_the_same_file(world, tmp_path):

@@ -168,7 +168,7 @@ def test_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch, torchv
 def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loaded(
     tmp_path, network
 ):
-    for wrong, told in (
+    for wrong, message in (
         (
             {"resize_pixels": (224, 300), "frame_pixels": 224},
             f"as the weights of {network} were trained with; found",
@@ -180,7 +180,7 @@ def test_clips_that_the_weights_do_not_take_are_refused_before_anything_is_loade
             r"clip_stride must be [24], .* on clips of (15|7\.5) frames per second; found 8",
         ),
     ):
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=message):
             load_teacher(
                 tmp_path / "t.pt",
                 TeacherConfig(network=network, weights="nowhere.pth"),

@@ -33,8 +33,8 @@ def fitting(**changes: object) -> TrainingConfig:
     return TrainingConfig(**{"epochs": 3, "batch_size": 4, "learning_rate": 0.1, **changes})
 
 
-def fitted(seed: int = 0, threads: int = 1, rows: int = 10, **changes: object) -> torch.nn.Linear:
-    """A line fitted to ten points."""
+def trained(seed: int = 0, threads: int = 1, rows: int = 10, **changes: object) -> torch.nn.Linear:
+    """A line through ten points."""
     seed_and_pick_device(seed, threads)
     network = torch.nn.Linear(3, 1)
     x = torch.arange(3.0 * rows).reshape(rows, 3) / 30
@@ -45,8 +45,8 @@ def fitted(seed: int = 0, threads: int = 1, rows: int = 10, **changes: object) -
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
-    assert torch.equal(fitted(1).weight, fitted(1).weight)
-    assert not torch.equal(fitted(1).weight, fitted(2).weight)
+    assert torch.equal(trained(1).weight, trained(1).weight)
+    assert not torch.equal(trained(1).weight, trained(2).weight)
 
 
 def test_one_epoch_is_sgd_with_nesterov_momentum_written_out():
@@ -120,7 +120,9 @@ def test_an_epoch_has_each_entry_once_and_what_was_drawn_for_it_in_that_order(
 @given(st.integers(1, 4), st.integers(8, 30))
 @settings(max_examples=20)
 def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(accumulate, rows):
-    whole, cut = (fitted(rows=rows, batch_size=8, gradient_accumulation=a) for a in (1, accumulate))
+    whole, cut = (
+        trained(rows=rows, batch_size=8, gradient_accumulation=a) for a in (1, accumulate)
+    )
     torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-4, atol=1e-5)
 
 
@@ -166,7 +168,7 @@ def test_dropout_draws_the_same_in_a_training_that_was_broken_off(tmp_path, when
 
 
 def test_bfloat16_changes_nothing_on_a_cpu():
-    assert torch.equal(fitted(bfloat16=True).weight, fitted(bfloat16=False).weight)
+    assert torch.equal(trained(bfloat16=True).weight, trained(bfloat16=False).weight)
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -176,7 +178,7 @@ def test_a_network_computes_in_bfloat16_and_its_loss_in_float32_step_after_step(
     """As on a GPU, but by the CPU's autocast in the place of CUDA's.
 
     Without oneDNN: where a convolution's input is one pixel wide or a clip is short, as here, some
-        of the gradients it gives to weights in bfloat16 are what stood in memory before (torch
+        of the gradients it gives to weights in bfloat16 are what was in memory before (torch
         2.11, a CPU that computes bfloat16). PyTorch's own are right.
     """
     losses, was, autocast = [], torch.Tensor.backward, torch.autocast
@@ -240,7 +242,7 @@ train(network, [{"params": network.parameters()}], data, None, config, dict, wor
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason():
     with pytest.raises(BadInput, match=r"learning_rate 10000000000\.0 is too high"):
-        fitted(learning_rate=1e10, epochs=50)
+        trained(learning_rate=1e10, epochs=50)
 
 
 def test_a_weight_that_is_not_finite_ends_the_training_before_it_is_kept(tmp_path):
@@ -290,7 +292,7 @@ def test_half_of_the_entries_are_mirrored_and_each_whole():
 
 
 def test_a_network_survives_the_disk_and_gives_the_same_bytes_each_time(tmp_path):
-    network = fitted()
+    network = trained()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         save_network(tmp_path / name / "n.pt", "line", network, {"width": 3})

@@ -182,7 +182,7 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path, name):
     files = sorted(
         path for path in [tmp_path / name, *(tmp_path / name).rglob("*")] if path.is_file()
     )
-    draw, told = random.Random(0), []
+    draw, messages = random.Random(0), []
     for _ in range(150):
         path = draw.choice(files)
         content = path.read_bytes()
@@ -193,10 +193,10 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path, name):
         try:
             assert same(read(tmp_path / name), whole), (path.name, at)
         except BadInput as error:
-            told.append(str(error))
+            messages.append(str(error))
         path.write_bytes(content)
-    assert len(told) > 50
-    assert all(name in each and "\n" not in each for each in told)
+    assert len(messages) > 50
+    assert all(name in each and "\n" not in each for each in messages)
 
 
 def test_a_flipped_letter_of_an_id_or_a_setting_is_noticed(tmp_path):
@@ -222,12 +222,12 @@ def test_a_shard_of_other_videos_than_the_tables_is_refused(tmp_path):
     ids = {video.video for video in VIDEOS}
     with read_shards([tmp_path / "mels.h5"], read_mels, ids) as shards:
         assert set(shards) == ids
-    for wanted, told in (
+    for wanted, message in (
         (ids | {"x"}, "2 videos, without 'x'"),
         (ids - {"test/a/one.mp4"}, "with 'test/a/one.mp4'"),
     ):
         with (
-            pytest.raises(BadInput, match=told),
+            pytest.raises(BadInput, match=message),
             read_shards([tmp_path / "mels.h5"], read_mels, wanted),
         ):
             pass
@@ -281,9 +281,9 @@ def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path
         needed = [p.name for p in signature(stage).parameters.values() if p.default is p.empty]
         with pytest.raises(
             BadInput, match=r"features: made with another student than .*other\.pt"
-        ) as told:
+        ) as error:
             stage(**dict.fromkeys(needed, Path("nowhere")) | options | given)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(error.value)
     read_features(world.features).check_student(
         world.student, digest_of(load_student(world.student))
     )
@@ -301,8 +301,8 @@ def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_
     train_skimmer(
         world.student, world.videos, world.features, path, feature_world.SKIMMER, "skimmer", 0
     )
-    fitted = load_skimmer(path)
-    assert fitted.student_digest == bank.student_digest == digest_of(load_student(student))
+    trained = load_skimmer(path)
+    assert trained.student_digest == bank.student_digest == digest_of(load_student(student))
     uses = {
         world.features: (
             lambda: load_trained(path, bank),
@@ -310,14 +310,16 @@ def test_a_skimmer_is_refused_beside_another_student_than_it_was_fitted_for(tmp_
         ),
         student: (lambda: predict([], run=run),),
     }
-    for digest in (fitted.student_digest, "", "0123456789abcdef"):
-        widths = fitted.network.widths
-        save_skimmer(path, replace(fitted, student_digest=digest), widths, feature_world.SKIMMER)
+    for digest in (trained.student_digest, "", "0123456789abcdef"):
+        widths = trained.network.widths
+        save_skimmer(path, replace(trained, student_digest=digest), widths, feature_world.SKIMMER)
         for other, users in uses.items():
-            told = f"skimmer.pt: trained for another student than that of {re.escape(str(other))}"
+            message = (
+                f"skimmer.pt: trained for another student than that of {re.escape(str(other))}"
+            )
             for use in users:
                 with (
-                    pytest.raises(BadInput, match=told)
+                    pytest.raises(BadInput, match=message)
                     if digest.startswith("0123")
                     else nullcontext()
                 ):
@@ -488,9 +490,9 @@ def test_a_full_disk_is_told_in_a_line_and_the_rerun_completes(disk, name):
     remount(disk, "size=4k" if name in ("features", "descriptors.h5") else "size=16k")
     with pytest.raises(
         BadInput, match=rf"{name}.*: cannot be written \(No space left on device\)"
-    ) as told:
+    ) as error:
         WRITERS[name](disk / name)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert [path for path in disk.rglob("*") if path.is_file()] == []
     remount(disk, "size=4m")
     WRITERS[name](disk / name)
@@ -531,7 +533,7 @@ def files_below(folder: Path) -> int:
 
 
 def shut(at: Path, how: str) -> None:
-    """Leave no room on a disk, or no leave to write to it, once nothing is open there."""
+    """Fill a disk, or take away the permission to write to it, once nothing is open there."""
     while True:
         used = subprocess.run(
             ["du", "--summarize", "--block-size=4096", str(at)],
@@ -539,10 +541,10 @@ def shut(at: Path, how: str) -> None:
             text=True,
             check=False,
         )
-        told = f"nr_blocks={used.stdout.split()[0]}" if how == FULL else "ro"
+        options = f"nr_blocks={used.stdout.split()[0]}" if how == FULL else "ro"
         if (
             subprocess.run(
-                ["mount", "-o", f"remount,{told}", str(at)], capture_output=True, check=False
+                ["mount", "-o", f"remount,{options}", str(at)], capture_output=True, check=False
             ).returncode
             == 0
         ):
@@ -552,7 +554,7 @@ def shut(at: Path, how: str) -> None:
 @pytest.mark.kills
 @pytest.mark.workflow
 def test_a_run_whose_disk_fills_or_turns_read_only_says_where_and_a_rerun_completes(tmp_path):
-    """At random places all along a run, told by the count of files it has left by then."""
+    """At random places all along a run, chosen by the count of files it has left by then."""
     config, run, rng = smallest(tmp_path / "small.yaml"), tmp_path / "run", random.Random(5)
     with mounted(run / "results", "64m") as results:
         for number, files in enumerate([*sorted(rng.sample(range(1, MOST_FILES), 4)), None]):
@@ -570,7 +572,7 @@ def test_a_run_whose_disk_fills_or_turns_read_only_says_where_and_a_rerun_comple
                     again = snakemake(run, configfile=config)
                     assert again.returncode == 1
                     assert re.search(
-                        f"{results}: cannot be written; give leave|Write-protected output files",
+                        f"{results}: cannot be written|Write-protected output files",
                         again.stderr,
                     )
                     assert "Traceback" not in again.stderr
@@ -578,17 +580,15 @@ def test_a_run_whose_disk_fills_or_turns_read_only_says_where_and_a_rerun_comple
                 said.seek(0)
                 lines = said.read().splitlines()
             subprocess.run(["mount", "-o", "remount,rw,nr_blocks=16384", str(results)], check=True)
-            if (
-                status == 0
-            ):  # the last run; or one to whose rest the room of what was made anew was enough
+            if status == 0:  # the last run; or one whose rest fits where old results were
                 break
             assert status == 1, (files, lines[-40:])
-            told = [line for line in lines if how in line]
-            assert told, (files, lines[-40:])
+            reported = [line for line in lines if how in line]
+            assert reported, (files, lines[-40:])
             ours = [
-                line for line in told if not line.startswith("OSError: ")
+                line for line in reported if not line.startswith("OSError: ")
             ]  # which Snakemake may meet before any job does
-            assert all("results/small/" in line for line in ours), (files, told)
+            assert all("results/small/" in line for line in ours), (files, reported)
             assert not any("/l2l/" in line for line in lines if line.startswith('  File "')), (
                 files,
                 lines,

@@ -85,7 +85,7 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
     page = (results / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
-    ).replace("http://creativecommons.org", ""), "the page has to stand alone"
+    ).replace("http://creativecommons.org", ""), "the page must load nothing"
     assert page.count("data:image/jpeg;base64,") >= 2 * 3 * 2
     for table in TABLES:
         # The film strips are under the heading of the selected moments, whose table is not shown.
@@ -151,7 +151,7 @@ def test_a_changed_section_reruns_its_stage_and_what_follows_and_nothing_else(
 
 
 def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_target(run, tmp_path):
-    """And one that is not listed is fitted when it is asked for."""
+    """And one that is not listed is trained when it is asked for."""
     changed = tiny_with(tmp_path / "changed.yaml", evaluation={"variants": ["fused_then_teacher"]})
     plan = snakemake(run, "--dry-run", "--printshellcmds", configfile=changed)
     reads_methods = {"evaluate_videos", "evaluate_tradeoff"}  # and no variant
@@ -171,11 +171,11 @@ def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_a
         tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40})
     )
     assert stopped.returncode != 0
-    told = (
+    message = (
         "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, "
         "bands, floor"
     )
-    assert told in stopped.stdout + stopped.stderr
+    assert message in stopped.stdout + stopped.stderr
     assert "Job stats" not in stopped.stdout + stopped.stderr
 
 
@@ -418,8 +418,8 @@ def test_broken_files_never_stop_the_others_and_are_told_in_the_table_and_the_re
     assert "<script" not in page
     assert "<img src=x" not in page
     # nor of Snakemake's own report, which embeds what a rule names: it escapes nothing
-    told = snakemake(tmp_path, "--report", str(tmp_path / "snakemake.html"), configfile=config)
-    assert told.returncode == 0, told.stderr[-3000:]
+    result = snakemake(tmp_path, "--report", str(tmp_path / "snakemake.html"), configfile=config)
+    assert result.returncode == 0, result.stderr[-3000:]
     page = (tmp_path / "snakemake.html").read_text()
     assert "write_report" in page
     assert not re.search("alert\\([123]|onerror=alert", page)
@@ -435,15 +435,15 @@ def test_too_many_broken_files_stop_the_run_with_a_line_that_says_so(damaged, tm
 
 def test_a_plan_tells_jobs_files_and_bytes_of_every_stage_before_the_run(run, tmp_path):
     config = read_config(TINY)
-    told = estimate(
+    rows = estimate(
         config,
         {name: contents_of(name, each, 1, None, 0) for name, each in config.videos.items()},
         Rates(),
     )
     dry = snakemake(tmp_path, "--dry-run")
     jobs = int(re.search(r"^total +(\d+)$", dry.stdout, re.MULTILINE)[1])
-    assert sum(row.jobs for row in told) == pytest.approx(jobs - 1, rel=0.3)  # without `all`
-    for row in told:
+    assert sum(row.jobs for row in rows) == pytest.approx(jobs - 1, rel=0.3)  # without `all`
+    for row in rows:
         place = (
             run / "results/tiny" / row.stage
             if row.stage != "report"
@@ -472,11 +472,11 @@ def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
         str(TINY),
     ]
     command.append("--dry-run")
-    told = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900
     )
-    assert planned(told) > VIDEO_LEVEL
-    assert f"{profile} and workflow specific profile profiles/default" in told.stderr
+    assert planned(result) > VIDEO_LEVEL
+    assert f"{profile} and workflow specific profile profiles/default" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -503,9 +503,9 @@ def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_hav
         (tmp_path / program).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    told = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
+    output = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
     resources = (
-        told.partition("rule train_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
+        output.partition("rule train_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
     )
     assert asked <= set(resources.split(", ")), resources
 
@@ -521,11 +521,11 @@ pkgutil.iter_modules = lambda *folders: (
 from snakemake.cli import main
 main({argv!r})
 """
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         env=environment(),
         capture_output=True,
         text=True,
         timeout=900,
     )
-    assert planned(told) > VIDEO_LEVEL
+    assert planned(result) > VIDEO_LEVEL

@@ -176,7 +176,7 @@ TABLES: tuple[Table, ...] = (
             Column("quoted_mini_sports1m_top1", "paper, Mini-Sports1M, top-1", "%"),
             Column("quoted_source", ""),
         ),
-        "The paper's own numbers stand next to this run's, which are of other data. A dash: this "
+        "The paper's own numbers are next to this run's, which are of other data. A dash: this "
         "run has not trained that skimmer.",
     ),
     Table(

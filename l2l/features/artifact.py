@@ -481,7 +481,7 @@ def read_features(root: Path) -> Features:
         features = Features(root, shards)
     except BadInput:
         raise
-    except Exception as error:  # whatever a damaged value leads to
+    except Exception as error:  # a damaged value may lead to any
         reason = " ".join(str(error).split())
         raise BadInput(f"{root}: damaged ({reason}); {MOVE_AWAY}") from None
     if len(features.videos) != attributes["videos"]:

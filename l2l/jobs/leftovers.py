@@ -1,5 +1,5 @@
 """What killed runs left in a working directory: locks, incomplete artifacts, jobs that still run;
-and what mends it.
+and what repairs it.
 
 Each check returns one line and whether all is well. Processes are found in /proc; on a system
 without it none is found.

@@ -121,7 +121,7 @@ def claim_gpu(names: Sequence[str], folder: Path) -> int:
 
 
 def _is_private(folder: Path) -> bool:
-    """Make a folder, if it is missing, and say whether it is this user's and nobody else's."""
+    """Make a folder, if it is missing, and say whether only this user owns it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
@@ -140,7 +140,7 @@ def _temporary_folder() -> Path:
 
 @functools.cache
 def device() -> torch.device:
-    """The device of this process: a GPU of its own among those in CUDA_VISIBLE_DEVICES, else the
+    """The device of this process: one GPU among those in CUDA_VISIBLE_DEVICES, else the
     CPU.
 
     Each torchrun process takes the GPU of its local rank; other jobs on the machine take the first

@@ -56,7 +56,7 @@ def _describe_text(start: bytes) -> str:
     try:
         text = start.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if error.start < len(start) - 3:  # not merely cut within a character
+        if error.start < len(start) - 3:  # not only cut within a character
             return ""
         text = start[: error.start].decode("utf-8-sig")
     text = text.strip()
@@ -77,7 +77,7 @@ _ASF_BROADCAST = 1  # a flag: the header was written before the file was complet
 
 
 def missing_bytes(head: bytes, size: int) -> int:
-    """How many bytes a file lacks of those that its own header declares; 0 where none is declared.
+    """The bytes that are missing of those that the header declares; 0 where it declares none.
 
     Only ASF (.wmv) says so and is opened all the same, cut anywhere, with a shorter play time.
     Less than one of its packets is no loss.

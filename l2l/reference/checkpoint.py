@@ -2,7 +2,7 @@
 containers, and renamed.
 
 The public code saves {epoch, model, optimizer, scheduler, namespace}; a state dict alone is read
-too. Its network is ours by other names, but for three things. The LSTM's weights are kept as
+too. Its network is ours by other names, except for three things. The LSTM's weights are kept as
 directions and magnitudes (weight norm): they are multiplied. Keys are made by a convolution of
 width one: a linear layer. A classifier of single steps is left out, for no score needs it.
 """
@@ -35,16 +35,16 @@ _PSI = {
 }
 _CLASSIFIER = {"classifier": "net_classifier.classifier"}
 
-FITTED = TrainingConfig(
+PUBLISHED_TRAINING = TrainingConfig(
     epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20)
 )  # the public code's own command
 
 
 class Checkpoint(NamedTuple):
-    """What stands in a checkpoint."""
+    """The contents of a checkpoint."""
 
     state: dict[str, Tensor]  # by the public code's names, weight norm's by the old ones
-    steps: int | None  # T it was fitted with, where it tells
+    steps: int | None  # T of its training, if it is stated
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -124,7 +124,7 @@ def skimmer_of(
         lstm_width=lstm_width,
         key_width=_size(path, state, f"{query}.3.weight", 0),
         query_width=_size(path, state, f"{query}.0.weight", 0),
-        training=FITTED,
+        training=PUBLISHED_TRAINING,
     )
     psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if two else 0
     if not two and widths[modality] != features:

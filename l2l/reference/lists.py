@@ -127,7 +127,7 @@ def _shown(value: object) -> str:
 
 
 def video_id(path: str) -> str:
-    """A video's id: what stands below the folder of image-audio features, without the ending.
+    """A video's id: what is below the folder of image-audio features, without the ending.
 
     Else the file's bare name.
     """

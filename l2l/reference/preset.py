@@ -47,10 +47,10 @@ class Reference:
     """
 
     masks_a_random_moment: bool = False
-    """Before the first step one present moment a video, drawn at random and the same for both
+    """Before the first step one present moment per video, drawn at random and the same for both
     modalities, counts as used, at evaluation too. Drawn by torch's own generator on the CPU,
-    (videos, moments) uniform numbers a batch; they are drawn where moments may be repeated too, and
-    then not used."""
+    (videos, moments) uniform numbers per batch; they are drawn where moments may be repeated
+    too, and then not used."""
 
     interpolates_on_half_pixels: bool = False
     """Sparse features are interpolated over the padded batch on a grid whose points are the middles
@@ -64,7 +64,7 @@ class Reference:
 
     uniform_once_used_up: bool = False
     """Once all moments of a video are used, each position of the batch, padding too, has the same
-    weight, for good. The paper's skimmer starts anew with all moments free."""
+    weight, for good. The paper's skimmer starts again with all moments free."""
 
     fills_short_videos: Literal["no", "last", "random"] = "no"
     """Videos of fewer than ten moments are filled up to ten with copies of their last moment, which

@@ -121,7 +121,7 @@ def import_features(
 
     Args:
         listing: a pickle of (paths, labels), or text with `path label` in a line; paths lead
-            through a folder imageAudio_features, and image_features and audio_features lie beside
+            through a folder imageAudio_features, and image_features and audio_features are next to
             it: in each a .npy a video, (moments, 512).
         out: the store, a folder.
         split: what the list's videos are for.
@@ -246,7 +246,7 @@ def _classifier_of(checkpoint: Path) -> tuple[tuple[str, ...], nn.Linear]:
 def _rows(
     lines: Sequence[Listed], labels: Sequence[str], split: str, elsewhere: set[str]
 ) -> list[Video]:
-    """A row a video; one that the list has several times has all of its labels."""
+    """One row per video; one that the list has several times has all of its labels."""
     of_path: dict[str, dict[str, None]] = {}
     for line, label in zip(lines, labels, strict=True):
         of_path.setdefault(line.path, {})[label] = None
@@ -348,7 +348,7 @@ def score(
     if lacking := [m for m in widths if m not in (*stored.modalities, "fused")]:
         held = " and ".join((*stored.modalities, "fused"))
         advice = (
-            f"score reads none but a store's: give a skimmer without {lacking[0]}, or see "
+            f"score reads those of a store alone: give a skimmer without {lacking[0]}, or see "
             "evaluation.variants"
         )
         raise BadInput(

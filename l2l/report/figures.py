@@ -29,7 +29,7 @@ Rows = Sequence[Mapping[str, str]]
 def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
     """The height of each label of (cost, accuracy, name), in percent.
 
-    A label stands at its point; where labels of similar cost would overlap, it is moved up.
+    A label is at its point; where labels of similar cost would overlap, it is moved up.
     """
     gap = max(0.5, (max(p[1] for p in points) - min(p[1] for p in points)) / 18)
     heights = [0.0] * len(points)

@@ -134,7 +134,7 @@ def select_per_modality(
     features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
 ) -> dict[FeatureName, Float[Tensor, "videos _channel"]]:
     """Hard selection in place of `attend` (supplement, G.3): each modality's feature at the moment
-    with the largest weight of its own query.
+    with the largest weight of the query of its modality.
     """
     videos, selected = torch.arange(len(weights), device=weights.device), weights.argmax(2)
     return {
@@ -165,8 +165,8 @@ def mask_selected(
     """Remove the selected moment from the free ones; when none is left, all are free again.
 
     The paper's videos have more moments than steps, so it does not say what follows. Freeing all
-    keeps the weights of a short video a distribution over its own moments, whatever else is in the
-    batch.
+    keeps the weights of a short video a distribution over its own moments, with any other
+    videos in the batch.
     """
     remaining = free.scatter(1, selected[:, None], False)
     return torch.where(remaining.any(1, keepdim=True), remaining, present)

@@ -1,4 +1,4 @@
-"""The student, ImgAud2Vid: what a frame shows and a second of sound tells, fused to stand for a
+"""The student, ImgAud2Vid: a frame and a second of sound, fused to stand for a
 clip (paper, section 3.2).
 
 The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its
@@ -82,7 +82,7 @@ class Trunk(nn.Module):
 class ImageStream(nn.Module):
     """The image feature: ResNet-18 on the clip's first frame, averaged over space.
 
-    At a width of its own by a linear layer.
+    At another width by a linear layer.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class AudioStream(nn.Module):
     """The audio feature: one-channel ResNet-18 on the mel, its bands joined by a learned sum,
     pooled over time only.
 
-    At a width of its own by a linear layer.
+    At another width by a linear layer.
     """
 
     def __init__(
@@ -155,9 +155,9 @@ class Fusion(nn.Module):
 
 
 class Head(nn.Module):
-    """Psi and classifier of a student whose streams are not at hand.
+    """Psi and classifier of a student whose streams are not available.
 
-    Enough to fit a skimmer on features that are.
+    Enough to train a skimmer on features that are.
     """
 
     class_names: tuple[str, ...] = ()  # set where it is made or loaded

@@ -28,7 +28,7 @@ from l2l.training import seed_and_pick_device, to_channels_last, train
 
 
 class Moments(Dataset):
-    """What a student sees and hears of some moments, beside what it has to say of them.
+    """What a student sees and hears of some moments, with the targets of its training.
 
     An entry is (frame (side, side, 3) uint8, mel (windows, bands) float32, has_sound, *answers[i]).
     """
@@ -162,11 +162,11 @@ def distil_student(
             mel_config.floor,
             device,
         )
-        fitted = Moments(places["train"], answers["train"], m, s)
+        train_moments = Moments(places["train"], answers["train"], m, s)
         train(
             network,
             [{"params": network.parameters()}],
-            RandomHorizontalFlip(fitted) if config.distil.flip else fitted,
+            RandomHorizontalFlip(train_moments) if config.distil.flip else train_moments,
             loss,
             config.distil,
             lambda: {"val_agreement": top1()},
@@ -190,11 +190,11 @@ def finetune_student(
     distilled: Path | None = None,
     threads: int = 1,
 ) -> None:
-    """Fit a student to the target's labelled train moments: from a `distilled` one, or, for
+    """Train a student on the target's labelled train moments: from a `distilled` one, or, for
     comparison, from nothing.
 
     The one from nothing waits for no teacher, so its descriptor is as wide as the feature of its
-        image trunk: at full size 512 numbers, as R(2+1)D's are. Beside teachers of 768 or 1024 it
+        image trunk: at full size 512 numbers, as R(2+1)D's are. With teachers of 768 or 1024 it
         stays at 512: Psi's last layer and the classifier are smaller.
     """
     device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
@@ -211,11 +211,11 @@ def finetune_student(
         network = _start(distilled, config, modalities, len(classes), mel_config.bands)
         network = to_channels_last(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
-        fitted, held_out = (
+        train_moments, held_out = (
             _labelled(labelled_moments(listed, counts, classes, split), m, s)
             for split in ("train", "val")
         )
-        if not len(fitted):
+        if not len(train_moments):
             raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
@@ -236,7 +236,7 @@ def finetune_student(
         train(
             network,
             [{"params": network.parameters()}],
-            RandomHorizontalFlip(fitted) if config.finetune.flip else fitted,
+            RandomHorizontalFlip(train_moments) if config.finetune.flip else train_moments,
             loss,
             config.finetune,
             lambda: {"val_top1": top1()},

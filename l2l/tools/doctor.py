@@ -43,7 +43,7 @@ MODULES = {  # of the distributions that l2l requires
     "pillow": "PIL",
     "snakemake": "snakemake",
 }
-# The message of a broken import, and what mends it: the first pattern that matches.
+# The message of a broken import, and what repairs it: the first pattern that matches.
 CURES = (
     (r"operator torchvision::\w+ does not exist", "torch and torchvision do not match: {pins}"),
     (
@@ -88,7 +88,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def cure(error: BaseException) -> str:
-    """What mends a broken import."""
+    """What repairs a broken import."""
     pins = f"install the pinned versions together: {REINSTALL}"
     for pattern, text in CURES:
         if re.search(pattern, f"{type(error).__name__}: {error}"):
@@ -197,7 +197,7 @@ def _gpu() -> tuple[str, bool]:
 
 
 def doctor() -> int:
-    """Print what is installed next to what is tested, name what is broken and what mends it.
+    """Print what is installed next to what is tested, name what is broken and what repairs it.
 
     In a directory in which Snakemake has run, also what is locked, incomplete or orphaned there.
 

@@ -63,7 +63,7 @@ def cluster(tmp_path_factory):
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of what a run takes of the repository, with the smallest configuration beside."""
+    """A copy of what a run takes of the repository, with the smallest configuration."""
     for name in ("l2l", "workflow"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(
@@ -76,7 +76,7 @@ def checkout(folder: Path) -> Path:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `snakemake --profile slurm` there, in a process group of its own.
+    """Start `snakemake --profile slurm` there, in a separate process group.
 
     What it says goes to a file.
     """
@@ -109,7 +109,7 @@ def said(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def hungry(cluster, tmp_path_factory):
-    """Jobs that need more than they ask for; they take their time beside the whole run."""
+    """Jobs that need more than they ask for; they run at the same time as the whole run."""
     folder = checkout(tmp_path_factory.mktemp("hungry"))
     targets = (
         "results/memory.txt",
@@ -161,8 +161,8 @@ def test_rules_that_train_run_where_the_gpu_is(cluster, whole):
 def test_one_stage_is_run_again_alone(whole):
     (mels,) = list(whole.glob("results/small/mels/all/shard-000.h5"))
     before = mels.read_bytes()
-    told = ended(start(whole, str(mels.relative_to(whole)), "--forcerun", "compute_mels"), whole)
-    assert told.count("has been submitted") == 1
+    output = ended(start(whole, str(mels.relative_to(whole)), "--forcerun", "compute_mels"), whole)
+    assert output.count("has been submitted") == 1
     assert mels.read_bytes() == before
 
 
@@ -171,8 +171,8 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
     if NAMES not in HOSTS.read_text():
         pytest.skip(f"{HOSTS} is closed, so the nodes' made-up names mean nothing")
     spread = [
-        f"train_skimmer:{told}"
-        for told in ("nodes=2", "tasks=2", "mpi=srun", "gpu=0", "slurm_partition=cpu")
+        f"train_skimmer:{output}"
+        for output in ("nodes=2", "tasks=2", "mpi=srun", "gpu=0", "slurm_partition=cpu")
     ]
     skimmer = "results/small/skimmer/skimmer.pt"
     ended(start(whole, skimmer, "--forcerun", "train_skimmer", "--set-resources", *spread), whole)
@@ -183,10 +183,10 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
 
 def test_a_job_out_of_memory_and_one_out_of_time_are_tried_again_with_more(hungry):
     process, folder = hungry
-    told = ended(process, folder)
+    output = ended(process, folder)
     assert int((folder / "results/memory.txt").read_text()) == 1000
     assert int((folder / "results/time.txt").read_text()) == 2
-    assert "status is: 'TIMEOUT'" in told
+    assert "status is: 'TIMEOUT'" in output
     (log,) = folder.glob(
         "logs/slurm/rule_take_memory/*.log"
     )  # of the first try: that of a job that is done is removed

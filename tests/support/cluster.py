@@ -62,11 +62,10 @@ PartitionName=gpu Nodes=g1
 def why_not() -> str:
     """Why no cluster can be brought up here; empty if one can."""
     if os.geteuid() != 0:
-        return "a Slurm of its own takes root"
+        return "a private Slurm takes root"
     if shutil.which("slurmctld") is None and shutil.which("apt-get") is None:
         return (
-            f"a Slurm of its own takes {', '.join(PACKAGES)}, and there is no apt-get to install "
-            "them"
+            f"a private Slurm takes {', '.join(PACKAGES)}, and there is no apt-get to install them"
         )
     if any(
         (ETC / name).exists() and not (ETC / name).is_symlink()
@@ -197,7 +196,7 @@ class Cluster:
         ).splitlines()
 
     def kill_node(self, node: str) -> None:
-        """Have a node die, with all that runs on it: nothing is told to the controller."""
+        """Have a node die, with all that runs on it: the controller gets no message."""
         jobs = self.run("squeue", "-h", "-w", node, "-o", "%A").split()
         self.stop(node, signal.SIGKILL)
         here = f"SLURMD_NODENAME={node}".encode()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands in for a program of a job, under that program's name, first on PATH. The first time that a
+# Replaces a program of a job, under that program's name, first on PATH. The first time that a
 # rule runs it, it fails before it does anything; the second time, after it has done everything.
 #   $FAIL_ONCE   a folder that remembers which rule has failed how
 #   $FAIL_REAL   the folder of the real programs

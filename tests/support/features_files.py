@@ -5,7 +5,7 @@ import json
 
 
 def rewrite(node, **changes):
-    """Change metadata, and mend every checksum of l2l that covers them, as a forger would."""
+    """Change metadata, and repair every checksum of l2l that covers them, as a forger would."""
     mark = node / "zarr.json"
     metadata = json.loads(mark.read_text())
     mark.write_text(json.dumps({**metadata, **changes}))
@@ -13,7 +13,7 @@ def rewrite(node, **changes):
     content = json.loads((group / "zarr.json").read_text())
     attributes = content.get("attributes")
     if not isinstance(attributes, dict) or not isinstance(attributes.get("arrays", {}), dict):
-        return  # no checksum of l2l is there to be mended
+        return  # no checksum of l2l is there to repair
     for key in ("complete", "checksum"):
         attributes.pop(key, None)
     if node != group:

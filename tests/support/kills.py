@@ -146,7 +146,7 @@ def survive(
             unlocked = snakemake(run, "--unlock", configfile=config)
             assert unlocked.returncode == 0, unlocked.stderr
         assert _kills(counts) > before, (
-            f"a run that nobody killed failed: see {run / '.snakemake/log'}"
+            f"a run that was not killed failed: see {run / '.snakemake/log'}"
         )
 
 

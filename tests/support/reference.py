@@ -242,7 +242,7 @@ def between(batch, mask, factor, accidents):
 def mask_out(mask, index, valid, accidents):
     """The mask less one position.
 
-    Used up, it stays so in the public code, and starts anew in ours.
+    Used up, it stays so in the public code, and starts again in ours.
     """
     mask = mask.clone()
     mask[index] = 0

@@ -1,4 +1,4 @@
-"""Running the real Snakemake on tiny configurations, in a folder of its own."""
+"""Running the real Snakemake on tiny configurations, in a separate folder."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def snakemake(
 def start_snakemake(
     folder: Path, *arguments: str, configfile: Path | Sequence[Path] = TINY
 ) -> subprocess.Popen[str]:
-    """Start it in a process group of its own, to be killed as one."""
+    """Start it in a separate process group, to be killed as one."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile)
     out = subprocess.DEVNULL
     return subprocess.Popen(

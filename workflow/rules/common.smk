@@ -119,7 +119,7 @@ def record_configuration():
 
 
 def shard_files(stage, dataset, suffix=".h5", parts=PARTS):
-    """The paths of a stage's artifacts, one a shard of these parts, with {run} left open."""
+    """The paths of a stage's artifacts, one per shard of these parts, with {run} left open."""
     names = [name for part in parts for name in CONFIG.videos[dataset].shard_names(part)]
     return [f"results/{{run}}/{stage}/{dataset}/{name}{suffix}" for name in names]
 
@@ -252,7 +252,7 @@ READS_TEACHER = any(map(reads_teacher, CONFIG.compared))
 
 
 def described_part(wildcards):
-    """The teacher describes all moments that are distilled from, or read by a skimmer; of a mere
+    """The teacher describes all moments that are distilled from, or read by a skimmer; of a
     target only the labelled ones.
     """
     return "all" if wildcards.dataset == CONFIG.source or READS_TEACHER else "segments"
@@ -284,7 +284,7 @@ def features_of_dataset(wildcards):
 
 
 def model_options(wildcards, input):
-    """Which network is fitted and, of a variant, what it reads, as the command line takes them."""
+    """Which network is trained and, of a variant, what it reads, as the command line takes them."""
     if wildcards.model not in VARIANTS:
         return f"--model {wildcards.model}"
     descriptors = (

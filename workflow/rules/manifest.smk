@@ -13,7 +13,7 @@
 # A job that fails leaves no output behind, so the next run plans it again. list_videos lists all
 # videos of a data set; if the jobs of a shard read its output directly, each listing, and each
 # failed one, would redo every shard. They read the copy instead, as `ancient`, and run again when
-# the fingerprint of their own shard's videos changes. The fingerprint is a file of a rule without
+# the fingerprint of their shard's videos changes. The fingerprint is a file of a rule without
 # input: Snakemake does not compare the params of a job that lies downstream of a job to run.
 
 LISTING_VERSION = 5  # raise it when the numbers of list_videos change

@@ -1,7 +1,7 @@
 # in:  a data set's media (first frames), mels, and the teacher's descriptors and scores of the
 #      source
 # out: results/{run}/student/distilled/{modalities}.pt            imitates the teacher on the source
-#      results/{run}/student/finetuned/{modalities}-{origin}.pt   fitted to the target's labels,
+#      results/{run}/student/finetuned/{modalities}-{origin}.pt   trained on the target's labels,
 #                                                                 from there or from nothing
 
 
@@ -53,7 +53,7 @@ rule distil_student:
 
 
 rule finetune_student:
-    """Fit a student to the target's labelled moments."""
+    """Train a student on the target's labelled moments."""
     input:
         videos=ancient(training_table(CONFIG.target)),
         media=shard_files("media", CONFIG.target, parts=["train_val"]),

@@ -41,7 +41,7 @@ def evaluate_clips(
     videos.
 
     The teacher uses its own classifier where that knows every class of the target by name, and then
-    only the scores of these; else a linear classifier that is fitted here on its descriptors of the
+    only the scores of these; else a linear head is fit here on its descriptors of the
     target's labelled training moments.
 
     Args:

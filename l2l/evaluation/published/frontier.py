@@ -1,6 +1,6 @@
 """Accuracy against cost (paper, Fig. 7): a run's own points, and published ones.
 
-Published points are of ActivityNet and stand in `published.tsv` with their source; they cannot be
+Published points are of ActivityNet and are in `published.tsv` with their source; they cannot be
 compared with points of another data set.
 """
 

@@ -1,11 +1,11 @@
 """The methods of Table 1: one record for each, in the order of its rows.
 
-To add a method, add a record here. A method that picks moments needs no more. A method with a
-network of its own names the network in `trained`; `docs/extending.md` says what else it takes. The
+To add a method, add a record here. A method that picks moments needs no more. A method with its
+own network names it in `trained`; `docs/extending.md` says what else it takes. The
 rows of Table 1, the inputs of the rules, `plan`, `inspect`, the report and the tests read this
 list.
 
-The Snakefile imports this file for every job, so it imports nothing heavy: what computes stands in
+The Snakefile imports this file for every job, so it imports nothing heavy: what computes is in
 `VideoInput`, which each method is given.
 """
 

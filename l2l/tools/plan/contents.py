@@ -61,7 +61,7 @@ def contents_of(
     """What a data set holds, from its lists and some of its files.
 
     Raises:
-        BadInput: if it cannot be listed, or no file of it is at hand and `seconds` is not given.
+        BadInput: if it cannot be listed, or no file of it is available and `seconds` is not given.
     """
     if isinstance(dataset, DemoDataset):
         lengths = tuple(
@@ -89,8 +89,8 @@ def contents_of(
         )
     if not facts and seconds is None:
         raise BadInput(
-            f"{name}: none of {len(listed)} videos is at hand, so their length is not known; give "
-            "--seconds"
+            f"{name}: none of {len(listed)} videos is available, so their length is not known; "
+            "give --seconds"
         )
     lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)
     area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels

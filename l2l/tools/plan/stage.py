@@ -1,4 +1,4 @@
-"""What a run will cost, before it, told in a table: jobs, hours, files and bytes by stage."""
+"""What a run will cost, as a table before it starts: jobs, hours, files and bytes by stage."""
 
 from pathlib import Path
 
@@ -29,12 +29,12 @@ def plan(
             the rates to `rates`.
         rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server
             are taken.
-        seconds: mean length of a video, where no file of a data set is at hand.
-        pixels: of a picture of the source, where no file is at hand.
+        seconds: mean length of a video, where no file of a data set is available.
+        pixels: of a picture of the source, where no file is available.
 
     Raises:
         BadInput: if the configuration or the rates are not valid, or the length of videos is
-            neither told nor to be seen.
+            neither given nor found in files.
     """
     if (seconds is not None and not 0 < seconds < float("inf")) or pixels < 1:
         raise BadInput(f"--seconds {seconds} and --pixels {pixels}: a video has some of each")
@@ -74,7 +74,7 @@ def _tell_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
     print(
         f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, "
         f"{sum(minutes.values()) / 60:,.1f} hours; "
-        f"{each['train_val']:,.0f} minutes a shard, {each['test']:,.0f} of test "
+        f"{each['train_val']:,.0f} minutes per shard, {each['test']:,.0f} of test "
         f"(shards: {wanted['train_val']}, test_shards: {wanted['test']} make about "
         f"{SHARD_MINUTES:,})"
     )
