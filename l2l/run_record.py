@@ -9,10 +9,8 @@ from pathlib import Path
 
 from l2l.config import Config
 from l2l.errors import BadInput
+from l2l.jobs.leftovers import METADATA, RECORD, has_results, is_known_to_snakemake
 from l2l.stores import verify_checksum, write_text
-
-RECORD = "config.json"
-METADATA = Path(".snakemake/metadata")
 
 
 def update_record(folder: Path, config: Config) -> str:
@@ -36,9 +34,8 @@ def update_record(folder: Path, config: Config) -> str:
         verify_checksum(record)
         before = json.loads(record.read_text(encoding="utf-8"))
     differ = [name for name in {**before, **values} if before.get(name) != values.get(name)]
-    is_known = METADATA.is_dir() and any(METADATA.iterdir())
     line = ""
-    if record.is_file() and not is_known:
+    if record.is_file() and has_results(folder) and not is_known_to_snakemake(Path()):
         moved = f"{folder}: results without Snakemake's record of them ({METADATA})"
         if differ:
             raise BadInput(

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from workflow_runs import TINY, snakemake, tiny_with
 
 from l2l.config import read_config
 from l2l.errors import BadInput
-from l2l.jobs.leftovers import CHECKS
-from l2l.run_record import METADATA, RECORD, update_record
+from l2l.jobs.leftovers import CHECKS, RECORD
+from l2l.jobs.leftovers import METADATA as METADATA_FOLDER
+from l2l.run_record import update_record
 
+METADATA = Path(METADATA_FOLDER)
 CONFIG = read_config(TINY)
 
 
@@ -22,6 +25,7 @@ def folder(tmp_path, monkeypatch):
     (METADATA / "job").touch()
     folder = tmp_path / "results/tiny"
     assert update_record(folder, CONFIG) == ""
+    (folder / "manifest.tsv").touch()
     return folder
 
 
@@ -48,6 +52,14 @@ def test_moved_results_are_noticed_and_refused_with_another_configuration(folder
     METADATA.mkdir(parents=True)
     (METADATA / "job").touch()
     assert CHECKS["moved results"](tmp_path)[1]
+
+
+def test_a_start_that_made_nothing_leaves_the_next_one_free(folder, tmp_path):
+    shutil.rmtree(tmp_path / ".snakemake")
+    (folder / "manifest.tsv").rename(folder / ".manifest.tsv.abcdefgh.part")
+    assert CHECKS["moved results"](tmp_path)[1]
+    changed = CONFIG.model_copy(update={"seed": 99})
+    assert "made with another seed;" in update_record(folder, changed)
 
 
 def test_a_record_that_was_changed_by_hand_is_refused(folder):

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NOTHING = "nothing", True
+METADATA = ".snakemake/metadata"
+RECORD = "config.json"  # of a run, in its folder: see l2l/run_record.py
 SKEW_SECONDS = 60  # clocks of a cluster may differ by this much
 
 
@@ -189,11 +191,28 @@ def dated_ahead(here: Path) -> tuple[str, bool]:
     )
 
 
+def has_results(run: Path) -> bool:
+    """Whether a run's folder holds a finished artifact: more than its configuration and what jobs
+    were writing.
+    """
+    for at, folders, files in os.walk(run):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(not name.startswith((".", RECORD)) for name in files):
+            return True
+    return False
+
+
+def is_known_to_snakemake(here: Path) -> bool:
+    """Whether Snakemake knows what made any result of this working directory."""
+    metadata = here / METADATA
+    return metadata.is_dir() and any(metadata.iterdir())
+
+
 def unknown_to_snakemake(here: Path) -> tuple[str, bool]:
     """Results that were moved without `.snakemake`, so that no changed setting would be noticed."""
-    runs = sorted(path.parent.name for path in here.glob("results/*/config.json"))
-    metadata = here / ".snakemake/metadata"
-    if not runs or (metadata.is_dir() and any(metadata.iterdir())):
+    records = here.glob(f"results/*/{RECORD}")
+    runs = sorted(path.parent.name for path in records if has_results(path.parent))
+    if not runs or is_known_to_snakemake(here):
         return NOTHING
     return (
         f"{', '.join(runs)}: no record in .snakemake of what made them, so a changed setting is "

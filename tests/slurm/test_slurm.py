@@ -66,9 +66,7 @@ def checkout(folder: Path) -> Path:
     """A copy of what a run takes of the repository, with the smallest configuration."""
     for name in ("l2l", "workflow"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(
-        ROOT / "tests/slurm", folder / "tests/slurm", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copy(ROOT / "tests/support/hungry.smk", folder / "hungry.smk")
     for name in ("Snakefile", "config.yaml", "environment.yml", "slurm", "profiles"):
         shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     smallest(folder / "small.yaml")
@@ -118,7 +116,7 @@ def hungry(cluster, tmp_path_factory):
         "slurm_partition=gpu",
         "--snakefile",
     )
-    return start(folder, *targets, "tests/support/hungry.smk"), folder
+    return start(folder, *targets, "hungry.smk"), folder
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +195,7 @@ def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_ove
     cluster, tmp_path
 ):
     folder = checkout(tmp_path / "folder")
-    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "tests/support/hungry.smk")
+    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "hungry.smk")
 
     def jobs():
         return sum(line == str(folder) for line in cluster.jobs("%Z"))

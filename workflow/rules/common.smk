@@ -75,7 +75,10 @@ wildcard_constraints:
 
 
 def custom_rules_files():
-    """The user's own rule files, absolute: Snakemake would look for them next to the Snakefile."""
+    """The user's own files of rules, as absolute paths.
+
+    Snakemake would look for relative ones next to the Snakefile.
+    """
     for path in CONFIG.custom_rules:
         if not path.is_file():
             raise WorkflowError(
