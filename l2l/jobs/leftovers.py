@@ -195,7 +195,7 @@ def has_results(run: Path) -> bool:
     """Whether a run's folder holds a finished artifact: more than its configuration and what jobs
     were writing.
     """
-    for at, folders, files in os.walk(run):
+    for _, folders, files in os.walk(run):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if any(not name.startswith((".", RECORD)) for name in files):
             return True
