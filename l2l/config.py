@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from l2l.datasets import BY_ADAPTER, AnyDataset
 from l2l.errors import BadInput
-from l2l.moments import WINDOW_SAMPLES, ClipGrid
+from l2l.moments import MOMENT_FRAMES, WINDOW_SAMPLES, ClipGrid
 from l2l.sections import Count, Fraction01, Section
 from l2l.text_files import read_yaml
 
@@ -27,6 +27,7 @@ FeatureName = Literal["image", "audio", "fused", "teacher"]
 Four = tuple[Count, Count, Count, Count]
 RESNET_18: Four = (64, 128, 256, 512)  # channels of its four stages, as of R(2+1)D-18
 TWO_EACH: Four = (2, 2, 2, 2)  # residual blocks of its four stages
+CELL_PIXELS = 16  # side of a macroblock of MPEG-4: one vector, one mean residual
 # Torchvision's names.
 TeacherNetwork = Literal["r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t"]
 
@@ -136,6 +137,42 @@ class MelsConfig(Section):
                 f"and below {most}"
             )
         return self
+
+
+class MotionConfig(Section):
+    """How pictures move, as MPEG-4 codes them: each video is coded again as a proxy, which is read
+    and dropped. Only SCSampler reads it. Paper: Korbar et al., ICCV 2019.
+    """
+
+    pixels: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] = Field(
+        default=224,
+        description="Side of the proxy's pictures, in pixels, a multiple of 16: numbers are kept "
+        "per cell of 16 x 16 pixels. They show what `media` shows, scaled. Paper: cells of 16 "
+        "pixels; 224 as recalled, not verified.",
+    )
+    stride: Literal[1, 2, 4, 8, 16] = Field(
+        default=1,
+        description="Ticks of the 30 fps grid from one picture of the proxy to the next. Paper: "
+        "not stated; 1 is nearest to coding the video itself.",
+    )
+    gop_pictures: Annotated[int, Field(ge=2, le=250)] = Field(
+        default=12,
+        description="Pictures from one key picture of the proxy to the next. Paper: 12.",
+    )
+    quality: Annotated[int, Field(ge=2, le=31)] = Field(
+        default=4,
+        description="Quantiser of the proxy, 2 (finest) to 31. Paper: not stated; CoViAR: 1.",
+    )
+
+    @property
+    def pictures_per_moment(self) -> int:
+        """Pictures of the proxy from the start of one moment to the start of the next."""
+        return MOMENT_FRAMES // self.stride
+
+    @property
+    def cells(self) -> int:
+        """Rows of cells of a picture, and columns."""
+        return self.pixels // CELL_PIXELS
 
 
 class TrainingConfig(Section):
@@ -506,6 +543,10 @@ class Config(Section):
         default=MediaConfig(), description="Pictures and sound that are kept."
     )
     mels: MelsConfig = Field(default=MelsConfig(), description="Log-mel spectrograms.")
+    motion: MotionConfig = Field(
+        default=MotionConfig(),
+        description="Displacement and residual per cell; for `snakemake scsampler` only.",
+    )
     teacher: TeacherConfig = Field(default=TeacherConfig(), description="The video classifier.")
     student: StudentConfig = Field(description="The image-audio network.")
     features: FeaturesConfig = Field(default=FeaturesConfig(), description="The stored features.")

@@ -8,6 +8,7 @@ outside itself, asks for a plug-in, or declares more than it holds.
 import contextlib
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,12 @@ from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 Reader = TypeVar("Reader")
 
 _PLAIN_KINDS = "biufS"  # of numpy: booleans, numbers and texts of a fixed length; no references
+# Arrays of this type may be deflated. They are read a few rows at a time: no number, offset or text
+# that is read whole can be a small file that unfolds to a large one.
+DEFLATED = np.int8
+MAX_DEFLATION = 1100  # bytes that deflate can make of one are at most 1032
+MAX_CHUNK_BYTES = 1 << 24  # of a deflated array: what one read unfolds at least
+FLUSH_BYTES = 1 << 24  # what a growing array collects before it writes
 _PLAIN_LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 
 
@@ -156,6 +163,70 @@ def add_array(
     dataset.attrs["axes"] = " ".join(axes)
     if unit:
         dataset.attrs["unit"] = unit
+
+
+class GrowingArray:
+    """An array on disk that grows along its first axis, checksummed.
+
+    Values are collected before they are written, so that each chunk is written once.
+    """
+
+    def __init__(
+        self,
+        group: h5py.Group,
+        name: str,
+        dtype: type,
+        row: tuple[int, ...],
+        axes: str,
+        unit: str = "",
+        chunk_bytes: int = 1 << 18,
+    ) -> None:
+        """Create it without rows.
+
+        Args:
+            group: where it is stored.
+            name: its name there.
+            dtype: of its numbers, none of which may fail to be finite. int8 is stored deflated.
+            row: shape of one row.
+            axes: names of all axes, separated by spaces.
+            unit: of the numbers.
+            chunk_bytes: how much is read, and its checksum compared, at once.
+        """
+        row_bytes = np.dtype(dtype).itemsize * math.prod(row)
+        options = {"compression": "gzip", "compression_opts": 4} if dtype is DEFLATED else {}
+        self.array = group.create_dataset(
+            name,
+            (0, *row),
+            dtype,
+            maxshape=(None, *row),
+            chunks=(max(1, chunk_bytes // row_bytes), *row),
+            fletcher32=True,
+            **options,
+        )
+        self.array.attrs["axes"] = axes
+        if unit:
+            self.array.attrs["unit"] = unit
+        self.count = 0
+        self._pending: list[np.ndarray] = []
+        self._pending_bytes = 0
+
+    def append(self, values: np.ndarray) -> None:
+        """Add rows at the end."""
+        self.count += len(values)
+        rows = max(1, FLUSH_BYTES // (values.itemsize * math.prod(values.shape[1:])))
+        for first in range(0, len(values), rows):  # hours of sound are not copied at once
+            self._pending.append(values[first : first + rows])
+            self._pending_bytes += self._pending[-1].nbytes
+            if self._pending_bytes >= FLUSH_BYTES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if self._pending:
+            values = np.concatenate(self._pending)
+            self.array.resize(len(self.array) + len(values), axis=0)
+            self.array[len(self.array) - len(values) :] = values
+            self._pending, self._pending_bytes = [], 0
 
 
 def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence[str]) -> None:
@@ -296,7 +367,7 @@ def _check_self_contained(file: h5py.File, file_bytes: int) -> None:
     """Refuse what l2l does not write and a reader would be harmed by.
 
     Links and arrays that lead out of the file, filters that HDF5 would load from a plug-in, and
-    arrays that declare more bytes than the file has: those of l2l are not compressed.
+    arrays that declare more bytes than the file has, or, of deflated ones, than it can unfold to.
 
     Raises:
         ValueError: naming the part.
@@ -324,12 +395,16 @@ def _check_dataset(item: Any, file_bytes: int) -> None:
     filters = {created.get_filter(i)[0] for i in range(created.get_nfilters())}
     if created.get_layout() not in _PLAIN_LAYOUTS or created.get_external_count():
         raise ValueError(f"{item.name} is stored outside of the file")
-    if filters - {h5py.h5z.FILTER_FLETCHER32}:
+    filters.discard(h5py.h5z.FILTER_FLETCHER32)
+    deflated = filters == {h5py.h5z.FILTER_DEFLATE} and item.dtype == DEFLATED
+    if filters and not deflated:
         raise ValueError(f"{item.name} is stored with a filter that l2l does not write")
     if item.dtype.kind not in _PLAIN_KINDS:
         raise ValueError(f"{item.name} holds {item.dtype}, expected plain numbers or texts")
     declared, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
-    if declared > min(stored, file_bytes):
+    if deflated and math.prod(item.chunks) > MAX_CHUNK_BYTES:
+        raise ValueError(f"{item.name} is stored in chunks of {math.prod(item.chunks)} bytes")
+    if declared > min(stored, file_bytes) * (MAX_DEFLATION if deflated else 1):
         raise ValueError(f"{item.name} declares {declared} bytes, the file holds {stored} of them")
     _check_attributes(item, file_bytes)
 

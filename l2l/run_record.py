@@ -33,7 +33,8 @@ def update_record(folder: Path, config: Config) -> str:
     if record.is_file():
         verify_checksum(record)
         before = json.loads(record.read_text(encoding="utf-8"))
-    differ = [name for name in {**before, **values} if before.get(name) != values.get(name)]
+    # A section that the record lacks is newer than it: nothing was made with another one.
+    differ = [name for name, section in before.items() if section != values.get(name)]
     line = ""
     if record.is_file() and has_results(folder) and not is_known_to_snakemake(Path()):
         moved = f"{folder}: results without Snakemake's record of them ({METADATA})"
@@ -48,7 +49,7 @@ def update_record(folder: Path, config: Config) -> str:
             f"{folder}: made with another {', '.join(differ)}; the stages that read these are run "
             "again, and what depends on them"
         )
-    if differ or not record.is_file():
+    if before != values or not record.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         write_text(record, json.dumps(values, indent=1, sort_keys=True) + "\n")
     return line

@@ -20,6 +20,7 @@ SPINE = [
     "manifest",
     "media",
     "mels",
+    "motion",
     "teacher",
     "student",
     "features",
@@ -27,7 +28,8 @@ SPINE = [
     "evaluation",
     "report",
 ]
-RULES = [*SPINE, "study"]  # which runs the spine for several seeds
+SECTIONS = [*SPINE, "study"]  # which runs the spine for several seeds
+RULES = [name for name in SECTIONS if name != "motion"]
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
 ON_TOP = {"tools", "reference"}  # packages on top, for people
 GROUND = {"jobs"}  # packages on which all stages stand
@@ -91,7 +93,7 @@ def test_the_snakefile_includes_the_stages_in_the_order_they_run():
 
 
 def test_the_configuration_has_a_section_a_stage_in_that_order():
-    assert list(Config.model_fields) == ["run", "seed", *RULES, "custom_rules"]
+    assert list(Config.model_fields) == ["run", "seed", *SECTIONS, "custom_rules"]
     for path in [ROOT / "config.yaml", *(ROOT / "workflow/configs").glob("*.yaml")]:
         sections = list(yaml.safe_load(path.read_text(encoding="utf-8")))
         assert sections == [name for name in Config.model_fields if name in sections], path.name

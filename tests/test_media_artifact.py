@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from l2l.config import MediaConfig
 from l2l.errors import BadInput
+from l2l.hdf5 import FLUSH_BYTES
 from l2l.manifest.artifact import Video
-from l2l.media.artifact import FLUSH_BYTES, read_media, write_media
+from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded, covered
 from l2l.media.pictures import EncodedPictures
 from l2l.moments import ClipGrid, moment_count, start_sample

@@ -12,6 +12,7 @@ from l2l.errors import BadInput
 from l2l.jobs.leftovers import CHECKS, RECORD
 from l2l.jobs.leftovers import METADATA as METADATA_FOLDER
 from l2l.run_record import update_record
+from l2l.stores import write_text
 
 METADATA = Path(METADATA_FOLDER)
 CONFIG = read_config(TINY)
@@ -66,6 +67,14 @@ def test_a_record_that_was_changed_by_hand_is_refused(folder):
     (folder / RECORD).write_text("{}")
     with pytest.raises(BadInput, match="checksum does not agree"):
         update_record(folder, CONFIG)
+
+
+def test_a_section_that_an_older_record_lacks_made_nothing(folder):
+    older = json.loads((folder / RECORD).read_text())
+    del older["motion"]
+    write_text(folder / RECORD, json.dumps(older))
+    assert update_record(folder, CONFIG) == ""
+    assert json.loads((folder / RECORD).read_text()) == CONFIG.model_dump(mode="json")
 
 
 @pytest.mark.workflow

@@ -210,6 +210,15 @@ def compressed(file, folder):
     file.create_dataset("x", data=np.zeros(1000), compression="gzip")
 
 
+def unfolding(file, folder):
+    file.create_dataset("x", (1 << 24,), "i1", chunks=(1 << 10,), compression="gzip")
+    file["x"][:2048] = 0
+
+
+def large_chunks(file, folder):
+    file.create_dataset("x", data=np.zeros(1 << 25, np.int8), chunks=(1 << 25,), compression="gzip")
+
+
 def plugin(file, folder):
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_chunk((4,))
@@ -242,6 +251,8 @@ def cycle(file, folder):
         external_storage,
         virtual,
         compressed,
+        unfolding,
+        large_chunks,
         plugin,
         vast,
         references,

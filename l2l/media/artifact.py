@@ -12,7 +12,6 @@ sound/samples (samples,) int16   sound/runs (runs, 2)
 
 import contextlib
 import itertools
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import numpy as np
 from l2l.arrays import VideoRows
 from l2l.config import MediaConfig, as_json
 from l2l.errors import BadInput
-from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
+from l2l.hdf5 import GrowingArray, Store, add_array, add_texts, read_store, write_hdf5
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
 from l2l.media.pictures import EncodedPictures, encode
@@ -32,56 +31,13 @@ from l2l.stores import MADE_BY, MOVE_AWAY
 KIND, LAYOUT = "media", 2
 # Of the flat arrays: a few clips of JPEG. What is read and checked together.
 CHUNK_BYTES = 1 << 18
-FLUSH_BYTES = 1 << 24
 BATCH_PICTURES = 1000  # joined at once
 
 
-class _Flat:
-    """An array on disk that grows along its first axis.
-
-    Values are collected before they are written, so that each chunk is written once.
-    """
-
-    def __init__(
-        self,
-        group: h5py.Group,
-        name: str,
-        dtype: type,
-        axes: str,
-        unit: str = "",
-        width: int | None = None,
-    ) -> None:
-        row = () if width is None else (width,)
-        rows = CHUNK_BYTES // (np.dtype(dtype).itemsize * (width or 1))
-        options = {
-            "shape": (0, *row),
-            "maxshape": (None, *row),
-            "chunks": (rows, *row),
-            "dtype": dtype,
-        }
-        self.array = group.create_dataset(name, fletcher32=True, **options)
-        self.array.attrs["axes"] = axes
-        if unit:
-            self.array.attrs["unit"] = unit
-        self.count = 0
-        self._pending: list[np.ndarray] = []
-        self._pending_bytes = 0
-
-    def append(self, values: np.ndarray) -> None:
-        self.count += len(values)
-        rows = max(1, FLUSH_BYTES // (values.itemsize * math.prod(values.shape[1:])))
-        for first in range(0, len(values), rows):  # hours of sound are not copied at once
-            self._pending.append(values[first : first + rows])
-            self._pending_bytes += self._pending[-1].nbytes
-            if self._pending_bytes >= FLUSH_BYTES:
-                self.flush()
-
-    def flush(self) -> None:
-        if self._pending:
-            values = np.concatenate(self._pending)
-            self.array.resize(len(self.array) + len(values), axis=0)
-            self.array[len(self.array) - len(values) :] = values
-            self._pending, self._pending_bytes = [], 0
+def _flat(
+    group: h5py.Group, name: str, dtype: type, axis: str, unit: str = "", row: tuple[int, ...] = ()
+) -> GrowingArray:
+    return GrowingArray(group, name, dtype, row, axis, unit, CHUNK_BYTES)
 
 
 class MediaWriter:
@@ -92,11 +48,11 @@ class MediaWriter:
         self._media = media
         self._clips_stored = clips_stored
         pictures, sound = file.create_group("pictures"), file.create_group("sound")
-        self._bytes = _Flat(pictures, "bytes", np.uint8, "byte")
-        self._offsets = _Flat(pictures, "offsets", np.int64, "picture", unit="bytes")
+        self._bytes = _flat(pictures, "bytes", np.uint8, "byte")
+        self._offsets = _flat(pictures, "offsets", np.int64, "picture", unit="bytes")
         self._offsets.append(np.zeros(1, np.int64))
-        self._samples = _Flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
-        self._runs = _Flat(sound, "runs", np.int64, "run bound", unit="samples", width=2)
+        self._samples = _flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
+        self._runs = _flat(sound, "runs", np.int64, "run bound", unit="samples", row=(2,))
         self._rows: list[tuple[str, str, str, int, int]] = []
         self._firsts = [(0, 0, 0)]
 
