@@ -231,8 +231,9 @@ def test_predict_answers_for_single_files_and_tells_what_it_cannot_read(run, tmp
     assert predict([good, bad], run=run / "results/tiny", json=True) == 1
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert answers[0]["label"] in read_features(run / "results/tiny/features/untrimmed").classes
-    assert len(answers[0]["looked_at_seconds"]) == 3  # four steps, the first of which sees the mean
-    assert all(0 <= t < answers[0]["duration_seconds"] for t in answers[0]["looked_at_seconds"])
+    selected = answers[0]["image_selected_seconds"]
+    assert len(selected) == 3  # four steps, the first of which sees the mean
+    assert all(0 <= seconds < answers[0]["duration_seconds"] for seconds in selected)
     assert answers[0]["gmacs"] > 0
     assert answers[1]["status"] in ("truncated", "corrupt")
     assert "label" not in answers[1]

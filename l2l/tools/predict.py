@@ -1,4 +1,4 @@
-"""The action in single files, and the few moments that were looked at and listened to."""
+"""The action in single files, and the moments that the skimmer weighed most."""
 
 import json as json_text
 from pathlib import Path
@@ -45,9 +45,10 @@ def _line(prediction: dict[str, Any]) -> str:
     if "label" not in prediction:
         return escape(f"{prediction['video']}: {prediction['status']}: {prediction['reason']}")
     line = f"{prediction['video']}: {prediction['label']} ({prediction['probability']:.2f})"
-    for key, verb in (("looked_at_seconds", "looked at"), ("listened_to_seconds", "listened to")):
-        if prediction.get(key):
-            line += f"; {verb} " + ", ".join(f"{seconds:.1f}" for seconds in prediction[key]) + " s"
+    for modality, noun in (("image", "pictures"), ("audio", "sound")):
+        if selected := prediction.get(f"{modality}_selected_seconds"):
+            starts = ", ".join(f"{seconds:.1f}" for seconds in selected)
+            line += f"; {noun} weighed most at {starts} s"
     line += f"; {prediction['gmacs']:.3g} GMACs"
     if prediction["reason"]:
         line += f" [{prediction['status']}: {prediction['reason']}]"

@@ -18,8 +18,6 @@ from l2l.moments import start_seconds
 from l2l.skimmer.artifact import check_student, load_skimmer
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of
 
-SELECTED_KEYS = {"image": "looked_at_seconds", "audio": "listened_to_seconds"}
-
 
 class Predictor:
     """The trained networks of a finished run.
@@ -76,7 +74,7 @@ class Predictor:
                 for moment in output.selected[0, :, i].tolist()
                 if modality == "image" or features.has_sound[moment]
             ]
-            prediction[SELECTED_KEYS[modality]] = [
+            prediction[f"{modality}_selected_seconds"] = [
                 round(float(start_seconds(moment)), 3) for moment in selected
             ]
         return prediction
