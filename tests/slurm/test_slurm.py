@@ -141,7 +141,8 @@ def test_a_whole_run_is_not_stopped_by_a_restarted_controller_nor_a_node_that_di
 
 
 def test_slurm_makes_the_bytes_that_one_machine_makes(whole, tmp_path):
-    alone = snakemake(tmp_path, configfile=whole / "small.yaml")
+    # The same checkout, since artifacts name the commit of the code that made them.
+    alone = snakemake(tmp_path, configfile=whole / "small.yaml", checkout=whole)
     assert alone.returncode == 0, alone.stderr[-3000:]
     assert differences(tmp_path / "results", whole / "results") == []
 

@@ -24,13 +24,17 @@ def environment() -> dict[str, str]:
 
 
 def snakemake_argv(
-    folder: Path, *arguments: str, configfile: Path | Sequence[Path] = TINY, cores: int = 2
+    folder: Path,
+    *arguments: str,
+    configfile: Path | Sequence[Path] = TINY,
+    cores: int = 2,
+    checkout: Path = ROOT,
 ) -> list[str]:
-    """The command that runs the workflow with `folder` as its working directory."""
+    """The command that runs the workflow of a checkout with `folder` as its working directory."""
     configfiles = [configfile] if isinstance(configfile, Path) else configfile
     fixed = [
         "--snakefile",
-        str(ROOT / "Snakefile"),
+        str(checkout / "Snakefile"),
         "--directory",
         str(folder),
         "--configfile",
@@ -40,10 +44,14 @@ def snakemake_argv(
 
 
 def snakemake(
-    folder: Path, *arguments: str, configfile: Path | Sequence[Path] = TINY, cores: int = 2
+    folder: Path,
+    *arguments: str,
+    configfile: Path | Sequence[Path] = TINY,
+    cores: int = 2,
+    checkout: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
-    argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores)
+    argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores, checkout=checkout)
     return subprocess.run(
         argv, capture_output=True, text=True, env=environment(), check=False, timeout=900
     )
