@@ -15,7 +15,8 @@ from media_files import (
 from l2l.errors import BadInput, KilledError
 from l2l.manifest.source import Source
 from l2l.media import ffmpeg as runner
-from l2l.media.decode import compile_argv, decode
+from l2l.media.by_ffmpeg import compile_argv
+from l2l.media.decode import decode
 from l2l.media.ffmpeg import FfmpegStopped, Log, ffmpeg_program, run_ffmpeg
 
 

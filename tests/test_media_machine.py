@@ -123,7 +123,7 @@ def test_a_file_that_needs_more_memory_than_its_limit_is_refused(tmp_path, monke
     def with_little_memory(*arguments):
         return limited(*arguments, memory_limit_bytes=1 << 28)
 
-    monkeypatch.setattr("l2l.media.decode.run_ffmpeg", with_little_memory)
+    monkeypatch.setattr("l2l.media.by_ffmpeg.run_ffmpeg", with_little_memory)
     decoded = decode(Source(large, 0), WHOLE, "moments")
     assert decoded.status == "refused"
     assert "268 MB of memory" in decoded.reason

@@ -37,6 +37,10 @@ class Decoded:
     sound_runs: np.ndarray = field(default_factory=_no_runs)  # (runs, 2): [start, stop), samples
     grid: ClipGrid = field(default_factory=ClipGrid)
     audio_stream: int = -1  # the stream that is heard, by its index in the file; -1: none
+    # Moments whose frames were asked for, int64, rising, one picture each; None: all are held.
+    chosen: np.ndarray | None = None
+    frames_decoded: int = 0  # pictures of the file that were decoded
+    frames_total: int = 0  # pictures of the file; 0 for an unusable video
 
     @property
     def moments(self) -> int:
@@ -49,8 +53,23 @@ class Decoded:
         return self.grid_frames / FRAME_RATE
 
     def frame(self, moment: int) -> np.ndarray:
-        """The first picture of a moment's clip, uint8 (side, side, 3)."""
-        return self.pictures[moment * MOMENT_FRAMES // self.step]
+        """The first picture of a moment's clip, uint8 (side, side, 3).
+
+        Raises:
+            IndexError: if it was not asked for.
+        """
+        if self.chosen is None:
+            return self.pictures[moment * MOMENT_FRAMES // self.step]
+        place = int(np.searchsorted(self.chosen, moment))
+        if place == len(self.chosen) or self.chosen[place] != moment:
+            raise IndexError(f"the frame of moment {moment} was not decoded")
+        return self.pictures[place]
+
+    def frames(self) -> np.ndarray:
+        """The first pictures of the moments that were asked for, uint8 (moments, side, side, 3)."""
+        if self.chosen is not None:
+            return self.pictures.as_array()
+        return self.pictures.select(np.arange(self.moments) * MOMENT_FRAMES // self.step)
 
     def clip(self, moment: int) -> np.ndarray:
         """A moment's clip, uint8 (clip_frames, side, side, 3).

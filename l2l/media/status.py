@@ -26,18 +26,23 @@ _OURS = ("out#", "s16le", "rawvideo", "af#", "vf#", "aost#", "vost#", "graph", "
 _WHERE = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] |\[[a-z]+\] ")
 
 
-def classify_status(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, str]:
+def classify_status(
+    decoded: Decoded, finished: Finished, source: Source, sound: bool = True
+) -> tuple[str, str]:
     """Status and reason of a video that was decoded without exceeding a limit.
 
     Args:
         decoded: what was decoded, with no status yet.
         finished: ffmpeg's own account of it.
         source: the streams that were decoded, and the declared end of the pictures.
+        sound: whether its sound was asked for. Without, the status is that of the pictures.
     """
     damage = _damage(decoded, finished, source)
     if damage is not None:
         return damage
-    status, remark = _sound(decoded, finished.log, source.audio_stream)
+    status, remark = "ok", ""
+    if sound:
+        status, remark = _sound(decoded, finished.log, source.audio_stream)
     remarks = [remark, *_joints(finished.log, source.video_stream)]
     if decoded.grid_frames < decoded.grid.span_frames:
         status = "too_short"
