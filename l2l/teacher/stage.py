@@ -27,6 +27,7 @@ from l2l.teacher.artifact import (
     save_teacher,
     write_descriptors,
 )
+from l2l.teacher.inference import for_inference
 from l2l.teacher.network import (
     PUBLISHED,
     AnyTeacher,
@@ -212,7 +213,7 @@ def extract_descriptors(
     """
     device = seed_and_pick_device(0, threads)
     network, settings = load_teacher_network(teacher)
-    network = to_channels_last(network, device)
+    describe = for_inference(network, device)
     rows = {}
     with read_media(media) as shard, torch.inference_mode():
         if (settings["frame_pixels"], settings["clip_frames"]) != (
@@ -231,7 +232,7 @@ def extract_descriptors(
             moments = _wanted(video, shard.moments(video.video), part)
             clips = list(_clips(video, shard, moments))
             outputs = [
-                network(
+                describe(
                     as_input(
                         torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device),
                         network.network,

@@ -99,7 +99,7 @@ rule extract_descriptors:
     params:
         part=described_part,
         config=section(CONFIG.teacher),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l extract_descriptors \
