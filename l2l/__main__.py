@@ -32,6 +32,7 @@ STAGES = {
     "decode_videos": "l2l.media.stage",
     "collect_statuses": "l2l.media.stage",
     "compute_mels": "l2l.mels.stage",
+    "extract_motion": "l2l.motion.stage",
     "train_teacher": "l2l.teacher.stage",
     "load_teacher": "l2l.teacher.stage",
     "extract_descriptors": "l2l.teacher.stage",

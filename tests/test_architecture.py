@@ -28,8 +28,7 @@ SPINE = [
     "evaluation",
     "report",
 ]
-SECTIONS = [*SPINE, "study"]  # which runs the spine for several seeds
-RULES = [name for name in SECTIONS if name != "motion"]
+RULES = [*SPINE, "study"]  # which runs the spine for several seeds
 PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
 ON_TOP = {"tools", "reference"}  # packages on top, for people
 GROUND = {"jobs"}  # packages on which all stages stand
@@ -41,6 +40,8 @@ SHARED = {
     "manifest.limit",  # too many bad videos: after listing, after decoding
     "manifest.probe",  # whether a file is still the one that was listed
     "media.decode",  # clips that are not kept are decoded for the teacher
+    "media.by_ffmpeg",  # a proxy shows what the media show
+    "media.ffmpeg",
     "media.examples",  # the labelled moments of a split
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
@@ -93,7 +94,7 @@ def test_the_snakefile_includes_the_stages_in_the_order_they_run():
 
 
 def test_the_configuration_has_a_section_a_stage_in_that_order():
-    assert list(Config.model_fields) == ["run", "seed", *SECTIONS, "custom_rules"]
+    assert list(Config.model_fields) == ["run", "seed", *RULES, "custom_rules"]
     for path in [ROOT / "config.yaml", *(ROOT / "workflow/configs").glob("*.yaml")]:
         sections = list(yaml.safe_load(path.read_text(encoding="utf-8")))
         assert sections == [name for name in Config.model_fields if name in sections], path.name

@@ -2,8 +2,7 @@
 file on which the demuxer hangs or crashes costs nothing but itself.
 
 The child takes one path per line and answers each with one line of JSON. It has a clean environment
-and neither the working directory nor PYTHONPATH of its caller in front of its module path: a file
-named av.py next to the videos is never run.
+and module path: see `l2l.jobs.children`.
 """
 
 import contextlib
@@ -24,19 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from l2l.errors import KILLED, MACHINE_ERRNOS, BadInput, KilledError, MachineError
+from l2l.jobs.children import child_argv, limit_memory, module_folders
 from l2l.jobs.machine import clean_environment, describe_shortage
 from l2l.manifest.artifact import CONTAINERS
 from l2l.manifest.contents import describe_contents, missing_bytes
 from l2l.manifest.source import Source
 
-# Its arguments: the folder of l2l, then the folders in which the caller finds its modules.
-CHILD = (
-    sys.executable,
-    "-P",
-    "-c",
-    "import sys; sys.path.insert(0, sys.argv[1]); sys.path += sys.argv[2:]; "
-    "from l2l.manifest.probe import serve; serve()",
-)
+CHILD = child_argv("l2l.manifest.probe")
 TIME_LIMIT_SECONDS = 60.0  # per file
 WAITING_SHARE = 0.1  # of it: a child that uses less processor time waits for something
 END_SECONDS = 5.0  # for a killed child to end
@@ -156,7 +149,7 @@ class _Child:
     def _start(self) -> subprocess.Popen[bytes]:
         try:
             process = subprocess.Popen(
-                [*CHILD, *_module_folders()],
+                [*CHILD, *module_folders()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -199,13 +192,6 @@ def _cpu_seconds(pid: int) -> float:
         return math.inf
     user, system = int(fields[11]), int(fields[12])
     return (user + system) / os.sysconf("SC_CLK_TCK")
-
-
-def _module_folders() -> list[str]:
-    """The folder of l2l, and where else this process finds modules; never the working directory."""
-    here = os.path.realpath(".")
-    others = [each for each in sys.path if each and os.path.realpath(each) != here]
-    return [str(Path(__file__).parents[2]), *others]
 
 
 class CutShortError(Exception):
@@ -450,14 +436,9 @@ def _last_packet_seconds(stream: Any, container: Any) -> float:
 
 def serve() -> None:
     """The child: answer each line until there are no more."""
-    import resource
-
     import av  # noqa: F401 - takes long, and is not part of any file's time
 
-    with contextlib.suppress(ValueError, OSError):
-        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if soft == resource.RLIM_INFINITY or soft > MEMORY_LIMIT_BYTES:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    limit_memory(MEMORY_LIMIT_BYTES)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what anything else prints must not be taken for an answer
     answers.write("ready\n")

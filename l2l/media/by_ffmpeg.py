@@ -6,6 +6,7 @@ The other stages call `l2l.media.decode` only.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ffmpeg
 import numpy as np
@@ -30,6 +31,9 @@ from l2l.moments import (
 
 # Of raw pictures or of sound, per video: about two hours of clips at 112 pixels.
 MAX_BYTES = 1 << 32
+# In place of the file: ffmpeg-python takes no name that is not UTF-8.
+FILE = "FILE"
+SCALING = "flags=bilinear+accurate_rnd+full_chroma_int+bitexact"
 # One log in fifty is torn, of files whose sound and pictures are both damaged.
 TRIES = 4
 # Zeros at the end of a file: from one packet of a transport stream on they are looked at.
@@ -150,7 +154,7 @@ def _without_trailing_zeros(plan: Plan, decoded: Decoded) -> Decoded:
 
     Recorders allot space ahead and leave zeros behind the last packet, which demuxers call damage.
     """
-    size, end = _size_without_zeros(plan.source.path)
+    size, end = size_without_zeros(plan.source.path)
     if size - end < MIN_ZERO_BYTES or not end:
         return decoded
     shorter, finished = _decode(replace(plan, end_byte=end))
@@ -161,7 +165,7 @@ def _without_trailing_zeros(plan: Plan, decoded: Decoded) -> Decoded:
     return _with_audible_stream(replace(plan, end_byte=end), shorter, finished)
 
 
-def _size_without_zeros(path: Path) -> tuple[int, int]:
+def size_without_zeros(path: Path) -> tuple[int, int]:
     """The size of a file, and its size without the zeros at its end."""
     try:
         with open(path, "rb") as file:
@@ -214,31 +218,15 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
     matter of taste. Next to the sound are two channels with each sample's time; see
     `l2l.media.sound`.
     """
-    (width, height), (left, top), side = _size(media), _corner(media), media.frame_pixels
-    picture_filters = [
-        f"fps={FRAME_RATE}:start_time=0",
-        f"framestep={step}",
-        f"scale={width}:{height}:flags=bilinear+accurate_rnd+full_chroma_int+bitexact",
-        f"crop={side}:{side}:{left}:{top}",
-    ]
     # By way of s16 a mix to mono is the mean of the channels; by way of float it is their sum.
     to_mono = f"aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={SAMPLE_RATE_HZ}"
     with_time = f"aeval=exprs='{'|'.join(['val(0)', *TIME_CHANNELS])}':channel_layout=2.1"
-    # scale takes pictures that change their size in mid-stream; a graph that is built again would
-    # restart its time.
-    file = ffmpeg.input(
-        "FILE",  # replaced below: ffmpeg-python takes no name that is not UTF-8
-        format_whitelist=CONTAINERS,
-        protocol_whitelist="file,subfile" if end_byte else "file",
-        threads=1,
-        flags="+bitexact",
-        **{"reinit_filter:v": 0},
-    )
+    file = open_input(end_byte)
     outputs = [
         ffmpeg.output(
             file[str(source.video_stream)],
             "pipe:pictures",
-            vf=",".join(picture_filters),
+            vf=",".join(picture_filters(media, step)),
             pix_fmt="rgb24",
             format="rawvideo",
         )
@@ -250,12 +238,44 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
         stream = file[str(source.audio_stream)]
         outputs.append(ffmpeg.output(stream, pipe, af=",".join(filters), format="s16le"))
     merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    return compile_outputs(merged, source.path, end_byte)
+
+
+def picture_filters(media: MediaConfig, step: int) -> list[str]:
+    """The filters that give the pictures, `step` frames of the grid apart; see `compile_argv`."""
+    (width, height), (left, top), side = _size(media), _corner(media), media.frame_pixels
+    return [
+        f"fps={FRAME_RATE}:start_time=0",
+        f"framestep={step}",
+        f"scale={width}:{height}:{SCALING}",
+        f"crop={side}:{side}:{left}:{top}",
+    ]
+
+
+def open_input(end_byte: int = 0) -> Any:
+    """The file that is decoded, as ffmpeg-python's input; up to a byte, where one is given.
+
+    scale takes pictures that change their size in mid-stream; a graph that is built again would
+    restart its time.
+    """
+    return ffmpeg.input(
+        FILE,
+        format_whitelist=CONTAINERS,
+        protocol_whitelist="file,subfile" if end_byte else "file",
+        threads=1,
+        flags="+bitexact",
+        **{"reinit_filter:v": 0},
+    )
+
+
+def compile_outputs(outputs: Any, path: Path, end_byte: int = 0) -> list[str]:
+    """The arguments of ffmpeg for outputs of `open_input`, read from this file."""
     global_args = (
         *("-hide_banner", "-nostats", "-loglevel", "repeat+level+warning"),
         *("-filter_threads", "1", "-max_error_rate", "1"),
     )
-    argv = ffmpeg.compile(merged.global_args(*global_args))[1:]
-    return [_url(source.path, end_byte) if word == "FILE" else word for word in argv]
+    argv = ffmpeg.compile(outputs.global_args(*global_args))[1:]
+    return [_url(path, end_byte) if word == FILE else word for word in argv]
 
 
 def _url(path: Path, end_byte: int) -> str:

@@ -31,7 +31,7 @@ READ_BYTES = 1 << 18
 # Of address space. 8k pictures of 10 bits fit; those of a header that lies do not.
 MEMORY_LIMIT_BYTES = 4 << 30
 THREADS = 16  # one run with two outputs starts about twelve
-VERSION_SECONDS = 60.0  # for `ffmpeg -version`, also on a busy machine and a slow network disk
+VERSION_SECONDS = 60.0  # for an answer, also on a busy machine and a slow network disk
 
 # Only broadcasts may begin their time again.
 _BACKWARDS = r"^\[(?!in#\d+/mpeg|mpeg).* DTS -?\d+ < -?\d+ out of order"
@@ -197,10 +197,23 @@ def check_ffmpeg() -> str:
         BadInput: one line that names the program, if it does not run or is no ffmpeg.
         MachineError: if the machine cannot start a process.
     """
+    words = ask_ffmpeg("-version").split()
+    if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
+        raise _unusable_program(ffmpeg_program(), "its answer to -version is not that of ffmpeg")
+    return words[2]
+
+
+def ask_ffmpeg(*arguments: str) -> str:
+    """Run ffmpeg with arguments to which it answers on standard output.
+
+    Raises:
+        BadInput: one line that names the program, if it does not run or fails.
+        MachineError: if the machine cannot start a process.
+    """
     program = ffmpeg_program()
     try:
         ended = subprocess.run(
-            [program, "-version"],
+            [program, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=clean_environment(),
@@ -211,15 +224,12 @@ def check_ffmpeg() -> str:
         raise _unusable_program(program, f"no answer within {VERSION_SECONDS:g} s") from None
     except OSError as error:
         raise _start_error(program, error) from None
-    words = ended.stdout.decode("utf-8", "replace").split()
     if ended.returncode in KILLED:
         raise KilledError(f"{program}")
     if ended.returncode:
         message = " ".join(ended.stderr.decode("utf-8", "replace").split())[:200]
         raise _unusable_program(program, f"{_describe_exit(ended.returncode)} {message}".strip())
-    if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
-        raise _unusable_program(program, "its answer to -version is not that of ffmpeg")
-    return words[2]
+    return ended.stdout.decode("utf-8", "replace")
 
 
 def run_ffmpeg(
