@@ -7,7 +7,7 @@ anything starts, with one line that names it.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -525,6 +525,10 @@ class StudyConfig(Section):
         return self
 
 
+# Sections that the chain does not read: what `snakemake scsampler` makes.
+SCSAMPLER_SECTIONS = ("motion",)
+
+
 class Config(Section):
     """A whole configuration: what `config.yaml` holds."""
 
@@ -713,9 +717,10 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def as_json(section: Section) -> str:
-    """A section as the JSON that a stage's command line takes.
+def as_json(section: Section, without: Collection[str] = ()) -> str:
+    """A section as the JSON that a stage's command line takes, without some of its keys.
 
     The same section always gives the same text.
     """
-    return json.dumps(section.model_dump(mode="json"), sort_keys=True)
+    values = section.model_dump(mode="json", exclude=set(without))
+    return json.dumps(values, sort_keys=True)

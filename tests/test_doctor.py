@@ -46,7 +46,9 @@ def test_a_tested_installation_is_well_and_shows_its_versions(capsys):
     pins = doctor._pins()
     assert line_of("torch", output).split()[1].startswith(pins["torch"])
     assert line_of("snakemake", output).split()[1] == pins["snakemake"]
-    assert all(line_of(name, output) for name in ("Python", "ffmpeg", "cores", "memory", "GPU"))
+    assert all(
+        line_of(name, output) for name in ("Python", "ffmpeg", "motion", "cores", "memory", "GPU")
+    )
     assert output.endswith("all is well\n")
 
 
@@ -192,3 +194,16 @@ def test_the_doctor_checks_every_package_that_l2l_requires():
         "dependencies"
     ]
     assert set(doctor.MODULES) == {re.split("[=<>!~]", line)[0] for line in required}
+
+
+def test_an_ffmpeg_without_the_encoder_of_motion_is_named(tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho \"Codec 'mpeg4' is not recognized by FFmpeg.\"\n")
+    program.chmod(0o755)
+    assert doctor._encoder() == ("ffmpeg has the encoder mpeg4, for `snakemake scsampler`", True)
+    monkeypatch.setattr("l2l.media.ffmpeg.ffmpeg_program", lambda: program)
+    monkeypatch.setattr("l2l.motion.proxy.ffmpeg_program", lambda: program)
+    line, is_well = doctor._encoder()
+    assert not is_well
+    assert f"BROKEN: {program}: this ffmpeg has no encoder mpeg4" in line
+    assert line.endswith("only `snakemake scsampler` needs it")

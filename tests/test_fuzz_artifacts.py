@@ -23,13 +23,14 @@ from feature_world import STUDENT
 from features_files import rewrite
 
 from l2l.__main__ import main
-from l2l.config import MediaConfig, MelsConfig
+from l2l.config import MediaConfig, MelsConfig, MotionConfig
 from l2l.features.artifact import VideoFeatures, complete_root, write_features
 from l2l.manifest.artifact import Video, write_videos
 from l2l.media.artifact import write_media
 from l2l.media.decoded import Decoded
 from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import write_mels
+from l2l.motion.artifact import Motion, write_motion
 from l2l.reference.lists import AUDIO, FUSED, IMAGE
 from l2l.reference.stage import import_checkpoint
 from l2l.stores import checksum_path, write_text
@@ -75,6 +76,10 @@ def world(tmp_path_factory) -> Path:
     write_features(folder / "store/s", [("v", video)], tuple("01234"), "float32", 4, {})
     complete_root(folder / "store", [folder / "store/s"])
     write_mels(folder / "mels.h5", {"v": (normal(3, 4, 5), np.ones(3, bool))}, MelsConfig(), (4, 5))
+    cells = rng.integers(-9, 9, (20, 5, 2, 2), np.int8)
+    with write_motion(folder / "motion.h5", MotionConfig(pixels=32), MediaConfig()) as writer:
+        position = (np.arange(20) % 12).astype(np.uint8)
+        writer.add("v", Motion(cells[:, :2], cells[:, 2:], position))
     teacher = R2Plus1D(5, (4, 4, 4, 4), (1, 1, 1, 1))
     clips = ClipDescriptors(np.arange(3, dtype=np.int32), normal(3, 4), normal(3, 5))
     write_descriptors(folder / "descriptors.h5", {"v": clips}, teacher, tuple("01234"))
@@ -164,6 +169,7 @@ COMMANDS = {
     "student.pt": ["inspect", "{file}", "--check"],
     "media.h5": ["inspect", "{file}", "--check"],
     "mels.h5": ["inspect", "{file}", "--check"],
+    "motion.h5": ["inspect", "{file}", "--check"],
     "descriptors.h5": ["inspect", "{file}", "--check"],
     "videos.tsv": ["inspect", "{file}", "--check"],
     "report.html": ["inspect", "{file}", "--check"],

@@ -23,7 +23,7 @@ from kills import smallest
 from workflow_runs import environment, snakemake, snakemake_argv
 
 from l2l.__main__ import main
-from l2l.config import EvaluationConfig, MediaConfig, MelsConfig
+from l2l.config import EvaluationConfig, MediaConfig, MelsConfig, MotionConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME
 from l2l.evaluation.inputs import load_trained
@@ -35,6 +35,7 @@ from l2l.media.artifact import read_media, write_media
 from l2l.media.decoded import Decoded
 from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import read_mels, write_mels
+from l2l.motion.artifact import Motion, read_motion, write_motion
 from l2l.reference.stage import score
 from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import load_skimmer, save_skimmer
@@ -109,6 +110,26 @@ def read_some_mels(path: Path) -> list:
         ]
 
 
+def write_some_motion(path: Path) -> None:
+    rng, section = np.random.default_rng(1), MotionConfig(pixels=64)
+    with write_motion(path, section, MEDIA) as writer:
+        for video in VIDEOS:
+            writer.add(
+                video.video,
+                Motion(
+                    rng.integers(-9, 9, (40, 2, 4, 4), np.int8),
+                    rng.integers(-9, 9, (40, 3, 4, 4), np.int8),
+                    (np.arange(40) % 12).astype(np.uint8),
+                ),
+            )
+
+
+def read_some_motion(path: Path) -> list:
+    with read_motion(path) as reader:
+        arrays = [array for video in reader.videos for array in reader.motion(video)]
+        return [reader.config, reader.media, reader.videos, *arrays]
+
+
 def write_some_descriptors(path: Path) -> None:
     write_descriptors(
         path,
@@ -160,6 +181,7 @@ def read_a_network(path: Path) -> list:
 STORES: dict[str, tuple[Callable[[Path], None], Callable[[Path], list]]] = {
     "media.h5": (write_a_media, read_a_media),
     "mels.h5": (write_some_mels, read_some_mels),
+    "motion.h5": (write_some_motion, read_some_motion),
     "descriptors.h5": (write_some_descriptors, read_some_descriptors),
     "features": (write_some_features, read_some_features),
     "network.pt": (write_a_network, read_a_network),

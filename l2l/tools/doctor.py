@@ -137,6 +137,16 @@ def _ffmpeg() -> tuple[str, bool]:
     return f"{version} {program} ({origin})", True
 
 
+def _encoder() -> tuple[str, bool]:
+    try:
+        from l2l.motion.proxy import ENCODER, check_encoder
+
+        check_encoder()
+    except Exception as error:
+        return f"BROKEN: {_one_line(error)}; only `snakemake scsampler` needs it", False
+    return f"ffmpeg has the encoder {ENCODER}, for `snakemake scsampler`", True
+
+
 def _slurm() -> tuple[str, bool]:
     """A part of Slurm's programs is worse than none: Snakemake's plugin then fails at import."""
     missing = [name for name in SLURM_PROGRAMS if shutil.which(name) is None]
@@ -209,6 +219,7 @@ def doctor() -> int:
     checks |= {name: functools.partial(_package, name, pins.get(name)) for name in MODULES}
     checks |= {
         "ffmpeg": _ffmpeg,
+        "motion": _encoder,
         "cores": _cores,
         "memory": _memory,
         "GPU": _gpu,

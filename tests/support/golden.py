@@ -34,6 +34,7 @@ EXEMPT = {
     "study": "makes nothing",
     "summarise_study": "means of tables that are here; tests/test_study.py holds its numbers",
     "load_teacher": "the tiny run trains its teacher; tests/test_teacher.py holds its numbers",
+    "extract_motion": "no part of the plain run; tests/test_motion_stage.py holds its numbers",
     "write_shard_fingerprint": "holds times of files",
     "copy_shard_table": "a copy",
     "copy_training_table": "a copy",

@@ -13,7 +13,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from l2l.config import as_json, check_config
+from l2l.config import SCSAMPLER_SECTIONS, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME, TABLES
@@ -88,12 +88,12 @@ def custom_rules_files():
     return [str(path.absolute()) for path in CONFIG.custom_rules]
 
 
-def section(values):
-    """A section of the configuration as the command line takes it.
+def section(values, without=()):
+    """A section of the configuration as the command line takes it, without some of its keys.
 
     As a function: in a string, Snakemake takes braces, which a path may have, for wildcards.
     """
-    return lambda wildcards: as_json(values)
+    return lambda wildcards: as_json(values, without)
 
 
 def unwritable_results():

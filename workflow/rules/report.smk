@@ -24,7 +24,7 @@ rule write_report:
     params:
         media=shard_ranges("media", CONFIG.target, parts=["test"]),
         config=section(CONFIG.report),
-        settings=section(CONFIG),
+        settings=section(CONFIG, SCSAMPLER_SECTIONS),
         version=4,
     shell:
         """
