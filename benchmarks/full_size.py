@@ -67,10 +67,11 @@ def shrunk(preset: str, media: Path, at: Path) -> Config:
 def stages(config: Config, at: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Each verb with its options, in the order of the chain."""
     for name, dataset in config.videos.items():
-        table, final, shard = (
-            at / name / f"{stem}.tsv" for stem in ("videos", "final", "shard-000")
-        )
-        media, mels = (at / name / f"{stage}.h5" for stage in ("media", "mels"))
+        table = at / name / "videos.tsv"
+        final = at / name / "final.tsv"
+        shard = at / name / "shard-000.tsv"
+        media = at / name / "media.h5"
+        mels = at / name / "mels.h5"
         options = {
             "videos": table,
             "shards": at / name,

@@ -49,15 +49,15 @@ def all_reduce(lines: list[str]) -> tuple[Counter[str], Counter[str]]:
     jobs, seconds = Counter[str](), Counter[str]()
     now, rule = datetime.min, ""
     running: dict[str, tuple[str, datetime]] = {}
-    for found in filter(None, map(LINE.match, lines)):
-        if found["time"]:
-            now = datetime.strptime(found["time"], "%a %b %d %H:%M:%S %Y")
-        elif found["rule"]:
-            rule = found["rule"]
-        elif found["job"]:
-            running[found["job"]] = rule, now
+    for matched in filter(None, map(LINE.match, lines)):
+        if matched["time"]:
+            now = datetime.strptime(matched["time"], "%a %b %d %H:%M:%S %Y")
+        elif matched["rule"]:
+            rule = matched["rule"]
+        elif matched["job"]:
+            running[matched["job"]] = rule, now
         else:
-            ended, began = running.pop(found["end"])
+            ended, began = running.pop(matched["end"])
             jobs[ended] += 1
             seconds[ended] += int((now - began).total_seconds())
     if running or not jobs:

@@ -33,9 +33,9 @@ class EscapedOutput(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write the text, escaped."""
         plain = "".join(char if char in _LAYOUT else escape(char) for char in text)
-        held = plain.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        encodable = plain.encode(self.encoding, "backslashreplace").decode(self.encoding)
         with self._named_errors():
-            self._stream.write(held)
+            self._stream.write(encodable)
         return len(text)
 
     def flush(self) -> None:

@@ -151,13 +151,13 @@ def read_yaml(path: Path, expected: str) -> Any:
         raise BadInput(f"{path}: not YAML: {line}; expected {expected}") from None
 
 
-def _expanded_values(node: yaml.Node, known: dict[int, int]) -> int:
+def _expanded_values(node: yaml.Node, sizes: dict[int, int]) -> int:
     """How many values a YAML node holds where each alias stands for a copy."""
-    if id(node) not in known:
-        known[id(node)] = 1  # also of a node that holds itself
+    if id(node) not in sizes:
+        sizes[id(node)] = 1  # also of a node that holds itself
         children = node.value if isinstance(node, yaml.CollectionNode) else []
         flat = [
             child for pair in children for child in (pair if isinstance(pair, tuple) else [pair])
         ]
-        known[id(node)] = 1 + sum(_expanded_values(child, known) for child in flat)
-    return known[id(node)]
+        sizes[id(node)] = 1 + sum(_expanded_values(child, sizes) for child in flat)
+    return sizes[id(node)]

@@ -34,9 +34,9 @@ def published_state(
     try:
         state = load_tensors(weights)
     except FileNotFoundError:
-        known = ", ".join(weight.name for weight in named)
+        published = ", ".join(weight.name for weight in named)
         raise BadInput(
-            f"{key}: {weights!r} is neither a file nor one of {known}, the weights of {network}"
+            f"{key}: {weights!r} is neither a file nor one of {published}, the weights of {network}"
         ) from None
     except Exception as error:  # a damaged file may raise anything
         raise BadInput(

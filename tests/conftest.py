@@ -94,3 +94,19 @@ def tiny_run(tmp_path_factory):
     finished = snakemake(folder)
     assert finished.returncode == 0, finished.stderr[-3000:]
     return folder
+
+
+@pytest.fixture(scope="session")
+def full():
+    """Networks of the published sizes, by variant: ours, and the public code's state dict."""
+    from reference_world import full_size_networks  # here, after the hook above
+
+    return full_size_networks()
+
+
+@pytest.fixture
+def release(tmp_path):
+    """A folder like the published one: features and lists."""
+    from reference_world import Release  # here, after the hook above
+
+    return Release(tmp_path / "v")

@@ -128,7 +128,7 @@ def test_an_id_never_leads_out_of_the_folder(tmp_path):
         assert video.path.parent == tmp_path / "videos"
 
 
-def test_a_dictionary_of_videos_is_read_where_it_tells_the_subsets(tmp_path):
+def test_a_dictionary_of_videos_is_read_where_it_states_the_subsets(tmp_path):
     database = {
         "v_abc": {
             "subset": "validation",
@@ -153,7 +153,9 @@ def test_a_dictionary_of_videos_is_read_where_it_tells_the_subsets(tmp_path):
         ([], "no database in it"),
     ],
 )
-def test_annotations_in_another_layout_are_told_the_expected_one(tmp_path, content, complaint):
+def test_annotations_in_another_layout_are_refused_with_the_expected_one(
+    tmp_path, content, complaint
+):
     with pytest.raises(BadInput, match=r'expected \{"database": \{id: ') as caught:
         list_activitynet(activitynet(tmp_path, content), seed=0)
     assert complaint in str(caught.value)

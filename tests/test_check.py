@@ -125,7 +125,7 @@ def test_lengths_and_streams_are_shown(folder, tmp_path, capsys):
     assert status == 1
 
 
-def test_the_exit_status_tells_whether_all_can_be_used(folder, tmp_path, capsys):
+def test_the_exit_status_says_whether_all_can_be_used(folder, tmp_path, capsys):
     assert main(["check", str(folder / "good.mp4"), str(folder / "deaf.mp4")]) == 0
     assert main(["check", str(folder / "good.mp4"), str(tmp_path / "nowhere.mp4")]) == 1
     assert "nowhere.mp4: missing; no such file" in capsys.readouterr().out

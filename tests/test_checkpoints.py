@@ -91,7 +91,7 @@ def test_the_last_two_are_kept_and_a_damaged_one_falls_back_to_the_one_before(tm
         raise KeyboardInterrupt
 
 
-def test_another_setting_or_a_changed_input_begins_anew_and_the_end_clears_all(tmp_path):
+def test_another_setting_or_a_changed_input_starts_again_and_the_end_clears_all(tmp_path):
     data = tmp_path / "data"
     data.write_text("one")
 
@@ -118,7 +118,7 @@ def test_another_setting_or_a_changed_input_begins_anew_and_the_end_clears_all(t
     assert sorted(tmp_path.iterdir()) == [data]
 
 
-def test_what_cannot_be_written_is_told_in_one_line(tmp_path):
+def test_what_cannot_be_written_is_reported_in_one_line(tmp_path):
     (tmp_path / "x.pt.checkpoints").write_text("a file where the folder has to be")
     with (
         pytest.raises(BadInput, match=r"000000000001\.pt: cannot be written"),

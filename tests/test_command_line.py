@@ -74,7 +74,7 @@ def test_a_missing_file_is_answered_before_anything_heavy_is_imported(arguments,
     assert imported(program) <= {"pydantic", "yaml"}
 
 
-def test_a_verb_stands_in_the_stage_of_its_package_or_is_a_tool_of_its_name():
+def test_a_verb_is_in_the_stage_of_its_package_or_is_a_tool_of_its_name():
     for verb, module in VERBS.items():
         _, package, *inner = module.split(".")
         if package == "tools":
@@ -117,7 +117,7 @@ def test_a_span_of_more_than_a_million_paths_is_refused():
 # ---- exit status ---------------------------------------------------------------------------------
 
 
-def test_output_that_nobody_reads_any_more_ends_with_the_status_of_the_pipe(clip, tmp_path):
+def test_output_that_no_one_reads_any_more_ends_with_the_status_of_the_pipe(clip, tmp_path):
     command = (
         f'"{sys.executable}" -P -m l2l check "$VIDEO" "$VIDEO" | true; echo ${{PIPESTATUS[0]}}'
     )
@@ -133,7 +133,7 @@ def test_output_that_nobody_reads_any_more_ends_with_the_status_of_the_pipe(clip
     assert done.stderr == ""
 
 
-def test_the_table_is_written_though_nobody_reads_the_lines(clip, tmp_path):
+def test_the_table_is_written_though_no_one_reads_the_lines(clip, tmp_path):
     command = (
         f'"{sys.executable}" -P -m l2l check "$VIDEO" "$VIDEO" nowhere.mp4 --tsv out.tsv | true;'
         " echo ${PIPESTATUS[0]}"

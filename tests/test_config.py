@@ -177,7 +177,7 @@ def test_a_section_survives_the_command_line():
 
 
 @pytest.mark.parametrize("preset", ["activitynet", "mini_sports1m", "kinetics_sounds", "ucf101"])
-def test_the_numbers_of_the_paper_stand_in_the_full_size_configurations(preset):
+def test_the_numbers_of_the_paper_are_in_the_full_size_configurations(preset):
     config = read_config(*(ROOT / f"workflow/configs/{name}.yaml" for name in ("paper", preset)))
     assert (config.run, config.source, config.target) == (preset, "kinetics400", preset)
     assert (config.teacher.network, config.teacher.weights) == ("r2plus1d_18", "KINETICS400_V1")

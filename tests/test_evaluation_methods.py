@@ -95,7 +95,7 @@ def test_the_chosen_methods_keep_the_order_of_the_configuration():
     assert chosen_methods(None) == METHODS
 
 
-def test_the_skimmer_and_the_compared_methods_are_computed_whatever_is_chosen():
+def test_the_skimmer_and_the_compared_methods_are_computed_for_any_choice():
     computed = [method.name for method in computed_methods(["front"])]
     assert computed == ["front", "ours_dense", "uniform"]
     assert trained_networks(["front"]) == ("skimmer",)

@@ -5,21 +5,17 @@ report and `inspect`.
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import feature_world
 import pytest
+from checkout import CheckoutCopy
 from evaluation_world import BRIEF, OUTPUTS, untrained_networks
 
 from l2l.config import as_json
 from l2l.manifest.artifact import read_videos, write_videos
 from l2l.media.artifact import write_media
 
-ROOT = Path(__file__).parents[1]
 METHODS = "l2l/evaluation/videos/methods.py"
 EVALUATION = '{"random_draws": 2}'
 
@@ -34,40 +30,8 @@ def networks(tmp_path_factory) -> list[Path]:
     return list(untrained_networks(tmp_path_factory.mktemp("networks")).values())
 
 
-class Copy:
-    """A copy of the checkout that is edited, and in which commands run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root, self.touched = folder / "checkout", set()
-        skipped = shutil.ignore_patterns("__pycache__")
-        for name in ("l2l", "workflow", "profiles"):
-            if (ROOT / name).exists():
-                shutil.copytree(ROOT / name, self.root / name, ignore=skipped)
-        for name in ("Snakefile", "config.yaml", "environment.yml", "pyproject.toml"):
-            shutil.copy(ROOT / name, self.root / name)
-
-    def edit(self, file: str, *changes: tuple[str, str]) -> None:
-        """Replace texts in a file; each has to be there once."""
-        text = (self.root / file).read_text(encoding="utf-8")
-        for before, after in changes:
-            assert text.count(before) == 1, (file, before)
-            text = text.replace(before, after)
-        (self.root / file).write_text(text, encoding="utf-8")
-        self.touched.add(file)
-
-    def run(self, *arguments: object) -> str:
-        """What a command prints; it has to succeed."""
-        environment = {**os.environ, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, "-m", *map(str, arguments)],
-            cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+class Copy(CheckoutCopy):
+    """A copy of the checkout, and what is asked of it here."""
 
     def dry_run(self) -> str:
         """The commands of a dry run on the tiny configuration."""
@@ -121,7 +85,7 @@ def test_a_method_that_picks_moments_takes_one_file(copy, world, networks, tmp_p
     assert '"ends"' in copy.dry_run()  # in the parameters of evaluate_videos, so that it runs again
 
 
-def test_a_method_with_a_network_of_its_own_takes_three_files_and_no_rule(
+def test_a_method_with_its_own_network_takes_three_files_and_no_rule(
     copy, world, networks, tmp_path
 ):
     before = copy.planned_networks()

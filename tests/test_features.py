@@ -273,7 +273,7 @@ def test_a_shard_that_is_not_there_leaves_the_set_without_its_mark(tmp_path):
     assert not (tmp_path / "set/zarr.json").exists()
 
 
-def test_features_are_those_of_the_student_whatever_the_batch(tmp_path):
+def test_features_are_those_of_the_student_for_any_batch(tmp_path):
     torch.manual_seed(0)
     student = Student(("image", "audio"), 3, 8, (4, 4, 8, 8), (4, 4, 8, 8), (1, 1, 1, 1)).eval()
     rng = np.random.default_rng(0)

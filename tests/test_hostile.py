@@ -189,7 +189,7 @@ def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, 
     assert statuses(tmp_path / "a.mp4") == ["missing"]
 
 
-def test_a_prediction_is_one_line_in_any_encoding_whatever_the_name_of_its_file():
+def test_a_prediction_is_one_line_in_any_encoding_for_any_name_of_its_file():
     answer = {"video": os.fsdecode(b"a\xff\nb.mp4"), "status": "missing", "reason": "no such file"}
     assert _line(answer) == "a\\udcff\\nb.mp4: missing: no such file"
 

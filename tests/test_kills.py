@@ -118,7 +118,7 @@ def test_the_jobs_of_a_killed_snakemake_end_and_the_doctor_says_what_it_left(tmp
 
 @pytest.mark.kills
 @pytest.mark.workflow
-def test_of_two_snakemakes_at_once_one_is_told_that_the_other_runs_and_the_rest_is_done(tmp_path):
+def test_of_two_snakemakes_at_once_one_reports_that_the_other_runs_and_the_rest_is_done(tmp_path):
     config = smallest(tmp_path / "small.yaml")
     both = [start_snakemake(tmp_path, DRAWN, configfile=config) for _ in range(2)]
     assert sorted(process.wait() for process in both) == [0, 1]

@@ -10,7 +10,7 @@ from l2l.jobs import leftovers
 from l2l.tools import doctor
 
 
-def test_in_a_clean_directory_there_is_nothing_to_mend(tmp_path):
+def test_in_a_clean_directory_there_is_nothing_to_repair(tmp_path):
     assert {check(tmp_path) for check in leftovers.CHECKS.values()} == {leftovers.NOTHING}
 
 

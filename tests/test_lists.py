@@ -50,7 +50,7 @@ def test_marks_of_joined_files_are_no_part_of_a_name(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_what_is_written_is_utf_8_whatever_was_read(tmp_path, encoding):
+def test_what_is_written_is_utf_8_for_any_encoding_read(tmp_path, encoding):
     for name in ("1", "2", "3"):
         (tmp_path / f"{name}.mp4").touch()
     rows = ["clip,action,part", "1,été,train", "2,走,train", "3,été,test"]

@@ -90,7 +90,7 @@ def test_a_bad_file_stops_no_other_and_is_replaced_by_nothing(shard, tmp_path):
         ]
 
 
-def test_a_file_that_is_cut_and_does_not_tell_its_length_is_truncated(tmp_path):
+def test_a_file_that_is_cut_and_does_not_state_its_length_is_truncated(tmp_path):
     path = make_video(tmp_path / "live.mkv", seconds=3, extra=["-live", "1"])
     assert listed(path).duration_seconds == 0
     assert decoded(path).status == "ok"
@@ -145,7 +145,7 @@ def test_what_was_remarked_when_it_was_listed_stays(clip, tmp_path):
         assert media.statuses["v"] == ("ok", "segment 3 to 2 s of 9 s dropped")
 
 
-def test_final_states_stand_in_the_order_of_the_manifest_and_too_many_bad_stop_the_run(
+def test_final_statuses_are_in_the_order_of_the_manifest_and_too_many_bad_stop_the_run(
     shard, tmp_path
 ):
     rows = read_videos(shard)

@@ -116,7 +116,7 @@ def test_channels_are_averaged(tmp_path):
     }
 
 
-def test_no_sound_and_silence_are_told_apart(tmp_path):
+def test_no_sound_and_silence_are_distinguished(tmp_path):
     none, silent = (
         make_video(tmp_path / "a.mp4", sound=None),
         make_video(tmp_path / "b.mp4", sound="0"),

@@ -39,7 +39,7 @@ def estimated(config, rates=None):
     return {row.stage: row for row in estimate(config, contents, rates or Rates())}
 
 
-def test_the_demo_is_told_to_take_as_long_as_it_took():
+def test_the_demo_is_estimated_to_take_as_long_as_it_took():
     rows = estimated(read_config(ROOT / "config.yaml"))
     took = {row["stage"]: row for row in DEMO}
     assert list(rows) == list(took)
@@ -102,7 +102,7 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
     assert "minutes per shard" in lines[0]
 
 
-def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
+def test_videos_that_are_not_available_need_a_given_length(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/1.mp4").touch()
     dataset = FolderDataset(adapter="folder", role="both", folder=tmp_path, shards=1)
@@ -111,7 +111,7 @@ def test_videos_that_are_not_at_hand_need_their_length_told(tmp_path):
     assert contents_of("found", dataset, 1, 90.0, 640 * 360).mean_seconds == 90
 
 
-def test_a_teacher_that_cannot_take_the_clips_is_told_as_in_the_run(tmp_path):
+def test_a_teacher_that_cannot_take_the_clips_is_refused_as_in_the_run(tmp_path):
     values = yaml.safe_load(TINY.read_text())
     values["teacher"] = {
         "network": "s3d",
@@ -160,7 +160,7 @@ def test_measuring_gives_a_rate_for_all_that_costs(media):
         if name not in ("gpu", "decode_pixel")
     )
     assert 0 < rates.mel < 0.1
-    assert rates.teacher_fit > rates.teacher_forward
+    assert rates.teacher_train > rates.teacher_forward
 
 
 LOG = """

@@ -72,7 +72,7 @@ def test_processes_of_which_one_is_killed_resume_together_and_write_the_same_fil
     assert same(tmp_path / "killed.pt", tmp_path / "whole.pt")
 
 
-def test_torchrun_starts_the_verb_as_it_stands(inputs, tmp_path):
+def test_torchrun_starts_the_verb_as_it_is(inputs, tmp_path):
     train = training("skimmer", inputs, epochs=1, milestones=())
     assert run(train, tmp_path / "here.pt", processes=2).status == (0, 0)
     options = {

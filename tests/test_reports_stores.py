@@ -43,7 +43,7 @@ def test_a_store_is_read_without_flock(tmp_path, number, wanted):
     assert "delete" not in done.stdout + done.stderr
 
 
-def test_a_file_that_may_not_grow_is_told_in_one_line(tmp_path):
+def test_a_file_that_may_not_grow_is_reported_in_one_line(tmp_path):
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "from pathlib import Path; import numpy as np; import sys\n"

@@ -161,9 +161,7 @@ def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, se
 @pytest.mark.parametrize("kind", ["skimmer", "lstm", "non_recurrent"])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("padding", [0.0, 1e30, math.nan, math.inf])
-def test_what_stands_in_absent_moments_and_how_many_they_are_changes_no_score(
-    kind, training, padding
-):
+def test_the_content_and_number_of_absent_moments_change_no_score(kind, training, padding):
     """In training too: batch statistics are of present moments."""
     network = (small_skimmer() if kind == "skimmer" else small_network(kind)).train(training)
     features, present = pad_videos(made_up([3, 7, 5]))
@@ -282,7 +280,7 @@ def test_where_to_look_is_chosen_by_the_indexing_features_alone(variant):
 
 
 @pytest.mark.parametrize("variant", ["image_then_fused", "fused_then_teacher", "both_then_teacher"])
-def test_dear_features_are_read_of_the_selected_moments_alone(variant):
+def test_expensive_features_are_read_of_the_selected_moments_alone(variant):
     network, (video,) = small_variant(variant), made_up([12], widths=ALL_WIDTHS)
     (expensive,), _ = VARIANTS[variant]
     with torch.no_grad():
@@ -296,7 +294,7 @@ def test_dear_features_are_read_of_the_selected_moments_alone(variant):
     assert torch.equal(only_those.logits, whole.logits)
 
 
-def test_a_single_query_has_one_key_a_moment_and_no_modality_scores():
+def test_a_single_query_has_one_key_per_moment_and_no_modality_scores():
     network = small_variant("single_query")
     assert set(network.queries) == set(network.keys) == {"fused"}
     assert network.modality_attention is None

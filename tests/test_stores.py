@@ -25,7 +25,7 @@ from l2l.stores import atomic_path, checksum_path, read_table, verify_checksum, 
 ROOT = Path(__file__).parents[1]
 
 
-def test_an_error_inside_leaves_what_was_there_and_nothing_beside(tmp_path):
+def test_an_error_inside_leaves_what_was_there_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError), atomic_path(path) as part:
@@ -54,7 +54,7 @@ def test_a_process_killed_while_it_writes_leaves_no_half_written_store(tmp_path)
         pass
 
 
-def test_who_begins_last_to_write_has_it_and_who_began_before_is_told(tmp_path):
+def test_who_begins_last_to_write_has_it_and_who_began_before_gets_an_error(tmp_path):
     path = tmp_path / "a.txt"
     with (
         pytest.raises(BadInput, match=r"a\.txt: another job has begun"),
@@ -76,7 +76,7 @@ def test_what_killed_writers_of_a_store_left_is_removed_and_what_is_anothers_is_
 
 
 @pytest.mark.parametrize("names", [(), ("old", "mark")])
-def test_a_folder_replaces_an_empty_folder_or_one_of_its_own_kind(tmp_path, names):
+def test_a_folder_replaces_an_empty_folder_or_one_of_the_same_kind(tmp_path, names):
     (tmp_path / "store").mkdir()
     for name in names:
         (tmp_path / "store" / name).write_text("")

@@ -93,7 +93,7 @@ def moments_of_zeros():
     return torch.zeros(1, 3, 112, 112), torch.zeros(1, 101, 40), torch.ones(1, dtype=torch.bool)
 
 
-def test_a_stream_of_a_width_of_its_own_is_the_trunks_feature_through_a_linear_layer():
+def test_a_stream_of_another_width_is_the_trunks_feature_through_a_linear_layer():
     wide, narrow = small(), small(stream_width=5)
     for stream in ("image", "audio"):
         getattr(narrow, stream).load_state_dict(getattr(wide, stream).state_dict(), strict=False)

@@ -262,7 +262,7 @@ def test_weights_that_are_no_state_dict_are_refused_and_never_unpickled(tmp_path
     assert "unpickled" not in capsys.readouterr().out
 
 
-def test_weights_that_are_nowhere_are_told_with_what_is_known(tmp_path):
+def test_weights_that_are_nowhere_are_named_with_what_is_known(tmp_path):
     with pytest.raises(
         BadInput,
         match=r"teacher\.weights: 'KINETICS500' is neither a file nor one of KINETICS400_V1, the "

@@ -204,7 +204,7 @@ def test_a_network_computes_in_bfloat16_and_its_loss_in_float32_step_after_step(
     assert all(value.isfinite().all() for value in state(tmp_path / "True.pt").values())
 
 
-def test_bad_input_that_a_worker_comes_upon_is_told_in_its_own_line():
+def test_bad_input_in_a_worker_is_reported_in_its_own_line():
     class Broken(TensorDataset):
         def __getitem__(self, i):
             raise BadInput("x.h5: damaged; delete it")

@@ -94,6 +94,27 @@ def test_no_file_has_a_forbidden_word():
     assert not lines, "\n".join(["", *lines])
 
 
+def test_no_function_has_a_forbidden_word_in_its_name():
+    names = [
+        f"{name}: {function}"
+        for name in tracked_files("*.py", "*.smk")
+        for function in re.findall(r"\bdef (\w+)", (ROOT / name).read_text(encoding="utf-8"))
+        if function != "tell" and forbidden_words(function.strip("_").replace("_", " "))
+    ]
+    assert not names, "\n".join(["", *names])
+
+
+def test_python_and_rules_have_at_most_100_columns():
+    """Also where formatters leave a long line as it is: in comments and texts."""
+    lines = [
+        f"{name}:{number}: {len(line)} columns"
+        for name in tracked_files("*.py", "*.smk", "Snakefile")
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert not lines, "\n".join(["", *lines])
+
+
 def test_each_forbidden_word_is_found_in_a_sentence():
     assert forbidden_words("the row is not told here")[0][1] == "told"
     assert forbidden_words("one row a method")[0][1] == "row a method"

@@ -162,16 +162,16 @@ def complete_root(root: Path, shards: Sequence[Path]) -> None:
 
 
 def _same_student(
-    known: Mapping[str, Any], provenance: Mapping[str, Any], shard: Path, first: Path
+    common: Mapping[str, Any], provenance: Mapping[str, Any], shard: Path, first: Path
 ) -> dict[str, Any]:
     """What shards were made with, if it was one student: that of the first, and what later ones
     add.
     """
-    known = known or provenance
+    common = common or provenance
     for name in ("student", "student_digest"):
-        if provenance.get(name) != known.get(name):
+        if provenance.get(name) != common.get(name):
             raise BadInput(f"{shard}: made with another student than {first}; run snakemake again")
-    return {**provenance, **known}
+    return {**provenance, **common}
 
 
 def _with_checksum(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,11 +281,11 @@ def _check_chunk_files(store: Path, array: zarr.Array, file_bytes: int) -> None:
     folder = store / array.basename / "c"
     for chunk in range(-(-array.shape[0] // array.chunks[0])):
         path = folder.joinpath(str(chunk), *["0"] * (array.ndim - 1))
-        found = path.stat().st_size if path.is_file() else -1
-        if found != file_bytes:
-            what = "is missing" if found < 0 else f"has {found} bytes, expected {file_bytes}"
+        size = path.stat().st_size if path.is_file() else -1
+        if size != file_bytes:
+            defect = "is missing" if size < 0 else f"has {size} bytes, expected {file_bytes}"
             raise BadInput(
-                f"{folder}: damaged: chunk {chunk} of {array.basename} {what}; move the store "
+                f"{folder}: damaged: chunk {chunk} of {array.basename} {defect}; move the store "
                 f"{store} away and run snakemake again"
             )
 

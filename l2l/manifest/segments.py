@@ -24,13 +24,13 @@ def real_segments(
     """
     if segments is None:
         return None, []
-    known = math.isfinite(duration_seconds) and duration_seconds > 0
-    end = duration_seconds if known else math.inf
+    has_length = math.isfinite(duration_seconds) and duration_seconds > 0
+    end = duration_seconds if has_length else math.inf
     kept, remarks = [], []
     for segment in segments:
         start, stop = max(segment.start_seconds, 0.0), min(segment.end_seconds, end)
         span = f"segment {segment.start_seconds:g} to {segment.end_seconds:g} s"
-        of = f" of {duration_seconds:g} s" if known else ""
+        of = f" of {duration_seconds:g} s" if has_length else ""
         if not (math.isfinite(stop) and start < stop):  # NaN is less than nothing
             remarks.append(f"{span}{of} dropped")
             continue

@@ -53,21 +53,21 @@ def list_videos(
         print(f"warning: {warning}", file=sys.stderr)
     write_unmatched(dataset, listed, videos)
     stamps = {video.file: stamp_of(video.file) for video in listed if video.usable}
-    known = mark_duplicates(with_facts(listed))
-    check_usable(known, videos, config, "before decoding")
+    probed = mark_duplicates(with_facts(listed))
+    check_usable(probed, videos, config, "before decoding")
     rows: dict[str, list[Video]] = {
         name: [] for part in PARTS for name in dataset.shard_names(part)
     }
-    for name, video in shard_names(known, dataset):
+    for name, video in shard_names(probed, dataset):
         rows[name].append(video)
     for table in [*shards.glob("shard-*.tsv"), *shards.glob("test-*.tsv")]:
         if table.stem not in rows:  # from a run with more shards
             remove(table)
     for name, of_shard in rows.items():
         write_videos(shards / f"{name}.tsv", of_shard)
-    write_videos(videos, known)
+    write_videos(videos, probed)
     if record is not None and not isinstance(dataset, DemoDataset):
-        write_seen(record, known, stamps, dataset.folder, read_seen(record))
+        write_seen(record, probed, stamps, dataset.folder, read_seen(record))
 
 
 def check_leaks(source: Path, target: Path, checked: Path) -> None:

@@ -101,21 +101,23 @@ def skimmer_of(
     Raises:
         BadInput: if a name or a shape is not the public code's.
     """
-    two = "modality_attention.weight" in state
-    names: tuple[Modality, ...] = ("image", "audio") if two else (modality,)
+    has_both = "modality_attention.weight" in state
+    names: tuple[Modality, ...] = ("image", "audio") if has_both else (modality,)
     lstm_width = _size(path, state, "rnn.weight_hh_v", 1)
     features = _size(path, state, "rnn.weight_ih_v", 1)
-    prefix: dict[Modality, str] = {m: f"{m}_" for m in names} if two else dict.fromkeys(names, "")
-    ours = {**(_PSI if two else {}), **_CLASSIFIER}
+    prefix: dict[Modality, str] = (
+        {m: f"{m}_" for m in names} if has_both else dict.fromkeys(names, "")
+    )
+    published_names = {**(_PSI if has_both else {}), **_CLASSIFIER}
     for m in names:
-        ours |= {
+        published_names |= {
             f"queries.{m}.{layer}": f"{prefix[m]}queryfeature_mlp.{layer}" for layer in (0, 1, 3)
         }
-        ours |= {
+        published_names |= {
             f"keys.{m}.linear": f"{prefix[m]}key_conv1x1.0",
             f"keys.{m}.norm": f"{prefix[m]}key_conv1x1.1",
         }
-    ours |= {"modality_attention": "modality_attention"} if two else {}
+    published_names |= {"modality_attention": "modality_attention"} if has_both else {}
     widths: dict[FeatureName, int] = {
         m: _size(path, state, f"{prefix[m]}key_conv1x1.0.weight", 1) for m in names
     }
@@ -126,8 +128,8 @@ def skimmer_of(
         query_width=_size(path, state, f"{query}.0.weight", 0),
         training=PUBLISHED_TRAINING,
     )
-    psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if two else 0
-    if not two and widths[modality] != features:
+    psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if has_both else 0
+    if not has_both and widths[modality] != features:
         raise BadInput(
             f"{path}: rnn.weight_ih_v reads {features} channels, key_conv1x1.0.weight "
             f"{widths[modality]}"
@@ -136,13 +138,19 @@ def skimmer_of(
     network = Skimmer(
         widths, classes, psi, features, lstm_width, config.key_width, config.query_width
     )
-    given = dict(state)
-    weights = {f"rnn.weight_{which}": _weight_of(path, given, which) for which in ("ih", "hh")}
+    unused = dict(state)
+    weights = {f"rnn.weight_{which}": _weight_of(path, unused, which) for which in ("ih", "hh")}
     weights |= {
-        f"rnn.bias_{which}": given.pop(f"rnn.bias_{which}", torch.empty(0))
+        f"rnn.bias_{which}": unused.pop(f"rnn.bias_{which}", torch.empty(0))
         for which in ("ih", "hh")
     }
-    _load(path, network, {k: v for k, v in given.items() if k not in _LEFT_OUT}, ours, weights)
+    _load(
+        path,
+        network,
+        {k: v for k, v in unused.items() if k not in _LEFT_OUT},
+        published_names,
+        weights,
+    )
     return network.eval(), widths, config
 
 
@@ -153,21 +161,20 @@ def head_of(path: Path, state: Mapping[str, Tensor]) -> Head:
     Raises:
         BadInput: if they are not there, or not of the public code's shapes.
     """
-    ours = _PSI | _CLASSIFIER
-    given = {}
-    for theirs in ours.values():
+    published_names = _PSI | _CLASSIFIER
+    weights = {}
+    for layer in published_names.values():
         for part in ("weight", "bias"):
-            short = (
-                f"{theirs.rpartition('.')[2]}.{part}"  # the public code loads by the ends of names
-            )
-            given[f"{theirs}.{part}"] = state.get(
-                f"{theirs}.{part}", state.get(short, torch.empty(0))
-            )
-    sizes = [_size(path, given, f"{_PSI[name]}.weight", 0) for name in ("fusion.fc1", "fusion.fc2")]
-    joined = _size(path, given, f"{_PSI['fusion.fc1']}.weight", 1)
-    classes = _size(path, given, "net_classifier.classifier.weight", 0)
+            name = f"{layer}.{part}"
+            short = f"{layer.rpartition('.')[2]}.{part}"  # the public code loads by ends of names
+            weights[name] = state.get(name, state.get(short, torch.empty(0)))
+    sizes = [
+        _size(path, weights, f"{_PSI[layer]}.weight", 0) for layer in ("fusion.fc1", "fusion.fc2")
+    ]
+    joined = _size(path, weights, f"{_PSI['fusion.fc1']}.weight", 1)
+    classes = _size(path, weights, "net_classifier.classifier.weight", 0)
     head = Head({"image": joined // 2, "audio": joined // 2}, classes, *sizes)
-    _load(path, head, given, ours, {})
+    _load(path, head, weights, published_names, {})
     return head.eval()
 
 
@@ -180,14 +187,14 @@ def _size(path: Path, state: Mapping[str, Tensor], name: str, axis: int) -> int:
     return state[name].shape[axis]
 
 
-def _weight_of(path: Path, given: dict[str, Tensor], which: str) -> Tensor:
-    """The weight that a magnitude g and a direction v, a row each, stand for.
+def _weight_of(path: Path, unused: dict[str, Tensor], which: str) -> Tensor:
+    """The weight that a magnitude g and a direction v, one per row, stand for.
 
-    Both are taken out of `given`.
+    Both are taken out of `unused`.
     """
     direction, magnitude = (
-        given.pop(f"rnn.weight_{which}_v"),
-        given.pop(f"rnn.weight_{which}_g", torch.empty(0)),
+        unused.pop(f"rnn.weight_{which}_v"),
+        unused.pop(f"rnn.weight_{which}_g", torch.empty(0)),
     )
     if magnitude.shape != (len(direction), 1):
         raise BadInput(
@@ -203,32 +210,40 @@ def _weight_of(path: Path, given: dict[str, Tensor], which: str) -> Tensor:
 def _load(
     path: Path,
     network: nn.Module,
-    given: Mapping[str, Tensor],
-    ours: Mapping[str, str],
-    ready: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    published_names: Mapping[str, str],
+    renamed: Mapping[str, Tensor],
 ) -> None:
-    """Fill a network: what is `ready` by our names, the rest from `given` by the public code's.
+    """Load a network's parameters: those of `renamed` by our names, the others from `weights` by
+    the public code's names.
 
-    Nothing may be left over.
+    Args:
+        path: for errors.
+        network: loaded.
+        weights: every one of them has to be a parameter of the network.
+        published_names: of the network's layers.
+        renamed: parameters that are there already.
+
+    Raises:
+        BadInput: if a parameter is missing, is one too many or has another shape.
     """
-    left, state = dict(given), dict(ready)
-    for name, wanted in network.state_dict().items():
-        module, _, part = name.rpartition(".")
-        theirs = f"{ours[module]}.{part}" if module in ours else name
+    unused, state = dict(weights), dict(renamed)
+    for name, parameter in network.state_dict().items():
+        layer, _, part = name.rpartition(".")
+        published = f"{published_names[layer]}.{part}" if layer in published_names else name
         if name not in state:
-            default: Any = (
-                torch.zeros(()) if part == "num_batches_tracked" else None
-            )  # older than that count
-            found = left.pop(theirs, default)
-            if found is None:
-                raise BadInput(f"{path}: no {theirs}; expected a checkpoint of the public code")
-            state[name] = (
-                found[..., 0, 0] if found.ndim == 4 and found.shape[2:] == (1, 1) else found
-            )
-        if state[name].shape != wanted.shape:
+            # older checkpoints do not have this count
+            default: Any = torch.zeros(()) if part == "num_batches_tracked" else None
+            value = unused.pop(published, default)
+            if value is None:
+                raise BadInput(f"{path}: no {published}; expected a checkpoint of the public code")
+            is_convolution = value.ndim == 4 and value.shape[2:] == (1, 1)
+            state[name] = value[..., 0, 0] if is_convolution else value
+        if state[name].shape != parameter.shape:
             raise BadInput(
-                f"{path}: {theirs} is {tuple(state[name].shape)}, expected {tuple(wanted.shape)}"
+                f"{path}: {published} is {tuple(state[name].shape)}, expected "
+                f"{tuple(parameter.shape)}"
             )
-    if left:
-        raise BadInput(f"{path}: {min(left)} is not of the public code's network")
+    if unused:
+        raise BadInput(f"{path}: {min(unused)} is not of the public code's network")
     network.load_state_dict(state)

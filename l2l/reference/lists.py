@@ -47,28 +47,28 @@ def read_list(path: Path) -> list[Listed]:
         ".pkl",
         ".pickle",
     )  # \x80 begins every pickle since protocol 2
-    found = _unpickled(path, content) if pickled else _lines(path, content)
-    if not found:
+    lines = _unpickled(path, content) if pickled else _lines(path, content)
+    if not lines:
         raise BadInput(f"{path}: lists nothing")
-    return found
+    return lines
 
 
 def _unpickled(path: Path, content: bytes) -> list[Listed]:
-    wanted = (
+    expected = (
         "expected a pickle of (paths, labels): lists, tuples, strings and numbers only; or a text "
         "of `path label` lines"
     )
     try:
-        held = BoundedUnpickler(io.BytesIO(content)).load()
+        pair = BoundedUnpickler(io.BytesIO(content)).load()
     except Exception as error:  # a damaged pickle may raise anything
-        raise BadInput(f"{path}: refused ({first_line(error)}); {wanted}") from None
+        raise BadInput(f"{path}: refused ({first_line(error)}); {expected}") from None
     if not (
-        isinstance(held, (list, tuple))
-        and len(held) == 2
-        and all(isinstance(part, (list, tuple)) for part in held)
+        isinstance(pair, (list, tuple))
+        and len(pair) == 2
+        and all(isinstance(part, (list, tuple)) for part in pair)
     ):
-        raise BadInput(f"{path}: found {type(held).__name__}; {wanted}")
-    paths, labels = held
+        raise BadInput(f"{path}: found {type(pair).__name__}; {expected}")
+    paths, labels = pair
     if len(paths) != len(labels):
         raise BadInput(f"{path}: {len(paths)} paths, but {len(labels)} labels")
     return [
@@ -84,18 +84,18 @@ def _lines(path: Path, content: bytes) -> list[Listed]:
         raise BadInput(
             f"{path}: neither a pickle nor text; expected a list of paths and labels"
         ) from None
-    found = []
+    listed = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             features, _, label = line.strip().rpartition(" ")
-            found.append(
+            listed.append(
                 _listed(
                     f"{path}: line {number}",
                     features.strip(),
                     int(label) if label.isdecimal() and len(label) < 10 else label,
                 )
             )
-    return found
+    return listed
 
 
 def _listed(where: str, path: object, label: object) -> Listed:

@@ -64,7 +64,7 @@ def import_checkpoint(
         ref: the checkpoint, or a state dict alone; nothing is unpickled but tensors and plain
             containers.
         out: written.
-        class_names: a text with the name of a class a line, in the order of their indices; without
+        class_names: a text with one class name per line, in the order of their indices; without
             it they are 0, 1, 2, ...
         modality: what a single-modality checkpoint is said to read.
         threads: of torch.
@@ -73,14 +73,14 @@ def import_checkpoint(
         BadInput: if the file is refused, or is not a network of the public code.
     """
     seed_and_pick_device(0, threads)
-    found = read_checkpoint(ref)
-    if any(name.startswith("rnn.") for name in found.state):
-        network, widths, config = skimmer_of(ref, found.state, modality)
-        config = config.model_copy(update={"steps": found.steps or config.steps})
+    saved = read_checkpoint(ref)
+    if any(name.startswith("rnn.") for name in saved.state):
+        network, widths, config = skimmer_of(ref, saved.state, modality)
+        config = config.model_copy(update={"steps": saved.steps or config.steps})
         names = _names(class_names, network.classifier.out_features)
         save_skimmer(out, TrainedSkimmer(network, "skimmer", names, config.steps), widths, config)
     else:
-        head = head_of(ref, found.state)
+        head = head_of(ref, saved.state)
         head.class_names = _names(class_names, head.classifier.out_features)
         save_head(out, head)
 
@@ -94,7 +94,7 @@ def _names(path: Path | None, classes: int) -> tuple[str, ...]:
         )
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
-            f"{path}: not readable ({error}); expected the name of a class a line"
+            f"{path}: not readable ({error}); expected one class name per line"
         ) from None
     if len(names) != classes or len(set(names)) != classes:
         raise BadInput(
@@ -122,7 +122,7 @@ def import_features(
     Args:
         listing: a pickle of (paths, labels), or text with `path label` in a line; paths lead
             through a folder imageAudio_features, and image_features and audio_features are next to
-            it: in each a .npy a video, (moments, 512).
+            it: in each one .npy per video, (moments, 512).
         out: the store, a folder.
         split: what the list's videos are for.
         folder: that holds the three folders, in place of where the list says.
@@ -140,22 +140,22 @@ def import_features(
     """
     seed_and_pick_device(0, threads)
     lines = read_list(listing)
-    known, classifier = _classifier_of(checkpoint) if checkpoint else (None, None)
+    class_names, classifier = _classifier_of(checkpoint) if checkpoint else (None, None)
     stored = _stored_classes(out, split)
-    if known and stored and known != stored:
+    if class_names and stored and class_names != stored:
         raise BadInput(f"{out}: holds features of other classes than those of {checkpoint}")
-    classes, indices = class_indices(listing, lines, known or stored)
-    held = _videos(out)
+    classes, indices = class_indices(listing, lines, class_names or stored)
+    imported = _videos(out)
     if (
         unfinished := {_split(shard) for shard in _shards(out)}
-        - {row.split for row in held}
+        - {row.split for row in imported}
         - {split}
     ):
         raise BadInput(
             f"{out}: the import of split {min(unfinished)} was not finished; import that again "
             "first"
         )
-    others = [row for row in held if row.split != split]
+    others = [row for row in imported if row.split != split]
     rows = _rows(lines, [classes[i] for i in indices], split, {row.video for row in others})
     files = {row.video: feature_paths(row.file, folder, only) for row in rows}
     widths = {check_features(paths, None if only else CHANNELS) for paths in files.values()}
@@ -346,14 +346,14 @@ def score(
         raise BadInput(f"{checkpoint}: {advice}")
     widths = network.widths | (network.indexing or {})
     if lacking := [m for m in widths if m not in (*stored.modalities, "fused")]:
-        held = " and ".join((*stored.modalities, "fused"))
+        stored_features = " and ".join((*stored.modalities, "fused"))
         advice = (
             f"score reads those of a store alone: give a skimmer without {lacking[0]}, or see "
             "evaluation.variants"
         )
         raise BadInput(
-            f"{features}: found {held} features, expected {' and '.join(lacking)} too, as "
-            f"{checkpoint} reads; {advice}"
+            f"{features}: found {stored_features} features, expected {' and '.join(lacking)} too, "
+            f"as {checkpoint} reads; {advice}"
         )
     network.to(device)
     reference, filler = (
@@ -401,11 +401,11 @@ def _check_widths(
     checkpoint: Path,
     read: Mapping[FeatureName, int],
     features: Path,
-    found: Mapping[FeatureName, int],
+    stored: Mapping[FeatureName, int],
 ) -> None:
     for m, width in read.items():
-        if found[m] != width:
+        if stored[m] != width:
             raise BadInput(
-                f"{features}: {m} features: found {found[m]} channels, expected {width} channels, "
+                f"{features}: {m} features: found {stored[m]} channels, expected {width} channels, "
                 f"as {checkpoint} reads"
             )

@@ -13,12 +13,29 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "workflow/configs/tiny.yaml"
 
+# Rules of a tiny run: those that depend on the mels, up to the features; and those after them.
+AFTER_MELS = {
+    "distil_student",
+    "finetune_student",
+    "evaluate_clips",
+    "evaluate_audio",
+    "extract_features",
+    "complete_features",
+}
+VIDEO_LEVEL = {
+    "train_skimmer",
+    "evaluate_videos",
+    "evaluate_tradeoff",
+    "evaluate_variants",
+    "write_report",
+}
 
-def environment() -> dict[str, str]:
-    """This interpreter first on PATH, this checkout importable, one OpenMP thread."""
+
+def environment(checkout: Path = ROOT) -> dict[str, str]:
+    """This interpreter first on PATH, a checkout importable, one OpenMP thread."""
     paths = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(checkout),
     }
     return {**os.environ, **paths, "OMP_NUM_THREADS": "1"}
 
@@ -53,7 +70,7 @@ def snakemake(
     """Run it to its end."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores, checkout=checkout)
     return subprocess.run(
-        argv, capture_output=True, text=True, env=environment(), check=False, timeout=900
+        argv, capture_output=True, text=True, env=environment(checkout), check=False, timeout=900
     )
 
 

@@ -35,10 +35,11 @@ except BadInput as error:
     raise WorkflowError(str(error)) from None
 
 # Jobs import this checkout's l2l, which a conda environment does not have, and nothing from the
-# working directory. L2L_JOB names the job's shell and the Snakemake that started it: a job ends with
-# them, see l2l/jobs/orphans.py.
+# working directory. L2L_JOB names the job's shell and the Snakemake that started it: a job ends
+# with them, see l2l/jobs/orphans.py.
 PREFIX = (
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(workflow.basedir)}${{PYTHONPATH:+:$PYTHONPATH}} "
+    "set -euo pipefail; export "
+    f"PYTHONPATH={shlex.quote(workflow.basedir)}${{PYTHONPATH:+:$PYTHONPATH}} "
     'PYTHONSAFEPATH=1 L2L_JOB="$(uname -n) $$ $PPID"; '
 )
 shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))  # Snakemake formats it
@@ -103,8 +104,8 @@ def unwritable_results():
     for folder in ("results", f"results/{CONFIG.run}"):
         if os.path.exists(folder) and not os.access(folder, os.W_OK):
             return (
-                f"{os.path.abspath(folder)}: cannot be written; check write permission, then run it "
-                "again"
+                f"{os.path.abspath(folder)}: cannot be written; check write permission, then run "
+                "it again"
             )
     return ""
 
@@ -133,13 +134,13 @@ def shard_ranges(stage, dataset=None, suffix=".h5", parts=PARTS):
     """
 
     def of_job(wildcards):
-        found = []
+        ranges = []
         for part in parts:
             names = CONFIG.videos[dataset or wildcards.dataset].shard_names(part)
             kind, first, last = (*names[0].split("-"), names[-1].partition("-")[2])
             folder = f"results/{wildcards.run}/{stage}/{dataset or wildcards.dataset}"
-            found.append(f"{folder}/{kind}-{{{first}..{last}}}{suffix}")
-        return found
+            ranges.append(f"{folder}/{kind}-{{{first}..{last}}}{suffix}")
+        return ranges
 
     return of_job
 
@@ -327,7 +328,7 @@ def teacher_options(wildcards, input):
 
 
 def evaluation_table(name):
-    """The path of a table of the evaluation, which Snakemake's own report shows with its caption."""
+    """The path of a table of the evaluation; Snakemake's own report shows it with its caption."""
     table = BY_NAME[name]
     return report(
         f"results/{{run}}/evaluation/{name}.tsv",

@@ -139,8 +139,8 @@ rule evaluate_clips:
 
 
 rule evaluate_audio:
-    """Where sound helps: distances of the distilled students' descriptors to the teacher's, for each
-    clip of the source.
+    """Where sound helps: distances of the distilled students' descriptors to the teacher's, for
+    each clip of the source.
     """
     input:
         image="results/{run}/student/distilled/image.pt",

@@ -1,6 +1,7 @@
 # in:  a data set's folder, lists and annotations
-# out: results/{run}/manifest/{dataset}/videos.tsv         one row per video: split, labels, segments
-#                                                          (seconds), declared properties, status
+# out: results/{run}/manifest/{dataset}/videos.tsv         one row per video: split, labels,
+#                                                          segments (seconds), declared properties,
+#                                                          status
 #      results/{run}/manifest/{dataset}/shards/            the same rows, one table per shard
 #      results/{run}/manifest/{dataset}/{shard}.tsv        a copy of the shard's table: what the
 #                                                          jobs of the shard read

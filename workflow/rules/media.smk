@@ -1,8 +1,8 @@
 # in:  results/{run}/manifest/{dataset}/{shard}.tsv and the video files it names
 # out: results/{run}/media/{dataset}/{shard}.h5            pictures (JPEG or raw bytes, flat, with
 #                                                          offsets), int16 sound at 16 kHz
-#      results/{run}/media/{dataset}/videos.tsv            the manifest with the status of each video
-#                                                          after decoding
+#      results/{run}/media/{dataset}/videos.tsv            the manifest with the status of each
+#                                                          video after decoding
 #      results/{run}/media/{dataset}/training/videos.tsv   a copy of it: what the trainings read
 
 
@@ -92,5 +92,7 @@ rule copy_training_table:
         """
         rm -f {output.videos:q}.sha256
         cp {input.videos:q} {output.videos:q} 2>{log:q}
-        if [ -e {input.videos:q}.sha256 ]; then cp {input.videos:q}.sha256 {output.videos:q}.sha256 2>>{log:q}; fi
+        if [ -e {input.videos:q}.sha256 ]; then
+            cp {input.videos:q}.sha256 {output.videos:q}.sha256 2>>{log:q}
+        fi
         """

@@ -1,8 +1,9 @@
 # in:  results/{run}/manifest/{dataset}/{shard}.tsv and the video files it names
 #      results/{run}/media/{dataset}/{shard}.h5    which videos are usable, their length, the crop
 # out: results/{run}/motion/{dataset}/{shard}.h5   displacement (pictures, 2, rows, columns) int8,
-#                                                  half pixels; residual (pictures, 3, rows, columns)
-#                                                  int8, half levels; gop_position (pictures,) uint8
+#                                                  half pixels; residual (pictures, 3, rows,
+#                                                  columns) int8, half levels; gop_position
+#                                                  (pictures,) uint8
 #
 # Only the target scsampler asks for it.
 

@@ -44,9 +44,10 @@ def evaluate_variants(
     """
     seed_and_pick_device(0, threads)
     network, stored = load_student_and_features(student, features)
-    known = {"skimmer": Variant(), **VARIANTS}
+    variants = {"skimmer": Variant(), **VARIANTS}
     trained = {
-        path.stem: load_trained(path, stored, "skimmer", known.get(path.stem)) for path in skimmers
+        path.stem: load_trained(path, stored, "skimmer", variants.get(path.stem))
+        for path in skimmers
     }
     test, truth = test_videos(videos, stored)
     ids = [video.video for video in test]

@@ -77,7 +77,7 @@ class _Estimate:
             clip = torch.zeros(1, 3, config.media.clip_frames, side, side)
             self.teacher_macs = macs(self.teacher, clip)
             z = self.teacher.descriptor_width
-            seen = (
+            student_inputs = (
                 torch.zeros(1, 3, side, side),
                 torch.zeros(1, *mel),
                 torch.ones(1, dtype=torch.bool),
@@ -90,9 +90,11 @@ class _Estimate:
             }
             self.main = self.students[tuple(config.student.modalities)]
             self.widths: dict[FeatureName, int] = {
-                m: x.shape[1] for m, x in self.main.features(*seen).items()
+                m: x.shape[1] for m, x in self.main.features(*student_inputs).items()
             }
-            self.student_macs = {m: macs(student, *seen) for m, student in self.students.items()}
+            self.student_macs = {
+                m: macs(student, *student_inputs) for m, student in self.students.items()
+            }
 
     def rows(self) -> list[Cost]:
         stages = {
@@ -205,7 +207,7 @@ class _Estimate:
             cost.network_seconds += (
                 epochs
                 * self.teacher_macs
-                * (clips["train"] * rates.teacher_fit + clips["val"] * rates.teacher_forward)
+                * (clips["train"] * rates.teacher_train + clips["val"] * rates.teacher_forward)
             )
         read_by_a_skimmer = any(
             "teacher" in config.skimmer.all_variants[name].features for name in config.compared
@@ -230,22 +232,21 @@ class _Estimate:
         return cost
 
     def _student(self, cost: Cost) -> Cost:
-        rates, fits = self.rates, self.config.student
+        rates, config = self.rates, self.config.student
         for modalities in STUDENTS:
             work = self.student_macs[modalities]
-            trainings = ((fits.distil, self.source, self.moments[self.config.source]),) + 2 * (
-                (fits.finetune, self.target, self.target.labelled(self.config)),
+            trainings = ((config.distil, self.source, self.moments[self.config.source]),) + 2 * (
+                (config.finetune, self.target, self.target.labelled(self.config)),
             )
-            for fitting, each, moments in trainings:
-                train, val = (
-                    fitting.epochs * each.videos[split] * moments for split in ("train", "val")
-                )
+            for training, dataset, moments in trainings:
+                train = training.epochs * dataset.videos["train"] * moments
+                val = training.epochs * dataset.videos["val"] * moments
                 cost.jobs += 1
                 cost.files += 1
                 cost.size += size_of(self.students[modalities])
                 cost.cpu_seconds += rates.start + (train + val) * (rates.read + rates.read_mel)
                 cost.network_seconds += work * (
-                    train * rates.student_fit + val * rates.student_forward
+                    train * rates.student_train + val * rates.student_forward
                 )
         return cost
 
@@ -276,11 +277,11 @@ class _Estimate:
         factor = statistics.mean(1 / factor for factor in config.skimmer.read_factors)
         variants = config.skimmer.all_variants
         networks = dict.fromkeys([*trained_networks(config.evaluation.methods), *config.compared])
-        fits: list[tuple[Model, Variant]] = [
+        trainings: list[tuple[Model, Variant]] = [
             ("skimmer", variants[name]) if name in variants else (cast(Model, name), PLAIN)
             for name in networks
         ]
-        for model, variant in fits:
+        for model, variant in trainings:
             recognition = {name: widths[name] for name in variant.recognition or self.widths}
             indexing = {name: widths[name] for name in variant.indexing}
             psi = (0, sum(recognition.values()))
@@ -299,7 +300,7 @@ class _Estimate:
             trained = TrainedSkimmer(network, model, (), config.skimmer.steps, variant)
             work = macs(trained.scores, read, torch.ones(1, moments, dtype=torch.bool))
             times = config.skimmer.training.epochs * self.target.videos["train"] * factor
-            cost.network_seconds += times * work * rates.skimmer_fit
+            cost.network_seconds += times * work * rates.skimmer_train
             cost.cpu_seconds += rates.start
         return cost
 

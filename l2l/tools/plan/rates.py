@@ -54,10 +54,10 @@ class Rates(Section):
     read_mel: Seconds = 0.0001  # a stored mel
     mel: Seconds = 0.00033  # a moment
     teacher_forward: Seconds = 0.075  # 10^9 multiply-accumulates
-    teacher_fit: Seconds = 0.18  # and backward, and the step
+    teacher_train: Seconds = 0.18  # and backward, and the step
     student_forward: Seconds = 0.05
-    student_fit: Seconds = 0.24
-    skimmer_fit: Seconds = 0.3
+    student_train: Seconds = 0.24
+    skimmer_train: Seconds = 0.3
     evaluate: Seconds = 0.1  # a test video, by every method, at every factor, and by the variants
 
 
@@ -87,12 +87,12 @@ def cpu_seconds(call: Callable[[], object], runs: int = 3) -> float:
     CPU time of this process and its children, or, with a GPU, the clock's.
     """
     call()
-    found = []
+    seconds = []
     for _ in range(runs):
         before = _now()
         call()
-        found.append(_now() - before)
-    return sorted(found)[runs // 2]
+        seconds.append(_now() - before)
+    return sorted(seconds)[runs // 2]
 
 
 def _now() -> float:
@@ -113,17 +113,17 @@ def measured(config: Config, example: Path | None, classes: int) -> Rates:
     """
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = Rates().model_dump() | {"gpu": device.type == "cuda"}
+    rates = Rates().model_dump() | {"gpu": device.type == "cuda"}
     with tempfile.TemporaryDirectory() as folder:
-        found |= _of_video(config, example, Path(folder))
+        rates |= _of_video(config, example, Path(folder))
     windows = np.random.default_rng(0).integers(-9000, 9000, (64, WINDOW_SAMPLES)).astype(np.int16)
-    found["mel"] = cpu_seconds(lambda: log_mel(windows, config.mels)) / len(windows)
-    return Rates.model_validate(found | _of_networks(config, classes, device))
+    rates["mel"] = cpu_seconds(lambda: log_mel(windows, config.mels)) / len(windows)
+    return Rates.model_validate(rates | _of_networks(config, classes, device))
 
 
 def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, float]:
     """Drawing, opening, decoding, storing and reading back."""
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     if example is None:
         sizes = {
             "train": 1,
@@ -148,24 +148,24 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
             "--dataset",
             as_json(dataset),
         ]
-        found["draw"] = cpu_seconds(lambda: subprocess.run(argv, check=True), runs=1) / 90
+        rates["draw"] = cpu_seconds(lambda: subprocess.run(argv, check=True), runs=1) / 90
         example = next(path for path in walk_files(folder / "drawn") if path.suffix == ".mp4")
     facts = probe_file(example)
-    found["listing"] = cpu_seconds(lambda: probe_file(example))
+    rates["listing"] = cpu_seconds(lambda: probe_file(example))
     source = facts.source(example)
     spent = cpu_seconds(lambda: decode(source, config.media, "moments")) - Rates().decode_start
     seconds, pixels = max(1.0, facts.duration_seconds), facts.width * facts.height
-    found["decode_pixel"] = max(0.0, spent / seconds - Rates().decode) / max(1, pixels)
+    rates["decode_pixel"] = max(0.0, spent / seconds - Rates().decode) / max(1, pixels)
     pictures = decode(source, config.media, "moments").pictures.as_array()
     stored = [encode(picture, config.media.jpeg_quality) for picture in pictures]
     side, quality = config.media.frame_pixels, config.media.jpeg_quality
-    found["encode"] = cpu_seconds(lambda: [encode(picture, quality) for picture in pictures]) / len(
+    rates["encode"] = cpu_seconds(lambda: [encode(picture, quality) for picture in pictures]) / len(
         pictures
     )
-    found["read"] = cpu_seconds(
+    rates["read"] = cpu_seconds(
         lambda: [decode_picture(each, side, quality) for each in stored]
     ) / len(stored)
-    return found
+    return rates
 
 
 def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str, float]:
@@ -192,18 +192,20 @@ def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str
         torch.randn(moments, 3, side, side, device=device),
         torch.randn(moments, *mel_shape(config.mels), device=device),
     )
-    seen = (frames, mels, torch.ones(moments, dtype=torch.bool, device=device))
-    found = {}
+    student_inputs = (frames, mels, torch.ones(moments, dtype=torch.bool, device=device))
+    rates = {}
     networks: tuple[tuple[str, nn.Module, tuple[Tensor, ...]], ...] = (
         ("teacher", teacher, (clips,)),
-        ("student", student, seen),
+        ("student", student, student_inputs),
     )
     for name, network, inputs in networks:
         work = len(inputs[0]) * macs(network.eval(), *(each[:1] for each in inputs))
         with torch.inference_mode():
-            found[f"{name}_forward"] = cpu_seconds(functools.partial(network, *inputs)) / work
-        found[f"{name}_fit"] = cpu_seconds(functools.partial(_step, network.train(), inputs)) / work
-    return found
+            rates[f"{name}_forward"] = cpu_seconds(functools.partial(network, *inputs)) / work
+        rates[f"{name}_train"] = (
+            cpu_seconds(functools.partial(_step, network.train(), inputs)) / work
+        )
+    return rates
 
 
 def _step(network: nn.Module, inputs: tuple[Tensor, ...]) -> None:

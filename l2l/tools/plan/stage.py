@@ -43,18 +43,18 @@ def plan(
         name: contents_of(name, each, config.seed, seconds, pixels)
         for name, each in config.videos.items()
     }
-    found = read_rates(rates) if rates is not None and not measure else Rates()
+    speeds = read_rates(rates) if rates is not None and not measure else Rates()
     if measure:
-        found = measured(config, contents[config.target].example, contents[config.target].classes)
+        speeds = measured(config, contents[config.target].example, contents[config.target].classes)
         if rates is not None:
-            rates.write_text(yaml.safe_dump(found.model_dump()), encoding="utf-8")
+            rates.write_text(yaml.safe_dump(speeds.model_dump()), encoding="utf-8")
     for name, each in contents.items():
-        _tell_dataset(name, each, config.videos[name])
-    rows = estimate(config, contents, found)
+        _print_dataset(name, each, config.videos[name])
+    rows = estimate(config, contents, speeds)
     print(f"{'stage':<12}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'files':>10}{'GB':>10}")
     for row in [*rows, _sum(rows)]:
-        cpu = row.cpu_seconds + (0 if found.gpu else row.network_seconds)
-        gpu = row.network_seconds if found.gpu else 0
+        cpu = row.cpu_seconds + (0 if speeds.gpu else row.network_seconds)
+        gpu = row.network_seconds if speeds.gpu else 0
         print(
             f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{gpu / 3600:>10,.2f}"
             f"{row.files:>10,.0f}{row.size / 1e9:>10,.3f}"
@@ -62,20 +62,20 @@ def plan(
     return 0
 
 
-def _tell_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
+def _print_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
     minutes = {
         part: contents.mean_seconds
         / 60
         * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
         for part in PARTS
     }
-    each = {part: minutes[part] / len(dataset.shard_names(part)) for part in PARTS}
-    wanted = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in PARTS}
+    per_shard = {part: minutes[part] / len(dataset.shard_names(part)) for part in PARTS}
+    advised = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in PARTS}
     print(
         f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, "
         f"{sum(minutes.values()) / 60:,.1f} hours; "
-        f"{each['train_val']:,.0f} minutes per shard, {each['test']:,.0f} of test "
-        f"(shards: {wanted['train_val']}, test_shards: {wanted['test']} make about "
+        f"{per_shard['train_val']:,.0f} minutes per shard, {per_shard['test']:,.0f} of test "
+        f"(shards: {advised['train_val']}, test_shards: {advised['test']} make about "
         f"{SHARD_MINUTES:,})"
     )
 

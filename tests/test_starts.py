@@ -1,0 +1,135 @@
+"""What a start and a dry run refuse in one line, and what profiles make of the rules."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from workflow_runs import (
+    ROOT,
+    TINY,
+    VIDEO_LEVEL,
+    environment,
+    planned,
+    snakemake,
+    snakemake_argv,
+    tiny_with,
+)
+
+pytestmark = pytest.mark.workflow
+
+
+def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_allowed(tmp_path):
+    stopped = snakemake(
+        tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40})
+    )
+    assert stopped.returncode != 0
+    message = (
+        "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, "
+        "bands, floor"
+    )
+    assert message in stopped.stdout + stopped.stderr
+    assert "Job stats" not in stopped.stdout + stopped.stderr
+
+
+def test_a_folder_of_videos_that_is_not_there_is_reported_by_the_dry_run(tmp_path):
+    videos = {
+        "all": {
+            "adapter": "folder",
+            "role": "both",
+            "folder": str(tmp_path / "nowhere"),
+            "shards": 1,
+        }
+    }
+    dry = snakemake(
+        tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
+    )
+    assert (
+        f"videos.all: {tmp_path}/nowhere: No such file or directory; expected folders train, val, "
+        in dry.stdout + dry.stderr
+    )
+    videos = {
+        "all": videos["all"]
+        | {"adapter": "table", "tables": ["t.csv"], "video_column": "v", "label_column": "c"}
+    }
+    (tmp_path / "t.csv").write_text("v,c\n1,a\n2,b\n3,a\n")
+    dry = snakemake(
+        tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
+    )
+    assert (
+        f"videos.all: {tmp_path}/nowhere: none of the files of the 3 listed videos exists"
+        in dry.stdout + dry.stderr
+    )
+
+
+@pytest.mark.parametrize("profile", ["slurm", "profiles/local", "profiles/ci"])
+def test_every_profile_is_found_from_the_repository_root(profile, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--profile",
+        profile,
+        "--directory",
+        str(tmp_path),
+        "--configfile",
+        str(TINY),
+    ]
+    command.append("--dry-run")
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900
+    )
+    assert planned(result) > VIDEO_LEVEL
+    assert f"{profile} and workflow specific profile profiles/default" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("sinfo", "asked"),
+    [
+        (
+            "echo '(null) 1-00:00:00 4000+'; echo 'gpu:2 2:00:00 2000'",
+            {"runtime=1440", "gpu=1", "mem_mb=4000"},
+        ),
+        ("echo '(null) 90:30 64000'", {"runtime=90", "gpu=0", "mem_mb=8000"}),
+        (
+            "echo 'gpu:2 infinite 64000'; echo '(null) 90:30 64000'",
+            {"runtime=2880", "gpu=1", "mem_mb=8000"},
+        ),
+        ("exit 1", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
+        (r"printf '\377\n'", {"runtime=2880", "gpu=1", "mem_mb=8000"}),
+    ],
+)
+def test_a_training_asks_for_no_gpu_time_or_memory_that_the_cluster_does_not_have(
+    sinfo, asked, tmp_path, monkeypatch
+):
+    # Snakemake's plugin for Slurm, where it finds sinfo, refuses to be imported without squeue
+    for program, body in (("sinfo", sinfo), ("squeue", "exit 1")):
+        (tmp_path / program).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    output = snakemake(tmp_path, "--dry-run", "results/tiny/teacher/teacher.pt").stdout
+    resources = (
+        output.partition("rule train_teacher:")[2].partition("resources: ")[2].partition("\n")[0]
+    )
+    assert asked <= set(resources.split(", ")), resources
+
+
+def test_without_the_slurm_plugin_nothing_is_missed(tmp_path):
+    argv = snakemake_argv(tmp_path, "--dry-run")[3:]
+    script = f"""
+import pkgutil
+every = pkgutil.iter_modules
+pkgutil.iter_modules = lambda *folders: (
+    module for module in every(*folders) if "slurm" not in module.name
+)
+from snakemake.cli import main
+main({argv!r})
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert planned(result) > VIDEO_LEVEL
