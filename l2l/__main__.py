@@ -41,11 +41,14 @@ STAGES = {
     "extract_features": "l2l.features.stage",
     "complete_features": "l2l.features.stage",
     "train_skimmer": "l2l.skimmer.stage",
+    "train_sampler": "l2l.sampler.stage",
+    "score_clips": "l2l.sampler.stage",
     "evaluate_clips": "l2l.evaluation.clips.stage",
     "evaluate_audio": "l2l.evaluation.clips.stage",
     "evaluate_videos": "l2l.evaluation.videos.stage",
     "evaluate_tradeoff": "l2l.evaluation.videos.stage",
     "evaluate_variants": "l2l.evaluation.variants.stage",
+    "evaluate_scsampler": "l2l.evaluation.scsampler.stage",
     "write_report": "l2l.report.stage",
 }
 TOOLS = {

@@ -25,6 +25,7 @@ SPINE = [
     "student",
     "features",
     "skimmer",
+    "sampler",
     "evaluation",
     "report",
 ]
@@ -46,6 +47,10 @@ SHARED = {
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",
+    "teacher.head",  # the teacher as a recogniser of the target's classes
+    "sampler.choice",  # which clips: plain numbers
+    "sampler.examples",
+    "sampler.rows",  # the list that scsampler.tsv, the rules and the report read
     "manifest.source",  # what the listing says of a file, which decoding takes
     "manifest.labels",  # warnings about labels: in the log of the listing and in the report
     "evaluation.videos.methods",  # the list that Table 1, the plan and the report read

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from l2l import config
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table
-from l2l.evaluation.clips.scoring import fit_head, student_outputs
+from l2l.evaluation.clips.scoring import student_outputs
 from l2l.evaluation.clips.stage import evaluate_clips
 from l2l.evaluation.cost import student_macs
 from l2l.manifest.artifact import Segment, Video, write_videos
@@ -24,6 +24,7 @@ from l2l.shards import read_shards
 from l2l.student.artifact import load_student, save_student
 from l2l.student.network import Student, frame_input, mel_input
 from l2l.teacher.artifact import ClipDescriptors, read_descriptors, save_teacher, write_descriptors
+from l2l.teacher.head import fit_head
 from l2l.teacher.network import R2Plus1D
 
 TARGET = ("jump", "spin")

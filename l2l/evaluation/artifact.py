@@ -270,14 +270,73 @@ TABLES: tuple[Table, ...] = (
         in_report=False,
     ),
 )
-BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES}
+# Tables that only `snakemake scsampler` makes; they are not in the report of the chain.
+SCSAMPLER_TABLES: tuple[Table, ...] = (
+    Table(
+        "scsampler",
+        "SCSampler, whole",
+        "evaluate_scsampler",
+        (
+            Column("table", "table"),
+            Column("row", "row"),
+            Column("inputs", "inputs"),
+            Column("network", "networks"),
+            Column("objective", "objectives"),
+            Column("choice", "choice"),
+            Column("top1", "top-1", "%"),
+            Column("top1_low", "top-1, low", "%"),
+            Column("top1_high", "top-1, high", "%"),
+            Column("map", "mAP", "%"),
+            Column("map_low", "mAP, low", "%"),
+            Column("map_high", "mAP, high", "%"),
+            Column("top1_all", "top-1 of all", "%"),
+            Column("videos", "videos", ""),
+            Column("clips", "clips", ""),
+            Column("seen", "by eye", "", optional=True),
+            Column("gmacs_per_video", "GMACs per video", ""),
+            Column("sampler_gmacs_per_video", "of these choosing", ""),
+            Column("recogniser_gmacs_per_video", "recognising", ""),
+            Column("pictures_decoded", "pictures decoded", ""),
+            Column("pictures_coded", "coded again", ""),
+            Column("sound_seconds", "sound", "s"),
+            Column("quoted_top1", "poster, top-1", "%", optional=True),
+            Column("quoted_runtime", "poster, runtime"),
+            Column("quoted_source", ""),
+        ),
+        "The teacher recognises the clips that each row chooses; means over the usable test "
+        "videos. Low and high are the ends of 95 % intervals, from a bootstrap over the videos; "
+        "top-1 of all counts unusable videos as wrong. MACs are multiply-accumulates, counted on "
+        "calls. Pictures decoded: pictures on the 30 fps grid that are needed. A decoder has to "
+        "decode those between them too, and to find how pictures move all are decoded and coded "
+        "again. The poster's own figures are of other data (miniSports, Sports1M), and its "
+        "runtimes of other machines: they cannot be compared.",
+    ),
+    Table(
+        "scsampler_clips",
+        "Chosen clips",
+        "evaluate_scsampler",
+        (
+            Column("video", "video"),
+            Column("label", "label"),
+            Column("row", "row"),
+            Column("predicted", "predicted"),
+            Column("probability", "probability", ""),
+            Column("clips", "clips"),
+        ),
+        "The clips that each row of scsampler.tsv chooses in each test video, in order of time, "
+        "and the most probable class; of a random choice the first draw.",
+        in_report=False,
+    ),
+)
+ALL_TABLES = (*TABLES, *SCSAMPLER_TABLES)
+BY_NAME: Mapping[str, Table] = {table.name: table for table in ALL_TABLES}
 # Quoted points of mean average precision against cost, published/published.tsv.
 PUBLISHED_COLUMNS = (*BY_NAME["frontier"].column_names[:6], "source")
 
 
 def table_of_columns(columns: Sequence[str]) -> Table | None:
     """The table that has exactly these columns, if one has."""
-    return next((table for table in TABLES if table.column_names == tuple(columns)), None)
+    return next((table for table in ALL_TABLES if table.column_names == tuple(columns)), None)
 
 
 def check_rows(path: Path, table: Table, rows: Sequence[Mapping[str, object]]) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from l2l.evaluation.clips.scoring import described_moments, student_outputs
+from l2l.evaluation.clips.scoring import student_outputs
 from l2l.media.artifact import MediaReader
 from l2l.media.examples import Example
 from l2l.mels.artifact import MelReader
 from l2l.moments import start_seconds
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader
+from l2l.teacher.head import described_moments
 
 
 def l1_distances(

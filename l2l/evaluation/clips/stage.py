@@ -10,7 +10,7 @@ from jaxtyping import Float
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import write_evaluation_table
 from l2l.evaluation.clips.audio import audio_rows
-from l2l.evaluation.clips.scoring import described_moments, fit_head, student_outputs
+from l2l.evaluation.clips.scoring import student_outputs
 from l2l.evaluation.clips.tables import clip_row
 from l2l.evaluation.cost import count_macs, student_macs
 from l2l.evaluation.measures.intervals import resamples
@@ -23,6 +23,7 @@ from l2l.shards import read_shards
 from l2l.student.artifact import load_student
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
+from l2l.teacher.head import described_moments, fit_head
 from l2l.training import seed_and_pick_device
 
 

@@ -1,0 +1,251 @@
+"""The tables of SCSampler: which clips each sampler chooses, and what the recogniser makes of them.
+No network runs but the skimmer, so this takes seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from l2l.config import EvaluationConfig, SamplerConfig
+from l2l.errors import BadInput
+from l2l.evaluation.artifact import write_evaluation_table
+from l2l.evaluation.cost import CostModel, count_macs
+from l2l.evaluation.inputs import load_student_and_features, load_trained
+from l2l.evaluation.measures.intervals import resamples
+from l2l.evaluation.measures.truth import Truth
+from l2l.evaluation.scsampler.attention import ListenToLook
+from l2l.evaluation.scsampler.choices import (
+    CHOICES,
+    READS_ALL,
+    VideoClips,
+    clip_pictures,
+    inputs_of,
+    sampler_macs,
+)
+from l2l.evaluation.scsampler.tables import Recognised, clip_rows, scsampler_row
+from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
+from l2l.moments import MOMENT_FRAMES, MOMENT_SECONDS, ClipGrid
+from l2l.sampler.artifact import SaliencyReader, Scored, read_saliency
+from l2l.sampler.choice import histogram_of_oracle
+from l2l.sampler.examples import check_moments
+from l2l.sampler.rows import Row, chosen_rows
+from l2l.shards import read_shards
+from l2l.teacher.artifact import load_teacher_network, read_descriptors
+from l2l.teacher.head import Recogniser, recognised, recogniser_of
+from l2l.training import seed_and_pick_device
+
+BINS = 20  # of a video's length, in the histogram of the empirical choice
+
+
+def evaluate_scsampler(
+    teacher: Path,
+    descriptors: list[Path],
+    saliency: list[Path],
+    videos: Path,
+    student: Path,
+    skimmer: Path,
+    features: Path,
+    table: Path,
+    clips: Path,
+    config: SamplerConfig,
+    evaluation: EvaluationConfig,
+    clip_stride: int,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Let the teacher recognise the clips of each usable test video of the target that each row of
+    scsampler.tsv chooses.
+
+    The teacher uses its own classifier where that knows every class of the target, else a linear
+    head on its descriptors of the labelled training moments. Its class probabilities are averaged
+    over the chosen clips.
+
+    Args:
+        teacher: the teacher, for what a clip costs.
+        descriptors: what the teacher says of all moments of the target, all shards.
+        saliency: what the samplers say of the clips of the test videos, all shards.
+        videos: the target's videos, as decoded.
+        student: the network that made the features.
+        skimmer: the trained skimmer of the run.
+        features: root of the target's features in Zarr.
+        table: written: one row per record of l2l/sampler/rows.py.
+        clips: written: the clips that each row chooses, of random choices the first draw's.
+        config: K, K', alpha, rows.
+        evaluation: draws of random choices, and the factor of sparse reading.
+        clip_stride: ticks of the 30 fps grid from one picture of a clip to the next.
+        seed: of random choices and of the bootstrap.
+        threads: of torch.
+
+    Raises:
+        BadInput: if a network's saliency is missing, the inputs are of other videos or of networks
+            that differ, or a number is not finite.
+    """
+    seed_and_pick_device(seed, threads)
+    rows, listed = chosen_rows(config.rows), read_videos(videos)
+    classes = class_names(listed)
+    test = [video for video in listed if video.split == "test" and video.usable]
+    if not test:
+        raise BadInput(f"{videos}: no usable test videos to evaluate on")
+    truth = _truth(listed, classes)
+    ours = _listen_to_look(rows, student, skimmer, features, evaluation)
+    with ExitStack() as stack:
+        ids = usable_ids(listed)
+        said = stack.enter_context(read_shards(descriptors, read_descriptors, ids))
+        scored = stack.enter_context(
+            read_shards(saliency, read_saliency, ids, usable_ids(listed, "test"))
+        )
+        networks = _networks(saliency, scored, rows, classes)
+        recogniser = recogniser_of(listed, classes, said)
+        macs, grid = _clip_macs(teacher, recogniser, clip_stride)
+        train = [video for video in listed if video.split == "train" and video.usable]
+        shares = histogram_of_oracle(
+            [
+                recognised(video.video, said, recogniser)[:, classes.index(video.label)]
+                for video in train
+            ],
+            config.clips,
+            BINS,
+        )
+        found: dict[str, list[Recognised]] = {row.name: [] for row in rows}
+        chosen: list[dict[str, str]] = []
+        for video, label in zip(test, truth.labels.tolist(), strict=True):
+            probabilities = recognised(video.video, said, recogniser)
+            said_of_clips = scored[video.video].saliency(video.video)
+            attention = ours.attention(video.video) if ours else {}
+            lengths = {f"attention of {name}": len(x) for name, x in attention.items()}
+            check_moments(
+                video.video,
+                descriptors=len(probabilities),
+                saliency=len(said_of_clips.pictures),
+                **lengths,
+            )
+            clips_of_video = VideoClips(
+                video.video,
+                probabilities,
+                label,
+                said_of_clips,
+                attention,
+                shares,
+                config,
+                evaluation.random_draws,
+                seed,
+            )
+            for row in rows:
+                each = _recognise(row, clips_of_video, networks, ours, macs, grid)
+                found[row.name].append(each)
+                chosen.append(clip_rows(video.video, video.label, classes, row, each))
+    counts = resamples(len(test), seed)
+    table_rows = [scsampler_row(row, found[row.name], truth, counts, config) for row in rows]
+    write_evaluation_table(table, "scsampler", table_rows)
+    write_evaluation_table(clips, "scsampler_clips", chosen)
+
+
+def _truth(listed: Sequence[Video], classes: Sequence[str]) -> Truth:
+    """What the test videos show."""
+    number = {name: i for i, name in enumerate(classes)}
+    test = [video for video in listed if video.split == "test"]
+    usable = [video for video in test if video.usable]
+    shown = np.zeros((len(usable), len(classes)), bool)
+    for i, video in enumerate(usable):
+        shown[i, [number[label] for label in video.labels]] = True
+    labels, unusable = (
+        np.array([number[video.label] for video in each], np.int64)
+        for each in (usable, [video for video in test if not video.usable])
+    )
+    return Truth(labels, shown, unusable)
+
+
+def _listen_to_look(
+    rows: Sequence[Row], student: Path, skimmer: Path, features: Path, config: EvaluationConfig
+) -> ListenToLook | None:
+    """The run's skimmer, if a row lets it choose."""
+    factors = {"ours_dense": 1, "ours_sparse": config.sparse_factor}
+    wanted = {row.name: factors[row.choice] for row in rows if row.choice in factors}
+    if not wanted:
+        return None
+    network, stored = load_student_and_features(student, features)
+    return ListenToLook(load_trained(skimmer, stored), stored, CostModel(network), wanted)
+
+
+def _networks(
+    paths: Sequence[Path],
+    scored: Mapping[str, SaliencyReader],
+    rows: Sequence[Row],
+    classes: Sequence[str],
+) -> dict[str, Scored]:
+    """The networks of the saliency, the same in every shard.
+
+    Raises:
+        BadInput: if one that a row reads is missing, the shards differ, or the classes are others.
+    """
+    readers = list({id(reader): reader for reader in scored.values()}.values())
+    networks = readers[0].networks
+    for reader in readers:
+        if reader.networks != networks:
+            raise BadInput(
+                f"{paths[0].parent}: the shards are of networks that differ; run snakemake again"
+            )
+        if reader.class_names != tuple(classes):
+            raise BadInput(
+                f"{paths[0].parent}: of other classes than those of the videos; run snakemake again"
+            )
+    for row in rows:
+        for name in row.networks:
+            if name not in networks:
+                raise BadInput(
+                    f"{paths[0].parent}: found {', '.join(networks) or 'no network'}, expected "
+                    f"{name} too, which row {row.name} reads"
+                )
+    return networks
+
+
+def _clip_macs(teacher: Path, recogniser: Recogniser, clip_stride: int) -> tuple[int, ClipGrid]:
+    """Multiply-accumulates of the recogniser on one clip, and how clips are taken."""
+    network, settings = load_teacher_network(teacher)
+    side, frames = settings["frame_pixels"], settings["clip_frames"]
+    clip = torch.zeros(1, 3, frames, side, side)
+    head = recogniser.head
+    if head is None:
+        macs = count_macs(lambda: network(clip))
+    else:
+        macs = count_macs(lambda: head(network.describe(clip)))
+    return macs, ClipGrid(frames, clip_stride)
+
+
+def _recognise(
+    row: Row,
+    video: VideoClips,
+    networks: Mapping[str, Scored],
+    ours: ListenToLook | None,
+    clip_macs: int,
+    grid: ClipGrid,
+) -> Recognised:
+    """What the recogniser makes of the clips that a row chooses, and what that costs."""
+    draws = CHOICES[row.choice](video, row)
+    seen = video.count if row.choice in READS_ALL else len(draws[0])
+    recogniser, sampler = seen * clip_macs, sampler_macs(row, networks, video.saliency)
+    kinds = inputs_of(row, networks)
+    if ours is not None and row.name in ours.factors:
+        sampler += ours.macs(row.name, video.count)
+        kinds |= {"frame", "audio"} & {
+            {"image": "frame"}.get(each, each) for each in ours.trained.network.modalities
+        }
+    recognised_clips = range(video.count) if row.choice in READS_ALL else draws[0]
+    pictures = clip_pictures(recognised_clips, grid.pictures_per_moment, grid.frames)
+    coded = 0
+    if kinds & {"displacement", "residual"}:
+        pictures, coded = video.count * MOMENT_FRAMES, video.saliency.coded
+    elif "frame" in kinds:
+        pictures += video.count - len(recognised_clips)  # frames of the other clips
+    return Recognised(
+        np.stack([video.probabilities[clips].mean(0) for clips in draws]),
+        draws[0],
+        sampler,
+        recogniser,
+        pictures,
+        coded,
+        float(video.count * MOMENT_SECONDS) if "audio" in kinds else 0.0,
+    )
