@@ -72,7 +72,9 @@ def _moving(reader: MotionReader, video: str, kind: Input) -> list[np.ndarray]:
 def as_input(kind: Input, pictures: np.ndarray, mel_floor: float, device: torch.device) -> Tensor:
     """Stored pictures as float32 for a network, whose batch norm brings them to its scale."""
     x = torch.from_numpy(pictures).to(device).float()
-    return mel_input(x, mel_floor) if kind == "audio" else x / 255 if kind == "frame" else x
+    if kind == "audio":
+        return mel_input(x[:, 0], mel_floor)[:, None]
+    return x / 255 if kind == "frame" else x
 
 
 class Target(NamedTuple):
@@ -230,7 +232,7 @@ def collate(batch: Sequence[Clips]) -> Clips:
     )
 
 
-def check_moments(video: str, **counts: int) -> None:
+def check_moments(video: str, counts: Mapping[str, int]) -> None:
     """Refuse a video of which the stores do not have the same number of moments.
 
     Raises:

@@ -203,8 +203,8 @@ def _shards(
         if not found[kind]:
             raise BadInput(f"--{option}: missing; a network of {kind} reads it")
         for video in heard:
-            counts = {option: found[kind][video].moments(video)}
-            check_moments(video, mels=heard[video].moments(video), **counts)
+            counts = {"mels": heard[video].moments(video)}
+            check_moments(video, counts | {option: found[kind][video].moments(video)})
     return found
 
 
@@ -225,7 +225,7 @@ def _targets(
         truth, right = np.zeros(count, np.float32), np.zeros(count, bool)
         if recogniser is not None:
             probabilities = recognised(video.video, said, recogniser)
-            check_moments(video.video, mels=count, descriptors=len(probabilities))
+            check_moments(video.video, {"mels": count, "descriptors": len(probabilities)})
             truth = probabilities[:, label].astype(np.float32)
             right = probabilities.argmax(1) == label
             constant += right.all() or not right.any()

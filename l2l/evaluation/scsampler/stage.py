@@ -115,13 +115,9 @@ def evaluate_scsampler(
             probabilities = recognised(video.video, said, recogniser)
             said_of_clips = scored[video.video].saliency(video.video)
             attention = ours.attention(video.video) if ours else {}
-            lengths = {f"attention of {name}": len(x) for name, x in attention.items()}
-            check_moments(
-                video.video,
-                descriptors=len(probabilities),
-                saliency=len(said_of_clips.pictures),
-                **lengths,
-            )
+            lengths = {"descriptors": len(probabilities), "saliency": len(said_of_clips.pictures)}
+            lengths |= {f"attention of {name}": len(x) for name, x in attention.items()}
+            check_moments(video.video, lengths)
             clips_of_video = VideoClips(
                 video.video,
                 probabilities,
