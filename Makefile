@@ -4,12 +4,13 @@ ARGS ?=
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo study test lint format slurm doctor pins clean
+.PHONY: help demo study scsampler test lint format slurm doctor pins clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    draw the demo's videos and run the whole chain on them: results/demo/report.html"
 	@echo "make study   the demo for three seeds: mean and spread"
+	@echo "make scsampler  SCSampler on the demo's videos, and its four tables"
 	@echo "make test    the tests                        make lint   style, types, architecture"
 	@echo "make test ARGS=\"-m 'slurm or kills or long'\"  those on a real Slurm (root, Debian), of killed runs, of longer ones"
 	@echo "make format  format the code"
@@ -23,6 +24,10 @@ demo: .venv/installed
 
 study: .venv/installed
 	$(BIN)/snakemake --cores all study $(ARGS)
+
+scsampler: .venv/installed
+	$(BIN)/snakemake --cores all scsampler $(ARGS)
+	@test ! -f results/demo/evaluation/scsampler.tsv || $(BIN)/python -P -m l2l scsampler results/demo/evaluation/scsampler.tsv
 
 test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not kills and not long" $(ARGS)

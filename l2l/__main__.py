@@ -50,6 +50,7 @@ STAGES = {
     "evaluate_variants": "l2l.evaluation.variants.stage",
     "evaluate_scsampler": "l2l.evaluation.scsampler.stage",
     "write_report": "l2l.report.stage",
+    "write_scsampler_report": "l2l.report.scsampler.stage",
 }
 TOOLS = {
     "predict": "l2l.tools.predict",
@@ -58,6 +59,7 @@ TOOLS = {
     "doctor": "l2l.tools.doctor",
     "plan": "l2l.tools.plan.stage",
     "config": "l2l.tools.config",
+    "scsampler": "l2l.tools.scsampler",
     "summarise_study": "l2l.tools.summarise_study",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",

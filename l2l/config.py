@@ -517,8 +517,8 @@ class SamplerConfig(Section):
     )
     stem_stride: Literal[1, 2] = Field(
         default=2,
-        description="Stride of the first convolution of ResNet-18 and ShuffleNet-26; 1 where "
-        "motion has few cells. Paper: 2 (that of ResNet-18).",
+        description="Stride of the first convolution of ResNet-18 and ShuffleNet-26 on motion; 1 "
+        "where that has few cells; on frames it is 2. Paper: 2 (that of ResNet-18).",
     )
     shuffle_widths: Three = Field(
         default=(240, 480, 960),
@@ -641,7 +641,7 @@ class StudyConfig(Section):
 
 
 # Sections that the chain does not read: what `snakemake scsampler` makes.
-SCSAMPLER_SECTIONS = ("motion",)
+SCSAMPLER_SECTIONS = ("motion", "sampler")
 
 
 class Config(Section):
@@ -671,7 +671,7 @@ class Config(Section):
     features: FeaturesConfig = Field(default=FeaturesConfig(), description="The stored features.")
     skimmer: SkimmerConfig = Field(description="The attention LSTM.")
     sampler: SamplerConfig = Field(
-        default=SamplerConfig(), description="SCSampler, a branch of its own."
+        default=SamplerConfig(), description="SCSampler, a separate branch."
     )
     evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="The tables.")
     report: ReportConfig = Field(default=ReportConfig(), description="The page.")

@@ -33,6 +33,7 @@ from l2l.mels.artifact import write_mels
 from l2l.motion.artifact import Motion, write_motion
 from l2l.reference.lists import AUDIO, FUSED, IMAGE
 from l2l.reference.stage import import_checkpoint
+from l2l.sampler.artifact import Scored, VideoSaliency, write_saliency
 from l2l.stores import checksum_path, write_text
 from l2l.student.artifact import save_student
 from l2l.student.network import Student
@@ -80,6 +81,9 @@ def world(tmp_path_factory) -> Path:
     with write_motion(folder / "motion.h5", MotionConfig(pixels=32), MediaConfig()) as writer:
         position = (np.arange(20) % 12).astype(np.uint8)
         writer.add("v", Motion(cells[:, :2], cells[:, 2:], position))
+    said = VideoSaliency({"a": normal(3, 5)}, np.ones(3, np.int32), np.ones(3, bool), 4)
+    scored = {"a": Scored("0", {"audio": 7}, 5)}
+    write_saliency(folder / "saliency.h5", {"v": said}, scored, tuple("01234"))
     teacher = R2Plus1D(5, (4, 4, 4, 4), (1, 1, 1, 1))
     clips = ClipDescriptors(np.arange(3, dtype=np.int32), normal(3, 4), normal(3, 5))
     write_descriptors(folder / "descriptors.h5", {"v": clips}, teacher, tuple("01234"))
@@ -170,6 +174,7 @@ COMMANDS = {
     "media.h5": ["inspect", "{file}", "--check"],
     "mels.h5": ["inspect", "{file}", "--check"],
     "motion.h5": ["inspect", "{file}", "--check"],
+    "saliency.h5": ["inspect", "{file}", "--check"],
     "descriptors.h5": ["inspect", "{file}", "--check"],
     "videos.tsv": ["inspect", "{file}", "--check"],
     "report.html": ["inspect", "{file}", "--check"],

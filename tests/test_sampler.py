@@ -234,7 +234,7 @@ def test_networks_of_full_size_have_the_layers_and_costs_that_are_known():
         ("audio", "vgg", (33, 20)),
     ],
 )
-def test_a_clip_gives_the_mean_of_its_pictures_whatever_the_other_clips_are(kind, network, shape):
+def test_a_clip_gives_the_mean_of_its_pictures_with_any_other_clips(kind, network, shape):
     torch.manual_seed(0)
     built = build_network(kind, network, 3, SMALL).eval()
     pictures = torch.randn(6, CHANNELS[kind], *shape)

@@ -1,14 +1,19 @@
 """The branch of SCSampler from stores to tables, on numbers alone."""
 
 import evaluation_world
+import markupsafe
 import numpy as np
 import pytest
 import sampler_world
 from sampler_world import SAMPLER, evaluate, score, train
 
+from l2l.__main__ import main
+from l2l.config import ReportConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table
 from l2l.manifest.artifact import read_videos, write_videos
+from l2l.report.scsampler.relations import PAIRS, poster_relations
+from l2l.report.scsampler.stage import write_scsampler_report
 from l2l.sampler.artifact import load_sampler, read_saliency
 from l2l.sampler.rows import ROWS, chosen_rows, joint_start, single_networks
 from l2l.teacher.artifact import (
@@ -156,13 +161,48 @@ def test_the_same_inputs_and_seed_give_the_same_bytes(world, samplers, tmp_path)
 
 
 def test_scores_do_not_depend_on_the_batch(world, saliency, samplers, tmp_path):
-    one = SAMPLER.model_copy(update={"batch_pictures": 1})
-    path = score(world, samplers.values(), tmp_path / "s.h5", config=one)
+    few = SAMPLER.model_copy(update={"batch_pictures": 9})
+    path = score(world, [samplers["joint"]], tmp_path / "s.h5", config=few)
     with read_saliency(path) as found, read_saliency(saliency) as expected:
         for video in found.videos:
             for name, values in found.saliency(video).outputs.items():
                 batched = expected.saliency(video).outputs[name]
                 np.testing.assert_allclose(values, batched, atol=2e-5)
+
+
+def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(
+    world, tables, skimmer, tmp_path
+):
+    networks = evaluation_world.untrained_networks(tmp_path)
+    evaluation_world.evaluate(world.features, networks, tmp_path)
+    report = tmp_path / "scsampler.html"
+    write_scsampler_report(
+        *tables,
+        tmp_path / "table1.tsv",
+        world.features.videos,
+        world.media[1:],
+        report,
+        ReportConfig(film_strips=2),
+        "tiny",
+    )
+    page = report.read_text(encoding="utf-8")
+    for row in ROWS:
+        assert str(markupsafe.escape(row.label)) in page
+    assert page.count('class="film"') == 2
+    assert page.count("<img") == 2 * 7 * SAMPLER.clips
+    relations = poster_relations(read_evaluation_table(tables[0]))
+    assert len(relations) == len(PAIRS)
+    assert all(relation.poster > 0 for relation in relations)
+    assert page.count(">yes<") + page.count(">no<") >= 2 * len(PAIRS)
+
+
+def test_the_four_tables_are_printed_with_the_posters_figures(tables, capsys):
+    assert main(["scsampler", str(tables[0])]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("top-1 % [95 %]") == 4
+    (line,) = [each for each in printed.splitlines() if each.startswith("union list  ")]
+    assert line.endswith("75.98")
+    assert main(["scsampler", str(tables[1])]) == 1
 
 
 # ---- bad input -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
 from l2l.evaluation.videos.methods import method_labels
+from l2l.sampler.rows import ROWS
 
 _OURS = "#c2410c"
 _OTHERS = "#475569"
@@ -118,6 +119,36 @@ def cost_plot(table1: Rows) -> str:
     ]
     ours = [label for name, label in labels.items() if name.startswith("ours")]
     _named_points(axes, points, ours)
+    _cost_axis(axes, "video")
+    return _svg(figure)
+
+
+def scsampler_plot(table: Rows, table1: Rows) -> str:
+    """Top-1 accuracy against multiply-accumulates per video: the teacher on the clips that rows of
+    scsampler.tsv choose, and Listen to Look with the student as hollow points.
+    """
+    figure = _figure(9, 5)
+    (axes,) = _axes(figure)
+    labels = {row.name: row.label for row in ROWS}
+    shown = [row for row in table if row["table"] in ("combination", "classifier")]
+    points = {
+        labels.get(row["row"], row["row"]): (float(row["gmacs_per_video"]), float(row["top1"]))
+        for row in shown
+        if row["row"] != "scsampler"  # it is the union
+    }
+    ours = [labels[name] for name in ("ours_dense", "ours_sparse")]
+    _named_points(axes, [(*point, name) for name, point in points.items()], ours)
+    alone = [row for row in table1 if row["method"] in ("ours_dense", "ours_sparse")]
+    if alone:
+        axes.scatter(
+            [float(row["gmacs_per_video"]) for row in alone],
+            [float(row["top1"]) for row in alone],
+            s=36,
+            facecolors="none",
+            edgecolors=_OURS,
+            label="Listen to Look with the student",
+        )
+        axes.legend(frameon=False, loc="lower right")
     _cost_axis(axes, "video")
     return _svg(figure)
 

@@ -124,7 +124,7 @@ def gather(
 
 
 class VideoClips(RandomizedDataset):
-    """Videos, each as some of its clips with some of their pictures, drawn anew in every epoch.
+    """Videos, each as some of its clips with some of their pictures, drawn again in every epoch.
 
     Args:
         videos: their ids.

@@ -147,8 +147,10 @@ def build_network(
         width = config.audio_widths[-1]
         trunk: nn.Module = _vgg(channels, config.audio_widths, config.audio_layers)
         return PictureNetwork(channels, trunk, _head(width, width, outputs))
+    # pictures of many pixels keep the trunks' own stem
+    stem_stride = 2 if kind == "frame" else config.stem_stride
     if network == "resnet18":
-        trunk = Trunk(channels, config.widths, config.blocks, config.stem_stride)
+        trunk = Trunk(channels, config.widths, config.blocks, stem_stride)
         return PictureNetwork(channels, trunk, _head(config.widths[-1], None, outputs))
-    trunk = _shufflenet(channels, config.shuffle_widths, config.stem_stride)
+    trunk = _shufflenet(channels, config.shuffle_widths, stem_stride)
     return PictureNetwork(channels, trunk, _head(config.shuffle_widths[-1], None, outputs))

@@ -52,7 +52,7 @@ class Row:
         visual: the sampler that sees, if the choice reads one.
         audio: the sampler that hears, if the choice reads one.
         quoted_top1: the poster's own figure, percent; of other data.
-        quoted_runtime: the poster's own time for its test set, of its own machines.
+        quoted_runtime: the poster's own time for its test set, of other machines.
         quoted_dataset: the data set, and where there are several the recogniser, of both.
     """
 

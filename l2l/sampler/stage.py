@@ -356,7 +356,8 @@ def score_clips(
             }
             moving = [kind for kind in kinds if kind in ("displacement", "residual")]
             counts = [len(each) for each in pictures[moving[0]]] if moving else [0] * len(has_sound)
-            coded = shards[moving[0]][video].pictures(video) if moving else 0  # type: ignore[union-attr]
+            reader = shards[moving[0]][video] if moving else None
+            coded = reader.pictures(video) if isinstance(reader, MotionReader) else 0
             rows[video] = VideoSaliency(outputs, np.array(counts, np.int32), has_sound, coded)
     scored = {
         name: Scored(

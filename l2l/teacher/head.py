@@ -88,7 +88,7 @@ class Recogniser:
 
     Attributes:
         places: of the target's classes among the teacher's, where it knows them all.
-        head: fitted on descriptors, where it does not.
+        head: fit on descriptors, where it does not.
     """
 
     places: tuple[int, ...] = ()
@@ -110,7 +110,7 @@ def recogniser_of(
     shards: Mapping[str, DescriptorReader],
 ) -> Recogniser:
     """The recogniser of a target: the teacher's own classifier where that knows every class by
-    name, and then only the scores of these; else a linear head, fitted on the teacher's descriptors
+    name, and then only the scores of these; else a linear head, fit on the teacher's descriptors
     of the labelled moments of the training videos.
 
     Args:

@@ -20,6 +20,7 @@ from l2l.manifest.artifact import COLUMNS, read_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
 from l2l.motion.artifact import read_motion
+from l2l.sampler.artifact import read_saliency
 from l2l.stores import checksum_path, read_columns, verify_checksum
 from l2l.teacher.artifact import read_descriptors
 from l2l.terminal import escape
@@ -32,6 +33,7 @@ _READERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
     "mels": read_mels,
     "motion": read_motion,
     "descriptors": read_descriptors,
+    "saliency": read_saliency,
 }
 
 

@@ -1,102 +1,14 @@
 # SCSampler, a branch that a plain run does not make: `snakemake --cores N scsampler`.
 # in:  the target's motion, media (frames) and mels; what the teacher says of every moment
-# out: results/{run}/sampler/clips/{shard}.h5           the teacher's descriptors and scores of every
-#                                                       moment, where the chain has only the labelled
-#      results/{run}/sampler/{network}.pt               one network: input, objective, trunk; or
-#                                                       joint.pt, all trained together
-#      results/{run}/sampler/saliency/{shard}.h5        what each says of every clip of test videos
-#      results/{run}/evaluation/scsampler.tsv           the tables; rows are those of
-#                                                       l2l/sampler/rows.py
-#      results/{run}/evaluation/scsampler_clips.tsv     the chosen clips
-
-from l2l.sampler.rows import JOINT, chosen_rows, joint_networks, joint_start, single_networks
-
-try:
-    SAMPLER_ROWS = chosen_rows(CONFIG.sampler.rows)
-except BadInput as error:
-    raise WorkflowError(str(error)) from None
-SAMPLERS = [*single_networks(SAMPLER_ROWS), *joint_networks(SAMPLER_ROWS)]
-# Of the section, what training and scoring read: another K trains nothing again.
-SAMPLER_TRAINING = CONFIG.sampler.model_copy(
-    update={"rows": None, "clips": 10, "seen": 8, "visual_weight": 0}
-)
-ALL_MOMENTS_DESCRIBED = CONFIG.source == CONFIG.target or READS_TEACHER
-DESCRIBED = f"teacher/{CONFIG.target}" if ALL_MOMENTS_DESCRIBED else "sampler/clips"
-
-
-def clip_files(parts=PARTS):
-    """What the teacher says of every moment of the target, one file per shard."""
-    names = [name for part in parts for name in CONFIG.videos[CONFIG.target].shard_names(part)]
-    return [f"results/{{run}}/{DESCRIBED}/{name}.h5" for name in names]
-
-
-def clip_ranges(parts=PARTS):
-    """The same as a command line takes them."""
-    ranges = shard_ranges("teacher", CONFIG.target, parts=parts)
-    chain, here = f"/teacher/{CONFIG.target}/", f"/{DESCRIBED}/"
-    return lambda wildcards: [path.replace(chain, here) for path in ranges(wildcards)]
-
-
-def inputs_of_network(network):
-    """The kinds of input that a network reads."""
-    names = joint_start() if network == JOINT else [network]
-    return {name.partition("-")[0] for name in names}
-
-
-def sampler_stages(kinds):
-    """The stages that these kinds of input come from, besides mels: option and shards' stage."""
-    return [
-        stage
-        for stage, of_stage in (("motion", {"displacement", "residual"}), ("media", {"frame"}))
-        if kinds & of_stage
-    ]
-
-
-def sampler_inputs(wildcards):
-    """What a network is trained on: motion and media, what the teacher says, and a start."""
-    network = wildcards.network
-    files = [
-        path
-        for stage in sampler_stages(inputs_of_network(network))
-        for path in shard_files(stage, CONFIG.target, parts=["train_val"])
-    ]
-    if "-class-" not in network:
-        files += clip_files(["train_val"])
-    if network == JOINT:
-        files += [f"results/{{run}}/sampler/{name}.pt" for name in joint_start()]
-    return [path.format(run=wildcards.run) for path in files]
-
-
-def sampler_options(wildcards):
-    """The same as the command line takes it."""
-    network, options = wildcards.network, []
-    for stage in sampler_stages(inputs_of_network(network)):
-        options += [
-            f"--{stage}",
-            *shard_ranges(stage, CONFIG.target, parts=["train_val"])(wildcards),
-        ]
-    if "-class-" not in network:
-        options += ["--descriptors", *clip_ranges(["train_val"])(wildcards)]
-    if network == JOINT:
-        options += ["--start"]
-        options += [f"results/{wildcards.run}/sampler/{name}.pt" for name in joint_start()]
-    return shlex.join(options)
-
-
-ALL_SAMPLER_STAGES = sampler_stages(set().union(*map(inputs_of_network, SAMPLERS)))
-
-
-def scored_files(wildcards):
-    """The motion and media of a shard that the samplers score."""
-    stages = ALL_SAMPLER_STAGES
-    folder = f"results/{wildcards.run}"
-    return [f"{folder}/{stage}/{CONFIG.target}/{wildcards.shard}.h5" for stage in stages]
-
-
-def scored_options(wildcards, input):
-    """The same as the command line takes it."""
-    options = [f"--{stage}" for stage in ALL_SAMPLER_STAGES]
-    return shlex.join([part for pair in zip(options, input.scored) for part in pair])
+# out: results/{run}/sampler/clips/{shard}.h5        the teacher's descriptors and scores of every
+#                                                    moment, where the chain has only the labelled
+#      results/{run}/sampler/{network}.pt            one network: input, objective, trunk; or
+#                                                    joint.pt, all trained together
+#      results/{run}/sampler/saliency/{shard}.h5     what each says of every clip of test videos
+#      results/{run}/evaluation/scsampler.tsv        the tables; rows are those of
+#                                                    l2l/sampler/rows.py
+#      results/{run}/evaluation/scsampler_clips.tsv  the chosen clips
+#      results/{run}/scsampler.html                  one self-contained page
 
 
 rule describe_all_clips:
@@ -268,8 +180,47 @@ rule evaluate_scsampler:
         """
 
 
+rule write_scsampler_report:
+    """The page of the branch: tables, plot, film strips and the poster's relations."""
+    input:
+        table="results/{run}/evaluation/scsampler.tsv",
+        clips="results/{run}/evaluation/scsampler_clips.tsv",
+        table1="results/{run}/evaluation/table1.tsv",
+        videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
+        media=shard_files("media", CONFIG.target, parts=["test"]),
+    output:
+        report="results/{run}/scsampler.html",
+    log:
+        "logs/{run}/write_scsampler_report.log",
+    benchmark:
+        "benchmarks/results/{run}/write_scsampler_report.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=escalating_memory(2000),
+        runtime=escalating_minutes(30),
+    params:
+        media=shard_ranges("media", CONFIG.target, parts=["test"]),
+        config=section(CONFIG.report),
+        version=1,
+    shell:
+        """
+        python -P -m l2l write_scsampler_report \
+            --table {input.table:q} \
+            --clips {input.clips:q} \
+            --table1 {input.table1:q} \
+            --videos {input.videos:q} \
+            --media {params.media:q} \
+            --report {output.report:q} \
+            --config {params.config:q} \
+            --run {wildcards.run} 2>{log:q}
+        """
+
+
 rule scsampler:
-    """SCSampler's four tables for one run."""
+    """SCSampler's four tables and their page, for one run."""
     input:
         f"results/{CONFIG.run}/evaluation/scsampler.tsv",
+        f"results/{CONFIG.run}/scsampler.html",
     localrule: True
