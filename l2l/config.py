@@ -83,6 +83,12 @@ class MediaConfig(Section):
         default=95,
         description="JPEG quality (1 to 100) of stored pictures, or `lossless`. Paper: not stated.",
     )
+    decoder: Literal["exact_skip", "ffmpeg"] = Field(
+        default="exact_skip",
+        description="What decodes pictures: `exact_skip` only those that are asked for and those "
+        "that they refer to, in MP4 and Matroska, and everything else by ffmpeg; `ffmpeg` all "
+        "pictures of every file. Both give the same bytes. Paper: not stated.",
+    )
     time_limit_seconds: Annotated[float, Field(gt=0)] = Field(
         default=3600,
         description="Longest time that decoding one video may take, in seconds; above it the video "

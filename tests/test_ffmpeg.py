@@ -150,7 +150,7 @@ def test_a_file_is_decoded_again_while_its_log_is_torn(tmp_path, monkeypatch):
     twice.write_text(f"#!/bin/sh\n{script}\n")
     twice.chmod(0o755)
     monkeypatch.setattr(runner, "ffmpeg_program", lambda: twice)
-    result = decoded(video)
+    result = decoded(video, WHOLE.model_copy(update={"decoder": "ffmpeg"}))
     assert (result.status, result.reason) == ("corrupt", "damaged: error while decoding MB 0 0")
 
 

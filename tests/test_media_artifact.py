@@ -46,7 +46,9 @@ def noise(frames: int, grid: ClipGrid = PAPER, step: int | None = None, seed: in
     gap = np.array([[0, len(sound) // 3], [len(sound) // 2, len(sound)]])
     pictures = random.integers(0, 256, (frames, SIDE, SIDE, 3), np.uint8)[::step]
     return Decoded(
-        "ok", "noise", frames, step, EncodedPictures.from_array(pictures), sound, gap, grid
+        *("ok", "noise", frames, step, EncodedPictures.from_array(pictures), sound, gap, grid),
+        frames_decoded=frames - 1,
+        frames_total=frames,
     )
 
 
@@ -97,6 +99,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, names, data, grid, cl
                 continue
             assert media.moments(name) == decoded.moments == moment_count(decoded.grid_frames, grid)
             assert media.grid_frames(name) == decoded.grid_frames
+            assert media.frames_decoded(name) == (decoded.grid_frames - 1, decoded.grid_frames)
             np.testing.assert_array_equal(media.waveform(name), decoded.waveform)
             np.testing.assert_array_equal(media.windows(name), decoded.windows())
             np.testing.assert_array_equal(media.has_sound(name), decoded.has_sound())

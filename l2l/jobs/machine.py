@@ -8,6 +8,7 @@ import contextlib
 import mmap
 import os
 import threading
+from pathlib import Path
 
 KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "TZ")
 KEPT_PREFIXES = ("LD_", "DYLD_")  # where a program of conda or of a module system has its libraries
@@ -45,6 +46,20 @@ def describe_shortage(memory_bytes: int, threads: int) -> str:
     if not _can_start(threads):
         return f"a process may not start {threads} threads here"
     return ""
+
+
+def spent_cpu_seconds() -> float:
+    """Processor time of this process and its children so far; on Linux also of those that run."""
+    import resource
+
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(each.ru_utime + each.ru_stime for each in spent)
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            with contextlib.suppress(OSError):  # it has ended
+                fields = Path(f"/proc/{child}/stat").read_bytes().rpartition(b") ")[2].split()
+                seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def _can_start(count: int) -> bool:

@@ -2,6 +2,8 @@
 
 videos/id, status, reason, grid_frames, moments   (videos,)
     all videos of the shard, in the manifest's order; grid_frames: length on the 30 fps grid
+videos/frames_decoded, frames_total               (videos,)
+    pictures that were decoded, and those of the file
 videos/first_picture, first_sample, first_run (videos + 1,)
     where a video's part of the flat arrays starts
 pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)
@@ -28,7 +30,8 @@ from l2l.media.pictures import EncodedPictures, encode
 from l2l.moments import MOMENT_FRAMES, ClipGrid
 from l2l.stores import MADE_BY, MOVE_AWAY
 
-KIND, LAYOUT = "media", 2
+KIND, LAYOUT = "media", 3
+NUMBERS = ("grid_frames", "moments", "frames_decoded", "frames_total")  # of each video
 # Of the flat arrays: a few clips of JPEG. What is read and checked together.
 CHUNK_BYTES = 1 << 18
 BATCH_PICTURES = 1000  # joined at once
@@ -53,7 +56,7 @@ class MediaWriter:
         self._offsets.append(np.zeros(1, np.int64))
         self._samples = _flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
         self._runs = _flat(sound, "runs", np.int64, "run bound", unit="samples", row=(2,))
-        self._rows: list[tuple[str, str, str, int, int]] = []
+        self._rows: list[tuple[str, str, str, int, int, int, int]] = []
         self._firsts = [(0, 0, 0)]
 
     def add(self, video: Video, decoded: Decoded) -> None:
@@ -76,11 +79,14 @@ class MediaWriter:
             self._bytes.append(np.frombuffer(batch, np.uint8))
         self._samples.append(decoded.waveform)
         self._runs.append(decoded.sound_runs)
-        self._end(video, decoded.status, decoded.reason, decoded.grid_frames, decoded.moments)
+        frames = (decoded.frames_decoded, decoded.frames_total)
+        self._end(
+            video, decoded.status, decoded.reason, decoded.grid_frames, decoded.moments, *frames
+        )
 
     def add_unusable(self, video: Video, status: str, reason: str) -> None:
         """Add a video that has no pictures, with its status and the reason."""
-        self._end(video, status, reason, 0, 0)
+        self._end(video, status, reason, 0, 0, 0, 0)
 
     def _select(self, decoded: Decoded) -> list[bytes]:
         """The encoded pictures that this file keeps of a video."""
@@ -95,8 +101,11 @@ class MediaWriter:
             kept = slice(0, decoded.moments * step, step)
         return _encoded_as(pictures, kept, self._media.jpeg_quality)
 
-    def _end(self, video: Video, status: str, reason: str, grid_frames: int, moments: int) -> None:
-        self._rows.append((video.video, status, reason, grid_frames, moments))
+    def _end(self, video: Video, status: str, reason: str, *numbers: int) -> None:
+        grid_frames, moments, frames_decoded, frames_total = numbers
+        self._rows.append(
+            (video.video, status, reason, grid_frames, moments, frames_decoded, frames_total)
+        )
         self._firsts.append((self._offsets.count - 1, self._samples.count, self._runs.count))
 
     def finish(self) -> None:
@@ -106,7 +115,7 @@ class MediaWriter:
         videos = self._file.create_group("videos")
         for column, name in enumerate(("id", "status", "reason")):
             add_texts(videos, name, [str(row[column]) for row in self._rows], ["video"])
-        for column, name in ((3, "grid_frames"), (4, "moments")):
+        for column, name in enumerate(NUMBERS, start=3):
             add_array(
                 videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"]
             )
@@ -144,9 +153,9 @@ class MediaReader:
         self.statuses: dict[str, tuple[str, str]] = dict(
             zip(videos, zip(statuses, reasons, strict=True), strict=True)
         )
-        self._grid_frames, self._moments = (
+        self._grid_frames, self._moments, self._frames_decoded, self._frames_total = (
             dict(zip(videos, store.array(f"videos/{name}")[...].tolist(), strict=True))
-            for name in ("grid_frames", "moments")
+            for name in NUMBERS
         )
         self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
         self._picture_rows, self._sample_rows, self._run_rows = (
@@ -173,6 +182,10 @@ class MediaReader:
     def grid_frames(self, video: str) -> int:
         """Length of a video in frames of the 30 fps grid."""
         return self._grid_frames[video]
+
+    def frames_decoded(self, video: str) -> tuple[int, int]:
+        """How many pictures of a file were decoded, and how many it has."""
+        return self._frames_decoded[video], self._frames_total[video]
 
     def frame(self, video: str, moment: int) -> np.ndarray:
         """The first picture of a moment's clip, uint8 (side, side, 3).

@@ -73,41 +73,53 @@ def decode_whole(plan: Plan) -> Decoded:
         return decoded
     if decoded.status not in USABLE:
         return _without_trailing_zeros(plan, decoded)
-    return _with_audible_stream(plan, decoded, finished)
+    return with_audible_stream(plan, decoded, finished)
 
 
 def _decode(plan: Plan) -> tuple[Decoded, Finished | None]:
     """Decode a file in one way; also ffmpeg's account, None where no verdict rests on it."""
-    source, media = plan.source, plan.media
     try:
-        finished, shown, mix, first_channel = _run(plan)
+        finished, shown, mix, first_channel = run(plan)
     except FfmpegStopped as stopped:
         return unusable("refused", str(stopped), plan), None
-    except KilledError:
-        raise KilledError(f"{source.path}: the ffmpeg that decodes it") from None
-    except MachineError as error:
-        raise MachineError(f"{source.path}: the ffmpeg that decodes it", error.cause) from None
+    counts = (finished.log.grid_frames, finished.log.frames_in, finished.log.frames_in)
+    return conclude(plan, shown, counts, finished, (mix, first_channel))
+
+
+def conclude(
+    plan: Plan,
+    shown: EncodedPictures,
+    counts: tuple[int, int, int],
+    finished: Finished,
+    sound: tuple[PlacedSound, PlacedSound],
+    chosen: np.ndarray | None = None,
+) -> tuple[Decoded, Finished | None]:
+    """What was decoded of a file, with its status.
+
+    Args:
+        plan: how it was decoded.
+        shown: the pictures.
+        counts: frames of the grid, pictures decoded, pictures in the file.
+        finished: ffmpeg's account of it.
+        sound: the mix of its channels, and the first of them.
+        chosen: the moments whose frames these are; None: all pictures.
+
+    Returns:
+        Also ffmpeg's account, None where no verdict rests on it.
+    """
+    source, media = plan.source, plan.media
     if not source.path.exists():
         return unusable("missing", "the file no longer exists", plan), None
     if source.fingerprint and source.fingerprint != fingerprint_now(source.path):
         reason = "it changed since it was listed, or while it was read"
         return unusable("refused", reason, plan), None
-    grid_frames = finished.log.grid_frames
+    grid_frames, frames_decoded, frames_total = counts
     samples = sample_count(grid_frames, media)
-    waveform, runs = mix.finish(samples)
-    replaced = restore_cancelled(waveform, first_channel.finish(samples)[0])
+    waveform, runs = sound[0].finish(samples)
+    replaced = restore_cancelled(waveform, sound[1].finish(samples)[0])
     decoded = Decoded(
-        "ok",
-        "",
-        grid_frames,
-        plan.step,
-        shown,
-        waveform,
-        runs,
-        media.grid,
-        source.audio_stream,
-        frames_decoded=finished.log.frames_in,
-        frames_total=finished.log.frames_in,
+        *("ok", "", grid_frames, plan.step, shown, waveform, runs),
+        *(media.grid, source.audio_stream, chosen, frames_decoded, frames_total),
     )
     status, reason = classify_status(decoded, finished, source, plan.sound)
     if status not in USABLE:
@@ -123,7 +135,7 @@ def _decode(plan: Plan) -> tuple[Decoded, Finished | None]:
     return replace(decoded, status=status, reason=reason, sound_runs=heard), finished
 
 
-def _with_audible_stream(plan: Plan, decoded: Decoded, finished: Finished) -> Decoded:
+def with_audible_stream(plan: Plan, decoded: Decoded, finished: Finished) -> Decoded:
     """The same video with the first other stream of sound in which something is heard, if nothing
     is heard in the stream that was decoded; a remark names the streams that are not heard.
     """
@@ -162,7 +174,7 @@ def _without_trailing_zeros(plan: Plan, decoded: Decoded) -> Decoded:
         return decoded
     remark = f"{size - end} bytes of zeros after its last packet are not read"
     shorter = replace(shorter, reason="; ".join(filter(None, [shorter.reason, remark])))
-    return _with_audible_stream(replace(plan, end_byte=end), shorter, finished)
+    return with_audible_stream(replace(plan, end_byte=end), shorter, finished)
 
 
 def size_without_zeros(path: Path) -> tuple[int, int]:
@@ -182,12 +194,31 @@ def size_without_zeros(path: Path) -> tuple[int, int]:
     return size, end
 
 
-def _run(plan: Plan) -> tuple[Finished, EncodedPictures, PlacedSound, PlacedSound]:
-    """Run ffmpeg until its log can be read: pictures, the mix, and the first channel alone.
+def run(
+    plan: Plan, pictures: bool = True
+) -> tuple[Finished, EncodedPictures, PlacedSound, PlacedSound]:
+    """Run ffmpeg: its account, the pictures, the mix, and the first channel alone.
+
+    Raises:
+        FfmpegStopped: if a limit was exceeded.
+        KilledError: if it was ended from outside.
+        MachineError: if the machine did not give it what it needs.
+    """
+    try:
+        return _run(plan, pictures)
+    except KilledError:
+        raise KilledError(f"{plan.source.path}: the ffmpeg that decodes it") from None
+    except MachineError as error:
+        program = f"{plan.source.path}: the ffmpeg that decodes it"
+        raise MachineError(program, error.cause) from None
+
+
+def _run(plan: Plan, pictures: bool) -> tuple[Finished, EncodedPictures, PlacedSound, PlacedSound]:
+    """Run ffmpeg until its log can be read.
 
     The status must not depend on which part of ffmpeg writes first.
     """
-    argv = compile_argv(plan.source, plan.media, plan.step, plan.end_byte)
+    argv = compile_argv(plan.source, plan.media, plan.step if pictures else 0, plan.end_byte)
     for _ in range(TRIES):
         shown = EncodedPictures(plan.media.frame_pixels, plan.quality)
         mix, first_channel = PlacedSound(), PlacedSound()
@@ -210,6 +241,7 @@ def fingerprint_now(path: Path) -> str:
 def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 0) -> list[str]:
     """The arguments of the one pass: rgb24 pictures, `step` frames of the grid apart, to
     `pipe:pictures`; the mean of the channels to `pipe:sound`, and their first to `pipe:first`.
+    Without pictures if `step` is 0.
 
     Frame rate first, then scaling: pictures that are dropped are not scaled. The whole picture is
     scaled, then cropped: a crop of the source falls between its pixels. Interlaced pictures stay
@@ -230,7 +262,7 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
             pix_fmt="rgb24",
             format="rawvideo",
         )
-    ]
+    ][: 1 if step else 0]
     sounds = {} if source.audio_stream < 0 else {"pipe:sound": [to_mono, with_time]}
     if sounds and not source.is_mono:
         sounds["pipe:first"] = ["pan=mono|c0=c0", to_mono, with_time]
@@ -243,12 +275,16 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
 
 def picture_filters(media: MediaConfig, step: int) -> list[str]:
     """The filters that give the pictures, `step` frames of the grid apart; see `compile_argv`."""
+    scaled = ["=".join(each) for each in scaling(media)]
+    return [f"fps={FRAME_RATE}:start_time=0", f"framestep={step}", *scaled]
+
+
+def scaling(media: MediaConfig) -> list[tuple[str, str]]:
+    """The filters that scale and crop pictures: name and arguments of each."""
     (width, height), (left, top), side = _size(media), _corner(media), media.frame_pixels
     return [
-        f"fps={FRAME_RATE}:start_time=0",
-        f"framestep={step}",
-        f"scale={width}:{height}:{SCALING}",
-        f"crop={side}:{side}:{left}:{top}",
+        ("scale", f"{width}:{height}:{SCALING}"),
+        ("crop", f"{side}:{side}:{left}:{top}"),
     ]
 
 

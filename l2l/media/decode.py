@@ -15,7 +15,9 @@ from l2l.config import MediaConfig
 from l2l.manifest.artifact import USABLE
 from l2l.manifest.source import Source
 from l2l.media.by_ffmpeg import Plan, decode_whole
+from l2l.media.by_skipping import chosen_moments, decode_chosen
 from l2l.media.decoded import Decoded
+from l2l.media.packets import UnsafeError
 from l2l.media.pictures import EncodedPictures
 from l2l.moments import MOMENT_FRAMES
 
@@ -64,10 +66,15 @@ def decode(
     _check_moments(pictures, moments)
     step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
     asked = source if sound else replace(source, audio_stream=-1)
-    decoded = decode_whole(Plan(asked, media, step, quality, sound))
-    if decoded.status not in USABLE or pictures == "clips":
-        return decoded
-    return _with_frames_of(decoded, moments if pictures == "moments" else ())
+    plan = Plan(asked, media, step, quality, sound)
+    if pictures == "none":
+        moments = ()
+    if media.decoder == "ffmpeg":
+        return _with_frames_of(decode_whole(plan), moments)
+    try:
+        return decode_chosen(plan, None if moments == ALL_MOMENTS else moments)
+    except UnsafeError as unsafe:
+        return replace(_with_frames_of(decode_whole(plan), moments), not_skipped=str(unsafe))
 
 
 def _check_moments(pictures: str, moments: slice | Sequence[int]) -> None:
@@ -81,22 +88,9 @@ def _check_moments(pictures: str, moments: slice | Sequence[int]) -> None:
 
 def _with_frames_of(decoded: Decoded, moments: slice | Sequence[int]) -> Decoded:
     """The video without the frames of moments that were not asked for."""
-    if moments == ALL_MOMENTS:
+    if moments == ALL_MOMENTS or decoded.status not in USABLE:
         return decoded
     chosen = chosen_moments(moments, decoded.moments)
     kept = [decoded.pictures.encoded[moment] for moment in chosen]
     pictures = EncodedPictures(decoded.pictures.side, decoded.pictures.quality, kept)
     return replace(decoded, pictures=pictures, chosen=np.array(chosen, np.int64))
-
-
-def chosen_moments(moments: slice | Sequence[int], count: int) -> Sequence[int]:
-    """The numbers of the chosen moments of a video that has so many.
-
-    Raises:
-        IndexError: if it does not have one of them.
-    """
-    if isinstance(moments, slice):
-        return range(count)[moments]
-    if len(moments) and moments[-1] >= count:
-        raise IndexError(f"no moment {moments[-1]}: the video has {count}")
-    return moments

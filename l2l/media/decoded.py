@@ -41,6 +41,8 @@ class Decoded:
     chosen: np.ndarray | None = None
     frames_decoded: int = 0  # pictures of the file that were decoded
     frames_total: int = 0  # pictures of the file; 0 for an unusable video
+    # Why the ffmpeg program decoded all pictures, where they could not be skipped; or empty.
+    not_skipped: str = ""
 
     @property
     def moments(self) -> int:

@@ -1,6 +1,7 @@
 """Decode the videos of a shard; collect the statuses of all videos."""
 
-from collections import deque
+import sys
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -42,6 +43,7 @@ def decode_videos(
     """
     made_by = f"{MADE_BY} with ffmpeg {check_ffmpeg()}"
     videos = read_videos(manifest)
+    counts, not_skipped = Counter[str](), Counter[str]()
     clips_stored = role != "target" and config.clips == "stored"
     with write_media(media, config, clips_stored, made_by) as writer:
         for video, decoded in _decode_in_order(videos, config, clips_stored, threads):
@@ -50,6 +52,19 @@ def decode_videos(
             else:  # the remarks from listing still hold
                 reason = "; ".join(filter(None, [decoded.reason, video.reason]))
                 writer.add(video, replace(decoded, reason=reason))
+                counts.update(decoded=decoded.frames_decoded, total=decoded.frames_total, videos=1)
+                not_skipped[decoded.not_skipped] += bool(decoded.not_skipped)
+    print(_describe_work(counts, not_skipped), file=sys.stderr)
+
+
+def _describe_work(counts: Counter[str], not_skipped: Counter[str]) -> str:
+    """How many pictures were decoded, and why all of them where they could not be skipped."""
+    line = (
+        f"decoded {counts['decoded']:,} of {counts['total']:,} pictures of {counts['videos']:,} "
+        "videos"
+    )
+    reasons = [f"{why}: {videos}" for why, videos in not_skipped.most_common() if why]
+    return f"{line}; all pictures where {'; '.join(reasons)}" if reasons else line
 
 
 def collect_statuses(

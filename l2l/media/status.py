@@ -59,7 +59,8 @@ def _damage(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, 
     if not decoded.grid_frames:
         causes = _complaints(log, video, None) or _in_order(log.complaints.values())
         return "corrupt", f"no picture can be decoded: {_plain(causes)}"
-    if len(decoded.pictures) != -(-decoded.grid_frames // decoded.step):
+    expected = -(-decoded.grid_frames // decoded.step)
+    if decoded.chosen is None and len(decoded.pictures) != expected:
         return (
             "corrupt",
             f"{len(decoded.pictures)} pictures were decoded from {decoded.grid_frames} frames, "

@@ -3,7 +3,6 @@ networks.
 """
 
 import functools
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from l2l.config import Config, as_json
 from l2l.datasets import DemoDataset
 from l2l.errors import BadInput
 from l2l.evaluation.cost import count_macs
+from l2l.jobs.machine import spent_cpu_seconds
 from l2l.manifest.files import walk_files
 from l2l.manifest.probe import probe_file
 from l2l.media.decode import decode
@@ -99,8 +99,7 @@ def _now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
         return time.monotonic()
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in spent)
+    return spent_cpu_seconds()  # also of the process that decodes, which goes on
 
 
 def measured(config: Config, example: Path | None, classes: int) -> Rates:
