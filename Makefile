@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo study scsampler test lint format slurm doctor pins clean
+.PHONY: help demo study scsampler test bench lint format slurm doctor pins clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make scsampler  SCSampler on the demo's videos, and its four tables"
 	@echo "make test    the tests                        make lint   style, types, architecture"
 	@echo "make test ARGS=\"-m 'slurm or kills or long'\"  those on a real Slurm (root, Debian), of killed runs, of longer ones"
+	@echo "make bench   a table of ratios: how fast the stages are, against limits and other libraries"
 	@echo "make format  format the code"
 	@echo "make doctor  what is installed, and the cure for what is broken"
 	@echo "make slurm   what 'snakemake --profile slurm' needs besides"
@@ -31,6 +32,9 @@ scsampler: .venv/installed
 
 test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not kills and not long" $(ARGS)
+
+bench: .venv/installed-bench
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py $(ARGS)
 
 lint: .venv/installed-lint
 	@status=0; for check in "ruff check" "ruff format --check" "snakefmt --check Snakefile workflow" "snakemake --lint" lint-imports mypy; do \

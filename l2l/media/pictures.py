@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import simplejpeg
 from PIL import Image
 
 
@@ -52,11 +53,15 @@ class EncodedPictures:
 
     def select(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Some pictures, uint8 (numbers, side, side, 3); each is decoded once."""
-        decoded = {int(number): self[number] for number in set(map(int, numbers))}
-        shape = (0, self.side, self.side, 3)
-        return (
-            np.stack([decoded[int(n)] for n in numbers]) if decoded else np.zeros(shape, np.uint8)
-        )
+        selected = np.empty((len(numbers), self.side, self.side, 3), np.uint8)
+        first_row: dict[int, int] = {}
+        for row, number in enumerate(map(int, numbers)):
+            if number in first_row:
+                selected[row] = selected[first_row[number]]
+            else:
+                decode_picture(self.encoded[number], self.side, self.quality, selected[row])
+                first_row[number] = row
+        return selected
 
     def as_array(self) -> np.ndarray:
         """All pictures, uint8 (pictures, side, side, 3)."""
@@ -76,21 +81,27 @@ def encode(picture: np.ndarray, quality: int | str) -> bytes:
     return buffer.getvalue()
 
 
-def decode_picture(encoded: bytes, side: int, quality: int | str) -> np.ndarray:
-    """What `encode` returned, as uint8 (side, side, 3).
+def decode_picture(
+    encoded: bytes | memoryview, side: int, quality: int | str, into: np.ndarray | None = None
+) -> np.ndarray:
+    """What `encode` returned, as uint8 (side, side, 3), in `into` if that is given.
+
+    simplejpeg gives the pixels of Pillow in half of its time: both are libjpeg-turbo, with exact
+    cosine transforms and smooth upsampling of colour.
 
     Raises:
-        ValueError: if the bytes are not such a picture. No other format than JPEG is opened.
+        ValueError: if the bytes are not such a picture. No other format than JPEG is opened, and
+            nothing is decoded before the size in the header is the expected one.
     """
+    picture = np.empty((side, side, 3), np.uint8) if into is None else into
     if quality == "lossless":
-        return np.frombuffer(encoded, np.uint8).reshape(side, side, 3)
+        picture[...] = np.frombuffer(encoded, np.uint8).reshape(side, side, 3)
+        return picture
     try:
-        with Image.open(io.BytesIO(encoded), formats=["JPEG"]) as image:
-            if image.size != (side, side) or image.mode != "RGB":
-                raise ValueError(
-                    f"a picture of {image.size[0]} x {image.size[1]} pixels ({image.mode}), "
-                    f"expected {side} x {side} (RGB)"
-                )
-            return np.asarray(image)
-    except OSError as error:  # also PIL's UnidentifiedImageError
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+        found = f"{width} x {height} pixels ({colours})"
+        if (height, width, colours) == (side, side, "YCbCr"):
+            return simplejpeg.decode_jpeg(encoded, "RGB", buffer=picture)
+    except ValueError as error:
         raise ValueError(f"a stored picture is no JPEG that can be read: {error}") from None
+    raise ValueError(f"a picture of {found}, expected {side} x {side} (YCbCr)")

@@ -41,6 +41,7 @@ MODULES = {  # of the distributions that l2l requires
     "jinja2": "jinja2",
     "matplotlib": "matplotlib",
     "pillow": "PIL",
+    "simplejpeg": "simplejpeg",
     "snakemake": "snakemake",
 }
 # The message of a broken import, and what repairs it: the first pattern that matches.
