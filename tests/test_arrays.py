@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2l.arrays import VideoRows, offsets_of
+from l2l.arrays import NotFiniteError, VideoRows, check_finite, offsets_of
 
 
 @given(st.lists(st.integers(0, 5), max_size=6))
@@ -38,3 +38,11 @@ def test_a_duplicate_video_and_an_array_of_another_length_are_refused():
 def test_the_mark_of_complete_features_is_written_without_pytorch():
     code = "import sys, l2l.features.stage; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_numbers_that_are_not_finite_are_found_among_all_of_float16():
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    assert check_finite("all", every[np.isfinite(every)]).size == 63_488
+    for number in every[~np.isfinite(every)]:
+        with pytest.raises(NotFiniteError):
+            check_finite("one", np.array([0, number, 1], np.float16))

@@ -375,8 +375,13 @@ class Features:
     def _read_rows(self, shard: str, name: str, rows: slice) -> np.ndarray:
         size = self._array(shard, name).chunks[0]
         chunks = range(rows.start // size, -(-rows.stop // size))
-        read = np.concatenate([self._chunk(shard, name, chunk) for chunk in chunks])
-        return read[rows.start - chunks.start * size : rows.stop - chunks.start * size].copy()
+        parts = [
+            self._chunk(shard, name, chunk)[max(0, rows.start - chunk * size) :][
+                : rows.stop - max(rows.start, chunk * size)
+            ]
+            for chunk in chunks
+        ]
+        return np.concatenate(parts)
 
     @property
     def videos(self) -> tuple[str, ...]:

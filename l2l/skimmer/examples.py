@@ -22,7 +22,9 @@ from l2l.teacher.artifact import DescriptorReader
 
 
 class Example(NamedTuple):
-    """A video: its features, (moments, channel) each, and the index of its class."""
+    """A video: its features, (moments, channel) each, in the type in which they are stored, and the
+    index of its class.
+    """
 
     features: dict[FeatureName, Tensor]
     label: int
@@ -79,9 +81,11 @@ class FeatureCache:
         return {name: arrays[name] for name in self._names}
 
     def features(self, video: str) -> dict[FeatureName, Tensor]:
-        """The features of a video, float32 (moments, channel) each; read now if not in memory."""
+        """The features of a video, (moments, channel) each, in the type in which they are stored;
+        read now if not in memory.
+        """
         arrays = self._cached.get(video) or self._read(video)
-        return {name: torch.from_numpy(x.astype(np.float32)) for name, x in arrays.items()}
+        return {name: torch.from_numpy(x) for name, x in arrays.items()}
 
 
 class Examples(Dataset):
@@ -147,6 +151,6 @@ class RandomSparseReading(RandomizedDataset):
 
 
 def collate(batch: Sequence[Example]) -> tuple[dict[FeatureName, Tensor], Tensor, Tensor]:
-    """A padded batch: features by name, present moments (videos, moments), and labels."""
+    """A padded batch: features by name, float32, present moments (videos, moments), and labels."""
     features, present = pad_videos([example.features for example in batch])
     return features, present, torch.tensor([example.label for example in batch])

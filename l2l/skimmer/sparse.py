@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from l2l.skimmer.padding import at_least_float32
+
 
 def moments_read(count: int, factor: int) -> list[int]:
     """The moments whose features sparse indexing computes: 0, factor, 2 factor, ..."""
@@ -41,8 +43,9 @@ def interpolate(
 def read_sparsely(
     features: Float[Tensor, "moments channel"], factor: int
 ) -> Float[Tensor, "moments channel"]:
-    """The features when only one moment in `factor` is read and the others are interpolated."""
+    """The features when only one moment in `factor` is read and the others are interpolated, as
+    float32; at factor 1 they are returned as they are.
+    """
     if factor == 1:
         return features
-    count = len(features)
-    return interpolate(features[moments_read(count, factor)], factor, count)
+    return interpolate(features[::factor].to(at_least_float32(features)), factor, len(features))
