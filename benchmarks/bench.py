@@ -1,0 +1,135 @@
+"""How fast l2l is, as ratios to a limit or to a peer that are measured in the same run: a table in
+markdown.
+
+    make bench                                 # all rows
+    python benchmarks/bench.py [--runs N] [FILE ...]   # those of benchmarks/ratios/FILE.py
+
+The rows are those of every file in `benchmarks/ratios/`: each has a function `rows(folder)`, which
+yields `Row`s and may write into a temporary folder. A new file is a new part of the table.
+
+Ours and the peer run in turn, on one thread; a ratio is the median over the runs. Time is CPU time
+of this process and its children, which a busy machine changes little; where a GPU is visible, it is
+the clock's, so the machine has to be quiet. Progress goes to stderr, the table to stdout.
+"""
+
+import argparse
+import importlib
+import importlib.metadata
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+import torch
+
+from l2l.stores import MADE_BY
+
+HERE = Path(__file__).parent
+RATIOS = HERE / "ratios"
+PACKAGES = ("torch", "av", "numpy", "zarr", "h5py", "simplejpeg", "pillow")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: how many times the peer's rate ours is.
+
+    Attributes:
+        what: of l2l.
+        against: the limit or the peer.
+        ours: one run of l2l.
+        peer: one run of the peer.
+        at_least: the ratio that is wanted.
+        work: of `ours`, relative to that of `peer`; 1 where both do the same.
+    """
+
+    what: str
+    against: str
+    ours: Callable[[], object]
+    peer: Callable[[], object]
+    at_least: float
+    work: float = 1.0
+
+
+def now() -> float:
+    """CPU seconds of this process and its children so far, or the clock's where a GPU computes."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.monotonic()
+    spent = (getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in spent)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """What one call takes."""
+    before = now()
+    call()
+    return now() - before
+
+
+def table_line(row: Row, runs: int) -> str:
+    """Measure a row: both once to warm up, then in turn."""
+    row.ours(), row.peer()
+    pairs = [(seconds(row.ours), seconds(row.peer)) for _ in range(runs)]
+    ratios = sorted(row.work * peer / ours for ours, peer in pairs)
+    ours, peer = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratio = statistics.median(ratios)
+    cells = (
+        row.what,
+        row.against,
+        f"{ratio:.2f}",
+        f"{ratios[0]:.2f} to {ratios[-1]:.2f}",
+        f"{row.at_least:g}",
+        "yes" if ratio >= row.at_least else "no",
+        f"{ours:.3g}",
+        f"{peer:.3g}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def machine() -> str:
+    """The processor, or the GPU, and the versions that the figures depend on."""
+    name = platform.processor() or platform.machine()
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith("model name"):
+            name = line.partition(":")[2].strip()
+            break
+    kind = torch.cuda.get_device_name() if torch.cuda.is_available() else f"one thread of {name}"
+    versions = ", ".join(f"{each} {importlib.metadata.version(each)}" for each in PACKAGES)
+    return f"{kind}; {MADE_BY}, Python {platform.python_version()}, {versions}"
+
+
+def _lines(path: Path) -> Iterator[str]:
+    return iter(path.read_text(encoding="utf-8").splitlines() if path.is_file() else ())
+
+
+def files() -> list[str]:
+    """The names of the files in `ratios`."""
+    return sorted(path.stem for path in RATIOS.glob("[!_]*.py"))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("files", nargs="*", choices=[*files(), []], help="default: all")
+    parser.add_argument("--runs", type=int, default=5, help="of each row; default 5")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    unit = "clock seconds" if torch.cuda.is_available() else "CPU seconds"
+    print(f"{machine()}; medians of {options.runs} interleaved runs, {unit}.\n")
+    print("| what | against | ratio | smallest to largest | at least | met | ours, s | peer, s |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for name in options.files or files():
+        module = importlib.import_module(f"ratios.{name}")
+        with tempfile.TemporaryDirectory(prefix="l2l-bench-") as folder:
+            for row in module.rows(Path(folder)):
+                print(f"{name}: {row.what}", file=sys.stderr, flush=True)
+                print(table_line(row, options.runs), flush=True)
+
+
+if __name__ == "__main__":
+    main()

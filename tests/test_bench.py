@@ -1,0 +1,72 @@
+"""The frame of the benchmarks, without their times."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+
+import bench  # noqa: E402 - its folder is on the path from here on
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that only pass where a test says so."""
+    spent = [0.0]
+    monkeypatch.setattr(bench, "now", lambda: spent[0])
+
+    def wait(seconds):
+        spent[0] += seconds
+
+    return wait
+
+
+def test_a_line_has_the_ratio_of_the_rates_and_says_whether_it_is_enough(clock):
+    row = bench.Row("ours", "a peer", lambda: clock(2), lambda: clock(6), 3.5)
+    line = bench.table_line(row, 3)
+    assert line == "| ours | a peer | 3.00 | 3.00 to 3.00 | 3.5 | no | 2 | 6 |"
+
+
+def test_twice_the_work_in_the_same_time_is_twice_the_rate(clock):
+    row = bench.Row("ours", "a peer", lambda: clock(1), lambda: clock(1), 2, work=2)
+    assert "| 2.00 | 2.00 to 2.00 | 2 | yes |" in bench.table_line(row, 1)
+
+
+def test_ours_and_the_peer_run_in_turn_after_a_warm_up(clock):
+    order = []
+    row = bench.Row(
+        "a",
+        "b",
+        lambda: order.append("ours") or clock(1),
+        lambda: order.append("peer") or clock(1),
+        0,
+    )
+    bench.table_line(row, 2)
+    assert order == ["ours", "peer"] * 3
+
+
+def test_the_machine_and_every_version_are_named():
+    assert all(re.search(rf"\b{name} \d", bench.machine()) for name in bench.PACKAGES)
+
+
+@pytest.mark.parametrize("name", bench.files())
+def test_every_file_of_ratios_has_rows(name):
+    text = (bench.RATIOS / f"{name}.py").read_text(encoding="utf-8")
+    assert re.search(r"^def rows\(\w+: Path.*\) -> Iterator\[Row\]:$", text, re.MULTILINE)
+
+
+def test_the_row_of_features_reads_the_same_numbers_as_its_peer(tmp_path, monkeypatch):
+    features = pytest.importorskip("ratios.features")
+    monkeypatch.setattr(features, "MOMENTS", 7)
+    monkeypatch.setattr(features, "CHANNELS", 5)
+    later, first = features.rows(tmp_path, videos=9)
+    for row in (later, first):
+        row.ours(), row.peer()
+    plain = features.PlainFiles(tmp_path, 9)
+    store = features.read_features(tmp_path / "set")
+    for video in range(9):
+        loaded = store.load(f"v{video}").features
+        assert all((plain[video][name].numpy() == loaded[name]).all() for name in features.NAMES)
