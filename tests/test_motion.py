@@ -1,5 +1,6 @@
 """The motion of a shard: what is written is what is read, and a moment has its own pictures."""
 
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -115,3 +116,17 @@ def test_arrays_of_another_shape_or_type_are_not_written(tmp_path, wrong):
 def test_a_section_that_cannot_be_is_refused(values):
     with pytest.raises(ValueError, match=next(iter(values))):
         MotionConfig(**values)
+
+
+def test_memory_does_not_grow_with_the_number_of_videos(tmp_path, monkeypatch):
+    monkeypatch.setattr("l2l.hdf5.FLUSH_BYTES", 1 << 16)
+    motion = drawn(400)  # 20 kB
+    with write_motion(tmp_path / "m.h5", SMALL, MEDIA) as writer:
+        tracemalloc.start()
+        for number in range(40):
+            writer.add(f"{number}", motion._replace(residual=motion.residual.copy()))
+            held, _ = tracemalloc.get_traced_memory()
+            assert held < 2 << 16
+        tracemalloc.stop()
+    with read_motion(tmp_path / "m.h5") as reader:
+        assert (reader.motion("39").residual == motion.residual).all()

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from l2l.__main__ import main
-from l2l.config import read_config
+from l2l.config import MotionConfig, read_config
 from l2l.datasets import FolderDataset, TableDataset
 from l2l.errors import BadInput
 from l2l.tools.plan.contents import contents_of
-from l2l.tools.plan.estimate import estimate
+from l2l.tools.plan.estimate import estimate, estimate_scsampler
 from l2l.tools.plan.rates import Rates, measured, read_rates
 from l2l.tools.plan.stage import plan
 
@@ -80,6 +80,22 @@ def test_twice_the_videos_cost_twice_as_much_where_videos_are_what_costs():
     assert [row.jobs for row in twice.values()] == [row.jobs for row in once.values()]
 
 
+def test_motion_costs_by_the_pictures_of_the_target_and_their_size():
+    config = read_config(TINY)
+    contents = {
+        name: contents_of(name, each, config.seed, None, 0) for name, each in config.videos.items()
+    }
+    rates = Rates(start=0, decode_start=0, decode=0, decode_pixel=0)
+    costs = []
+    for section in ({}, {"stride": 2}, {"stride": 2, "pixels": 448}):
+        other = config.model_copy(update={"motion": MotionConfig(**section)})
+        costs += estimate_scsampler(other, contents, rates)
+    assert [cost.jobs for cost in costs] == [3, 3, 3]  # shards of the target
+    assert costs[0].cpu_seconds == pytest.approx(2 * costs[1].cpu_seconds)
+    assert costs[2].cpu_seconds == pytest.approx(4 * costs[1].cpu_seconds)
+    assert costs[0].size == pytest.approx(2 * costs[1].size)
+
+
 def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards(capsys):
     assert main(["plan", "--configfile", str(TINY)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -98,6 +114,8 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
             "report",
         ),
         "all",
+        "snakemake",
+        "motion",
     ]
     assert "minutes per shard" in lines[0]
 

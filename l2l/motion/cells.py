@@ -160,8 +160,8 @@ def _join(blocks: list[bytes], cells: int) -> Motion:
 # ---- the child -----------------------------------------------------------------------------------
 
 
-class _Bytes:
-    """The blocks of one video as a file that is read once."""
+class _File:
+    """Blocks of bytes as a file that is read once."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -169,7 +169,7 @@ class _Bytes:
 
     @property
     def empty(self) -> bool:
-        """Whether the video has no byte."""
+        """Whether it has no byte."""
         return not self._block
 
     def read(self, size: int) -> bytes:
@@ -178,11 +178,6 @@ class _Bytes:
             self._block = memoryview(next(self._blocks, b""))
         read, self._block = self._block[:size], self._block[size:]
         return bytes(read)
-
-    def drain(self) -> None:
-        """Skip what was not read."""
-        for _ in self._blocks:
-            pass
 
 
 def serve() -> None:
@@ -194,7 +189,7 @@ def serve() -> None:
     os.dup2(2, 1)  # what anything else prints must not be taken for an answer
     while settings := _read_block(sys.stdin.buffer):
         pixels, gop_pictures = _SETTINGS.unpack(settings)
-        proxy = _Bytes(_blocks(sys.stdin.buffer))
+        proxy = _blocks(sys.stdin.buffer)
         try:
             for motion in proxy_motion(proxy, pixels, gop_pictures):
                 parts = (motion.displacement, motion.residual, motion.gop_position)
@@ -203,16 +198,17 @@ def serve() -> None:
             _write_block(answers, FAULT + " ".join(str(error).split()).encode())
             answers.close()
             sys.exit(1)
-        proxy.drain()
+        for _ in proxy:  # what follows the last picture
+            pass
         _write_block(answers, b"")
         answers.flush()
 
 
-def proxy_motion(proxy: Any, pixels: int, gop_pictures: int) -> Iterator[Motion]:
+def proxy_motion(proxy: Iterator[bytes], pixels: int, gop_pictures: int) -> Iterator[Motion]:
     """The motion of a proxy, some pictures at a time.
 
     Args:
-        proxy: a file of MPEG-4 with square pictures, which is read once.
+        proxy: its bytes, in blocks of any length.
         pixels: their side.
         gop_pictures: from one key picture to the next.
 
@@ -243,13 +239,14 @@ def proxy_motion(proxy: Any, pixels: int, gop_pictures: int) -> Iterator[Motion]
         before = pictures[-1]
 
 
-def _batches(proxy: Any) -> Iterator[tuple[int, list[Any]]]:
+def _batches(proxy: Iterator[bytes]) -> Iterator[tuple[int, list[Any]]]:
     """Decoded pictures, with the number of the first of them."""
     import av
 
-    if proxy.empty:
+    file = _File(proxy)
+    if file.empty:
         return
-    with av.open(proxy, format="m4v") as container:
+    with av.open(file, "r", format="m4v") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         # Without bitexact, x86 takes approximations between samples.

@@ -16,7 +16,7 @@ from l2l.config import PLAIN, Config, FeatureName, Variant
 from l2l.datasets import PARTS, DemoDataset
 from l2l.evaluation.videos.methods import computed_methods, trained_networks
 from l2l.mels.spectrogram import mel_shape
-from l2l.moments import SAMPLE_RATE_HZ
+from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
@@ -26,6 +26,7 @@ from l2l.tools.plan.rates import Rates, macs
 
 STUDENTS: tuple[tuple[Modality, ...], ...] = (("image",), ("audio",), ("image", "audio"))
 FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
+CELL_BYTES = 1.5  # of 5, deflated
 HALF_FULL_CHUNKS = 800_000  # bytes of a shard's media that are not filled
 KINETICS_CLASSES = 400
 
@@ -45,6 +46,11 @@ class Cost:
 def estimate(config: Config, contents: dict[str, Contents], rates: Rates) -> list[Cost]:
     """What each stage costs, in the order of the chain."""
     return _Estimate(config, contents, rates).rows()
+
+
+def estimate_scsampler(config: Config, contents: dict[str, Contents], rates: Rates) -> list[Cost]:
+    """What `snakemake scsampler` costs above the chain."""
+    return _Estimate(config, contents, rates).scsampler_rows()
 
 
 def size_of(network: nn.Module) -> float:
@@ -110,6 +116,22 @@ class _Estimate:
             "report": self._report,
         }
         return [add_costs(Cost(stage)) for stage, add_costs in stages.items()]
+
+    def scsampler_rows(self) -> list[Cost]:
+        return [self._motion(Cost("motion"))]
+
+    def _motion(self, cost: Cost) -> Cost:
+        name, section = self.config.target, self.config.motion
+        shards, each = self._shards(name), self.contents[name]
+        pictures = each.total * each.mean_seconds * FRAME_RATE / section.stride
+        cost.jobs = cost.files = shards
+        cost.cpu_seconds = (
+            shards * self.rates.start
+            + each.total * self._decoding(name)
+            + pictures * section.pixels**2 * self.rates.code_pixel
+        )
+        cost.size = pictures * (section.cells**2 * CELL_BYTES + 1)
+        return cost
 
     def _shards(self, name: str, *parts: str) -> int:
         return sum(

@@ -24,10 +24,13 @@ from l2l.evaluation.cost import count_macs
 from l2l.jobs.machine import spent_cpu_seconds
 from l2l.manifest.files import walk_files
 from l2l.manifest.probe import probe_file
+from l2l.manifest.source import Source
 from l2l.media.decode import decode
 from l2l.media.pictures import decode_picture, encode
 from l2l.mels.spectrogram import log_mel, mel_shape
 from l2l.moments import WINDOW_SAMPLES
+from l2l.motion.cells import proxy_motion
+from l2l.motion.proxy import code_proxy
 from l2l.sections import Section
 from l2l.student.artifact import build_student
 from l2l.teacher.network import R2Plus1D
@@ -53,6 +56,7 @@ class Rates(Section):
     read: Seconds = 0.0002  # a stored picture
     read_mel: Seconds = 0.0001  # a stored mel
     mel: Seconds = 0.00033  # a moment
+    code_pixel: Seconds = 4e-8  # a pixel of a proxy's picture: coded, read back, made to cells
     teacher_forward: Seconds = 0.075  # 10^9 multiply-accumulates
     teacher_train: Seconds = 0.18  # and backward, and the step
     student_forward: Seconds = 0.05
@@ -152,9 +156,11 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
     facts = probe_file(example)
     rates["listing"] = cpu_seconds(lambda: probe_file(example))
     source = facts.source(example)
-    spent = cpu_seconds(lambda: decode(source, config.media, "moments")) - Rates().decode_start
+    spent = cpu_seconds(lambda: decode(source, config.media, "moments"))
     seconds, pixels = max(1.0, facts.duration_seconds), facts.width * facts.height
-    rates["decode_pixel"] = max(0.0, spent / seconds - Rates().decode) / max(1, pixels)
+    rates["decode_pixel"] = max(
+        0.0, (spent - Rates().decode_start) / seconds - Rates().decode
+    ) / max(1, pixels)
     pictures = decode(source, config.media, "moments").pictures.as_array()
     stored = [encode(picture, config.media.jpeg_quality) for picture in pictures]
     side, quality = config.media.frame_pixels, config.media.jpeg_quality
@@ -164,7 +170,23 @@ def _of_video(config: Config, example: Path | None, folder: Path) -> dict[str, f
     rates["read"] = cpu_seconds(
         lambda: [decode_picture(each, side, quality) for each in stored]
     ) / len(stored)
+    rates["code_pixel"] = _of_motion(config, source, spent)
     return rates
+
+
+def _of_motion(config: Config, source: Source, decode_seconds: float) -> float:
+    """Coding and reading a proxy, per pixel, above decoding its video."""
+    section, coded = config.motion, bytearray()
+
+    def code_and_read() -> None:
+        coded.clear()
+        code_proxy(source, config.media, section, coded.extend)
+        pictures = proxy_motion(iter([bytes(coded)]), section.pixels, section.gop_pictures)
+        counts.append(sum(len(motion.gop_position) for motion in pictures))
+
+    counts: list[int] = []
+    spent = cpu_seconds(code_and_read) - decode_seconds
+    return max(0.0, spent) / (counts[0] * section.pixels**2)
 
 
 def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str, float]:

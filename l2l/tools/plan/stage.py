@@ -8,7 +8,7 @@ from l2l.config import read_config
 from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
 from l2l.tools.plan.contents import Contents, contents_of
-from l2l.tools.plan.estimate import Cost, estimate
+from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
 from l2l.tools.plan.rates import Rates, measured, read_rates
 
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
@@ -52,14 +52,20 @@ def plan(
         _print_dataset(name, each, config.videos[name])
     rows = estimate(config, contents, speeds)
     print(f"{'stage':<12}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'files':>10}{'GB':>10}")
-    for row in [*rows, _sum(rows)]:
-        cpu = row.cpu_seconds + (0 if speeds.gpu else row.network_seconds)
-        gpu = row.network_seconds if speeds.gpu else 0
+    _print_rows([*rows, _sum(rows)], speeds.gpu)
+    print("snakemake scsampler, above that:")
+    _print_rows(estimate_scsampler(config, contents, speeds), speeds.gpu)
+    return 0
+
+
+def _print_rows(rows: list[Cost], gpu: bool) -> None:
+    for row in rows:
+        cpu = row.cpu_seconds + (0 if gpu else row.network_seconds)
+        on_gpu = row.network_seconds if gpu else 0
         print(
-            f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{gpu / 3600:>10,.2f}"
+            f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{on_gpu / 3600:>10,.2f}"
             f"{row.files:>10,.0f}{row.size / 1e9:>10,.3f}"
         )
-    return 0
 
 
 def _print_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
