@@ -28,6 +28,7 @@ include: "workflow/rules/sampler.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
+include: "workflow/rules/apply.smk"
 
 
 for custom_rules in custom_rules_files():

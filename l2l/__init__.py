@@ -1,3 +1,29 @@
 """Listen to Look: action recognition in untrimmed video by previewing audio."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from l2l.apply.predictor import Predictor
+
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
+
+
+def load(run: str | Path, threads: int | None = None, steps: int | None = None) -> "Predictor":
+    """Load a finished run, which then answers for any video.
+
+        run = l2l.load("results/demo")
+        run.predict("video.mp4").label
+        for prediction in run.predict_many(paths, factor=5): ...
+
+    Args:
+        run: the run's folder.
+        threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
+        steps: after which the skimmer stops; default: those that it was trained with.
+
+    Raises:
+        BadInput: if there is no such run, or it is not finished.
+    """
+    from l2l.apply.predictor import Predictor  # here, so that `import l2l` imports nothing heavy
+
+    return Predictor(run, threads, steps)

@@ -51,6 +51,9 @@ STAGES = {
     "evaluate_scsampler": "l2l.evaluation.scsampler.stage",
     "write_report": "l2l.report.stage",
     "write_scsampler_report": "l2l.report.scsampler.stage",
+    "apply_videos": "l2l.apply.stage",
+    "collect_predictions": "l2l.apply.stage",
+    "write_predictions_page": "l2l.apply.stage",
 }
 TOOLS = {
     "predict": "l2l.tools.predict",

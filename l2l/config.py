@@ -649,6 +649,55 @@ class StudyConfig(Section):
 # Sections that the chain does not read: what `snakemake scsampler` makes.
 SCSAMPLER_SECTIONS = ("motion", "sampler")
 
+KeptStore = Literal["media", "mels", "features"]
+
+
+class ApplyConfig(Section):
+    """A finished run on videos without labels, those of role `apply`: `snakemake --cores N
+    apply`.
+    """
+
+    run: Path | None = Field(
+        default=None,
+        description="Folder of the finished run whose student and skimmer answer, such as "
+        "results/demo; `null`: results/<run> of this configuration. Paper: none.",
+    )
+    top: Count = Field(
+        default=5, description="Classes per video, the most probable first. Paper: none."
+    )
+    factor: Count = Field(
+        default=1,
+        description="Features are read of every n-th moment; only its frame is decoded and only "
+        "its second of sound is heard. Paper: 1 (dense) and 5 (sparse).",
+    )
+    steps: Count | None = Field(
+        default=None,
+        description="Steps after which the skimmer stops, at most those that it was trained with; "
+        "`null`: all of them. Paper: 10.",
+    )
+    budget_gmacs: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Most multiply-accumulates per video, in 10^9, in place of a factor: each "
+        "video is read at the smallest factor whose cost is within it. Paper: none.",
+    )
+    keep: tuple[KeptStore, ...] = Field(
+        default=(),
+        description="Stores that are written too, one per shard: `media`, `mels`, `features`; "
+        "they hold every moment, so they need factor 1. Paper: none.",
+    )
+    film_strips: Annotated[int, Field(ge=0)] = Field(
+        default=8, description="Videos that the page shows as film strips. Paper: none."
+    )
+    pictures: Count = Field(default=5, description="Pictures per film strip. Paper: none.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ApplyConfig":
+        if self.budget_gmacs is not None and self.factor != 1:
+            raise ValueError("factor and budget_gmacs: give one of them; a budget sets the factor")
+        if self.keep and (self.factor != 1 or self.budget_gmacs is not None):
+            raise ValueError("keep: its stores hold every moment; give no factor and no budget")
+        return self
+
 
 class Config(Section):
     """A whole configuration: what `config.yaml` holds."""
@@ -661,7 +710,7 @@ class Config(Section):
     )
     videos: dict[Name, AnyDataset] = Field(
         description="The data sets by name: one with role `source` and one with role `target`, or "
-        "one with role `both`."
+        "one with role `both`; and any number with role `apply`."
     )
     manifest: ManifestConfig = Field(default=ManifestConfig(), description="Listing the videos.")
     media: MediaConfig = Field(
@@ -682,6 +731,9 @@ class Config(Section):
     evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="The tables.")
     report: ReportConfig = Field(default=ReportConfig(), description="The page.")
     study: StudyConfig = Field(default=StudyConfig(), description="Several seeds.")
+    apply: ApplyConfig = Field(
+        default=ApplyConfig(), description="A finished run on videos without labels."
+    )
     custom_rules: tuple[Path, ...] = Field(
         default=(),
         description="Files with rules of your own (.smk), relative to the working directory; they "
@@ -735,6 +787,17 @@ class Config(Section):
     def target(self) -> str:
         """The data set that is skimmed and evaluated."""
         return self._with_role("target")[0]
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """The data sets that a finished run answers for."""
+        return tuple(name for name, dataset in self.videos.items() if dataset.role == "apply")
+
+    @property
+    def of_chain(self) -> "Config":
+        """The configuration without what only `apply` reads: what a run was made with."""
+        videos = {name: each for name, each in self.videos.items() if name not in self.applied}
+        return self.model_copy(update={"videos": videos, "apply": ApplyConfig()})
 
 
 def _line(error: ErrorDetails) -> str:

@@ -14,9 +14,10 @@ PARTS: tuple[Literal["train_val", "test"], ...] = ("train_val", "test")
 class Dataset(Section):
     """What every data set has: its role in the chain and the number of its shards."""
 
-    role: Literal["source", "target", "both"] = Field(
+    role: Literal["source", "target", "both", "apply"] = Field(
         description="What the data set is for: `source`, that the student is distilled from; "
-        "`target`, that is skimmed and evaluated; or `both`."
+        "`target`, that is skimmed and evaluated; `both`; or `apply`, that a finished run answers "
+        "for: its labels and splits, if it has any, are not read."
     )
     shards: Count = Field(
         description="Number of shards of the train and val videos; a video's shard is a stable "
@@ -28,7 +29,12 @@ class Dataset(Section):
     )
 
     def shard_names(self, part: Literal["train_val", "test"]) -> tuple[str, ...]:
-        """The names of the shards of train and val videos, or of those of test videos."""
+        """The names of the shards of train and val videos, or of those of test videos.
+
+        A data set of role `apply` has no splits: all of its videos are in the former.
+        """
+        if self.role == "apply" and part == "test":
+            return ()
         count = self.shards if part == "train_val" else self.test_shards or -(-self.shards // 4)
         digits = max(3, len(str(count - 1)))
         return tuple(
@@ -87,13 +93,14 @@ class GroupTable(Section):
 
 
 class FolderDataset(Dataset):
-    """A folder of `split/class/*` or `class/*`.
+    """A folder of `split/class/*` or `class/*`; of role `apply`, a folder in any layout.
 
-    The latter is split here, seeded, by group where a table names groups.
+    The latter of the two is split here, seeded, by group where a table names groups.
     """
 
     adapter: Literal["folder"] = Field(
-        description="A folder `split/class/*`, or `class/*`, which is split by l2l."
+        description="A folder `split/class/*`, or `class/*`, which is split by l2l; of role "
+        "`apply`, a folder with videos in any layout below it."
     )
     folder: Path = Field(description="The folder of the videos.")
     val_fraction: Fraction01 = Field(
@@ -364,8 +371,10 @@ class TableDataset(ListedDataset):
     video_column: str = Field(
         description="Column with the name or path of the file, with or without suffix."
     )
-    label_column: str = Field(
-        description="Column with the class: a name, or a number where `classes` is given."
+    label_column: str | None = Field(
+        default=None,
+        description="Column with the class: a name, or a number where `classes` is given; `null` "
+        "only with role `apply`.",
     )
     number_column: str | None = Field(
         default=None,
@@ -400,6 +409,8 @@ class TableDataset(ListedDataset):
     def _pairs(self) -> "TableDataset":
         if (self.start_column is None) != (self.end_column is None):
             raise ValueError("start_column and end_column go together")
+        if self.label_column is None and self.role != "apply":
+            raise ValueError(f"label_column: missing; a data set of role {self.role} needs labels")
         if self.number_column is not None and self.classes is None:
             raise ValueError(
                 "number_column needs `classes`, the file that says which class each number is"

@@ -28,7 +28,7 @@ def update_record(folder: Path, config: Config) -> str:
         BadInput: if sections differ and Snakemake cannot see it, or the record is damaged.
     """
     record = folder / RECORD
-    values = config.model_dump(mode="json")
+    values = config.of_chain.model_dump(mode="json", exclude={"apply"})
     before = values
     if record.is_file():
         verify_checksum(record)

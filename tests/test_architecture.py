@@ -29,8 +29,10 @@ SPINE = [
     "evaluation",
     "report",
 ]
-RULES = [*SPINE, "study"]  # which runs the spine for several seeds
-PACKAGES = ["demo", *SPINE[1:]]  # the videos that l2l draws itself; all others come from outside
+# After the spine: what runs it for several seeds, and what applies a finished run to other videos.
+RULES = [*SPINE, "study", "apply"]
+# The videos that l2l draws itself; all others come from outside.
+PACKAGES = ["demo", *SPINE[1:], "apply"]
 ON_TOP = {"tools", "reference"}  # packages on top, for people
 GROUND = {"jobs"}  # packages on which all stages stand
 # What a later stage may import of an earlier one, besides its artifact: a network that it runs
@@ -53,6 +55,14 @@ SHARED = {
     "sampler.rows",  # the list that scsampler.tsv, the rules and the report read
     "manifest.source",  # what the listing says of a file, which decoding takes
     "manifest.labels",  # warnings about labels: in the log of the listing and in the report
+    "media.decoded",
+    "media.pictures",
+    "media.ffmpeg",
+    "features.extract",
+    "evaluation.cost",  # MACs of an answer
+    "evaluation.measures.probabilities",
+    "report.figures",  # pictures of film strips
+    "report.page",  # style and film strips
     "evaluation.videos.methods",  # the list that Table 1, the plan and the report read
 }
 

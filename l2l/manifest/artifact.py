@@ -24,6 +24,7 @@ A playlist named .mp4 would make ffmpeg open the files that it lists.
 """
 
 SPLITS = ("train", "val", "test")
+UNLABELLED = "apply"  # in place of a split, of the videos of a data set of role `apply`
 USABLE = ("ok", "no_audio", "silent", "audio_partial", "too_short")
 STATUSES = (*USABLE, "truncated", "corrupt", "missing", "duplicate", "refused")
 COLUMNS = (
@@ -60,8 +61,9 @@ class Video(NamedTuple):
 
     video: str  # its id: unique in its data set, never used as a path
     file: str
-    split: str  # train, val or test
-    labels: tuple[str, ...]  # at least one; the first is the video's where only one is used
+    split: str  # train, val or test; `apply`
+    # at least one; the first is the video's where only one is used; none of a video of `apply`
+    labels: tuple[str, ...]
     # None: the whole video is the action; empty: no moment of it is labelled
     segments: tuple[Segment, ...] | None = None
     group: str = ""  # videos of one group belong to one split; empty: the video is its own group
@@ -198,11 +200,11 @@ def _video(row: dict[str, str], where: str) -> Video:
         )
     except (ValueError, TypeError) as error:
         raise BadInput(f"{where}: not a row of a video ({error})") from None
-    for column, allowed in (("split", SPLITS), ("status", STATUSES)):
+    for column, allowed in (("split", (*SPLITS, UNLABELLED)), ("status", STATUSES)):
         if row[column] not in allowed:
             raise BadInput(
                 f"{where}: {column} is {row[column]!r}, expected one of {', '.join(allowed)}"
             )
-    if not video.labels:
+    if not video.labels and video.split != UNLABELLED:
         raise BadInput(f"{where}: no labels")
     return video

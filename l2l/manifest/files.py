@@ -91,6 +91,21 @@ def is_video_name(name: str) -> bool:
     return _stem(name) != name and not name.startswith(".")
 
 
+def video_files(paths: Sequence[Path]) -> list[Path]:
+    """The files given, and those in the folders given that have the name of a video; a line on
+    stderr says how many others there are.
+    """
+    videos, other_count = [], 0
+    for path in paths:
+        files = list(walk_files(path)) if path.is_dir() else [path]
+        named = [each for each in files if each == path or is_video_name(each.name)]
+        other_count += len(files) - len(named)
+        videos += named
+    if other_count:
+        print(f"{other_count} files without the name of a video are left out", file=sys.stderr)
+    return videos
+
+
 class Files:
     """The videos below a folder, found by name.
 

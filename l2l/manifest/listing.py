@@ -25,7 +25,7 @@ from l2l.manifest.adapters.mmaction2 import list_mmaction2
 from l2l.manifest.adapters.table import list_table
 from l2l.manifest.adapters.ucf101 import list_ucf101
 from l2l.manifest.adapters.vggsound import list_vggsound
-from l2l.manifest.artifact import Video, class_names, shard_names
+from l2l.manifest.artifact import UNLABELLED, Video, class_names, shard_names
 from l2l.manifest.files import walk_files, walk_folders
 from l2l.manifest.seen import MISSING, read_seen, relative, size_of, stamp_of, version_of
 from l2l.manifest.splits import check_groups
@@ -49,6 +49,8 @@ ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
 def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> list[Video]:
     """The videos of a data set by its lists and folder, sorted by id; no file is opened.
 
+    Those of a data set of role `apply` have no split, no labels, segments or groups.
+
     Args:
         dataset: the section of the data set.
         seed: of the splits, where the data set brings none.
@@ -60,10 +62,19 @@ def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> 
     if isinstance(dataset, DemoDataset):
         if folder is None:
             raise BadInput("the demo adapter needs --folder, where render_demo put the videos")
-        return list_demo(folder)
+        return _for_role(dataset, list_demo(folder))
     videos = ADAPTERS[dataset.adapter](dataset, seed)
-    check_groups(videos)
-    return videos
+    if dataset.role != "apply":
+        check_groups(videos)
+    return _for_role(dataset, videos)
+
+
+def _for_role(dataset: AnyDataset, videos: list[Video]) -> list[Video]:
+    if dataset.role != "apply":
+        return videos
+    return [
+        video._replace(split=UNLABELLED, labels=(), segments=None, group="") for video in videos
+    ]
 
 
 @dataclass(frozen=True)

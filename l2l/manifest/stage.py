@@ -36,7 +36,7 @@ def list_videos(
         shards: the folder of the shards' tables to write; a shard without videos has an empty
             table.
         dataset: the section of the data set.
-        config: how many videos may be unusable.
+        config: how many videos may be unusable; not read for a data set of role `apply`.
         seed: of the splits, where the data set brings none.
         folder: where the videos of the demo are.
         record: what is remembered of the files, to write: see `l2l.manifest.seen`. None: nothing.
@@ -47,14 +47,18 @@ def list_videos(
             last case a table next to `videos`, with `.refused` in its name, says why.
     """
     listed = list_dataset(dataset, seed, folder)
-    _check_splits(listed, dataset.role)
-    check_labels(listed, dataset.role)
-    for warning in label_warnings(listed):
-        print(f"warning: {warning}", file=sys.stderr)
+    labelled = dataset.role != "apply"
+    if labelled:
+        _check_splits(listed, dataset.role)
+        check_labels(listed, dataset.role)
+        for warning in label_warnings(listed):
+            print(f"warning: {warning}", file=sys.stderr)
     write_unmatched(dataset, listed, videos)
     stamps = {video.file: stamp_of(video.file) for video in listed if video.usable}
-    probed = mark_duplicates(with_facts(listed))
-    check_usable(probed, videos, config, "before decoding")
+    probed = with_facts(listed)
+    if labelled:  # otherwise every file gets its answer or its status, however many are unusable
+        probed = mark_duplicates(probed)
+        check_usable(probed, videos, config, "before decoding")
     rows: dict[str, list[Video]] = {
         name: [] for part in PARTS for name in dataset.shard_names(part)
     }

@@ -217,7 +217,7 @@ class MediaReader:
 
     def windows(self, video: str) -> np.ndarray:
         """Each moment's second of sound, int16 (moments, 16000), zero after its end."""
-        return cut_windows(self.waveform(video), self.moments(video))
+        return cut_windows(self.waveform(video), range(self.moments(video)))
 
     def has_sound(self, video: str) -> np.ndarray:
         """Whether at least half of each moment's second was decoded, bool (moments,)."""

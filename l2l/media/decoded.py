@@ -1,5 +1,6 @@
 """One decoded video: pictures on the 30 fps grid, sound at 16 kHz, and the share of each moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,7 +88,7 @@ class Decoded:
 
     def windows(self) -> np.ndarray:
         """Each moment's second of sound, int16 (moments, 16000), zero after its end."""
-        return cut_windows(self.waveform, self.moments)
+        return cut_windows(self.waveform, range(self.moments))
 
     def has_sound(self) -> np.ndarray:
         """Whether at least half of each moment's second was decoded, bool (moments,)."""
@@ -103,14 +104,14 @@ def clip_pictures(moment: int, grid: ClipGrid, pictures: int) -> np.ndarray:
     return np.minimum(np.arange(first, first + grid.frames), pictures - 1)
 
 
-def cut_windows(waveform: np.ndarray, moments: int) -> np.ndarray:
-    """The second of sound from the start of each moment, of a waveform (samples,).
+def cut_windows(waveform: np.ndarray, moments: Sequence[int]) -> np.ndarray:
+    """The second of sound from the start of each of some moments, of a waveform (samples,).
 
     Returns:
         (moments, 16000), zero after the end of the waveform.
     """
-    windows = np.zeros((moments, WINDOW_SAMPLES), waveform.dtype)
-    for moment, window in enumerate(windows):
+    windows = np.zeros((len(moments), WINDOW_SAMPLES), waveform.dtype)
+    for moment, window in zip(moments, windows, strict=True):
         sound = waveform[start_sample(moment) :][:WINDOW_SAMPLES]
         window[: len(sound)] = sound
     return windows

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from l2l.config import ReportConfig
@@ -18,6 +17,7 @@ from l2l.manifest.labels import label_warnings
 from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
 from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
+from l2l.report.page import page_template
 from l2l.report.relations import relations
 from l2l.shards import read_shards
 from l2l.stores import MADE_BY, write_text
@@ -60,10 +60,7 @@ def write_report(
         video for each in files.values() for video in each if video.reason or not video.usable
     ]
     same_data = configuration["videos"][target]["adapter"] == "activitynet"
-    page = jinja2.Environment(
-        loader=jinja2.PackageLoader("l2l.report", "."), autoescape=True, trim_blocks=True
-    ).get_template("page.html")
-    text = page.render(
+    text = page_template("l2l.report").render(
         title=config.title,
         made_by=MADE_BY,
         run=configuration["run"],

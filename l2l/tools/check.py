@@ -3,7 +3,6 @@
 They are probed and decoded as the manifest and media stages do it.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from l2l.errors import BadInput
 from l2l.manifest.artifact import USABLE, Video
 from l2l.manifest.examine import mark_duplicates, with_facts
-from l2l.manifest.files import is_video_name, walk_files
+from l2l.manifest.files import video_files
 from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
 from l2l.stores import write_table
 from l2l.terminal import escape
@@ -50,7 +49,7 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
     Raises:
         BadInput: if there is nothing to check, or the table cannot be written.
     """
-    videos = _videos_of(path)
+    videos = video_files(path)
     if not videos:
         raise BadInput(
             f"{', '.join(map(str, path))}: no file with the name of a video, such as .mp4 or .mkv; "
@@ -93,19 +92,6 @@ def examine(paths: Sequence[Path]) -> Iterator[Finding]:
         check_ffmpeg()
     for video in videos:
         yield _decoded(video) if video.usable else _finding(video, video.status, video.reason)
-
-
-def _videos_of(paths: Sequence[Path]) -> list[Path]:
-    """The files given, and those in the folders given that have the name of a video."""
-    videos, other_count = [], 0
-    for path in paths:
-        files = list(walk_files(path)) if path.is_dir() else [path]
-        named = [each for each in files if each == path or is_video_name(each.name)]
-        other_count += len(files) - len(named)
-        videos += named
-    if other_count:
-        print(f"{other_count} files without the name of a video are left out", file=sys.stderr)
-    return videos
 
 
 def _check_destination(tsv: Path) -> None:

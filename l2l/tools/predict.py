@@ -1,55 +1,96 @@
-"""The action in single files, and the moments that the skimmer weighed most."""
+"""The action in files and folders of videos, and the moments that the skimmer weighed most."""
 
 import json as json_text
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from l2l.apply.artifact import Prediction, prediction_values
+from l2l.apply.run import skimmer_path
 from l2l.errors import BadInput
+from l2l.manifest.files import video_files
+from l2l.manifest.probe import NO_SUCH_FILE
 from l2l.terminal import escape
 
+NOUNS = {"image": "pictures", "audio": "sound"}  # of the modalities
 
-def predict(video: list[Path], /, run: Path, json: bool = False) -> int:
+
+def predict(
+    video: list[Path],
+    /,
+    run: Path,
+    json: bool = False,
+    factor: int = 1,
+    steps: int | None = None,
+    budget_gmacs: float | None = None,
+    top: int = 5,
+    threads: int | None = None,
+) -> int:
     """Name the action in each video by skimming it with a run's student and skimmer.
 
+    For thousands of videos, in jobs that can be resumed: `snakemake apply`, see docs/apply.md.
+
     Args:
-        video: the files.
+        video: files of any name, and folders.
         run: a finished run's folder, such as results/demo.
         json: print one JSON object per file instead of a line of text.
+        factor: decode, hear and describe one moment in so many.
+        steps: after which the skimmer stops; default: those that it was trained with.
+        budget_gmacs: most multiply-accumulates per video, in 10^9, in place of a factor.
+        top: classes per video in the JSON object.
+        threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
 
     Raises:
-        BadInput: if there is no such run, it is not finished, or its student and skimmer do not
-            belong together.
+        BadInput: if there is no such run, it is not finished, its student and skimmer do not
+            belong together, or there is no video.
 
     Returns:
         0 when every file has an answer, 1 when one could not be used.
     """
-    if not run.is_dir():
-        raise BadInput(
-            f"{run}: no such folder; expected that of a finished run, such as results/demo, which "
-            "`make demo` makes"
-        )
-    # here, so that a wrong name is answered without torch
-    from l2l.manifest.probe import probe_files
-    from l2l.tools.prediction import Predictor
+    skimmer_path(run)
+    files = video_files(video)
+    if video and not files:
+        raise BadInput(f"{', '.join(map(str, video))}: no file with the name of a video")
+    if files and not any(map(os.path.lexists, files)):  # answered without torch
+        missing = NO_SUCH_FILE
+        return _print([Prediction(str(p), missing.status, missing.reason) for p in files], json)
+    from l2l.apply.predictor import Predictor
 
-    predictor = Predictor(run)
+    predictor = Predictor(run, threads, steps)
+    return _print(
+        predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top), json
+    )
+
+
+def _print(predictions: Iterable[Prediction], json: bool) -> int:
     unanswered = 0
-    for path, declared in zip(video, probe_files(video), strict=True):
-        prediction = predictor.predict(path, declared)
-        unanswered += "label" not in prediction
-        print(json_text.dumps(prediction) if json else _line(prediction), flush=True)
+    for prediction in predictions:
+        unanswered += not prediction.answered
+        print(_object(prediction) if json else _line(prediction), flush=True)
     return int(unanswered > 0)
 
 
-def _line(prediction: dict[str, Any]) -> str:
-    if "label" not in prediction:
-        return escape(f"{prediction['video']}: {prediction['status']}: {prediction['reason']}")
-    line = f"{prediction['video']}: {prediction['label']} ({prediction['probability']:.2f})"
-    for modality, noun in (("image", "pictures"), ("audio", "sound")):
-        if selected := prediction.get(f"{modality}_selected_seconds"):
-            starts = ", ".join(f"{seconds:.1f}" for seconds in selected)
-            line += f"; {noun} weighed most at {starts} s"
-    line += f"; {prediction['gmacs']:.3g} GMACs"
-    if prediction["reason"]:
-        line += f" [{prediction['status']}: {prediction['reason']}]"
+def _object(prediction: Prediction) -> str:
+    values = prediction_values(prediction)
+    if prediction.answered:
+        values |= {"label": prediction.label, "probability": prediction.probability}
+        for modality in prediction.modalities:
+            values[f"{modality}_selected_seconds"] = prediction.selected_seconds(modality)
+    return json_text.dumps(values)
+
+
+def _line(prediction: Prediction) -> str:
+    if not prediction.answered:
+        return escape(f"{prediction.video}: {prediction.status}: {prediction.reason}")
+    line = f"{prediction.video}: {prediction.label} ({prediction.probability:.2f})"
+    for modality in prediction.modalities:
+        if seconds := prediction.selected_seconds(modality):
+            line += f"; {NOUNS[modality]} weighed most at {_joined(seconds)} s"
+    line += f"; {prediction.gmacs:.3g} GMACs"
+    if prediction.reason:
+        line += f" [{prediction.status}: {prediction.reason}]"
     return escape(line)
+
+
+def _joined(seconds: Sequence[float]) -> str:
+    return ", ".join(f"{each:.1f}" for each in seconds)

@@ -13,6 +13,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
+from l2l.apply.run import skimmer_path
 from l2l.config import SCSAMPLER_SECTIONS, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput

@@ -24,7 +24,7 @@ rule write_report:
     params:
         media=shard_ranges("media", CONFIG.target, parts=["test"]),
         config=section(CONFIG.report),
-        settings=section(CONFIG, SCSAMPLER_SECTIONS),
+        settings=section(CONFIG.of_chain, (*SCSAMPLER_SECTIONS, "apply")),
         version=4,
     shell:
         """

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from l2l.datasets import FolderDataset, GroupTable
 from l2l.errors import BadInput
-from l2l.manifest.artifact import SPLITS, Video
-from l2l.manifest.files import is_folder, is_video_name
+from l2l.manifest.artifact import SPLITS, UNLABELLED, Video
+from l2l.manifest.files import is_folder, is_video_name, walk_folders
 from l2l.manifest.lists import read_rows
 from l2l.manifest.splits import split_videos
 
@@ -19,10 +19,14 @@ LAYOUT = (
 def list_folder(dataset: FolderDataset, seed: int) -> list[Video]:
     """The videos of a folder, by id: the path below the folder, with its suffix.
 
+    Of role `apply`, every file below the folder that has the name of a video.
+
     Raises:
         BadInput: if the folder holds no class folders or mixes both layouts, or a video has no
-            group or two groups.
+            group or two groups; of role `apply`, if it holds no video.
     """
+    if dataset.role == "apply":
+        return find_unlabelled_videos(dataset.folder)
     videos = find_videos(dataset.folder)
     if dataset.groups is not None:
         videos = _with_groups(videos, dataset.groups)
@@ -55,6 +59,27 @@ def find_videos(folder: Path) -> list[Video]:
     if not videos:
         inside = ", ".join(repr(each.name) for each in classes[:3]) or "it"
         raise BadInput(f"{folder.absolute()}: no video in {inside}; {LAYOUT}")
+    return sorted(videos, key=lambda video: video.video)
+
+
+def find_unlabelled_videos(folder: Path) -> list[Video]:
+    """The videos below a folder in any layout, sorted by id, without labels.
+
+    Raises:
+        BadInput: if there is no such folder, or no video in it.
+    """
+    expected = "expected a folder with videos, such as .mp4 or .mkv, in any layout below it"
+    if not folder.is_dir():
+        raise BadInput(f"{folder.absolute()}: no such folder; {expected}")
+    below = len(str(folder).rstrip("/")) + 1
+    videos = [
+        Video(f"{at}/{name}"[below:], f"{at}/{name}", UNLABELLED, ())
+        for at, names in walk_folders(folder)
+        for name in names
+        if is_video_name(name)
+    ]
+    if not videos:
+        raise BadInput(f"{folder.absolute()}: found no video; {expected}")
     return sorted(videos, key=lambda video: video.video)
 
 

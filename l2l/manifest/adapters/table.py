@@ -39,6 +39,7 @@ def list_table(dataset: TableDataset, seed: int) -> list[Video]:
 
 def _entries(path: Path, dataset: TableDataset, classes: Classes | None) -> Iterator[Entry]:
     columns = (
+        dataset.label_column,
         dataset.split_column,
         dataset.group_column,
         dataset.start_column,
@@ -47,13 +48,11 @@ def _entries(path: Path, dataset: TableDataset, classes: Classes | None) -> Iter
     )
     needed = [
         dataset.video_column,
-        dataset.label_column,
         *(column for column in columns if column is not None),
     ]
     for number, row in read_rows(path, needed, dataset.delimiter, dataset.header):
         where = f"{path}: line {number}"
         video = non_empty(row[dataset.video_column], dataset.video_column, where)
-        non_empty(row[dataset.label_column], dataset.label_column, where)
         label = _label(row, dataset, classes, where)
         split = group = ""
         if dataset.split_column is not None:
@@ -65,7 +64,9 @@ def _entries(path: Path, dataset: TableDataset, classes: Classes | None) -> Iter
 
 
 def _label(row: dict[str, str], dataset: TableDataset, classes: Classes | None, where: str) -> str:
-    label = row[dataset.label_column]
+    if dataset.label_column is None:  # a data set without labels
+        return ""
+    label = non_empty(row[dataset.label_column], dataset.label_column, where)
     if classes is None:
         return label
     if dataset.number_column is not None:

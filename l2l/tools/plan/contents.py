@@ -9,7 +9,7 @@ import numpy as np
 from l2l.config import Config
 from l2l.datasets import AnyDataset, DemoDataset
 from l2l.errors import BadInput
-from l2l.manifest.artifact import SPLITS, Video, class_names
+from l2l.manifest.artifact import SPLITS, UNLABELLED, Video, class_names
 from l2l.manifest.listing import list_dataset
 from l2l.manifest.probe import probe_files
 from l2l.moments import FRAME_RATE, MOMENT_SECONDS, moment_count
@@ -96,7 +96,8 @@ def contents_of(
     area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels
     segments, labelled = _labelled(listed)
     example = at_hand[0].path if at_hand else None
-    videos = {split: sum(video.split == split for video in listed) for split in SPLITS}
+    splits = [UNLABELLED] if dataset.role == "apply" else SPLITS
+    videos = {split: sum(video.split == split for video in listed) for split in splits}
     return Contents(videos, lengths, area, segments, labelled, len(class_names(listed)), example)
 
 

@@ -1,0 +1,210 @@
+"""What a finished run answers for a video, and the files that hold the answers of a data set.
+
+    shards/<shard>.jsonl   one object per video of a shard: all that is known of its answer
+    predictions.tsv        one row per video: the most probable classes, status, cost
+    moments.jsonl          one object per video: the selected moments, and the time stamps of their
+                           frames in the form of KFS-Bench, {"id", "frame_timestamps"}
+
+Nothing heavy is imported here: a missing file is answered without PyTorch.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from l2l.errors import BadInput
+from l2l.stores import verify_checksum, write_table, write_text
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """A class and its probability, from 0 to 1."""
+
+    label: str
+    probability: float
+
+    def __repr__(self) -> str:
+        return f"{self.label} ({self.probability:.2f})"
+
+
+@dataclass(frozen=True)
+class SelectedMoment:
+    """The moment with the largest attention weight in one step, by one modality's query."""
+
+    step: int  # from 1
+    modality: str  # image or audio
+    moment: int  # its number, from 0
+    start_seconds: float
+    end_seconds: float  # half open: where the next moment starts
+    weight: float  # attention of this query, from 0 to 1
+    modality_weight: float  # of this query among those of the step, s of eq. 8
+    has_sound: bool  # whether there is sound in at least half of the second that starts there
+
+    def __repr__(self) -> str:
+        return (
+            f"step {self.step}, {self.modality}: {self.start_seconds:.1f} to "
+            f"{self.end_seconds:.1f} s (weight {self.weight:.2f})"
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A run's answer for one video; a video that cannot be used has no classes, and a reason."""
+
+    video: str  # its id in a data set, else its path
+    status: str  # one of l2l.manifest.artifact.STATUSES
+    reason: str = ""
+    classes: tuple[ClassProbability, ...] = ()  # the most probable first
+    selected: tuple[SelectedMoment, ...] = ()  # by step, then by modality
+    duration_seconds: float = 0.0  # of the pictures, on the 30 fps grid
+    moments: int = 0  # of the video
+    moments_read: int = 0  # those whose features were computed
+    factor: int = 0  # one moment in so many was read
+    steps: int = 0  # of the skimmer
+    gmacs: float = 0.0  # 10^9 multiply-accumulates: features of the moments read, and the skimmer
+    decoded_pictures: int = 0  # pictures of the file that were decoded
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self.classes)
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class; None without an answer."""
+        return self.classes[0].label if self.classes else None
+
+    @property
+    def probability(self) -> float | None:
+        """The probability of `label`; None without an answer."""
+        return self.classes[0].probability if self.classes else None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those by which moments were selected, in the order of the skimmer."""
+        return tuple(dict.fromkeys(each.modality for each in self.selected))
+
+    def selected_seconds(self, modality: str) -> list[float]:
+        """Where the moments start that one modality's query selected, by step.
+
+        Of sound only moments that have some.
+        """
+        return [
+            each.start_seconds
+            for each in self.selected
+            if each.modality == modality and (modality != "audio" or each.has_sound)
+        ]
+
+    @property
+    def frame_timestamps(self) -> list[float]:
+        """The start of each moment that was selected by what is seen, each once, in order of time;
+        of a skimmer that only hears, of those that it selected.
+        """
+        shown = "image" if "image" in self.modalities else "audio"
+        return sorted({each.start_seconds for each in self.selected if each.modality == shown})
+
+    def __repr__(self) -> str:
+        if not self.answered:
+            return f"Prediction({self.video!r}, {self.status}: {self.reason})"
+        classes = ", ".join(map(repr, self.classes))
+        remark = f", {self.status}: {self.reason}" if self.reason else ""
+        return (
+            f"Prediction({self.video!r}, {classes}, {len(self.selected)} selected moments, "
+            f"{self.moments_read} of {self.moments} moments read, {self.gmacs:.3g} GMACs{remark})"
+        )
+
+
+def prediction_values(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as plain values, for JSON; `read_prediction` takes them back."""
+    return asdict(prediction)
+
+
+def read_prediction(values: dict[str, Any]) -> Prediction:
+    """What `prediction_values` made.
+
+    Raises:
+        TypeError, KeyError: if it is something else.
+    """
+    inner = {
+        "classes": tuple(ClassProbability(**each) for each in values["classes"]),
+        "selected": tuple(SelectedMoment(**each) for each in values["selected"]),
+    }
+    if missing := {field.name for field in fields(Prediction)} - set(values):
+        raise KeyError(min(missing))
+    return Prediction(**(values | inner))
+
+
+def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Write the predictions of a shard, one JSON object per line."""
+    _write_lines(path, map(prediction_values, predictions))
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Read what `write_predictions` wrote.
+
+    Raises:
+        BadInput: if the file is missing or damaged, or a line is not a prediction.
+    """
+    verify_checksum(path)
+    expected = "expected the predictions of a shard, one JSON object per line"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); {expected}") from None
+    predictions = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            predictions.append(read_prediction(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadInput(f"{path}: line {number}: {error}; {expected}") from None
+    return predictions
+
+
+def prediction_columns(top: int) -> tuple[str, ...]:
+    """The columns of predictions.tsv with so many classes."""
+    classes = [name for i in range(1, top + 1) for name in (f"label_{i}", f"probability_{i}")]
+    return ("video", "status", "reason", *classes, *_COSTS)
+
+
+_COSTS = (
+    *("duration_seconds", "moments", "moments_read", "factor", "steps"),
+    *("gmacs", "decoded_pictures"),
+)
+
+
+def write_prediction_table(path: Path, predictions: Sequence[Prediction], top: int) -> None:
+    """Write predictions.tsv: one row per video, also of those without an answer."""
+    rows = []
+    for each in predictions:
+        row = {"video": each.video, "status": each.status, "reason": each.reason}
+        for i, (label, probability) in enumerate(
+            ((c.label, c.probability) for c in each.classes[:top]), start=1
+        ):
+            row |= {f"label_{i}": label, f"probability_{i}": f"{probability:.6f}"}
+        if each.answered:
+            row |= {name: str(getattr(each, name)) for name in _COSTS}
+        rows.append(row)
+    write_table(path, prediction_columns(top), rows)
+
+
+def write_moments(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Write moments.jsonl: the selected moments of each video, also of those that have none."""
+    _write_lines(
+        path,
+        (
+            {
+                "id": each.video,
+                "status": each.status,
+                "frame_timestamps": each.frame_timestamps,
+                "moments": [asdict(selected) for selected in each.selected],
+            }
+            for each in predictions
+        ),
+    )
+
+
+def _write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
+    # ASCII, so that a file name of any bytes survives
+    write_text(path, "".join(json.dumps(each) + "\n" for each in objects))

@@ -1,0 +1,253 @@
+"""The student and the skimmer of a finished run, applied to batches across videos.
+
+The student computes batches of one size, filled with moments of one video after another; the last
+is padded. With one size a moment's features have the same bits in any place of a batch and next to
+any others, so an answer does not depend on which videos are answered together. The skimmer reads
+one video at a time.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from l2l.apply.artifact import ClassProbability, Prediction, SelectedMoment
+from l2l.apply.cost import AnswerCost
+from l2l.apply.reading import ReadVideo
+from l2l.apply.run import skimmer_path, student_path
+from l2l.config import FeatureName, MediaConfig
+from l2l.errors import BadInput
+from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
+from l2l.features.artifact import VideoFeatures
+from l2l.mels.spectrogram import mel_shape
+from l2l.moments import MOMENT_SECONDS, start_seconds
+from l2l.skimmer.artifact import TrainedSkimmer, check_student, load_skimmer, named_features
+from l2l.skimmer.network import Skimmer, SkimmerOutput
+from l2l.skimmer.sparse import interpolate
+from l2l.student.artifact import digest_of, load_student, media_of, mels_of
+from l2l.student.network import frame_input, mel_input
+from l2l.training import to_channels_last
+
+# Moments per batch. On a CPU a moment at full size takes least in batches of 8 or 16.
+CPU_BATCH, GPU_BATCH = 16, 256
+
+
+@dataclass
+class _Waiting:
+    """A video whose moments are on their way through the student."""
+
+    video: ReadVideo
+    missing: int  # moments that are not computed yet
+    parts: list[tuple[np.ndarray, ...]] = field(default_factory=list)  # in order of time
+
+
+class Networks:
+    """The trained networks of a finished run.
+
+    Args:
+        run: the run's folder.
+        device: where the student computes.
+        steps: of the skimmer; None: as many as it was trained with.
+
+    Raises:
+        BadInput: if a file is missing or damaged, they do not belong together, or the skimmer has
+            fewer steps.
+    """
+
+    def __init__(self, run: Path, device: torch.device, steps: int | None = None) -> None:
+        skimmer = skimmer_path(run)
+        self.skimmer = _with_steps(skimmer, load_skimmer(skimmer), steps)
+        student = student_path(run, self.skimmer.network.modalities)
+        network = load_student(student)
+        self.student_digest = digest_of(network)
+        check_student(skimmer, self.skimmer, student, self.student_digest)
+        self.settings = network.settings
+        self.media, self.mels = media_of(self.settings), mels_of(self.settings)
+        self.cost = AnswerCost(network, self.skimmer)  # counted before it leaves the CPU
+        self.student, self._device = to_channels_last(network, device), device
+        self.batch_moments = GPU_BATCH if device.type == "cuda" else CPU_BATCH
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes that an answer names."""
+        return self.skimmer.class_names
+
+    @property
+    def hears(self) -> bool:
+        """Whether the student has an audio stream."""
+        return "audio" in self.student.modalities
+
+    def describe(self, videos: Iterable[ReadVideo]) -> Iterator[tuple[ReadVideo, VideoFeatures]]:
+        """The student's features of the moments read of each video, in the order given.
+
+        A video is given back when the batch with its last moment is computed; an unusable one has
+        features of no moments.
+        """
+        batch = _Batch(self.batch_moments, self.media.frame_pixels, mel_shape(self.mels))
+        waiting: deque[_Waiting] = deque()
+        for video in videos:
+            count = len(video.read)
+            waiting.append(_Waiting(video, count))
+            for first, stop in batch.places(count):
+                batch.add(waiting[-1], first, stop)
+                if batch.is_full:
+                    self._compute(batch)
+                    yield from self._complete(waiting)
+            yield from self._complete(waiting)
+        if batch.shares:
+            self._compute(batch)
+        yield from self._complete(waiting)
+
+    def answer(self, video: ReadVideo, features: VideoFeatures, top: int) -> Prediction:
+        """The answer for one video.
+
+        Args:
+            video: what was read of it.
+            features: of the moments read.
+            top: how many classes it names.
+
+        Raises:
+            BadInput: if a probability is not finite.
+        """
+        if not video.moments:
+            return Prediction(video.video, video.status, video.reason)
+        assert video.decoded is not None
+        output = self._skim(video, features)
+        probabilities = class_probabilities(output.logits.numpy())[0]
+        check_finite(probabilities, f"{video.video}: class probabilities")
+        best = np.argsort(-probabilities, kind="stable")[:top]
+        return Prediction(
+            video.video,
+            video.status,
+            video.reason,
+            tuple(
+                ClassProbability(self.class_names[i], round(float(probabilities[i]), 6))
+                for i in best
+            ),
+            tuple(self._selected(video, output)),
+            round(video.decoded.duration_seconds, 3),
+            video.moments,
+            len(video.read),
+            video.factor,
+            self.skimmer.steps,
+            round(self.cost.macs(video.moments, video.factor) / 1e9, 6),
+            video.decoded.frames_decoded,
+        )
+
+    def _compute(self, batch: "_Batch") -> None:
+        """Compute a batch and hand each video its share."""
+        frames, mels, has_sound = (torch.from_numpy(x).to(self._device) for x in batch.arrays())
+        with torch.inference_mode():
+            features = self.student.features(
+                frame_input(frames), mel_input(mels, self.mels.floor), has_sound
+            )
+            fused = self.student.fuse(features)
+            streams = (features[m] for m in self.student.modalities)
+            results = [x.cpu().numpy() for x in (*streams, fused, self.student.classifier(fused))]
+        batch.hand_out(results)
+
+    def _complete(self, waiting: deque[_Waiting]) -> Iterator[tuple[ReadVideo, VideoFeatures]]:
+        """Those at the front whose moments are all computed."""
+        while waiting and not waiting[0].missing:
+            done = waiting.popleft()
+            parts = [np.concatenate(part) for part in zip(*done.parts, strict=True)]
+            has_sound = done.video.has_sound[done.video.read]
+            if not parts:
+                none = np.zeros((0, 0), np.float32)
+                yield done.video, VideoFeatures({}, none, none, has_sound)
+                continue
+            *streams, fused, scores = parts
+            named = dict(zip(self.student.modalities, streams, strict=True))
+            yield done.video, VideoFeatures(named, fused, scores, has_sound)
+
+    def _skim(self, video: ReadVideo, features: VideoFeatures) -> SkimmerOutput:
+        """The skimmer's output for one video, a batch of one."""
+        read = named_features(video.video, features, self.skimmer.feature_names, {})
+        all_moments: dict[FeatureName, Tensor] = {
+            name: interpolate(x, video.factor, video.moments)[None] for name, x in read.items()
+        }
+        present = torch.ones(1, video.moments, dtype=torch.bool)
+        with torch.inference_mode():
+            return self.skimmer.skim(all_moments, present)
+
+    def _selected(self, video: ReadVideo, output: SkimmerOutput) -> Iterator[SelectedMoment]:
+        for step, of_step in enumerate(output.selected[0].tolist()):
+            for i, modality in enumerate(self.skimmer.network.modalities):
+                moment = of_step[i]
+                yield SelectedMoment(
+                    step + 1,
+                    modality,
+                    moment,
+                    round(float(start_seconds(moment)), 3),
+                    round(float(start_seconds(moment) + MOMENT_SECONDS), 3),
+                    round(float(output.weights[0, step, i, moment]), 6),
+                    round(float(output.modality_weights[0, step, i]), 6),
+                    bool(video.has_sound[moment]),
+                )
+
+
+def media_of_run(run: Path) -> MediaConfig:
+    """How the pictures and the sound that a finished run was trained on were taken from files."""
+    modalities = load_skimmer(skimmer_path(run)).network.modalities
+    return media_of(load_student(student_path(run, modalities)).settings)
+
+
+class _Batch:
+    """A batch of one size that fills up with moments of several videos."""
+
+    def __init__(self, size: int, side: int, mel: tuple[int, int]) -> None:
+        self._frames = np.zeros((size, side, side, 3), np.uint8)
+        self._mels = np.zeros((size, *mel), np.float32)
+        self._has_sound = np.zeros(size, bool)
+        self.shares: list[tuple[_Waiting, int]] = []  # whose moments are in it, and how many
+        self._filled = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._filled == len(self._frames)
+
+    def places(self, count: int) -> Iterator[tuple[int, int]]:
+        """Spans of a video's moments, each as long as there is room when it is asked for."""
+        first = 0
+        while first < count:
+            stop = min(count, first + len(self._frames) - self._filled)
+            yield first, stop
+            first = stop
+
+    def add(self, waiting: _Waiting, first: int, stop: int) -> None:
+        """Put in some of the moments read of a video."""
+        video, here = waiting.video, slice(self._filled, self._filled + stop - first)
+        self._frames[here] = video.frames(first, stop)
+        self._mels[here] = video.mels[first:stop]
+        self._has_sound[here] = video.has_sound[video.read[first:stop]]
+        self.shares.append((waiting, stop - first))
+        self._filled = here.stop
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Frames, mels and has_sound; behind the last moment is what an earlier batch left."""
+        return self._frames, self._mels, self._has_sound
+
+    def hand_out(self, results: list[np.ndarray]) -> None:
+        """Give each video its rows, and empty the batch."""
+        first = 0
+        for waiting, count in self.shares:
+            waiting.parts.append(tuple(x[first : first + count].copy() for x in results))
+            waiting.missing -= count
+            first += count
+        self.shares, self._filled = [], 0
+
+
+def _with_steps(path: Path, skimmer: TrainedSkimmer, steps: int | None) -> TrainedSkimmer:
+    if not isinstance(skimmer.network, Skimmer) or skimmer.model != "skimmer":
+        raise BadInput(f"{path}: found {skimmer.model}, expected a skimmer")
+    if steps is None:
+        return skimmer
+    if not 1 <= steps <= skimmer.steps:
+        raise BadInput(
+            f"steps {steps}: expected 1 to {skimmer.steps}, the steps that {path} was trained with"
+        )
+    return replace(skimmer, steps=steps)
