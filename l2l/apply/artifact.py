@@ -147,19 +147,29 @@ def read_predictions(path: Path) -> list[Prediction]:
     Raises:
         BadInput: if the file is missing or damaged, or a line is not a prediction.
     """
-    verify_checksum(path)
-    expected = "expected the predictions of a shard, one JSON object per line"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}); {expected}") from None
+    expected = "expected the predictions of a shard, one JSON object per video"
     predictions = []
-    for number, line in enumerate(lines, start=1):
+    for number, values in enumerate(_read_lines(path, expected), start=1):
         try:
-            predictions.append(read_prediction(json.loads(line)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            predictions.append(read_prediction(values))
+        except (TypeError, KeyError) as error:
             raise BadInput(f"{path}: line {number}: {error}; {expected}") from None
     return predictions
+
+
+def read_statuses(path: Path) -> tuple[list[str], int]:
+    """The status of each video of a shard's predictions, or of moments.jsonl, and the number of
+    selected moments of all.
+
+    Raises:
+        BadInput: if it is neither, or is damaged.
+    """
+    objects = _read_lines(path, "expected one JSON object per video, as `apply` writes them")
+    try:
+        selected = [each["selected" if "selected" in each else "moments"] for each in objects]
+        return [str(each["status"]) for each in objects], sum(map(len, selected))
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: not answers of a finished run: no {error}") from None
 
 
 def prediction_columns(top: int) -> tuple[str, ...]:
@@ -208,3 +218,20 @@ def write_moments(path: Path, predictions: Iterable[Prediction]) -> None:
 def _write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
     # ASCII, so that a file name of any bytes survives
     write_text(path, "".join(json.dumps(each) + "\n" for each in objects))
+
+
+def _read_lines(path: Path, expected: str) -> list[dict[str, Any]]:
+    """What `_write_lines` wrote.
+
+    Raises:
+        BadInput: if the file is missing or damaged, or a line is no JSON object.
+    """
+    verify_checksum(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        objects = [json.loads(line) for line in lines]
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); {expected}") from None
+    if not all(isinstance(each, dict) for each in objects):
+        raise BadInput(f"{path}: a line is no JSON object; {expected}")
+    return objects

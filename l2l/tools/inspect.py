@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from l2l.apply.artifact import prediction_columns, read_statuses
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import check_rows, table_of_columns
 from l2l.features.artifact import read_features
@@ -54,7 +55,13 @@ def inspect(store: Path, /, check: bool = False) -> int:
     if not os.path.lexists(store):
         raise BadInput(f"{store}: no such file or folder")
     store = store.parent if store.name == "zarr.json" else store
-    describers = {".h5": _hdf5, ".pt": _network, ".tsv": _table, ".html": _report}
+    describers = {
+        ".h5": _hdf5,
+        ".pt": _network,
+        ".tsv": _table,
+        ".html": _report,
+        ".jsonl": _answers,
+    }
     describe = _features if store.is_dir() else describers.get(store.suffix)
     if describe is None:
         raise BadInput(
@@ -151,6 +158,12 @@ def _table(path: Path, check: bool) -> Iterator[str]:
         yield from _videos(path)
         yield from checksum_lines
         return
+    if columns[:3] == prediction_columns(0)[:3] and set(prediction_columns(0)) <= set(columns):
+        yield f"{path}: answers of a finished run, by collect_predictions, {len(rows)} videos"
+        counts = Counter(row["status"] for row in rows)
+        yield f"  status: {_counted(counts)}"
+        yield from checksum_lines
+        return
     table = table_of_columns(columns)
     title = f"a table with the columns {', '.join(columns)}"
     if table:
@@ -171,10 +184,22 @@ def _videos(path: Path) -> Iterator[str]:
         ("split", Counter(video.split for video in videos)),
         ("status", Counter(video.status for video in videos)),
     ):
-        counted = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-        yield f"  {column}: {counted}"
+        yield f"  {column}: {_counted(counts)}"
     if duplicates := [i for i, count in Counter(v.video for v in videos).items() if count > 1]:
         raise BadInput(f"{path}: the id {duplicates[0]!r} is duplicated")
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _answers(path: Path, check: bool) -> Iterator[str]:
+    """The predictions of a shard, or the selected moments of a data set: one object per video."""
+    checksum_lines = _checksum_lines(path, check)
+    statuses, looks = read_statuses(path)
+    yield f"{path}: answers of a finished run, {len(statuses)} videos, {looks} selected moments"
+    yield f"  status: {_counted(Counter(statuses))}"
+    yield from checksum_lines
 
 
 def _report(path: Path, check: bool) -> Iterator[str]:

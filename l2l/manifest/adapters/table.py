@@ -5,7 +5,7 @@ from pathlib import Path
 
 from l2l.datasets import TableDataset
 from l2l.errors import BadInput
-from l2l.manifest.artifact import Segment, Video
+from l2l.manifest.artifact import UNLABELLED, Segment, Video
 from l2l.manifest.classes import Classes, is_number, read_classes
 from l2l.manifest.files import Entry, locate
 from l2l.manifest.lists import named_split, non_empty, read_rows, segment_time
@@ -64,8 +64,8 @@ def _entries(path: Path, dataset: TableDataset, classes: Classes | None) -> Iter
 
 
 def _label(row: dict[str, str], dataset: TableDataset, classes: Classes | None, where: str) -> str:
-    if dataset.label_column is None:  # a data set without labels
-        return ""
+    if dataset.label_column is None:  # a data set of role `apply`, which drops it
+        return UNLABELLED
     label = non_empty(row[dataset.label_column], dataset.label_column, where)
     if classes is None:
         return label
