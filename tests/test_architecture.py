@@ -57,7 +57,6 @@ SHARED = {
     "manifest.labels",  # warnings about labels: in the log of the listing and in the report
     "media.decoded",
     "media.pictures",
-    "media.ffmpeg",
     "features.extract",
     "evaluation.cost",  # MACs of an answer
     "evaluation.measures.probabilities",
