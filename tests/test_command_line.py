@@ -66,12 +66,25 @@ def test_help_and_wrong_usage_of_every_verb_import_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["predict", "v.mp4", "--run", "nowhere"], ["check", "nowhere.mp4"]]
+    "arguments",
+    [
+        ["predict", "v.mp4", "--run", "nowhere"],
+        ["predict", "v.mp4", "--run", "unfinished"],
+        ["predict", "v.mp4", "w.mp4", "--run", "run"],
+        ["check", "nowhere.mp4"],
+    ],
 )
 def test_a_missing_file_is_answered_before_anything_heavy_is_imported(arguments, tmp_path):
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "run/skimmer").mkdir(parents=True)
+    (tmp_path / "run/skimmer/skimmer.pt").touch()  # never opened
     program = f"import os; os.chdir({str(tmp_path)!r})\n"
     program += f"from l2l.__main__ import main; assert main({arguments!r}) == 1"
     assert imported(program) <= {"pydantic", "yaml"}
+
+
+def test_import_l2l_imports_nothing_heavy():
+    assert imported("import l2l; assert callable(l2l.load)") == set()
 
 
 def test_a_verb_is_in_the_stage_of_its_package_or_is_a_tool_of_its_name():

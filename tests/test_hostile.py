@@ -14,6 +14,7 @@ from media_files import WHOLE, listed, run
 from workflow_runs import snakemake, tiny_with
 
 from l2l.__main__ import main
+from l2l.apply.artifact import Prediction
 from l2l.config import ManifestConfig
 from l2l.datasets import FolderDataset
 from l2l.manifest.artifact import USABLE, read_videos, write_videos
@@ -190,7 +191,7 @@ def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, 
 
 
 def test_a_prediction_is_one_line_in_any_encoding_for_any_name_of_its_file():
-    answer = {"video": os.fsdecode(b"a\xff\nb.mp4"), "status": "missing", "reason": "no such file"}
+    answer = Prediction(os.fsdecode(b"a\xff\nb.mp4"), "missing", "no such file")
     assert _line(answer) == "a\\udcff\\nb.mp4: missing: no such file"
 
 

@@ -120,6 +120,21 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
     assert "minutes per shard" in lines[0]
 
 
+def test_a_data_set_without_labels_has_a_row_of_its_answers(clip, tmp_path, capsys):
+    (tmp_path / "videos").mkdir()
+    for number in range(3):
+        (tmp_path / f"videos/{number}.mp4").write_bytes(clip.read_bytes())
+    dataset = {"role": "apply", "adapter": "folder", "folder": str(tmp_path / "videos")}
+    extra = {"videos": {"mine": {**dataset, "shards": 2}}}
+    (tmp_path / "apply.yaml").write_text(yaml.safe_dump(extra))
+    assert plan([TINY, tmp_path / "apply.yaml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (described,) = (line for line in lines if line.startswith("mine: 3 videos of 2 s"))
+    assert "of test" not in described
+    (row,) = (line.split() for line in lines if line.startswith("apply "))
+    assert int(row[1]) == 3 + 3 * 2
+
+
 def test_videos_that_are_not_available_need_a_given_length(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/1.mp4").touch()

@@ -65,7 +65,7 @@ class _Estimate:
 
     def __init__(self, config: Config, contents: dict[str, Contents], rates: Rates) -> None:
         self.config, self.contents, self.rates = config, contents, rates
-        self.names = list(dict.fromkeys([config.source, config.target]))
+        self.names = list(dict.fromkeys([config.source, config.target]))  # the chain's
         self.source, self.target = contents[config.source], contents[config.target]
         self.moments = {name: contents[name].moments(config) for name in self.names}
         side, mel = config.media.frame_pixels, mel_shape(config.mels)
@@ -115,6 +115,8 @@ class _Estimate:
             "evaluation": self._evaluation,
             "report": self._report,
         }
+        if self.config.applied:
+            stages["apply"] = self._apply
         return [add_costs(Cost(stage)) for stage, add_costs in stages.items()]
 
     def scsampler_rows(self) -> list[Cost]:
@@ -352,4 +354,28 @@ class _Estimate:
         )
         cost.jobs, cost.files, cost.cpu_seconds = 1, 2, self.rates.light_start
         cost.size = 170_000 + pictures * self._picture_bytes() * 4 / 3
+        return cost
+
+    def _apply(self, cost: Cost) -> Cost:
+        """As `snakemake apply` does it, from the listing on; the networks taken to be of the sizes
+        of this configuration.
+        """
+        config, rates = self.config, self.rates
+        work = self.student_macs[tuple(config.student.modalities)]
+        for name in config.applied:
+            each, shards = self.contents[name], self._shards(name)
+            moments = each.moments(config) / config.apply.factor  # read
+            cost.jobs += 3 + 3 * shards
+            cost.cpu_seconds += 3 * rates.light_start + shards * rates.start
+            cost.cpu_seconds += each.total * (
+                rates.listing
+                + self._decoding(name)
+                + moments * (rates.encode + rates.read + rates.mel)
+            )
+            cost.network_seconds += each.total * moments * work * rates.student_forward
+            # per shard its table twice, a fingerprint and the answers; of the data set the table,
+            # the two files of answers and the page; each with its checksum
+            cost.files += 7 * shards + 8
+            looks = config.skimmer.steps * len(config.student.modalities)
+            cost.size += each.total * (3 * 235 + 2 * 200 * looks + 400)
         return cost

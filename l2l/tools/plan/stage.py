@@ -69,20 +69,22 @@ def _print_rows(rows: list[Cost], gpu: bool) -> None:
 
 
 def _print_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
+    parts = [part for part in PARTS if dataset.shard_names(part)]  # without labels, only one
     minutes = {
         part: contents.mean_seconds
         / 60
         * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
-        for part in PARTS
+        for part in parts
     }
-    per_shard = {part: minutes[part] / len(dataset.shard_names(part)) for part in PARTS}
-    advised = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in PARTS}
+    per_shard = {part: minutes[part] / len(dataset.shard_names(part)) for part in parts}
+    advised = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in parts}
+    of_test = f", {per_shard['test']:,.0f} of test" if "test" in per_shard else ""
+    test_shards = f", test_shards: {advised['test']} make" if "test" in advised else " makes"
     print(
         f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, "
         f"{sum(minutes.values()) / 60:,.1f} hours; "
-        f"{per_shard['train_val']:,.0f} minutes per shard, {per_shard['test']:,.0f} of test "
-        f"(shards: {advised['train_val']}, test_shards: {advised['test']} make about "
-        f"{SHARD_MINUTES:,})"
+        f"{per_shard['train_val']:,.0f} minutes per shard{of_test} "
+        f"(shards: {advised['train_val']}{test_shards} about {SHARD_MINUTES:,})"
     )
 
 
