@@ -57,8 +57,9 @@ def pages_of_applied(wildcards):
             "'videos={\"mine\": {\"role\": \"apply\", \"adapter\": \"folder\", \"folder\": "
             "\"/data/mine\", \"shards\": 4}}'"
         )
+    folders = [f"results/{CONFIG.run}/apply/{name}" for name in CONFIG.applied]
     files = ("predictions.tsv", "moments.jsonl", "report.html")
-    return [f"results/{CONFIG.run}/apply/{name}/{file}" for name in CONFIG.applied for file in files]
+    return [f"{folder}/{file}" for folder in folders for file in files]
 
 
 rule apply_videos:
