@@ -54,8 +54,8 @@ def pages_of_applied(wildcards):
     if not CONFIG.applied:
         raise WorkflowError(
             "videos: no data set of role apply; expected one, such as --config "
-            "'videos={\"mine\": {\"role\": \"apply\", \"adapter\": \"folder\", \"folder\": "
-            "\"/data/mine\", \"shards\": 4}}'"
+            '\'videos={"mine": {"role": "apply", "adapter": "folder", "folder": '
+            '"/data/mine", "shards": 4}}\''
         )
     folders = [f"results/{CONFIG.run}/apply/{name}" for name in CONFIG.applied]
     files = ("predictions.tsv", "moments.jsonl", "report.html")
@@ -69,11 +69,11 @@ rule apply_videos:
         manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),  # see manifest.smk
         fingerprint="results/{run}/manifest/{dataset}/{shard}.fingerprint",
     output:
-        predictions="results/{run}/apply/{dataset}/shards/{shard}.jsonl",
         **{
             name: f"results/{{run}}/apply/{{dataset}}/{name}/{{shard}}{KEPT_STORES[name]}"
             for name in CONFIG.apply.keep
         },
+        predictions="results/{run}/apply/{dataset}/shards/{shard}.jsonl",
     log:
         "logs/{run}/apply_videos/{dataset}/{shard}.log",
     benchmark:
