@@ -10,56 +10,9 @@
 # Nothing is trained. The networks are those that the run's folder has: they are given by absolute
 # paths, which no rule makes, so Snakemake does not look at what they depend on.
 
-APPLIED_RUN = CONFIG.apply.run or Path("results") / CONFIG.run
-KEPT_STORES = {"media": ".h5", "mels": ".h5", "features": ZARR_MARK}
-APPLY_SECTION = section(CONFIG.apply.model_copy(update={"run": None}))
-
-
-def networks_of_applied_run(wildcards):
-    """The networks of the run that answers, by absolute paths.
-
-    Stops with one line where the run is not finished; a dry run does, too.
-    """
-    try:
-        skimmer = skimmer_path(APPLIED_RUN)
-    except BadInput as error:
-        raise WorkflowError(f"apply.run: {error}") from None
-    students = sorted(APPLIED_RUN.glob("student/finetuned/*-distilled.pt"))
-    return [os.path.abspath(path) for path in [skimmer, *students]]
-
-
-def answered_shards(wildcards):
-    """The predictions of every shard of a data set."""
-    names = CONFIG.videos[wildcards.dataset].shard_names("train_val")
-    folder = f"results/{wildcards.run}/apply/{wildcards.dataset}/shards"
-    return [f"{folder}/{name}.jsonl" for name in names]
-
-
-def answered_shard_range(wildcards):
-    """The same as a command line takes them, however many."""
-    names = CONFIG.videos[wildcards.dataset].shard_names("train_val")
-    folder = f"results/{wildcards.run}/apply/{wildcards.dataset}/shards"
-    first, last = (name.removeprefix("shard-") for name in (names[0], names[-1]))
-    return f"{folder}/shard-{{{first}..{last}}}.jsonl"
-
-
-def kept_stores(wildcards, output):
-    """The stores that are kept, as the command line takes them."""
-    paths = {name: output[name].removesuffix(ZARR_MARK) for name in CONFIG.apply.keep}
-    return shlex.join(word for name, path in paths.items() for word in (f"--{name}", path))
-
-
-def pages_of_applied(wildcards):
-    """The page and the tables of each data set of role `apply`."""
-    if not CONFIG.applied:
-        raise WorkflowError(
-            "videos: no data set of role apply; expected one, such as --config "
-            '\'videos={"mine": {"role": "apply", "adapter": "folder", "folder": '
-            '"/data/mine", "shards": 4}}\''
-        )
-    folders = [f"results/{CONFIG.run}/apply/{name}" for name in CONFIG.applied]
-    files = ("predictions.tsv", "moments.jsonl", "report.html")
-    return [f"{folder}/{file}" for folder in folders for file in files]
+# What an answer depends on, and what the page does.
+ANSWER_SECTION = section(CONFIG.apply, ("run", "keep", "film_strips", "pictures"))
+PAGE_SECTION = section(CONFIG.apply, ("run", "keep"))
 
 
 rule apply_videos:
@@ -88,7 +41,7 @@ rule apply_videos:
     params:
         run=lambda wildcards: str(APPLIED_RUN),
         kept=kept_stores,
-        config=APPLY_SECTION,
+        config=ANSWER_SECTION,
         features_config=section(CONFIG.features),
         version=1,
     shell:
@@ -123,7 +76,7 @@ rule collect_predictions:
         runtime=escalating_minutes(30),
     params:
         shards=answered_shard_range,
-        config=APPLY_SECTION,
+        config=ANSWER_SECTION,
         version=1,
     shell:
         """
@@ -156,7 +109,7 @@ rule write_predictions_page:
     params:
         shards=answered_shard_range,
         run=lambda wildcards: str(APPLIED_RUN),
-        config=APPLY_SECTION,
+        config=PAGE_SECTION,
         version=1,
     shell:
         """
