@@ -185,8 +185,8 @@ class MotionConfig(Section):
 
 
 class TrainingConfig(Section):
-    """One training: SGD with Nesterov momentum; at each milestone the learning rate is multiplied
-    by `decay`.
+    """One training: SGD with Nesterov momentum, or AdamW; the learning rate falls in steps, at each
+    milestone by the factor `decay`, or along a cosine to zero.
     """
 
     epochs: Count = Field(
@@ -199,6 +199,16 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         description="Learning rate before the first milestone. Paper: 0.001 to distil, 0.01 for "
         "the skimmer."
+    )
+    optimizer: Literal["sgd", "adamw"] = Field(
+        default="sgd",
+        description="`sgd` with Nesterov momentum, or `adamw`, which needs lower learning rates. "
+        "Paper: sgd.",
+    )
+    schedule: Literal["steps", "cosine"] = Field(
+        default="steps",
+        description="How the learning rate falls: in `steps`, at `milestones`; or along a half "
+        "`cosine` from the first epoch to zero at the end. Paper: steps.",
     )
     milestones: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(),
@@ -213,7 +223,7 @@ class TrainingConfig(Section):
         description="Epochs in which the learning rate rises linearly from zero. Paper: 0.",
     )
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.9, description="Nesterov momentum. Paper: 0.9."
+        default=0.9, description="Nesterov momentum of `sgd`; not read by `adamw`. Paper: 0.9."
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         default=1e-4, description="Weight decay of all parameters. Paper: 0.0001."
@@ -244,6 +254,14 @@ class TrainingConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _milestones_of_steps(self) -> "TrainingConfig":
+        if self.schedule == "cosine" and self.milestones:
+            raise ValueError(
+                f"milestones {self.milestones} belong to schedule: steps; with cosine write []"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _milestones_inside(self) -> "TrainingConfig":
         if list(self.milestones) != sorted(self.milestones) or any(
             epoch >= self.epochs for epoch in self.milestones
@@ -252,6 +270,17 @@ class TrainingConfig(Section):
                 f"milestones {self.milestones} must rise and lie before epoch {self.epochs}"
             )
         return self
+
+
+class FinetuningConfig(TrainingConfig):
+    """The training of a student on the target's labels."""
+
+    segments: bool = Field(
+        default=True,
+        description="Whether only moments inside the labelled segments are trained on, each with "
+        "its segment's label; false: all moments, with the video's label. Paper: not stated; it "
+        "trains its skimmer on labels of videos alone.",
+    )
 
 
 class TeacherConfig(Section):
@@ -328,6 +357,11 @@ class StudentConfig(Section):
         description="Initial weights of the image ResNet: `none` (random), a name of torchvision's "
         "weights for ResNet-18 (IMAGENET1K_V1), or a file with a state dict. Paper: not stated.",
     )
+    undistilled_image_weights: str | None = Field(
+        default=None,
+        description="The same of the students that are not distilled; `null`: as `image_weights`. "
+        "Paper: trained on ImageNet (section 4.1, of the image model).",
+    )
     stream_width: Count | None = Field(
         default=None,
         description="Width of a modality's feature, made by a linear layer; `null`: the ResNet's "
@@ -355,7 +389,7 @@ class StudentConfig(Section):
         description="Training on the teacher's descriptors of the source. Paper: 60 epochs, batch "
         "16, learning rate 0.001, milestones [30, 50]."
     )
-    finetune: TrainingConfig = Field(
+    finetune: FinetuningConfig = Field(
         description="Training on the labelled moments of the target. Paper: not stated."
     )
 
@@ -369,9 +403,15 @@ class StudentConfig(Section):
         return self
 
     @property
+    def weights_of_undistilled(self) -> str:
+        """Initial weights of the image ResNet of the students that are not distilled."""
+        return self.undistilled_image_weights or self.image_weights
+
+    @property
     def weights_files(self) -> tuple[Path, ...]:
-        """The file of initial weights of the image ResNet, if `image_weights` names one."""
-        return _named_file(self.image_weights)
+        """The files of initial weights of the image ResNet, of those keys that name one."""
+        named = _named_file(self.image_weights), _named_file(self.weights_of_undistilled)
+        return tuple(dict.fromkeys(path for paths in named for path in paths))
 
 
 class FeaturesConfig(Section):
@@ -398,22 +438,40 @@ class Variant(Section):
         description="Features that the keys are made of and the LSTM reads; empty: those of "
         "`recognition`. Paper: [].",
     )
+    queried: tuple[FeatureName, ...] = Field(
+        default=(),
+        description="Those of the classified features that have a query and are read as weighted "
+        "means; the others are read at the moment with the largest weight. Empty: each has a "
+        "query. Paper: [], and [image] in the supplement's G.1.",
+    )
     selected: bool = Field(
         default=False,
-        description="Whether only the selected moments' features are classified; false: their mean "
-        "over all moments, weighted by the attention. Paper: false.",
+        description="Whether only the selected moments are classified, one by one, and their "
+        "predictions averaged (supplement, D); false: the mean of features over all moments, "
+        "weighted by the attention. Paper: false.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_find_moments(self) -> "Variant":
+        if self.queried and (self.indexing or self.selected):
+            raise ValueError("queried: found with indexing or selected, expected it without both")
+        if self.recognition and not set(self.queried) <= set(self.recognition):
+            raise ValueError(
+                f"queried: found {', '.join(self.queried)}, expected some of recognition: "
+                f"{', '.join(self.recognition)}"
+            )
+        return self
 
     @property
     def features(self) -> tuple[FeatureName, ...]:
         """All features that it names."""
-        return (*self.recognition, *self.indexing)
+        return tuple(dict.fromkeys((*self.recognition, *self.indexing, *self.queried)))
 
 
 PLAIN = Variant()
 VARIANTS: Mapping[str, Variant] = {
-    # Supplement, G.1: moments are selected by the image alone.
-    "visual_indexing": Variant(indexing=("image",)),
+    # Supplement, G.1: only the image is queried; sound is read where its weight is largest.
+    "visual_indexing": Variant(queried=("image",)),
     # G.2: one query, and one key per moment, of the fused feature.
     "single_query": Variant(recognition=("fused",)),
     # D: a single modality.

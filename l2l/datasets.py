@@ -147,6 +147,11 @@ class ActivityNetDataset(Dataset):
         description="A csv with columns video and subset, for a JSON that is only a dictionary "
         "of videos; `null`: the JSON names them.",
     )
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1,
+        description="Fraction of the training videos that becomes val, where training is watched. "
+        "Its validation videos are the test split. Paper: 0 (all training videos are trained on).",
+    )
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:

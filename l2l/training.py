@@ -81,10 +81,31 @@ def seed_and_pick_device(seed: int, threads: int = 1) -> torch.device:
 def learning_rate_scale(epoch: float, config: TrainingConfig) -> float:
     """The learning rate after `epoch` epochs, relative to `config.learning_rate`.
 
-    It rises linearly in the warm-up and is multiplied by `config.decay` at each milestone.
+    It rises linearly in the warm-up. Then it is multiplied by `config.decay` at each milestone, or
+    it is a half cosine over all epochs.
     """
     warmup = min(1.0, epoch / config.warmup_epochs) if config.warmup_epochs else 1.0
+    if config.schedule == "cosine":
+        return warmup * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
     return warmup * config.decay ** sum(epoch >= milestone for milestone in config.milestones)
+
+
+def build_optimizer(
+    groups: Sequence[Mapping[str, Any]], config: TrainingConfig
+) -> torch.optim.Optimizer:
+    """The optimizer of these parameter groups."""
+    parameters = [{"params": list(group["params"])} for group in groups]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+    return torch.optim.SGD(
+        parameters,
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+        weight_decay=config.weight_decay,
+    )
 
 
 class _Progress(NamedTuple):
@@ -176,7 +197,7 @@ def train(
     workers: int = 0,
     checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Train a network in place with SGD, from its last checkpoint on; log each epoch to stderr.
+    """Train a network in place, from its last checkpoint on; log each epoch to stderr.
 
     Each batch is cut into `config.gradient_accumulation` parts for each process that torchrun
     started. The gradients of the parts add up to the gradient of the batch's mean loss, so a step
@@ -205,13 +226,7 @@ def train(
     # ---- set up: optimizer, precision, processes, the last checkpoint
 
     rate_scales = [group.get("rate", 1.0) for group in groups]
-    optimizer = torch.optim.SGD(
-        [{"params": list(group["params"])} for group in groups],
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        nesterov=config.momentum > 0,
-        weight_decay=config.weight_decay,
-    )
+    optimizer = build_optimizer(groups, config)
     precision = torch.autocast(
         "cuda", torch.bfloat16, enabled=config.bfloat16 and torch.cuda.is_available()
     )
@@ -247,10 +262,11 @@ def train(
                 for step in range(progress.steps, len(batches)):
                     # ---- learning rate
 
+                    # within an epoch it rises in the warm-up and falls along a cosine
                     in_warmup = config.warmup_epochs > progress.epoch
-                    fraction = (step + 1) / len(batches) if in_warmup else 0
+                    steps = step + 1 if in_warmup else step if config.schedule == "cosine" else 0
                     rate = config.learning_rate * learning_rate_scale(
-                        progress.epoch + fraction, config
+                        progress.epoch + steps / len(batches), config
                     )
                     for group, scale in zip(optimizer.param_groups, rate_scales, strict=True):
                         group["lr"] = rate * scale

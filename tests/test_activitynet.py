@@ -62,6 +62,23 @@ def test_a_tenth_of_each_training_class_validates(tmp_path):
     assert {v.status for v in listing} == {"missing"}
 
 
+def test_without_a_fraction_for_val_all_training_videos_are_trained_on(tmp_path):
+    database = {f"x{i}": entry("training", ("x", 0, 1)) for i in range(40)}
+    dataset = activitynet(tmp_path, {"database": database}).model_copy(update={"val_fraction": 0})
+    assert {v.split for v in list_activitynet(dataset, seed=0)} == {"train"}
+
+
+def test_without_segments_every_moment_has_the_videos_label(tmp_path):
+    database = {"a": entry("training", ("x", 2, 4), ("y", 6, 8))}
+    (video,) = list_activitynet(activitynet(tmp_path, {"database": database}), seed=0)
+    video, counts = video._replace(status="ok"), {"a": 18}
+    inside = labelled_moments([video], counts, ["x", "y"], video.split)
+    assert {example.label for example in inside} == {0, 1}
+    assert 0 < len(inside) < 18
+    every = labelled_moments([video], counts, ["x", "y"], video.split, segments=False)
+    assert [(example.moment, example.label) for example in every] == [(k, 0) for k in range(18)]
+
+
 @pytest.mark.parametrize(("start", "end"), [(3, 3), (5, 2), (0, 0), (11, 12), (-2, -1)])
 def test_a_segment_without_a_part_inside_the_video_is_dropped_and_named(tmp_path, start, end):
     database = {"a": entry("training", ("x", start, end), ("x", 1, 9.5))}

@@ -182,6 +182,8 @@ def test_the_numbers_of_the_paper_are_in_the_full_size_configurations(preset):
     assert (config.run, config.source, config.target) == (preset, "kinetics400", preset)
     assert (config.teacher.network, config.teacher.weights) == ("r2plus1d_18", "KINETICS400_V1")
     assert (config.student.image_weights, config.student.stream_width) == ("none", None)
+    assert config.student.undistilled_image_weights == "IMAGENET1K_V1"
+    assert config.student.finetune.segments
     assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (
         112,
         16,

@@ -51,6 +51,14 @@ def test_variants_of_a_users_own_are_named_in_the_skimmer_section():
         ),
         ({"skimmer": {"variants": {"lstm": {}}}}, "lstm is one of l2l's own"),
         (
+            {"skimmer": {"variants": {"x": {"queried": ["image"], "selected": True}}}},
+            "queried: found with indexing or selected",
+        ),
+        (
+            {"skimmer": {"variants": {"x": {"queried": ["audio"], "recognition": ["image"]}}}},
+            "queried: found audio, expected some of recognition: image",
+        ),
+        (
             {"skimmer": {"variants": {"x": {"recognition": ["smell"]}}}},
             "skimmer.variants.x.recognition",
         ),

@@ -186,7 +186,11 @@ def test_every_method_predicts_for_a_video_of_any_length(networks, costs, count)
         "scsampler": (count * scored, count * scored, count),
         "dense": (count * scored, 0, count),
         "lstm": (count * features_macs + macs["lstm"], 0, count),
-        "non_recurrent": (count * features_macs + macs["non_recurrent"], 0, count),
+        "non_recurrent": (
+            count * features_macs + macs["non_recurrent"],
+            count * features_macs,
+            count,
+        ),
         "ours_sparse": (
             sparse * features_macs + macs["skimmer"],
             sparse * features_macs,

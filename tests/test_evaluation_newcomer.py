@@ -92,10 +92,10 @@ def test_a_method_with_its_own_network_takes_three_files_and_no_rule(
     copy.edit(
         "l2l/skimmer/baselines.py",
         (
-            "def non_recurrent(",
+            "def skim_once(",
             "class MeanPool(LstmBaseline):\n"
             '    """The LSTM baseline under another name."""\n\n\n'
-            "def non_recurrent(",
+            "def skim_once(",
         ),
     )
     copy.edit(
@@ -105,15 +105,15 @@ def test_a_method_with_its_own_network_takes_three_files_and_no_rule(
             'Model = Literal["skimmer", "lstm", "non_recurrent", "mean_pool"]',
         ),
         (
-            "import NON_RECURRENT_STEPS, LstmBaseline,",
-            "import NON_RECURRENT_STEPS, LstmBaseline, MeanPool,",
+            "import LstmBaseline,",
+            "import LstmBaseline, MeanPool,",
         ),
         (
-            '    if model == "non_recurrent":',
+            '    if model == "lstm":',
             '    if model == "mean_pool":\n'
             "        sizes = (fusion_hidden, descriptor_width, descriptor_width)\n"
             "        return MeanPool(widths, classes, *sizes)\n"
-            '    if model == "non_recurrent":',
+            '    if model == "lstm":',
         ),
     )
     copy.edit(

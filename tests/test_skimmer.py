@@ -15,7 +15,7 @@ from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
 from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer, save_skimmer
-from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
+from l2l.skimmer.baselines import LstmBaseline, skim_once
 from l2l.skimmer.examples import Example, Examples, FeatureCache, RandomSparseReading, collate
 from l2l.skimmer.network import (
     HARD_RULES,
@@ -23,7 +23,10 @@ from l2l.skimmer.network import (
     SELECTED_ANSWERS,
     WEIGHTED_ANSWERS,
     Skimmer,
+    StepRules,
+    attend_to,
     joint_weights,
+    log_mean_probabilities,
     mean_over_present,
 )
 from l2l.skimmer.padding import pad_videos
@@ -71,7 +74,7 @@ def small_skimmer(modalities=("image", "audio"), seed: int = 0) -> Skimmer:
 
 # what is classified, through Psi where it is both modalities; by what it is found, where by others
 VARIANTS = {
-    "visual_indexing": (("image", "audio"), ("image",)),
+    "image_then_both": (("image", "audio"), ("image",)),
     "single_query": (("fused",), ()),
     "image": (("image",), ()),
     "image_then_fused": (("fused",), ("image",)),
@@ -92,16 +95,25 @@ def small_variant(name: str, seed: int = 0) -> Skimmer:
     return shaken(Skimmer(recognition, **{**SMALL, **psi}, indexing=indexing), seed)
 
 
+class NonRecurrent(torch.nn.Module):
+    """The baseline that looks once and classifies four moments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skimmer = small_skimmer()
+
+    def forward(self, features: dict[str, Tensor], present: Tensor) -> Tensor:
+        return skim_once(self.skimmer, features, present, 4).logits
+
+
 def small_network(kind: str):
     torch.manual_seed(0)
     if kind == "lstm":
         return shaken(LstmBaseline(WIDTHS, 4, 11, 8, 9))
-    return shaken(non_recurrent(WIDTHS, 4, 11, 8, 7, 10))
+    return NonRecurrent().eval()
 
 
-def logits_of(
-    network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS
-) -> Tensor:
+def logits_of(network, features: dict[str, Tensor], present: Tensor, steps: int = 2) -> Tensor:
     return (
         network(features, present, steps).logits
         if isinstance(network, Skimmer)
@@ -109,9 +121,7 @@ def logits_of(
     )
 
 
-def scores_of(
-    network, features: dict[str, Tensor], present: Tensor, steps: int = NON_RECURRENT_STEPS
-) -> Tensor:
+def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int = 2) -> Tensor:
     with torch.no_grad():
         return logits_of(network, features, present, steps)
 
@@ -407,7 +417,8 @@ def skim_by_hand(
     each look.
 
     `how` is `weighed` (eq. 9), `unaggregated` (G.3), `answers` (T queries, each answered by
-    weighted means), or `selected` (each by the features of one moment).
+    weighted means), or `selected` (D: the predictions for the moments with the largest weights are
+    averaged; their logarithm in place of logits).
     """
     asking, classified_names, count = (
         network.modalities,
@@ -472,6 +483,10 @@ def skim_by_hand(
             used[m].add(k)
         selected.append(list(chosen.values()))
         all_weights.append([[weights[m].get(k, 0.0) for k in range(count)] for m in asking])
+    if how == "selected":
+        predictions = [softmax(dict(enumerate(linear(network.classifier, x)))) for x in classified]
+        mean = [sum(p[c] for p in predictions) / steps for c in range(len(predictions[0]))]
+        return np.log(mean), selected, all_weights
     return linear(network.classifier, sum(classified) / steps), selected, all_weights
 
 
@@ -513,7 +528,48 @@ def test_a_variant_of_one_query_unaggregated_is_the_formula_in_plain_loops(varia
     assert_by_hand(small_variant(variant), video, 6, "unaggregated")
 
 
-def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
+def test_visual_indexing_reads_the_image_by_weights_and_sound_where_its_weight_is_largest():
+    """Supplement, G.1, for one video, a loop at a time."""
+    torch.manual_seed(5)
+    network = shaken(Skimmer(WIDTHS, **SMALL, queried=("image",))).double()
+    assert set(network.queries) == set(network.keys) == {"image"}
+    (video,) = made_up([9], seed=3)
+    bank = {m: x.double().numpy() for m, x in video.items()}
+
+    def psi(image: np.ndarray, audio: np.ndarray) -> np.ndarray:
+        joined = np.concatenate([image, audio])
+        return linear(network.fusion.fc2, relu(linear(network.fusion.fc1, joined)))
+
+    first, batch_norm, _, second = network.queries["image"]
+    key = network.keys["image"]
+    keys = [relu(norm(key.norm, linear(key.linear, x))) for x in bank["image"]]
+    z = psi(bank["image"].mean(0), bank["audio"].mean(0))
+    h = c = np.zeros(9)
+    fused, used = [z], []
+    for _ in range(4):
+        h, c = lstm_by_hand(network.rnn, z, h, c)
+        query = linear(second, relu(norm(batch_norm, linear(first, h))))
+        free = [k for k in range(9) if k not in used]
+        weights = softmax({k: float(query @ keys[k]) / math.sqrt(7) for k in free})
+        best = max(free, key=lambda k, w=weights: w[k])
+        z = psi(sum(weights[k] * bank["image"][k] for k in free), bank["audio"][best])
+        fused.append(z)
+        used.append(best)
+    expected = linear(network.classifier, sum(fused) / 5)
+    batch = pad_videos([{m: torch.from_numpy(x) for m, x in bank.items()}])
+    output = network(*batch, 5, StepRules(next_input=attend_to(("image",))))
+    np.testing.assert_allclose(output.logits[0].detach().numpy(), expected, rtol=0, atol=1e-10)
+    assert output.selected[0, :, 0].tolist() == used
+
+
+def test_averaged_predictions_are_a_distribution_and_not_the_prediction_for_the_mean():
+    logits = torch.tensor([[[3.0, 0.0], [0.0, 1.0]]])
+    averaged = log_mean_probabilities(logits).softmax(1)
+    torch.testing.assert_close(averaged, logits.softmax(2).mean(1))
+    assert (averaged - logits.mean(1).softmax(1)).abs().max() > 0.05
+
+
+def test_the_lstm_baseline_classifies_the_hidden_state_of_the_last_moment():
     network = small_network("lstm").double()
     (video,) = made_up([6])
     video = {m: x.double() for m, x in video.items()}
@@ -522,43 +578,48 @@ def test_the_lstm_baseline_is_the_mean_of_its_outputs_classified():
         {name.removesuffix("_l0"): value for name, value in network.rnn.state_dict().items()}
     )
     h = c = np.zeros(9)
-    outputs = []
     for k in range(6):
         joined = np.concatenate([video[m][k].numpy() for m in WIDTHS])
         z = linear(network.fusion.fc2, relu(linear(network.fusion.fc1, joined)))
         h, c = lstm_by_hand(cell, z, h, c)
-        outputs.append(h)
-    expected = linear(network.classifier, sum(outputs) / 6)
+    expected = linear(network.classifier, h)
     np.testing.assert_allclose(
         scores_of(network, *pad_videos([video]))[0].numpy(), expected, atol=1e-10
     )
 
 
-def test_non_recurrent_is_the_skimmers_second_step_with_the_fused_mean_for_a_state():
+@pytest.mark.parametrize("count", [6, 3])
+def test_non_recurrent_classifies_the_moments_with_the_largest_weights_of_one_query(count):
     network = small_network("non_recurrent").double()
-    (video,) = made_up([6])
+    skimmer = network.skimmer
+    (video,) = made_up([count], seed=count)
     bank = {m: x.double().numpy() for m, x in video.items()}
 
-    def psi(seen):
-        return linear(
-            network.fusion.fc2,
-            relu(linear(network.fusion.fc1, np.concatenate([seen[m] for m in WIDTHS]))),
-        )
+    def psi(seen: dict[str, np.ndarray]) -> np.ndarray:
+        joined = np.concatenate([seen[m] for m in WIDTHS])
+        return linear(skimmer.fusion.fc2, relu(linear(skimmer.fusion.fc1, joined)))
 
-    mean = psi({m: x.mean(0) for m, x in bank.items()})
-    trust = softmax(dict(enumerate(linear(network.modality_attention, mean))))
-    joint = np.zeros(6)
+    zeros = np.zeros(9)
+    h, _ = lstm_by_hand(skimmer.rnn, psi({m: x.mean(0) for m, x in bank.items()}), zeros, zeros)
+    trust = softmax(dict(enumerate(linear(skimmer.modality_attention, h))))
+    joint = np.zeros(count)
     for i, m in enumerate(WIDTHS):
-        first, batch_norm, _, second = network.queries[m]
-        query = linear(second, relu(norm(batch_norm, linear(first, mean))))
+        first, batch_norm, _, second = skimmer.queries[m]
+        query = linear(second, relu(norm(batch_norm, linear(first, h))))
         keys = [
-            relu(norm(network.keys[m].norm, linear(network.keys[m].linear, x))) for x in bank[m]
+            relu(norm(skimmer.keys[m].norm, linear(skimmer.keys[m].linear, x))) for x in bank[m]
         ]
         weights = softmax({k: float(query @ key) / math.sqrt(7) for k, key in enumerate(keys)})
-        joint += trust[i] * np.array([weights[k] for k in range(6)])
-    expected = linear(network.classifier, (mean + psi({m: joint @ x for m, x in bank.items()})) / 2)
+        joint += trust[i] * np.array([weights[k] for k in range(count)])
+    largest = sorted(range(count), key=lambda k: -joint[k])[:4]
+    read = [psi({m: x[k] for m, x in bank.items()}) for k in largest]
+    expected = linear(skimmer.classifier, sum(read) / len(read))
     batch = pad_videos([{m: torch.from_numpy(x) for m, x in bank.items()}])
     np.testing.assert_allclose(scores_of(network, *batch)[0].numpy(), expected, atol=1e-10)
+    attended = psi({m: joint @ x for m, x in bank.items()})
+    skimmer.training = True  # batch norms as in evaluation
+    trained_by = scores_of(network, *batch)[0].numpy()
+    np.testing.assert_allclose(trained_by, linear(skimmer.classifier, attended), atol=1e-10)
 
 
 # ---- known answers and gradients -----------------------------------------------------------------
@@ -608,7 +669,9 @@ def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
         for name, p in network.named_parameters()
         if p.grad is None or not p.grad.abs().sum() > 0
     ]
-    assert all(name.endswith((".0.bias", ".linear.bias")) for name in dead)
+    # the state of a single step is zero before it, so weight_hh is not reached
+    allowed = (".0.bias", ".linear.bias", "skimmer.rnn.weight_hh")
+    assert all(name.endswith(allowed) for name in dead)
 
 
 # ---- on disk and as a stage ----------------------------------------------------------------------

@@ -7,7 +7,13 @@ import pytest
 import torch
 from torchvision.models import ResNet18_Weights, resnet18
 
-from l2l.config import MediaConfig, MelsConfig, StudentConfig, TrainingConfig
+from l2l.config import (
+    FinetuningConfig,
+    MediaConfig,
+    MelsConfig,
+    StudentConfig,
+    TrainingConfig,
+)
 from l2l.errors import BadInput
 from l2l.student.artifact import (
     build_student,
@@ -19,9 +25,11 @@ from l2l.student.artifact import (
 )
 from l2l.student.loss import distillation_loss
 from l2l.student.network import AudioStream, Student, Trunk, frame_input, mel_input
+from l2l.student.stage import starting_student
 
 SMALL = {"image_widths": (4, 4, 8, 8), "audio_widths": (4, 4, 8, 6), "blocks": (1, 1, 1, 1)}
 FIT = TrainingConfig(epochs=1, batch_size=2, learning_rate=0.1)
+FINETUNE = FinetuningConfig(**FIT.model_dump())
 
 
 def small(modalities=("image", "audio"), **changes) -> Student:
@@ -107,7 +115,7 @@ def test_a_stream_of_another_width_is_the_trunks_feature_through_a_linear_layer(
 
 
 def config_from(path, **changes) -> StudentConfig:
-    return StudentConfig(image_weights=str(path), distil=FIT, finetune=FIT, **changes)
+    return StudentConfig(image_weights=str(path), distil=FIT, finetune=FINETUNE, **changes)
 
 
 def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_drawn(tmp_path):
@@ -128,6 +136,18 @@ def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_dra
     assert not torch.equal(ours["image.trunk.conv1.weight"], before["image.trunk.conv1.weight"])
     deaf = build_student(config, ("audio",), 3, 512, 40)
     load_image_weights(deaf, "nowhere.pth")  # nothing to start: not read
+
+
+def test_undistilled_students_start_from_weights_of_their_own_where_these_are_given(tmp_path):
+    same, others = config_from("a.pth"), config_from("a.pth", undistilled_image_weights="b.pth")
+    assert (same.weights_of_undistilled, others.weights_of_undistilled) == ("a.pth", "b.pth")
+    assert [path.name for path in same.weights_files] == ["a.pth"]
+    assert [path.name for path in others.weights_files] == ["a.pth", "b.pth"]
+    torch.save(resnet18(weights=None).state_dict(), tmp_path / "b.pth")
+    given = torch.load(tmp_path / "b.pth")["conv1.weight"]
+    config = config_from("none", undistilled_image_weights=str(tmp_path / "b.pth"))
+    student = starting_student(None, config, ["image"], 3, 40)
+    assert torch.equal(student.image.trunk.conv1.weight, given)
 
 
 def test_imagenets_weights_by_name_are_torchvisions_download(tmp_path, monkeypatch):
@@ -225,7 +245,8 @@ def test_silence_enters_as_zero_and_unit_power_as_one():
 
 
 def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):
-    config = StudentConfig(**SMALL, audio_stem_stride=2, stream_width=7, distil=FIT, finetune=FIT)
+    training = {"distil": FIT, "finetune": FINETUNE}
+    config = StudentConfig(**SMALL, audio_stem_stride=2, stream_width=7, **training)
     torch.manual_seed(0)
     student = build_student(config, ("image", "audio"), 3, 16, 40).eval()
     media, mels = MediaConfig(frame_pixels=56, clip_frames=8, clip_stride=4), MelsConfig(floor=1e-5)

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import copy
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,51 @@ def test_the_rate_rises_in_the_warm_up_and_falls_at_milestones(epoch):
     options = fitting(epochs=30, milestones=(15, 20), warmup_epochs=2)
     expected = min(1, epoch / 2) * (1 if epoch < 15 else 0.1 if epoch < 20 else 0.01)
     assert learning_rate_scale(epoch, options) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("epoch", "share"), [(0, 1.0), (5, 0.8535534), (10, 0.5), (20, 0.0)])
+def test_a_cosine_falls_from_the_full_rate_to_zero(epoch, share):
+    options = fitting(epochs=20, schedule="cosine")
+    assert learning_rate_scale(epoch, options) == pytest.approx(share, abs=1e-6)
+
+
+def test_milestones_of_a_cosine_are_refused():
+    with pytest.raises(ValueError, match=r"milestones \(1\.0,\) belong to schedule: steps"):
+        fitting(schedule="cosine", milestones=(1,))
+
+
+def test_one_epoch_of_adamw_along_a_cosine_is_its_formula_written_out():
+    seed_and_pick_device(0, 1)
+    network = torch.nn.Linear(3, 1)
+    weight, bias = (p.detach().clone() for p in network.parameters())
+    x = torch.arange(24.0).reshape(8, 3) / 24
+    y = x.sum(1, keepdim=True)
+    batches = []
+
+    def loss(batch):
+        batches.append(batch)
+        return (network(batch[0]) - batch[1]).pow(2).mean()
+
+    options = fitting(epochs=1, optimizer="adamw", schedule="cosine", weight_decay=0.1)
+    train(network, [{"params": network.parameters()}], TensorDataset(x, y), loss, options, dict)
+    state = [(weight, torch.zeros(1, 3), torch.zeros(1, 3)), (bias, torch.zeros(1), torch.zeros(1))]
+    for step, (inputs, targets) in enumerate(batches):
+        rate = 0.1 * (1 + math.cos(math.pi * step / 2)) / 2
+        errors = 2 * (inputs @ state[0][0].T + state[1][0] - targets) / len(inputs)
+        gradients = [errors.T @ inputs, errors.sum(0)]
+        for i, gradient in enumerate(gradients):
+            value, mean, square = state[i]
+            mean = 0.9 * mean + 0.1 * gradient
+            square = 0.999 * square + 0.001 * gradient**2
+            mean_hat, square_hat = (
+                mean / (1 - 0.9 ** (step + 1)),
+                square / (1 - 0.999 ** (step + 1)),
+            )
+            value = value - rate * 0.1 * value - rate * mean_hat / (square_hat.sqrt() + 1e-8)
+            state[i] = (value, mean, square)
+    assert len(batches) == 2
+    torch.testing.assert_close(network.weight, state[0][0])
+    torch.testing.assert_close(network.bias, state[1][0])
 
 
 def test_a_last_batch_of_one_is_joined_to_the_one_before():

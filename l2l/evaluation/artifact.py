@@ -195,7 +195,9 @@ TABLES: tuple[Table, ...] = (
             Column("videos", "videos", ""),
         ),
         "The teacher and each student on the moments of the target's test videos that lie inside a "
-        "labelled action. Low and high are the ends of 95 % intervals, from a bootstrap over the "
+        "labelled action. The paper fine-tunes the teacher on the target as a whole; here its own "
+        "classifier is used where it knows the target's classes, else a linear one is trained on "
+        "its descriptors. Low and high are the ends of 95 % intervals, from a bootstrap over the "
         "videos that the clips are of.",
     ),
     Table(

@@ -149,7 +149,8 @@ class CostModel:
         further = self.moment_macs(trained.feature_names) - index
         macs = read * index + classified * further
         macs += self.network_macs(trained, moments, None, unaggregated)
-        return VideoCost(macs, read * index if trained.model == "skimmer" else 0, classified)
+        index_macs = read * index if isinstance(trained.network, Skimmer) else 0
+        return VideoCost(macs, index_macs, classified)
 
     def _moment_macs(self, names: Sequence[FeatureName]) -> int:
         """Multiply-accumulates of one moment's features of these names, from its frame and mel.

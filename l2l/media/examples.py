@@ -17,7 +17,11 @@ class Example:
 
 
 def labelled_moments(
-    videos: Sequence[Video], counts: Mapping[str, int], classes: Sequence[str], split: str
+    videos: Sequence[Video],
+    counts: Mapping[str, int],
+    classes: Sequence[str],
+    split: str,
+    segments: bool = True,
 ) -> list[Example]:
     """The moments of a split's usable videos that show a labelled action.
 
@@ -26,10 +30,11 @@ def labelled_moments(
         counts: number of moments of each usable video.
         classes: the names whose places are the labels' numbers.
         split: train, val or test.
+        segments: whether the videos' segments are read.
 
     Returns:
         One example per moment inside a segment, with that segment's label. Where a video's
-        segments are None, one per moment with the video's first label.
+        segments are None, or segments are not read, one per moment with the video's first label.
     """
     number = {name: i for i, name in enumerate(classes)}
     examples = []
@@ -37,7 +42,7 @@ def labelled_moments(
         if video.split != split or not video.usable or video.video not in counts:
             continue
         count = counts[video.video]
-        if video.segments is None:
+        if video.segments is None or not segments:
             examples += [
                 Example(video.video, moment, number[video.label]) for moment in range(count)
             ]

@@ -20,6 +20,7 @@ from l2l.skimmer.network import (
     Skimmer,
     StepRules,
     attend,
+    attend_to,
     attention,
     mask_selected,
     mean_over_present,
@@ -147,7 +148,15 @@ def skim_videos(
     classified = {m: (raw if selected else sparse)[m] for m in network.widths}
     rules = step_rules(reference, hard, repeats)
     if selected:
-        rules = replace(rules, classified_feature=select_jointly, classified="answers")
+        rules = replace(
+            rules,
+            classified_feature=select_jointly,
+            classified="answers",
+            averaged="predictions",
+        )
+    elif network.queried:
+        next_input = select_jointly if hard else attend_to(network.queried)
+        rules = replace(rules, next_input=next_input)
     elif hard and indexing:  # there may be no query for each feature that is classified
         rules = replace(rules, classified_feature=select_jointly)
     return network.skim(classified, keys, first_input, present, free, steps, rules, indexing).logits

@@ -338,9 +338,10 @@ def score(
             f"{checkpoint}: a class is named video, as is the column of the videos' ids; expected "
             "another name"
         )
-    if preset == "reference" and (trained.variant.indexing or trained.variant.selected):
+    variant = trained.variant
+    if preset == "reference" and (variant.indexing or variant.selected or variant.queried):
         advice = (
-            f"found a skimmer that reads {trained.variant!r}, which the public code has not; leave "
+            f"found a skimmer that reads {variant!r}, which the public code has not; leave "
             "out --preset reference"
         )
         raise BadInput(f"{checkpoint}: {advice}")

@@ -71,7 +71,7 @@ def write_report(
             for table in TABLES
             if table.in_report and table.name in rows
         ],
-        relations=relations(rows.get("table1", ()), rows.get("clips", ())),
+        relations=relations(*(rows.get(name, ()) for name in ("table1", "clips", "tradeoff"))),
         films=_films(listed, rows, media, config),
         statuses=_statuses(files),
         warnings=[

@@ -14,7 +14,7 @@ from torch import Tensor
 from l2l.config import PLAIN, FeatureName, SkimmerConfig, Variant
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
-from l2l.skimmer.baselines import NON_RECURRENT_STEPS, LstmBaseline, non_recurrent
+from l2l.skimmer.baselines import LstmBaseline, skim_once
 from l2l.skimmer.network import (
     HARD_RULES,
     PAPER_RULES,
@@ -23,6 +23,8 @@ from l2l.skimmer.network import (
     Skimmer,
     SkimmerOutput,
     StepRules,
+    attend_to,
+    select_jointly,
 )
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
@@ -44,7 +46,7 @@ class TrainedSkimmer:
     network: Network
     model: Model
     class_names: tuple[str, ...]
-    steps: int  # T; not used by the baselines
+    steps: int  # T; how many moments `non_recurrent` classifies; not used by `lstm`
     variant: Variant = PLAIN
     student_digest: str = ""
     """Of the student whose features it was trained on; empty if not known, as of imported ones."""
@@ -73,13 +75,17 @@ class TrainedSkimmer:
                 (supplement, G.3).
         """
         assert isinstance(self.network, Skimmer)
-        steps = NON_RECURRENT_STEPS if self.model == "non_recurrent" else self.steps
-        return self.network(features, present, steps, self._step_rules(unaggregated))
+        if self.model == "non_recurrent":
+            return skim_once(self.network, features, present, self.steps)
+        return self.network(features, present, self.steps, self._step_rules(unaggregated))
 
     def _step_rules(self, unaggregated: bool) -> StepRules:
         if self.variant.selected:
             # no gradient passes through a selection, so training uses weighted means
             return WEIGHTED_ANSWERS if self.network.training else SELECTED_ANSWERS
+        if self.variant.queried:
+            queried = attend_to(self.variant.queried)
+            return StepRules(next_input=select_jointly if unaggregated else queried)
         return HARD_RULES if unaggregated else PAPER_RULES
 
 
@@ -144,16 +150,13 @@ def build(
     descriptor_width: int,
     config: SkimmerConfig,
     indexing: Mapping[FeatureName, int] | None = None,
+    queried: Sequence[FeatureName] = (),
 ) -> Network:
     """A newly initialised network of this name and of the sizes in the config."""
     if model == "lstm":
         return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.lstm_width)
-    if model == "non_recurrent":
-        return non_recurrent(
-            widths, classes, fusion_hidden, descriptor_width, config.key_width, config.query_width
-        )
     sizes = (config.lstm_width, config.key_width, config.query_width)
-    return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing)
+    return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing, queried)
 
 
 def save_skimmer(
@@ -204,8 +207,8 @@ def load_skimmer(path: Path) -> TrainedSkimmer:
         )
         sizes = settings["fusion_hidden"], settings["descriptor_width"]
         classes = len(settings["classes"])
-        indexing = settings["indexing"]
-        return build(settings["model"], settings["widths"], classes, *sizes, config, indexing)
+        read = settings["indexing"], fields["variant"].queried
+        return build(settings["model"], settings["widths"], classes, *sizes, config, *read)
 
     network = build_with_state(path, KIND, build_it, state)
     return TrainedSkimmer(network.eval(), **fields)

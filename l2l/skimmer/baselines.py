@@ -10,17 +10,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from l2l.config import FeatureName
-from l2l.skimmer.network import Skimmer, mean_over_present
+from l2l.skimmer.network import (
+    WEIGHTED_ANSWERS,
+    Skimmer,
+    SkimmerOutput,
+    joint_weights,
+    mean_over_present,
+)
 from l2l.student.network import Fusion
-
-NON_RECURRENT_STEPS = 2  # the mean feature, and the answer to its one query
 
 
 class LstmBaseline(nn.Module):
-    """LSTM: one layer over the fused features of all moments in order.
-
-    The classifier reads the mean of the LSTM's outputs over present moments. The last output alone
-    has forgotten most of a video of two hundred moments, and the skimmer and dense average too.
+    """LSTM (paper, section 4.2): one layer over the fused features of all moments in order; the
+    hidden state of the last moment is classified.
     """
 
     def __init__(
@@ -44,28 +46,43 @@ class LstmBaseline(nn.Module):
     ) -> Float[Tensor, "videos classes"]:
         """Logits of each video.
 
-        Absent moments follow the present ones, so they change no output that is averaged.
+        Absent moments follow the present ones, so they change no state before the last present one.
         """
         joined = torch.cat([features[m] for m in self.modalities], 2).masked_fill(
             ~present[..., None], 0
         )
-        outputs, _ = self.rnn(self.fusion(joined))
-        return self.classifier(mean_over_present(outputs, present))
+        states, _ = self.rnn(self.fusion(joined))
+        videos = torch.arange(len(present), device=present.device)
+        return self.classifier(states[videos, present.sum(1) - 1])
 
 
-def non_recurrent(
-    widths: Mapping[FeatureName, int],
-    classes: int,
-    fusion_hidden: int = 1024,
-    descriptor_width: int = 512,
-    key_width: int = 512,
-    query_width: int = 1024,
-) -> Skimmer:
-    """Non-recurrent: the skimmer with a single query per modality and without an LSTM; call it with
-    `NON_RECURRENT_STEPS`.
+def skim_once(
+    network: Skimmer,
+    features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+    present: Bool[Tensor, "videos moments"],
+    moments: int,
+) -> SkimmerOutput:
+    """Non-recurrent (paper, section 4.2): the skimmer, with one query per modality and no further
+    steps. The moments with the largest weights of that query are classified.
 
-    The fused mean features take the place of the LSTM's state: the queries and the modality weights
-    are made of them. Classified is the mean of Psi(mean features) and Psi(attended features), as
-    the skimmer classifies the mean over its steps.
+    Their weights are the joint ones (eq. 8), so that each moment gives an image and a sound. Psi's
+    outputs for them are averaged, as those of the skimmer's steps are (eq. 9). No gradient passes
+    through a choice of moments: in training the weighted mean of the features is classified, as a
+    step of the skimmer reads it. How the baseline is trained is not stated in the paper.
+
+    Args:
+        network: the skimmer.
+        features: of all moments.
+        present: moments that exist.
+        moments: how many are classified, ten in the paper; all of a shorter video.
     """
-    return Skimmer(widths, classes, fusion_hidden, descriptor_width, 0, key_width, query_width)
+    output = network(features, present, 1, WEIGHTED_ANSWERS)
+    if network.training:
+        return output
+    joint = joint_weights(output.weights[:, 0], output.modality_weights[:, 0])
+    ranked = joint.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True)
+    largest = ranked[:, :moments]
+    videos = torch.arange(len(present), device=present.device)[:, None]
+    read = torch.cat([features[m][videos, largest] for m in network.widths], 2)
+    fused = mean_over_present(network.fusion(read), present.gather(1, largest))
+    return output._replace(logits=network.classifier(fused), fused=fused[:, None])

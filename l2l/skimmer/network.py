@@ -6,7 +6,7 @@ mean of the fused features of all steps is classified.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -109,6 +109,13 @@ def joint_weights(
     return torch.einsum("...q,...qm->...m", modality_weights, weights)
 
 
+def log_mean_probabilities(
+    logits: Float[Tensor, "videos steps classes"],
+) -> Float[Tensor, "videos classes"]:
+    """The logarithm of the mean over steps of each step's class probabilities."""
+    return logits.log_softmax(2).logsumexp(1) - math.log(logits.shape[1])
+
+
 # ---- what a step may do with the attention weights: functions for `StepRules`
 
 
@@ -157,6 +164,24 @@ def select_jointly(
     return {modality: values[videos, selected] for modality, values in features.items()}
 
 
+def attend_to(attended: Collection[FeatureName]) -> "ReadFeatures":
+    """Features of these names are read as `attend` does, the others at the one moment with the
+    largest joint weight, without gradient to the weights (supplement, G.1).
+    """
+
+    def read(
+        weights: Tensor, modality_weights: Tensor, features: Mapping[FeatureName, Tensor]
+    ) -> dict[FeatureName, Tensor]:
+        others = {m: x for m, x in features.items() if m not in attended}
+        soft = {m: x for m, x in features.items() if m in attended}
+        return {
+            **attend(weights, modality_weights, soft),
+            **select_jointly(weights, modality_weights, others),
+        }
+
+    return read
+
+
 def mask_selected(
     free: Bool[Tensor, "videos moments"],
     selected: Int[Tensor, " videos"],
@@ -197,20 +222,26 @@ class StepRules:
     classified: Literal["inputs", "answers"] = "inputs"
     """Whether the mean of what the T steps see is classified (eq. 9), or the mean of the answers to
     their T queries."""
+    averaged: Literal["features", "predictions"] = "features"
+    """Whether the mean of the T fused features is classified (eq. 9), or each of them, and the mean
+    of the T predictions is the video's."""
 
 
 PAPER_RULES = StepRules()
 HARD_RULES = StepRules(next_input=select_per_modality)  # supplement, G.3
 WEIGHTED_ANSWERS = StepRules(classified="answers")
-SELECTED_ANSWERS = StepRules(classified_feature=select_jointly, classified="answers")
+# supplement, D: the predictions for the moments with the largest weights are averaged
+SELECTED_ANSWERS = StepRules(
+    classified_feature=select_jointly, classified="answers", averaged="predictions"
+)
 
 
 class Skimmer(nn.Module):
     """ImgAud-Skimming on the features named by `widths`.
 
     Which features it reads makes its variants: both modalities; a single one, which has no modality
-    weights to learn; a single query on fused features (supplement, G.2); and other features for the
-    keys than for the classifier (G.1, and Table 2).
+    weights to learn; a single query on fused features (supplement, G.2); queries of some features
+    only (G.1); and other features for the keys than for the classifier (Table 2).
 
     Args:
         widths: channels of each feature that is classified, in the order in which Psi takes them.
@@ -219,12 +250,13 @@ class Skimmer(nn.Module):
             are.
         descriptor_width: width of Psi's output, which is the LSTM's input; without Psi the width of
             the features.
-        lstm_width: width of the LSTM's state; 0: no LSTM, the state of a step is its input.
+        lstm_width: width of the LSTM's state.
         key_width: width of queries and keys.
         query_width: width between the two layers of a query MLP.
         indexing: channels of the features by which moments are found, where those are not the
             classified ones. Keys are made of them, and the LSTM reads them concatenated, without
             Psi. The classified features then have no effect on where the skimmer looks.
+        queried: the features with a query, where not each has one.
     """
 
     def __init__(
@@ -237,6 +269,7 @@ class Skimmer(nn.Module):
         key_width: int = 512,
         query_width: int = 1024,
         indexing: Mapping[FeatureName, int] | None = None,
+        queried: Sequence[FeatureName] = (),
     ) -> None:
         super().__init__()
         if not fusion_hidden and sum(widths.values()) != descriptor_width:
@@ -246,22 +279,26 @@ class Skimmer(nn.Module):
             )
         self.widths = dict(widths)
         self.indexing = dict(indexing) if indexing else None
-        indexed = self.indexing or self.widths
+        self.queried = tuple(queried)
+        indexed = {
+            m: width
+            for m, width in (self.indexing or self.widths).items()
+            if not queried or m in queried
+        }
         self.modalities = tuple(indexed)  # each has its own query
         input_width = sum(self.indexing.values()) if self.indexing else descriptor_width
-        state_width = lstm_width or input_width
         self.fusion = (
             Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
             if fusion_hidden
             else nn.Identity()
         )
         self.classifier = nn.Linear(descriptor_width, classes)
-        self.rnn = nn.LSTMCell(input_width, lstm_width) if lstm_width else None
+        self.rnn = nn.LSTMCell(input_width, lstm_width)
         self.queries = nn.ModuleDict(
-            {m: query_mlp(state_width, query_width, key_width) for m in indexed}
+            {m: query_mlp(lstm_width, query_width, key_width) for m in indexed}
         )
         self.keys = nn.ModuleDict({m: Keys(width, key_width) for m, width in indexed.items()})
-        self.modality_attention = nn.Linear(state_width, len(indexed)) if len(indexed) > 1 else None
+        self.modality_attention = nn.Linear(lstm_width, len(indexed)) if len(indexed) > 1 else None
 
     def forward(
         self,
@@ -320,20 +357,15 @@ class Skimmer(nn.Module):
             )
         else:
             step_input = fused[0] if fused else self.fuse(first_input)
-        hidden = cell = self.classifier.weight.new_zeros(
-            len(present), self.rnn.hidden_size if self.rnn else 0
-        )
+        hidden = cell = self.classifier.weight.new_zeros(len(present), self.rnn.hidden_size)
         free_of = dict.fromkeys(self.modalities, free)
         looks: list[tuple[Tensor, Tensor, Tensor]] = []
 
         # Where the T inputs are classified (eq. 9), the query of step T has no use.
         for _ in range(steps - len(fused)):
-            # ---- update the state (eq. 5); without an LSTM the input is the state
+            # ---- update the state (eq. 5)
 
-            if self.rnn:
-                hidden, cell = self.rnn(step_input, (hidden, cell))
-            else:
-                hidden = step_input
+            hidden, cell = self.rnn(step_input, (hidden, cell))
 
             # ---- ask each modality's query where to look (eq. 6), and weigh the modalities
 
@@ -369,10 +401,13 @@ class Skimmer(nn.Module):
                 fused.append(step_input)
             looks.append((selected, weights.detach(), trust.detach()))
 
-        # ---- classify the mean over the steps (eq. 9)
+        # ---- classify the mean over the steps (eq. 9), or average the steps' predictions
 
         all_fused = torch.stack(fused, 1)
-        logits = self.classifier(all_fused.mean(1))
+        if rules.averaged == "features":
+            logits = self.classifier(all_fused.mean(1))
+        else:
+            logits = log_mean_probabilities(self.classifier(all_fused))
         if not looks:
             no_looks = (len(present), 0, len(self.modalities))
             return SkimmerOutput(

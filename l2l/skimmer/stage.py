@@ -97,9 +97,8 @@ def train_skimmer(
         if recognition == start.modalities:
             fusion_hidden = start.fusion.fc1.out_features
             descriptor_width = start.fusion.fc2.out_features
-        network = build(
-            model, widths, len(store.classes), fusion_hidden, descriptor_width, config, indexing
-        )
+        sizes = len(store.classes), fusion_hidden, descriptor_width
+        network = build(model, widths, *sizes, config, indexing, variant.queried)
         trained = TrainedSkimmer(
             network.to(device), model, store.classes, config.steps, variant, store.student_digest
         )

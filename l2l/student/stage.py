@@ -208,11 +208,13 @@ def finetune_student(
         resumable(student, inputs, settings) as checkpoints,
     ):
         mel_config = next(iter(s.values())).config
-        network = _start(distilled, config, modalities, len(classes), mel_config.bands)
+        network = starting_student(distilled, config, modalities, len(classes), mel_config.bands)
         network = to_channels_last(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
         train_moments, held_out = (
-            _labelled(labelled_moments(listed, counts, classes, split), m, s)
+            _labelled(
+                labelled_moments(listed, counts, classes, split, config.finetune.segments), m, s
+            )
             for split in ("train", "val")
         )
         if not len(train_moments):
@@ -263,7 +265,7 @@ def _labelled(
     )
 
 
-def _start(
+def starting_student(
     distilled: Path | None,
     config: StudentConfig,
     modalities: list[Modality],
@@ -276,7 +278,7 @@ def _start(
     """
     if distilled is None:
         student = build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
-        load_image_weights(student, config.image_weights)
+        load_image_weights(student, config.weights_of_undistilled)
         return student
     network = load_student(distilled)
     if list(network.modalities) != list(modalities):

@@ -25,7 +25,7 @@ STUDENT = config.StudentConfig(
     audio_widths=(4, 4, 4, WIDTH),
     blocks=(1, 1, 1, 1),
     distil=config.TrainingConfig(epochs=1, batch_size=2, learning_rate=1),
-    finetune=config.TrainingConfig(epochs=1, batch_size=2, learning_rate=1),
+    finetune=config.FinetuningConfig(epochs=1, batch_size=2, learning_rate=1),
 )
 MEDIA = config.MediaConfig(resize_pixels=(32, 40), frame_pixels=32)
 SKIMMER = config.SkimmerConfig(

@@ -19,7 +19,14 @@ import numpy as np
 import torch
 
 from l2l import checkpoints
-from l2l.config import MediaConfig, MelsConfig, StudentConfig, TeacherConfig, TrainingConfig
+from l2l.config import (
+    FinetuningConfig,
+    MediaConfig,
+    MelsConfig,
+    StudentConfig,
+    TeacherConfig,
+    TrainingConfig,
+)
 from l2l.manifest.artifact import Video, write_videos
 from l2l.media.artifact import write_media
 from l2l.media.decoded import Decoded
@@ -132,7 +139,8 @@ def training(name: str, world: dict[str, Any], **changes: Any) -> Training:
             weights="train", widths=(4, 4, 4, 8), blocks=(1, 1, 1, 1), training=fit
         )
         return Training(train_teacher, {**seen, "config": config}, "teacher")
-    student = StudentConfig(**WIDTHS, soft_loss_weight=100.0, distil=fit, finetune=fit)
+    finetune = FinetuningConfig(**fit.model_dump())
+    student = StudentConfig(**WIDTHS, soft_loss_weight=100.0, distil=fit, finetune=finetune)
     heard = {**seen, "mels": world["mels"], "modalities": ["image", "audio"], "config": student}
     if name == "distilled student":
         return Training(distil_student, heard | {"descriptors": world["descriptors"]}, "student")

@@ -32,7 +32,7 @@ rule evaluate_videos:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=TABLE1_SECTION,
         seed=seed,
-        version=4,
+        version=5,
     shell:
         """
         python -P -m l2l evaluate_videos \
@@ -207,7 +207,7 @@ rule evaluate_variants:
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
         teacher=teacher_options,
-        version=4,
+        version=5,
     shell:
         """
         python -P -m l2l evaluate_variants {params.teacher} \

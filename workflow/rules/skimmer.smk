@@ -39,7 +39,7 @@ rule train_skimmer:
         model=model_options,
         seed=seed,
         python=launcher,
-        version=1,
+        version=2,
     shell:
         """
         {params.python} -m l2l train_skimmer {params.model} \

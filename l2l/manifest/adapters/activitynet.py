@@ -1,7 +1,7 @@
 """ActivityNet v1.3: the official JSON, and a folder with files v_<id>.mp4, mkv or webm.
 
-The test labels are withheld, so validation is the test split, as in the literature; a tenth of
-training becomes the validation split.
+The test labels are withheld, so validation is the test split, as in the literature; a part of
+training (`val_fraction`) becomes the validation split.
 """
 
 import sys
@@ -18,7 +18,6 @@ from l2l.manifest.splits import complete_splits
 from l2l.text_files import read_json
 
 PREFIX = "v_"  # of files, and of ids where the annotations are a plain dictionary
-VAL_FRACTION = 0.1  # of training
 SPLITS = {"training": "train", "validation": "test", "testing": ""}
 EXPECTED = (
     '{"database": {id: {"subset": "training", "duration": 1.0, "annotations": [{"label": "", '
@@ -59,7 +58,7 @@ def list_activitynet(dataset: ActivityNetDataset, seed: int) -> list[Video]:
         )
         for video, each in labelled.items()
     ]
-    return complete_splits(locate(entries, dataset.folder), VAL_FRACTION, seed)
+    return complete_splits(locate(entries, dataset.folder), dataset.val_fraction, seed)
 
 
 def _read_subsets(path: Path | None) -> dict[str, str]:

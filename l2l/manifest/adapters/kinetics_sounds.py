@@ -30,7 +30,8 @@ _COMMON = (
 )
 _RENAMED = ("blowing out candles", "dribbling basketball", "mowing lawn", "stomping grapes")
 CLASSES = {
-    # the authors of AdaMML (Panda et al., ICCV 2021), github.com/IBM/AdaMML, issue 3
+    # the paper's (supplement, B); the same as AdaMML's (Panda et al., ICCV 2021),
+    # github.com/IBM/AdaMML, issue 3
     31: (*_COMMON, *_RENAMED),
     # the authors of CrissCross (Sarkar and Etemad, AAAI 2023), github.com/pritamqu/CrissCross,
     # issue 4
