@@ -15,6 +15,7 @@ from l2l.config import VARIANTS
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table
 from l2l.evaluation.cost import CostModel
+from l2l.evaluation.measures.selection import key_frame_rate, scene_hit_rate
 from l2l.evaluation.videos import methods as methods_file
 from l2l.evaluation.videos.methods import (
     METHODS,
@@ -36,6 +37,7 @@ from l2l.evaluation.videos.predictions import (
     random_draws,
 )
 from l2l.features.artifact import VideoFeatures
+from l2l.moments import moments_inside
 from l2l.skimmer.artifact import TrainedSkimmer, load_skimmer
 from l2l.student.artifact import load_student
 
@@ -74,7 +76,7 @@ def video_features(count: int, seed: int = 0) -> VideoFeatures:
 
 
 def predict(read: VideoFeatures, networks, costs) -> dict[str, MethodPrediction]:
-    given_video = VideoInput("v", read, networks, costs, EVALUATION, 0)
+    given_video = VideoInput("v", read, networks, costs, EVALUATION, 0, label=2)
     return {method.name: method.predict(given_video) for method in METHODS}
 
 
@@ -82,8 +84,8 @@ def predict(read: VideoFeatures, networks, costs) -> dict[str, MethodPrediction]
 
 
 def test_the_list_has_the_papers_methods_in_its_order_with_the_papers_labels():
-    assert tuple(method.name for method in METHODS) == PAPER
-    labels = [method.label for method in METHODS]
+    assert tuple(method.name for method in METHODS if method.paper) == PAPER
+    labels = [method.label for method in METHODS if method.paper]
     assert labels[5:] == [
         *("SCSampler", "Dense", "LSTM", "Non-Recurrent", "Ours (sparse)", "Ours (dense)")
     ]
@@ -92,7 +94,8 @@ def test_the_list_has_the_papers_methods_in_its_order_with_the_papers_labels():
 
 def test_the_chosen_methods_keep_the_order_of_the_configuration():
     assert [method.name for method in chosen_methods(["dense", "front"])] == ["dense", "front"]
-    assert chosen_methods(None) == METHODS
+    assert chosen_methods(None) == METHODS[: len(PAPER)]
+    assert trained_networks(["one_look_sparse"]) == ("skimmer", "one_look")
 
 
 def test_the_skimmer_and_the_compared_methods_are_computed_for_any_choice():
@@ -197,6 +200,17 @@ def test_every_method_predicts_for_a_video_of_any_length(networks, costs, count)
             sparse,
         ),
         "ours_dense": (count * features_macs + macs["skimmer"], count * features_macs, count),
+        "one_look_sparse": (
+            sparse * features_macs + costs.network_macs(networks["one_look"], sparse),
+            sparse * features_macs,
+            sparse,
+        ),
+        "one_look_dense": (
+            count * features_macs + macs["one_look"],
+            count * features_macs,
+            count,
+        ),
+        "oracle": (count * scored, count * scored, count),
     }
     assert {name: tuple(prediction.cost) for name, prediction in predicted.items()} == expected
 
@@ -227,6 +241,38 @@ def test_sparse_reading_changes_nothing_where_features_are_constant(networks, co
     np.testing.assert_allclose(
         predicted["ours_sparse"].probabilities, predicted["ours_dense"].probabilities, atol=1e-9
     )
+
+
+def test_one_look_reads_the_middles_of_the_spans_and_nothing_else(networks, costs):
+    read = video_features(23)
+    damaged = {m: x.copy() for m, x in read.features.items()}
+    middles = [2, 7, 12, 17, 21]  # of 0-4, 5-9, 10-14, 15-19, 20-22
+    for x in damaged.values():
+        x[[k for k in range(23) if k not in middles]] = np.nan
+    spoilt = VideoFeatures(damaged, read.fused, read.scores, read.has_sound)
+    sparse = predict(spoilt, networks, costs)["one_look_sparse"]
+    np.testing.assert_array_equal(
+        sparse.probabilities, predict(read, networks, costs)["one_look_sparse"].probabilities
+    )
+    assert sparse.picks == [middles]
+
+
+def test_the_oracle_averages_the_moments_with_the_largest_probability_of_the_class(networks, costs):
+    read = video_features(30)
+    probabilities = np.exp(read.scores) / np.exp(read.scores).sum(1, keepdims=True)
+    best = sorted(sorted(range(30), key=lambda k: -probabilities[k, 2])[:10])
+    predicted = predict(read, networks, costs)["oracle"]
+    assert predicted.picks == [best]
+    np.testing.assert_allclose(predicted.probabilities[0], probabilities[best].mean(0), rtol=1e-5)
+
+
+def test_key_frames_and_scenes_are_those_of_the_labelled_segments():
+    """A moment begins every 16/30 s and lasts a second: moments 0 to 5 lie inside 0 to 4 s."""
+    segments = [(0.0, 4.0), (10.0, 12.0)]
+    assert moments_inside(segments[:1], 40) == [0, 1, 2, 3, 4, 5]
+    assert key_frame_rate([0, 5, 6, 30], segments, 40) == 0.5
+    assert scene_hit_rate([0, 5, 6, 30], segments, 40) == 0.5
+    assert scene_hit_rate([0, 19, 20], segments, 40) == 1
 
 
 def test_sparse_reading_reads_no_feature_between_the_moments_read(networks, costs):

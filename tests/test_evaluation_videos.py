@@ -6,7 +6,7 @@ import feature_world
 import numpy as np
 import pytest
 import torch
-from evaluation_world import OUTPUTS, evaluate, train_networks
+from evaluation_world import EVALUATION, OUTPUTS, evaluate, train_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
@@ -16,11 +16,11 @@ from l2l.evaluation.artifact import BY_NAME, read_evaluation_table
 from l2l.evaluation.cost import VideoCost
 from l2l.evaluation.measures.intervals import resamples
 from l2l.evaluation.measures.truth import Truth
-from l2l.evaluation.videos.methods import METHODS
+from l2l.evaluation.videos.methods import METHODS, chosen_methods
 from l2l.evaluation.videos.predictions import MethodPrediction
-from l2l.evaluation.videos.tables import class_rows, table1_row
+from l2l.evaluation.videos.tables import class_rows, selection_quality_rows, table1_row
 from l2l.features.artifact import Features, read_features
-from l2l.manifest.artifact import read_videos, write_videos
+from l2l.manifest.artifact import Segment, Video, read_videos, write_videos
 from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer, save_skimmer
 
 
@@ -41,7 +41,7 @@ def evaluated(world, networks, tmp_path_factory) -> Path:
 
 def test_table1_has_one_row_per_method_and_ours_beats_the_mean_of_all_moments(evaluated):
     rows = {row["method"]: row for row in read_evaluation_table(evaluated / "table1.tsv")}
-    assert list(rows) == [method.name for method in METHODS]
+    assert list(rows) == [method.name for method in chosen_methods(None)]
     assert float(rows["ours_dense"]["top1"]) >= float(rows["dense"]["top1"]) + 5
     sparse = float(rows["ours_sparse"]["index_gmacs_per_video"])
     dense = float(rows["ours_dense"]["index_gmacs_per_video"])
@@ -105,6 +105,43 @@ def test_selections_are_the_skimmers_by_step_and_modality(world, networks, evalu
     assert [(int(row["step"]), row["modality"], int(row["moment"])) for row in rows] == expected
     assert {int(row["moments"]) for row in rows} == {len(read)}
     assert sum(float(row["modality_weight"]) for row in rows) == pytest.approx(5, abs=1e-4)
+
+
+def test_one_look_and_the_oracle_are_rows_where_they_are_asked_for(world, networks, tmp_path):
+    names = tuple(method.name for method in METHODS)
+    section = EVALUATION.model_copy(update={"methods": names, "moments": 3})
+    folder = evaluate(world, networks, tmp_path, section)
+    rows = {row["method"]: row for row in read_evaluation_table(folder / "table1.tsv")}
+    assert tuple(rows) == names
+    top1 = {name: float(row["top1"]) for name, row in rows.items()}
+    assert top1["oracle"] == max(top1.values())
+    assert top1["one_look_dense"] >= top1["dense"] + 5  # it sees through the adverts
+    cheap, whole = (
+        float(rows[f"one_look_{how}"]["gmacs_per_video"]) for how in ("sparse", "dense")
+    )
+    assert cheap < 0.3 * whole
+    assert read_evaluation_table(folder / "selection.tsv") == []  # no segments in this world
+
+
+def test_selection_has_the_means_over_videos_with_segments_and_over_draws():
+    """Moments 0 to 5 lie inside 0 to 4 s, and 19 and 20 inside 10 to 12 s."""
+    here, nothing = Segment(0, 4, "a"), VideoCost(0, 0, 0)
+    video = Video("v", "v.mp4", "test", ("a",), (here, Segment(10, 12, "a")))
+    videos = [video, video._replace(segments=None), video._replace(segments=(here,))]
+    one_row = np.ones((1, 1))
+    by_method = {
+        "random": [MethodPrediction(one_row, nothing, [[0, 30], [6, 19]])] * 3,
+        "lstm": [MethodPrediction(one_row, nothing)] * 3,
+    }
+    (row,) = selection_quality_rows(videos, [40] * 3, by_method)
+    # of the first video 1/2 and 1/2 are inside, of the last 1/2 and 0; hit are 1/2, 1/2, 1 and 0
+    assert row == {
+        "method": "random",
+        "key_frame_rate": "37.50",
+        "scene_hit_rate": "50.00",
+        "picks": "2.00",
+        "videos": "2",
+    }
 
 
 def test_evaluating_twice_gives_the_same_files(world, networks, evaluated, tmp_path):

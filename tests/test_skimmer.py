@@ -14,9 +14,16 @@ from torch import Tensor
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
-from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer, save_skimmer
+from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build, load_skimmer, save_skimmer
 from l2l.skimmer.baselines import LstmBaseline, skim_once
-from l2l.skimmer.examples import Example, Examples, FeatureCache, RandomSparseReading, collate
+from l2l.skimmer.examples import (
+    Example,
+    Examples,
+    FeatureCache,
+    RandomMoments,
+    RandomSparseReading,
+    collate,
+)
 from l2l.skimmer.network import (
     HARD_RULES,
     PAPER_RULES,
@@ -29,8 +36,9 @@ from l2l.skimmer.network import (
     log_mean_probabilities,
     mean_over_present,
 )
+from l2l.skimmer.one_look import OneLook
 from l2l.skimmer.padding import pad_videos
-from l2l.skimmer.sparse import interpolate, moments_read
+from l2l.skimmer.sparse import interpolate, moments_read, span_middles
 from l2l.skimmer.stage import start_from_student, train_skimmer
 from l2l.student.artifact import load_student
 
@@ -45,6 +53,7 @@ SMALL = {
     "query_width": 10,
 }
 MODALITIES = (("image", "audio"), ("image",), ("audio",))
+BASELINES = ("lstm", "non_recurrent", "one_look", "one_look in context")
 
 
 def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -110,15 +119,16 @@ def small_network(kind: str):
     torch.manual_seed(0)
     if kind == "lstm":
         return shaken(LstmBaseline(WIDTHS, 4, 11, 8, 9))
+    if kind.startswith("one_look"):
+        return shaken(OneLook(WIDTHS, 4, 11, 8, 10, context=kind == "one_look in context"))
     return NonRecurrent().eval()
 
 
 def logits_of(network, features: dict[str, Tensor], present: Tensor, steps: int = 2) -> Tensor:
-    return (
-        network(features, present, steps).logits
-        if isinstance(network, Skimmer)
-        else network(features, present)
-    )
+    if isinstance(network, Skimmer):
+        return network(features, present, steps).logits
+    output = network(features, present)
+    return output.logits if isinstance(network, OneLook) else output
 
 
 def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int = 2) -> Tensor:
@@ -156,7 +166,7 @@ def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, see
         )
 
 
-@pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
+@pytest.mark.parametrize("kind", BASELINES)
 @given(lengths=lengths, seed=st.integers(0, 99))
 @settings(max_examples=20)
 def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, seed):
@@ -168,7 +178,7 @@ def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, se
         )
 
 
-@pytest.mark.parametrize("kind", ["skimmer", "lstm", "non_recurrent"])
+@pytest.mark.parametrize("kind", ["skimmer", *BASELINES])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("padding", [0.0, 1e30, math.nan, math.inf])
 def test_the_content_and_number_of_absent_moments_change_no_score(kind, training, padding):
@@ -622,6 +632,70 @@ def test_non_recurrent_classifies_the_moments_with_the_largest_weights_of_one_qu
     np.testing.assert_allclose(trained_by, linear(skimmer.classifier, attended), atol=1e-10)
 
 
+@pytest.mark.parametrize("context", [False, True])
+def test_one_look_is_the_weighted_mean_of_the_probabilities_of_moments(context):
+    torch.manual_seed(2)
+    network = shaken(OneLook(WIDTHS, 4, 11, 8, 10, context=context)).double()
+    (video,) = made_up([6])
+    bank = {m: x.double().numpy() for m, x in video.items()}
+    fused = [
+        linear(network.fusion.fc2, relu(linear(network.fusion.fc1, np.concatenate(pair))))
+        for pair in zip(*(bank[m] for m in WIDTHS), strict=True)
+    ]
+    seen = [
+        np.concatenate([*pair, z])
+        for *pair, z in zip(*(bank[m] for m in WIDTHS), fused, strict=True)
+    ]
+    if context:
+        seen = [np.concatenate([x, sum(seen) / 6]) for x in seen]
+    first, batch_norm, _, second = network.scorer
+    scores = [linear(second, relu(norm(batch_norm, linear(first, x))))[0] for x in seen]
+    weights = softmax(dict(enumerate(scores)))
+    probabilities = [softmax(dict(enumerate(linear(network.classifier, z)))) for z in fused]
+    expected = [sum(weights[k] * probabilities[k][c] for k in range(6)) for c in range(4)]
+    output = network(*pad_videos([{m: torch.from_numpy(x) for m, x in bank.items()}]))
+    np.testing.assert_allclose(output.logits[0].exp().detach().numpy(), expected, atol=1e-10)
+    np.testing.assert_allclose(output.weights[0].numpy(), [weights[k] for k in range(6)])
+
+
+def test_one_look_has_the_sizes_that_are_documented():
+    network = OneLook({"image": 128, "audio": 64}, 16, 192, 96, 128)
+    assert sum(p.numel() for p in network.scorer.parameters()) == 37_377
+
+
+@given(count=st.integers(1, 60), factor=st.integers(1, 20))
+def test_one_moment_is_read_in_the_middle_of_each_span(count, factor):
+    middles = span_middles(count, factor)
+    assert len(middles) == len(moments_read(count, factor))
+    spans = [range(count)[start : start + factor] for start in range(0, count, factor)]
+    assert middles == [span[len(span) // 2] for span in spans]
+
+
+@given(count=st.integers(1, 40), seed=st.integers(0, 999))
+def test_in_training_one_look_reads_one_moment_anywhere_in_each_span(count, seed):
+    example = Example({"image": torch.arange(count)[:, None].double()}, 3)
+    read = RandomMoments([example], 4)
+    drawn, label = read[0, seed]
+    moments = drawn["image"][:, 0].tolist()
+    factors = [
+        f
+        for f in range(1, 5)
+        if len(moments) == len(moments_read(count, f))
+        and all(k * f <= moment < (k + 1) * f for k, moment in enumerate(moments))
+    ]
+    assert factors
+    assert label == 3
+    assert torch.equal(read[0, seed].features["image"], drawn["image"])
+
+
+def test_every_moment_and_factor_is_drawn_at_times():
+    read = RandomMoments([Example({"image": torch.arange(12)[:, None]}, 0)], 4)
+    torch.manual_seed(0)
+    drawn = [read[0, seed].features["image"][:, 0].tolist() for seed in read.draw(200).tolist()]
+    assert {len(moments) for moments in drawn} == {12, 6, 4, 3}
+    assert {k for moments in drawn for k in moments if len(moments) == 3} == set(range(12))
+
+
 # ---- known answers and gradients -----------------------------------------------------------------
 
 
@@ -658,7 +732,7 @@ def test_every_parameter_gets_a_gradient(modalities):
     # a bias before batch norm has no effect in training
 
 
-@pytest.mark.parametrize("kind", ["lstm", "non_recurrent"])
+@pytest.mark.parametrize("kind", BASELINES)
 def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
     network = small_network(kind).train()
     torch.nn.functional.cross_entropy(
@@ -669,15 +743,16 @@ def test_every_parameter_of_a_baseline_gets_a_gradient(kind):
         for name, p in network.named_parameters()
         if p.grad is None or not p.grad.abs().sum() > 0
     ]
-    # the state of a single step is zero before it, so weight_hh is not reached
-    allowed = (".0.bias", ".linear.bias", "skimmer.rnn.weight_hh")
+    # the state of a single step is zero before it, so weight_hh is not reached; a number that is
+    # added to all scores changes no softmax
+    allowed = (".0.bias", ".linear.bias", "skimmer.rnn.weight_hh", "scorer.3.bias")
     assert all(name.endswith(allowed) for name in dead)
 
 
 # ---- on disk and as a stage ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["skimmer", "lstm", "non_recurrent"])
+@pytest.mark.parametrize("model", MODELS)
 def test_what_is_written_is_what_is_read(tmp_path, model):
     widths = {"image": 5, "audio": 4}
     network = shaken(build(model, widths, 3, 11, 8, feature_world.SKIMMER))

@@ -110,6 +110,23 @@ TABLES: tuple[Table, ...] = (
         "a video that cannot be used as wrong, and rank it last.",
     ),
     Table(
+        "selection",
+        "Where the picked moments lie",
+        "evaluate_videos",
+        (
+            Column("method", "method"),
+            Column("key_frame_rate", "key frame rate", "%"),
+            Column("scene_hit_rate", "scene hit rate", "%"),
+            Column("picks", "picked moments", ""),
+            Column("videos", "videos", ""),
+        ),
+        "One row per method that picks moments, means over the test videos with labelled segments. "
+        "Key frame rate: the share of the picked moments inside a segment; of dense it is the "
+        "share of all moments. Scene hit rate: the share of the segments with a picked moment. Of "
+        "the skimmer the moments that either modality selects are picked, of one look and of the "
+        "non-recurrent baseline those with the largest weights.",
+    ),
+    Table(
         "tradeoff",
         "Fewer moments and fewer steps (Figures 6 and 11)",
         "evaluate_tradeoff",

@@ -19,7 +19,7 @@ from l2l.config import FeatureName
 from l2l.mels.spectrogram import mel_shape
 from l2l.skimmer.artifact import TrainedSkimmer
 from l2l.skimmer.network import Skimmer, SkimmerOutput, joint_weights
-from l2l.skimmer.sparse import moments_read
+from l2l.skimmer.one_look import OneLook
 from l2l.student.artifact import mels_of
 from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import load_teacher_network
@@ -140,7 +140,8 @@ class CostModel:
                 once, however often a moment is selected.
             unaggregated: whether the skimmer reads selected moments (supplement, G.3).
         """
-        read = classified = len(moments_read(moments, factor))
+        read = classified = len(trained.moments_read(moments, factor))
+        given = read if isinstance(trained.network, OneLook) else moments
         if trained.variant.selected:
             assert output is not None
             joint = joint_weights(output.weights[0], output.modality_weights[0])
@@ -148,8 +149,9 @@ class CostModel:
         index = self.moment_macs(trained.network.modalities)
         further = self.moment_macs(trained.feature_names) - index
         macs = read * index + classified * further
-        macs += self.network_macs(trained, moments, None, unaggregated)
-        index_macs = read * index if isinstance(trained.network, Skimmer) else 0
+        macs += self.network_macs(trained, given, None, unaggregated)
+        chooses = isinstance(trained.network, Skimmer | OneLook)
+        index_macs = read * index if chooses else 0
         return VideoCost(macs, index_macs, classified)
 
     def _moment_macs(self, names: Sequence[FeatureName]) -> int:

@@ -20,7 +20,6 @@ from l2l.skimmer.artifact import (
     load_skimmer,
     named_features,
 )
-from l2l.skimmer.sparse import read_sparsely
 from l2l.student.artifact import digest_of, load_student
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader
@@ -120,15 +119,18 @@ def video_batch(
         trained: the network.
         video: the video's id.
         read: its features.
-        factor: features are read of one moment in `factor` and interpolated between.
+        factor: features are read of one moment in `factor`, and interpolated between where the
+            network needs all moments.
         described: the teacher's descriptors of each video, for a variant that reads them.
 
     Returns:
-        Each feature (1, moments, channel), and which moments are present (1, moments): all.
+        Each feature (1, moments, channel), and which moments are present (1, moments): all that
+        are given to the network.
     """
     tensors = named_features(video, read, trained.feature_names, described or {})
-    features = {name: read_sparsely(x, factor)[None] for name, x in tensors.items()}
-    return features, torch.ones(1, len(read), dtype=torch.bool)
+    features = {name: trained.read(x, factor)[None] for name, x in tensors.items()}
+    given = len(next(iter(features.values()))[0])
+    return features, torch.ones(1, given, dtype=torch.bool)
 
 
 def test_videos(path: Path, features: Features) -> tuple[list[Video], Truth]:

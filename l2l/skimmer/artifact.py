@@ -14,7 +14,7 @@ from torch import Tensor
 from l2l.config import PLAIN, FeatureName, SkimmerConfig, Variant
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
-from l2l.skimmer.baselines import LstmBaseline, skim_once
+from l2l.skimmer.baselines import LstmBaseline, largest_weights, skim_once
 from l2l.skimmer.network import (
     HARD_RULES,
     PAPER_RULES,
@@ -26,15 +26,17 @@ from l2l.skimmer.network import (
     attend_to,
     select_jointly,
 )
+from l2l.skimmer.one_look import OneLook, OneLookOutput
+from l2l.skimmer.sparse import moments_read, read_sparsely, span_middles
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
 from l2l.torch_files import build_with_state, text, texts
 from l2l.training import load_network, save_network
 
 KIND = "skimmer"
-Model = Literal["skimmer", "lstm", "non_recurrent"]
+Model = Literal["skimmer", "lstm", "non_recurrent", "one_look"]
 MODELS: tuple[Model, ...] = get_args(Model)
-Network = Skimmer | LstmBaseline
+Network = Skimmer | LstmBaseline | OneLook
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,46 @@ class TrainedSkimmer:
         """Class scores (logits) of a batch: (videos, classes)."""
         if isinstance(self.network, Skimmer):
             return self.skim(features, present).logits
-        return self.network(features, present)
+        output = self.network(features, present)
+        return output.logits if isinstance(output, OneLookOutput) else output
+
+    def moments_read(self, count: int, factor: int) -> list[int]:
+        """The moments whose features are computed where one in `factor` is read."""
+        if isinstance(self.network, OneLook):
+            return span_middles(count, factor)
+        return moments_read(count, factor)
+
+    def read(self, features: Tensor, factor: int) -> Tensor:
+        """What the network is given of a video's features where one moment in `factor` is read.
+
+        Args:
+            features: of all moments (moments, channel).
+            factor: at least 1.
+
+        Returns:
+            The features of the moments that are read for one look; interpolated to all moments for
+            the others.
+        """
+        if isinstance(self.network, OneLook):
+            return features[self.moments_read(len(features), factor)]
+        return read_sparsely(features, factor)
+
+    def picks(self, output: SkimmerOutput | OneLookOutput, moments: int) -> list[int]:
+        """The moments that count for the first video of a batch that has no padding, by number of
+        what was given to the network.
+
+        Args:
+            output: the network's.
+            moments: how many of one look, those with the largest weights; the skimmer has as many
+                as its queries select, and the non-recurrent baseline as many as it classifies.
+        """
+        if isinstance(output, OneLookOutput):
+            ranked = output.weights[0].argsort(dim=0, descending=True, stable=True)
+            return sorted(ranked[:moments].tolist())
+        if self.model == "non_recurrent":
+            present = torch.ones_like(output.weights[:, 0, 0], dtype=torch.bool)
+            return sorted(largest_weights(output, present, self.steps)[0].tolist())
+        return sorted(set(output.selected[0].flatten().tolist()))
 
     def skim(
         self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False
@@ -155,6 +196,10 @@ def build(
     """A newly initialised network of this name and of the sizes in the config."""
     if model == "lstm":
         return LstmBaseline(widths, classes, fusion_hidden, descriptor_width, config.lstm_width)
+    if model == "one_look":
+        look = config.one_look
+        scores = (look.width, look.scored_by, look.context, look.dropout)
+        return OneLook(widths, classes, fusion_hidden, descriptor_width, *scores)
     sizes = (config.lstm_width, config.key_width, config.query_width)
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing, queried)
 

@@ -6,7 +6,7 @@ An LSTM over all moments in order, and attention without recurrence.
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from l2l.config import FeatureName
@@ -79,10 +79,19 @@ def skim_once(
     output = network(features, present, 1, WEIGHTED_ANSWERS)
     if network.training:
         return output
-    joint = joint_weights(output.weights[:, 0], output.modality_weights[:, 0])
-    ranked = joint.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True)
-    largest = ranked[:, :moments]
+    largest = largest_weights(output, present, moments)
     videos = torch.arange(len(present), device=present.device)[:, None]
     read = torch.cat([features[m][videos, largest] for m in network.widths], 2)
     fused = mean_over_present(network.fusion(read), present.gather(1, largest))
     return output._replace(logits=network.classifier(fused), fused=fused[:, None])
+
+
+def largest_weights(
+    output: SkimmerOutput, present: Bool[Tensor, "videos moments"], moments: int
+) -> Int[Tensor, "videos picked"]:
+    """The present moments with the largest joint weights in the first look, the largest first;
+    then, in a video of fewer moments, absent ones.
+    """
+    joint = joint_weights(output.weights[:, 0], output.modality_weights[:, 0])
+    ranked = joint.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True)
+    return ranked[:, :moments]

@@ -150,6 +150,37 @@ class RandomSparseReading(RandomizedDataset):
         return Example(sparse, label)
 
 
+class RandomMoments(RandomizedDataset):
+    """Examples of which one moment is read in each span, anywhere in it, and no other; nothing is
+    interpolated. One look learns from them.
+
+    Args:
+        examples: with features of all moments.
+        longest_factor: a span has one to so many moments; drawn each time for each example.
+    """
+
+    def __init__(self, examples: Examples | Sequence[Example], longest_factor: int) -> None:
+        self.examples, self.longest_factor = examples, longest_factor
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def draw(self, count: int) -> Tensor:
+        """Draw a seed for each example: of its factor, and of the moment in each span."""
+        return torch.randint(2**31, (count,))
+
+    def __getitem__(self, key: tuple[int, int]) -> Example:
+        index, seed = key
+        features, label = self.examples[index]
+        count = len(next(iter(features.values())))
+        generator = torch.Generator().manual_seed(seed)
+        factor = int(torch.randint(1, self.longest_factor + 1, (1,), generator=generator))
+        starts = torch.arange(0, count, factor)
+        lengths = (count - starts).clamp(max=factor)
+        moments = starts + (torch.rand(len(starts), generator=generator) * lengths).long()
+        return Example({m: x[moments] for m, x in features.items()}, label)
+
+
 def collate(batch: Sequence[Example]) -> tuple[dict[FeatureName, Tensor], Tensor, Tensor]:
     """A padded batch: features by name, float32, present moments (videos, moments), and labels."""
     features, present = pad_videos([example.features for example in batch])

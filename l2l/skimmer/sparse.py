@@ -17,6 +17,14 @@ def moments_read(count: int, factor: int) -> list[int]:
     return list(range(0, count, factor))
 
 
+def span_middles(count: int, factor: int) -> list[int]:
+    """The middle moment of each span of `factor` moments; the last span may be shorter.
+
+    As many moments as `moments_read` has. One look reads these.
+    """
+    return [start + min(factor, count - start) // 2 for start in range(0, count, factor)]
+
+
 def interpolate(
     read: Float[Tensor, "read channel"], factor: int, count: int
 ) -> Float[Tensor, "moments channel"]:

@@ -16,7 +16,13 @@ from l2l.jobs.processes import own_threads, team
 from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build, save_skimmer
-from l2l.skimmer.examples import Examples, FeatureCache, RandomSparseReading, collate
+from l2l.skimmer.examples import (
+    Examples,
+    FeatureCache,
+    RandomMoments,
+    RandomSparseReading,
+    collate,
+)
 from l2l.student.artifact import digest_of, load_start
 from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
@@ -48,7 +54,7 @@ def train_skimmer(
         features: root of the target's features in Zarr.
         skimmer: written: the trained network.
         config: sizes, steps and schedule.
-        model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`.
+        model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`, `one_look`.
         seed: of the initial weights and the order of the videos.
         threads: of the job: one trains, the others load features.
         frozen_modality_weights: do not train the layer of the modality weights; the command of the
@@ -111,12 +117,15 @@ def train_skimmer(
             return F.cross_entropy(_logits(trained, batch, device).float(), batch[2].to(device))
 
         dense = set(recognition) - set(variant.indexing) if variant.selected else set()
+        one_look = config.one_look
         train(
             network,
             groups,
-            RandomSparseReading(examples["train"], config.read_factors, dense),
+            RandomMoments(examples["train"], one_look.longest_factor)
+            if model == "one_look"
+            else RandomSparseReading(examples["train"], config.read_factors, dense),
             loss,
-            config.training,
+            one_look.training if model == "one_look" else config.training,
             lambda: validate(trained, examples["val"], device),
             collate,
             workers,

@@ -22,6 +22,7 @@ OUTPUTS = {
     "classes": "classes.tsv",
     "predictions": "predictions.tsv",
     "selections": "selections.tsv",
+    "selection": "selection.tsv",
 }
 
 

@@ -115,7 +115,7 @@ def summaries(results: Path) -> dict[str, Numbers]:
 TABLES_OF = {
     "evaluate_clips": ["clips"],
     "evaluate_audio": ["audio_helps"],
-    "evaluate_videos": ["table1", "classes", "predictions", "selections"],
+    "evaluate_videos": ["table1", "classes", "predictions", "selections", "selection"],
     "evaluate_tradeoff": ["tradeoff", "frontier"],
     "evaluate_variants": ["ablations", "recognition"],
 }

@@ -14,11 +14,11 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from l2l.apply.run import skimmer_path
-from l2l.config import SCSAMPLER_SECTIONS, as_json, check_config
+from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME, TABLES
-from l2l.evaluation.videos.methods import chosen_methods, trained_networks
+from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.run_record import update_record
@@ -53,7 +53,7 @@ MAIN_STUDENT = "-".join(CONFIG.student.modalities)
 VARIANTS = CONFIG.skimmer.all_variants
 # The networks that the chosen methods of Table 1 need; those that any method may need.
 TRAINED_NETWORKS = trained_networks(CONFIG.evaluation.methods)
-NETWORKS_OF_METHODS = trained_networks(None)
+NETWORKS_OF_METHODS = trained_networks([method.name for method in METHODS])
 # With the methods by name, so that a method added to the list remakes Table 1.
 TABLE1_SECTION = as_json(
     CONFIG.evaluation.model_copy(
@@ -305,6 +305,16 @@ def model_options(wildcards, input):
     return shlex.join(
         ["--model", "skimmer", "--variant", as_json(VARIANTS[wildcards.model]), *descriptors]
     )
+
+
+def skimmer_section(wildcards):
+    """The part of the skimmer's section that a training reads: no variants, since it is given its
+    own; and one look's settings for one look alone.
+    """
+    others = {"variants": {}}
+    if wildcards.model != "one_look":
+        others["one_look"] = OneLookConfig()
+    return as_json(CONFIG.skimmer.model_copy(update=others))
 
 
 def descriptors_to_fit_on(wildcards):

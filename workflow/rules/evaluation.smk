@@ -18,6 +18,7 @@ rule evaluate_videos:
         classes=evaluation_table("classes"),
         predictions=evaluation_table("predictions"),
         selections=evaluation_table("selections"),
+        selection=evaluation_table("selection"),
     log:
         "logs/{run}/evaluate_videos.log",
     benchmark:
@@ -44,6 +45,7 @@ rule evaluate_videos:
             --classes {output.classes:q} \
             --predictions {output.predictions:q} \
             --selections {output.selections:q} \
+            --selection {output.selection:q} \
             --config {params.config:q} \
             --seed {params.seed} \
             --threads {threads} 2>{log:q}

@@ -4,10 +4,6 @@
 # out: results/{run}/skimmer/{model}.pt   ImgAud-Skimming; the LSTM and the non-recurrent baseline;
 #                                         the skimmer's variants
 
-OWN_SKIMMER_SECTION = section(
-    CONFIG.skimmer.model_copy(update={"variants": {}})
-)  # a fit reads its own variant alone
-
 
 rule train_skimmer:
     """Train what turns a video's features into an answer."""
@@ -35,7 +31,7 @@ rule train_skimmer:
         gpu=gpus,
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
-        config=OWN_SKIMMER_SECTION,
+        config=skimmer_section,
         model=model_options,
         seed=seed,
         python=launcher,

@@ -31,12 +31,15 @@ class Method:
         predict: from one video to class probabilities, and what they cost.
         trained: the trained network that it needs, results/<run>/skimmer/<trained>.pt: a model of
             `train_skimmer`, or a variant of the skimmer.
+        paper: whether the paper's Table 1 has it. The others are rows where `evaluation.methods`
+            names them.
     """
 
     name: str
     label: str
     predict: Predict
     trained: str | None = None
+    paper: bool = True
 
 
 # ---- Which moments, of `count`, a method that picks looks at. A shorter video gives all. ---------
@@ -90,6 +93,11 @@ def average_of_all() -> Predict:
     return lambda video: video.average([list(range(video.count))])
 
 
+def average_of_best_of_class() -> Predict:
+    """The moments with the largest probability of the true class: what picking can reach."""
+    return lambda video: video.average([video.best_of_class()], scored=video.count)
+
+
 def classified_by(trained: str) -> Predict:
     """A trained network reads the features of all moments."""
     return lambda video: video.classify(trained)
@@ -112,6 +120,17 @@ METHODS: tuple[Method, ...] = (
     Method("non_recurrent", "Non-Recurrent", classified_by("non_recurrent"), "non_recurrent"),
     Method("ours_sparse", "Ours (sparse)", classified_sparsely_by("skimmer"), trained="skimmer"),
     Method("ours_dense", "Ours (dense)", classified_by("skimmer"), trained="skimmer"),
+    Method(
+        "one_look_sparse",
+        "One look (sparse)",
+        classified_sparsely_by("one_look"),
+        trained="one_look",
+        paper=False,
+    ),
+    Method(
+        "one_look_dense", "One look (dense)", classified_by("one_look"), "one_look", paper=False
+    ),
+    Method("oracle", "Oracle (knows the class)", average_of_best_of_class(), paper=False),
 )
 # The methods that classes.tsv compares class by class; they are computed in every run.
 COMPARED = ("ours_dense", "uniform")
@@ -121,13 +140,14 @@ COMPARED = ("ours_dense", "uniform")
 
 
 def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
-    """The methods of `evaluation.methods`, in its order; all of `METHODS` where it is not given.
+    """The methods of `evaluation.methods`, in its order; the paper's where it is not given.
 
     Raises:
         BadInput: for a name that is not in `METHODS`, or that is given twice.
     """
     by_name = {method.name: method for method in METHODS}
-    names = tuple(by_name) if names is None else names
+    if names is None:
+        names = tuple(method.name for method in METHODS if method.paper)
     for i, name in enumerate(names):
         if name not in by_name:
             raise BadInput(

@@ -16,6 +16,7 @@ from l2l.evaluation.measures.probabilities import class_probabilities
 from l2l.features.artifact import VideoFeatures
 from l2l.skimmer.artifact import TrainedSkimmer
 from l2l.skimmer.network import Skimmer, SkimmerOutput
+from l2l.skimmer.one_look import OneLook
 
 Probabilities = Float[np.ndarray, "moments classes"]
 
@@ -27,10 +28,13 @@ class MethodPrediction:
     Attributes:
         probabilities: of each class, one row; a random method has one row for each draw.
         cost: of the prediction.
+        picks: the moments that the method picks, one list for each draw; empty for a method that
+            picks none.
     """
 
     probabilities: Float[np.ndarray, "draws classes"]
     cost: VideoCost
+    picks: Sequence[Sequence[int]] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class VideoInput:
         costs: what each step costs.
         config: moments looked at, sparse factor, random draws.
         seed: of random choices.
+        label: number of the video's class; only the oracle reads it.
     """
 
     video: str
@@ -52,6 +57,7 @@ class VideoInput:
     costs: CostModel
     config: EvaluationConfig
     seed: int
+    label: int
 
     @property
     def count(self) -> int:
@@ -72,6 +78,10 @@ class VideoInput:
         """The moments with the largest probability of any class."""
         return most_confident(self.probabilities, self.config.moments)
 
+    def best_of_class(self) -> list[int]:
+        """The moments with the largest probability of the video's own class."""
+        return most_confident(self.probabilities[:, [self.label]], self.config.moments)
+
     def average(self, draws: Sequence[list[int]], scored: int | None = None) -> MethodPrediction:
         """Average the student's class probabilities over some moments.
 
@@ -83,25 +93,33 @@ class VideoInput:
         """
         probabilities = np.stack([self.probabilities[moments].mean(0) for moments in draws])
         cost = self.costs.averaging(scored or len(draws[0]), indexed=scored or 0)
-        return MethodPrediction(probabilities, cost)
+        return MethodPrediction(probabilities, cost, draws)
 
     def classify(self, name: str, factor: int = 1) -> MethodPrediction:
         """Let a trained network classify the video.
 
         Args:
             name: of the network.
-            factor: features are read of one moment in `factor` and interpolated between.
+            factor: features are read of one moment in `factor`, and interpolated between where the
+                network needs all moments.
         """
-        trained, output = self.trained[name], None
+        trained = self.trained[name]
+        picks: list[list[int]] = []
+        skimmed = None
         features, present = video_batch(trained, self.video, self.features, factor)
         with torch.inference_mode():
             if isinstance(trained.network, Skimmer):
-                output = trained.skim(features, present)
+                skimmed = trained.skim(features, present)
+                picks, logits = [trained.picks(skimmed, self.config.moments)], skimmed.logits
+            elif isinstance(trained.network, OneLook):
+                output = trained.network(features, present)
+                read = trained.moments_read(self.count, factor)
+                picks = [[read[i] for i in trained.picks(output, self.config.moments)]]
                 logits = output.logits
             else:
                 logits = trained.scores(features, present)
-        cost = self.costs.network(trained, self.count, factor, output)
-        return MethodPrediction(class_probabilities(logits.numpy()), cost)
+        cost = self.costs.network(trained, self.count, factor, skimmed)
+        return MethodPrediction(class_probabilities(logits.numpy()), cost, picks)
 
 
 def random_draws(count: int, moments: int, draws: int, video: str, seed: int) -> list[list[int]]:
@@ -114,7 +132,7 @@ def random_draws(count: int, moments: int, draws: int, video: str, seed: int) ->
 
 
 def most_confident(probabilities: Probabilities, moments: int) -> list[int]:
-    """The moments with the largest probability of any class; among equals the first."""
+    """The moments with the largest probability of any class given; among equals the first."""
     return sorted(np.argsort(-probabilities.max(1), kind="stable")[:moments].tolist())
 
 

@@ -24,6 +24,7 @@ from l2l.evaluation.videos.tables import (
     class_rows,
     draws_of,
     prediction_rows,
+    selection_quality_rows,
     selection_rows,
     table1_row,
 )
@@ -40,6 +41,7 @@ def evaluate_videos(
     classes: Path,
     predictions: Path,
     selections: Path,
+    selection: Path,
     config: EvaluationConfig,
     seed: int,
     threads: int = 1,
@@ -60,6 +62,9 @@ def evaluate_videos(
         predictions: written: one row per video and method, with the most probable class; of a
             random method the first draw. It has ours (dense) and uniform in every run.
         selections: written: what the skimmer, reading densely, selects in each step for the next.
+        selection: written: one row per method that picks moments, with the shares of its picks
+            inside labelled segments and of segments that are hit; none where no test video has
+            segments.
         config: methods, moments looked at, sparse factor, random draws.
         seed: of random choices and of the bootstrap.
         threads: of torch.
@@ -77,9 +82,11 @@ def evaluate_videos(
     costs = CostModel(network)
     predicted: dict[str, list[MethodPrediction]] = {method.name: [] for method in computed}
     selected: list[dict[str, object]] = []
-    for video in test:
+    moments = []
+    for video, label in zip(test, truth.labels.tolist(), strict=True):
         read = stored.load(video.video)
-        video_input = VideoInput(video.video, read, networks, costs, config, seed)
+        moments.append(len(read))
+        video_input = VideoInput(video.video, read, networks, costs, config, seed, label)
         for method in computed:
             prediction = method.predict(video_input)
             check_finite(prediction.probabilities, f"{method.label}: video {video.video!r}")
@@ -97,6 +104,9 @@ def evaluate_videos(
         predictions, "predictions", prediction_rows(test, predicted, stored.classes)
     )
     write_evaluation_table(selections, "selections", selected)
+    of_rows = {method.name: predicted[method.name] for method in methods}
+    quality = selection_quality_rows(test, moments, of_rows)
+    write_evaluation_table(selection, "selection", quality)
 
 
 def evaluate_tradeoff(

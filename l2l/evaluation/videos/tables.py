@@ -21,6 +21,7 @@ from l2l.evaluation.measures.metrics import (
     top1,
     top_k,
 )
+from l2l.evaluation.measures.selection import key_frame_rate, scene_hit_rate
 from l2l.evaluation.measures.truth import Truth
 from l2l.evaluation.videos.predictions import MethodPrediction
 from l2l.manifest.artifact import Video
@@ -87,6 +88,45 @@ def table1_row(
         "videos": str(len(labels)),
         "videos_all": str(len(all_labels)),
     }
+
+
+def selection_quality_rows(
+    videos: Sequence[Video],
+    counts: Sequence[int],
+    predictions: Mapping[str, Sequence[MethodPrediction]],
+) -> list[dict[str, str]]:
+    """One row per method that picks moments: how its picks lie in the labelled segments.
+
+    Means over the videos with segments, and over a random method's draws.
+
+    Args:
+        videos: the usable test videos.
+        counts: number of moments of each.
+        predictions: of each method for each video.
+    """
+    labelled = [
+        (i, [(segment.start_seconds, segment.end_seconds) for segment in video.segments])
+        for i, video in enumerate(videos)
+        if video.segments
+    ]
+    rows = []
+    for method, by_video in predictions.items():
+        picked = [
+            (i, spans, picks) for i, spans in labelled for picks in by_video[i].picks if picks
+        ]
+        if picked:
+            key = fmean(key_frame_rate(picks, spans, counts[i]) for i, spans, picks in picked)
+            hit = fmean(scene_hit_rate(picks, spans, counts[i]) for i, spans, picks in picked)
+            rows.append(
+                {
+                    "method": method,
+                    "key_frame_rate": f"{100 * key:.2f}",
+                    "scene_hit_rate": f"{100 * hit:.2f}",
+                    "picks": f"{fmean(len(picks) for *_, picks in picked):.2f}",
+                    "videos": str(len({i for i, *_ in picked})),
+                }
+            )
+    return rows
 
 
 def class_rows(
