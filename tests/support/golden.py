@@ -121,7 +121,7 @@ TABLES_OF = {
 }
 # Accuracies of a few test videos jump by a quarter where a processor rounds otherwise, and the
 # predictions and the order of rows with them.
-JUMPS = re.compile(r".*(top1|top5|map|_ap|predicted|probability|gain|recognised).*")
+JUMPS = re.compile(r".*(top1|top5|map|_ap|predicted|probability|gain|recognised|_rate|picks).*")
 ORDERED = {"class", "moment", "start_seconds", "label", "split", "has_sound", "video"}
 
 
