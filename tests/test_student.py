@@ -138,7 +138,7 @@ def test_the_image_stream_starts_from_resnet_18_and_everything_else_as_it_is_dra
     load_image_weights(deaf, "nowhere.pth")  # nothing to start: not read
 
 
-def test_undistilled_students_start_from_weights_of_their_own_where_these_are_given(tmp_path):
+def test_undistilled_students_start_from_their_weights_where_these_are_given(tmp_path):
     same, others = config_from("a.pth"), config_from("a.pth", undistilled_image_weights="b.pth")
     assert (same.weights_of_undistilled, others.weights_of_undistilled) == ("a.pth", "b.pth")
     assert [path.name for path in same.weights_files] == ["a.pth"]
