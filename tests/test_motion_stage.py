@@ -61,11 +61,9 @@ def shard(folder: Path, videos: list[Video], config: MediaConfig = WHOLE) -> tup
     return folder / "videos.tsv", folder / "media.h5"
 
 
-def motion_of(path: Path, config: MotionConfig = SECTION, media: MediaConfig = WHOLE) -> Motion:
-    """The motion of one file."""
-    folder = path.parent / f"of {path.name}"
-    folder.mkdir(exist_ok=True)
-    extract_motion(*shard(folder, [listed(path)], media), folder / "motion.h5", config)
+def motion_of(path: Path, folder: Path) -> Motion:
+    """The motion of one file; its table, media and motion are written to a folder."""
+    extract_motion(*shard(folder, [listed(path)]), folder / "motion.h5", SECTION)
     with read_motion(folder / "motion.h5") as reader:
         return reader.motion("v")
 
@@ -261,10 +259,10 @@ def test_the_prediction_is_the_decoders_own(textured):
     assert between > 10
 
 
-def test_the_residual_is_what_the_decoder_adds_to_its_prediction(textured):
+def test_the_residual_is_what_the_decoder_adds_to_its_prediction(textured, tmp_path):
     coded = proxy_bytes(textured)
     whole, predicted = decoded_proxy(coded), decoded_proxy(coded, skip_idct="nokey")
-    motion = motion_of(textured)
+    motion = motion_of(textured, tmp_path)
     for number in range(1, 25, 12):
         added = [
             decoded.astype(int) - prediction
@@ -362,6 +360,12 @@ def test_a_proxy_of_another_size_shows_the_same_part(size, side, pixels, wanted)
     assert (other.resize_pixels, other.frame_pixels) == (wanted, pixels)
 
 
+def test_a_transport_stream_whose_time_wraps_keeps_the_clock_of_its_media(odd, tmp_path):
+    """ffmpeg's clock depends on the sound there, which is therefore read."""
+    motion = motion_of(odd / "16_ts_wrap_offset.ts", tmp_path)
+    assert len(motion.gop_position) == 16 * 17  # moments of 301 ticks
+
+
 # ---- what can be wrong ---------------------------------------------------------------------------
 
 
@@ -414,7 +418,7 @@ def test_a_video_with_zeros_after_its_last_packet_is_read_as_it_was_decoded(tmp_
     drawn(path, sliding(40, 1, 0), "-c:v", "mpeg2video", "-f", "mpegts")
     with open(path, "ab") as file:
         file.write(bytes(188 * 50))
-    motion = motion_of(path)
+    motion = motion_of(path, tmp_path)
     assert len(motion.gop_position) == 16
 
 

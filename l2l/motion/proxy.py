@@ -67,20 +67,29 @@ def compile_proxy_argv(
         f"scale=out_color_matrix=bt601:out_range=tv:{SCALING}",
         "format=yuv420p",
     ]
-    output = ffmpeg.output(
-        open_input(end_byte)[str(source.video_stream)],
-        "pipe:proxy",
-        vf=",".join(filters),
-        vcodec=ENCODER,
-        format=MUXER,
-        g=config.gop_pictures,
-        bf=0,
-        sc_threshold=NO_SCENE_CUTS,
-        threads=1,
-        flags="+bitexact",
-        **{"q:v": config.quality},
-    )
-    return compile_outputs(output, source.path, end_byte)
+    file = open_input(end_byte)
+    outputs = [
+        ffmpeg.output(
+            file[str(source.video_stream)],
+            "pipe:proxy",
+            vf=",".join(filters),
+            vcodec=ENCODER,
+            format=MUXER,
+            g=config.gop_pictures,
+            bf=0,
+            sc_threshold=NO_SCENE_CUTS,
+            threads=1,
+            flags="+bitexact",
+            **{"q:v": config.quality},
+        )
+    ]
+    if source.audio_stream >= 0:
+        # Where time wraps or restarts, ffmpeg's clock depends on all streams that are read: the
+        # sound is read as for the media, but not decoded.
+        sound = file[str(source.audio_stream)]
+        outputs.append(ffmpeg.output(sound, "pipe:", acodec="copy", format="null"))
+    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    return compile_outputs(merged, source.path, end_byte)
 
 
 def code_proxy(
