@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sampler_world
 from sampler_world import SAMPLER, evaluate, score, train
+from training_world import Training, run
 
 from l2l.__main__ import main
 from l2l.config import ReportConfig
@@ -16,6 +17,7 @@ from l2l.report.scsampler.relations import PAIRS, poster_relations
 from l2l.report.scsampler.stage import write_scsampler_report
 from l2l.sampler.artifact import load_sampler, read_saliency
 from l2l.sampler.rows import ROWS, chosen_rows, joint_start, single_networks
+from l2l.sampler.stage import train_sampler
 from l2l.teacher.artifact import (
     ClipDescriptors,
     load_teacher_network,
@@ -158,6 +160,29 @@ def test_the_same_inputs_and_seed_give_the_same_bytes(world, samplers, tmp_path)
     again = train(world, name, tmp_path / "again.pt")
     assert again.read_bytes() == samplers[name].read_bytes()
     assert load_sampler(again).digest == load_sampler(samplers[name]).digest
+
+
+def test_a_killed_training_goes_on_and_gives_the_same_bytes(world, tmp_path):
+    brief = SAMPLER.model_copy(
+        update={"training": SAMPLER.training.model_copy(update={"epochs": 3})}
+    )
+    inputs = {
+        "network": "displacement-ranking-resnet18",
+        "videos": world.features.videos,
+        "mels": world.mels[:1],
+        "motion": world.motion[:1],
+        "descriptors": world.descriptors[:1],
+        "config": brief,
+        "seed": 0,
+    }
+    training = Training(train_sampler, inputs, "sampler")
+    whole = run(training, tmp_path / "whole.pt")
+    killed = run(training, tmp_path / "killed.pt", at=whole.events * 19 // 20)
+    assert killed.status != (0,)
+    assert not (tmp_path / "killed.pt").exists()
+    again = run(training, tmp_path / "killed.pt")
+    assert "resumed from epoch" in again.said
+    assert (tmp_path / "killed.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
 
 
 def test_scores_do_not_depend_on_the_batch(world, saliency, samplers, tmp_path):

@@ -1,0 +1,55 @@
+"""The branch of SCSampler on whole runs."""
+
+import shutil
+
+import pytest
+from workflow_runs import planned, snakemake
+
+from l2l.evaluation.artifact import read_evaluation_table
+from l2l.sampler.rows import ROWS, single_networks
+
+pytestmark = pytest.mark.workflow
+BRANCH = {
+    "extract_motion",
+    "describe_all_clips",
+    "train_sampler",
+    "score_clips",
+    "evaluate_scsampler",
+    "write_scsampler_report",
+    "scsampler",
+}
+
+
+def test_a_plain_run_makes_nothing_of_the_branch_and_scsampler_makes_all(tmp_path):
+    assert not planned(snakemake(tmp_path, "--dry-run")) & BRANCH
+    rules = planned(snakemake(tmp_path, "--dry-run", "scsampler"))
+    assert rules >= BRANCH
+    assert "evaluate_audio" not in rules
+
+
+@pytest.mark.long
+def test_the_branch_goes_from_a_finished_run_to_its_tables_and_a_second_time_does_nothing(
+    tiny_run, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    plain = {
+        path: path.read_bytes() for path in (run / "results/tiny").rglob("*") if path.is_file()
+    }
+    done = snakemake(run, "scsampler")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = run / "results/tiny"
+    rows = read_evaluation_table(results / "evaluation/scsampler.tsv")
+    assert [row["row"] for row in rows] == [row.name for row in ROWS]
+    trained = {path.stem for path in (results / "sampler").glob("*.pt")}
+    assert trained == {*single_networks(ROWS), "joint"}
+    assert (results / "scsampler.html").is_file()
+    assert not planned(snakemake(run, "scsampler", "--dry-run"))
+    assert {path: path.read_bytes() for path in plain} == plain
+
+    table = (results / "evaluation/scsampler.tsv").read_bytes()
+    shutil.rmtree(results / "sampler")
+    (results / "evaluation/scsampler.tsv").unlink()
+    again = snakemake(run, "scsampler")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (results / "evaluation/scsampler.tsv").read_bytes() == table
