@@ -90,6 +90,11 @@ def test_motion_costs_by_the_pictures_of_the_target_and_their_size():
     for section in ({}, {"stride": 2}, {"stride": 2, "pixels": 448}):
         other = config.model_copy(update={"motion": MotionConfig(**section)})
         costs += estimate_scsampler(other, contents, rates)
+    costs, samplers = costs[::2], costs[1::2]
+    assert [cost.stage for cost in samplers] == ["sampler"] * 3
+    # scoring reads every picture of motion
+    assert samplers[0].network_seconds > samplers[1].network_seconds > 0
+    assert samplers[1].jobs == 3 + 14 + 1 + 2  # of shards, networks, test shards, tables
     assert [cost.jobs for cost in costs] == [3, 3, 3]  # shards of the target
     assert costs[0].cpu_seconds == pytest.approx(2 * costs[1].cpu_seconds)
     assert costs[2].cpu_seconds == pytest.approx(4 * costs[1].cpu_seconds)
@@ -116,6 +121,7 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
         "all",
         "snakemake",
         "motion",
+        "sampler",
     ]
     assert "minutes per shard" in lines[0]
 

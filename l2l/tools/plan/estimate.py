@@ -17,6 +17,9 @@ from l2l.datasets import PARTS, DemoDataset
 from l2l.evaluation.videos.methods import computed_methods, trained_networks
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
+from l2l.sampler.artifact import Part, part_of, picture_shape
+from l2l.sampler.network import CHANNELS, build_network
+from l2l.sampler.rows import chosen_rows, joint_networks, joint_start, single_networks
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
@@ -120,7 +123,7 @@ class _Estimate:
         return [add_costs(Cost(stage)) for stage, add_costs in stages.items()]
 
     def scsampler_rows(self) -> list[Cost]:
-        return [self._motion(Cost("motion"))]
+        return [self._motion(Cost("motion")), self._sampler(Cost("sampler"))]
 
     def _motion(self, cost: Cost) -> Cost:
         name, section = self.config.target, self.config.motion
@@ -134,6 +137,56 @@ class _Estimate:
         )
         cost.size = pictures * (section.cells**2 * CELL_BYTES + 1)
         return cost
+
+    def _sampler(self, cost: Cost) -> Cost:
+        """What the teacher says of all moments, each network's training, and scoring the test
+        videos.
+        """
+        config, rates, section = self.config, self.rates, self.config.sampler
+        name, videos = config.target, self.target.videos
+        moments = max(1.0, self.moments[name])
+        described = self.contents[name].total * moments
+        shards = self._shards(name)
+        cost.jobs = cost.files = shards
+        cost.network_seconds = described * self.teacher_macs * rates.teacher_forward
+        cost.cpu_seconds = shards * rates.start + self.contents[name].total * self._decoding(name)
+        cost.size = described * 2 * (self.teacher.descriptor_width + self.teacher_classes + 2)
+        rows = chosen_rows(section.rows)
+        trainings = [([part], section.training) for part in single_networks(rows)]
+        trainings += [(list(joint_start()), section.joint) for _ in joint_networks(rows)]
+        for names, training in trainings:
+            cost.jobs += 1
+            cost.files += 1
+            cost.cpu_seconds += rates.start
+            for part in map(part_of, names):
+                network, work = self._sampler_network(part)
+                per_clip = 1
+                if part.kind in ("displacement", "residual"):
+                    per_clip = config.motion.pictures_per_moment
+                drawn = min(section.clips_of_a_video, moments)
+                drawn *= min(per_clip, section.pictures_of_a_clip)
+                fit = training.epochs * videos["train"] * drawn * rates.student_train
+                forward = videos["test"] * moments * per_clip * rates.student_forward
+                cost.network_seconds += (fit + forward) * work
+                cost.size += size_of(network)
+        cost.jobs += self._shards(name, "test") + 2  # score_clips, the tables, their page
+        cost.files += self._shards(name, "test") + 5
+        cost.cpu_seconds += (self._shards(name, "test") + 2) * rates.start
+        return cost
+
+    def _sampler_network(self, part: Part) -> tuple[nn.Module, float]:
+        """A network of a sampler, and its multiply-accumulates (10^9) for one picture."""
+        config, classes = self.config, self.target.classes
+        sections = {
+            name: getattr(config, name).model_dump(mode="json")
+            for name in ("media", "mels", "motion")
+        }
+        with torch.device("meta"):
+            network = build_network(
+                part.kind, part.network, part.outputs(classes), config.sampler
+            ).eval()
+            picture = torch.zeros(1, CHANNELS[part.kind], *picture_shape(part.kind, sections))
+            return network, macs(lambda: network.head(network.trunk(picture).mean((2, 3))))
 
     def _shards(self, name: str, *parts: str) -> int:
         return sum(
