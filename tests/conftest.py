@@ -87,10 +87,16 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """The working directory of a finished run of workflow/configs/tiny.yaml."""
+    """The working directory of a finished run of workflow/configs/tiny.yaml.
+
+    Python files lie in it that would write their names to PWNED if any job ran them.
+    """
     from workflow_runs import snakemake  # here, after the hook above
 
     folder = tmp_path_factory.mktemp("run")
+    for module in ("av", "ffmpeg", "filecmp", "h5py", "json", "l2l", "numpy", "torch", "zarr"):
+        trap = f"open({str(folder / 'PWNED')!r}, 'a').write(__file__)\n"
+        (folder / f"{module}.py").write_text(trap)
     finished = snakemake(folder)
     assert finished.returncode == 0, finished.stderr[-3000:]
     return folder

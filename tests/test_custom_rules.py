@@ -1,5 +1,7 @@
 """Rules of a user's own, named in the configuration."""
 
+import json
+import os
 import re
 
 import pytest
@@ -29,3 +31,18 @@ def test_a_file_of_rules_that_is_not_there_is_named_in_one_line(tmp_path):
     output = stopped.stdout + stopped.stderr
     assert "custom_rules: nowhere.smk: no such file" in output
     assert "Traceback" not in output
+
+
+def test_no_entry_of_pythonpath_stands_for_the_working_directory_of_a_job(tmp_path):
+    (tmp_path / "my_rules.smk").write_text(
+        'rule show:\n    output: "folders"\n'
+        "    shell: \"python -c 'import json, sys; print(json.dumps(sys.path))' >{output}\"\n"
+    )
+    config = tiny_with(tmp_path / "c.yaml", custom_rules=["my_rules.smk"])
+    entries = os.pathsep.join(["", str(ROOT), ".", "sub", "/elsewhere", ""])
+    shown = snakemake(tmp_path, "folders", configfile=config, PYTHONPATH=entries)
+    assert shown.returncode == 0, shown.stderr
+    folders = json.loads((tmp_path / "folders").read_text())
+    assert folders[0] == str(ROOT)
+    assert "/elsewhere" in folders
+    assert not {"", str(tmp_path), str(tmp_path / "sub")} & set(folders)

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from list_worlds import section, write
-from workflow_runs import snakemake, tiny_with
+from workflow_runs import TINY, environment, snakemake, tiny_with
 
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Segment, Video, read_videos
@@ -104,6 +106,20 @@ def test_braces_in_the_names_of_folders_and_lists_mean_themselves(reports, tmp_p
         finished = snakemake(tmp_path, wanted, configfile=config)
         assert finished.returncode == 0, json.dumps(finished.stderr[-3000:])
         assert {video.status for video in read_videos(tmp_path / wanted)} == {"ok"}
+
+
+def test_a_brace_in_the_path_of_the_checkout_is_refused_in_one_line(tmp_path):
+    checkout = tmp_path / "a{b}c"
+    checkout.mkdir()
+    for name in ("Snakefile", "workflow", "profiles", "l2l", "environment.yml"):
+        (checkout / name).symlink_to(ROOT / name)
+    argv = [sys.executable, "-m", "snakemake", "--snakefile", str(checkout / "Snakefile")]
+    argv += ["--directory", str(tmp_path), "--configfile", str(TINY), "--dry-run"]
+    refused = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    output = refused.stdout + refused.stderr
+    assert "a{b}c: Snakemake takes a brace in the path of a checkout" in output
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_file_of_weights_with_a_brace_in_its_path_is_refused_in_one_line(tmp_path):

@@ -253,3 +253,8 @@ def test_a_plan_states_jobs_files_and_bytes_of_every_stage_before_the_run(run, t
         assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), (
             row.stage
         )
+
+
+def test_no_python_file_of_the_working_directory_is_run_by_a_job(run):
+    assert (run / "torch.py").is_file()
+    assert not (run / "PWNED").exists(), (run / "PWNED").read_text()

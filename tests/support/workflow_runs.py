@@ -66,12 +66,12 @@ def snakemake(
     configfile: Path | Sequence[Path] = TINY,
     cores: int = 2,
     checkout: Path = ROOT,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
+    """Run it to its end, with some variables of the environment changed."""
     argv = snakemake_argv(folder, *arguments, configfile=configfile, cores=cores, checkout=checkout)
-    return subprocess.run(
-        argv, capture_output=True, text=True, env=environment(checkout), check=False, timeout=900
-    )
+    env = environment(checkout) | variables
+    return subprocess.run(argv, capture_output=True, text=True, env=env, check=False, timeout=900)
 
 
 def start_snakemake(

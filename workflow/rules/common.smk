@@ -20,11 +20,13 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME, TABLES
 from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
+from l2l.jobs.planning import compare_jobs_behind_ancient_inputs
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.run_record import update_record
 from l2l.sampler.rows import JOINT, chosen_rows, joint_networks, joint_start, single_networks
 from l2l.text_files import read_yaml
 
+compare_jobs_behind_ancient_inputs()
 CONFIG_FILES = [Path(file) for file in workflow.config_settings.configfiles or ["config.yaml"]]
 try:
     # Snakemake has read them already, but keeps the last of duplicated keys without a word
@@ -37,12 +39,24 @@ try:
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
+if set("{}") & set(workflow.basedir):
+    raise WorkflowError(
+        f"{workflow.basedir}: Snakemake takes a brace in the path of a checkout for a wildcard; "
+        "move the checkout, or rename its folder"
+    )
+
 # Jobs import this checkout's l2l, which a conda environment does not have, and nothing from the
-# working directory. L2L_JOB names the job's shell and the Snakemake that started it: a job ends
-# with them, see l2l/jobs/orphans.py.
+# working directory, for which an empty or relative entry of PYTHONPATH would stand.
+MODULE_FOLDERS = [
+    workflow.basedir,
+    *filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
+]
+# Also the Snakemake of a job on a cluster, which is started in the working directory.
+os.environ["PYTHONSAFEPATH"] = "1"
+# L2L_JOB names the job's shell and the Snakemake that started it: a job ends with them, see
+# l2l/jobs/orphans.py.
 PREFIX = (
-    "set -euo pipefail; export "
-    f"PYTHONPATH={shlex.quote(workflow.basedir)}${{PYTHONPATH:+:$PYTHONPATH}} "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(os.pathsep.join(MODULE_FOLDERS))} "
     'PYTHONSAFEPATH=1 L2L_JOB="$(uname -n) $$ $PPID"; '
 )
 shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))  # Snakemake formats it

@@ -15,9 +15,10 @@
 # videos of a data set; if the jobs of a shard read its output directly, each listing, and each
 # failed one, would redo every shard. They read the copy instead, as `ancient`, and run again when
 # the fingerprint of their shard's videos changes. The fingerprint is a file of a rule without
-# input: Snakemake does not compare the params of a job that lies downstream of a job to run.
+# input. l2l/jobs/planning.py has Snakemake look at it, and at the params of these jobs, also where
+# the listing has to run.
 
-LISTING_VERSION = 5  # raise it when the numbers of list_videos change
+LISTING_VERSION = 6  # raise it when the numbers of list_videos change
 
 
 rule list_videos:
