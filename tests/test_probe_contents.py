@@ -1,12 +1,13 @@
 """Files that are no videos, or not the ones that were listed."""
 
+import itertools
 import os
 
 import pytest
 from media_files import playlists, run
 
 from l2l.manifest.contents import describe_contents
-from l2l.manifest.probe import fingerprint_of, probe_file, probe_files
+from l2l.manifest.probe import fingerprint_of, hashed_parts, probe_file, probe_files
 
 
 def test_what_cannot_be_read_has_a_status_and_a_reason(clip, tmp_path):
@@ -114,3 +115,13 @@ def test_a_replaced_file_of_the_same_size_has_another_fingerprint(tmp_path, size
     content[middle] = bytes(255 - each for each in content[middle])
     path.write_bytes(content)
     assert fingerprint_of(path)[0] != before
+
+
+@pytest.mark.parametrize("size", [(4 << 20) + 1, 20_000_001, 3 << 30])
+def test_of_a_large_file_no_part_of_a_mebibyte_or_a_thousandth_is_left_out(size):
+    parts = sorted((start, start + length) for start, length in hashed_parts(size))
+    gaps = [start - end for (_, end), (start, _) in itertools.pairwise(parts)]
+    assert parts[0][0] == 0
+    assert max(end for _, end in parts) >= size
+    assert max(gaps) < max(1 << 20, size // 1000)
+    assert sum(end - start for start, end in parts) <= 9 << 20

@@ -94,13 +94,20 @@ def test_a_touched_copied_or_moved_file_changes_no_fingerprint(folder, tmp_path)
         assert recorded(moved, record) == before
 
 
-def test_another_content_with_the_same_size_and_times_changes_the_fingerprint(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("size", "start", "length"),
+    # of the large one, between the blocks that are hashed
+    [(1 << 20, 1 << 19, 9999), (64 << 20, 300_000, 1 << 20), (64 << 20, 33 << 20, 1 << 20)],
+)
+def test_another_content_with_the_same_size_and_times_changes_the_fingerprint(
+    folder, tmp_path, size, start, length
+):
     record, file = tmp_path / "record.tsv", folder / "val/b/1.mp4"
-    file.write_bytes(bytes(1 << 20))
+    file.write_bytes(bytes(size))
     before = recorded(folder_of(folder), record)
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
-    content = bytearray(1 << 20)
-    content[1 << 19 : (1 << 19) + 9999] = b"x" * 9999
+    content = bytearray(size)
+    content[start : start + length] = b"x" * length
     file.write_bytes(content)
     os.utime(file, ns=times)
     after = dataset_fingerprint(folder_of(folder), 1, record)

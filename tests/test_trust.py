@@ -12,14 +12,25 @@ from pathlib import Path
 import feature_world
 import pytest
 import torch
-from small_stores import FEATURES, STORES, VIDEOS, same, write_some_features, write_some_mels
+from small_stores import (
+    FEATURES,
+    STORES,
+    VIDEOS,
+    same,
+    write_a_media,
+    write_some_features,
+    write_some_mels,
+)
 
-from l2l.config import EvaluationConfig
+from l2l.config import EvaluationConfig, ManifestConfig
 from l2l.errors import BadInput
 from l2l.evaluation.inputs import load_trained
 from l2l.evaluation.variants.stage import evaluate_variants
 from l2l.evaluation.videos.stage import evaluate_tradeoff, evaluate_videos
 from l2l.features.artifact import complete_root, read_features, write_features
+from l2l.manifest.artifact import write_videos
+from l2l.media.artifact import read_listed_media
+from l2l.media.stage import collect_statuses
 from l2l.mels.artifact import read_mels
 from l2l.reference.stage import score
 from l2l.shards import check_videos, read_shards
@@ -93,6 +104,27 @@ def test_a_shard_of_other_videos_than_the_tables_is_refused(tmp_path):
     ):
         pass  # a video in two shards
     check_videos(tmp_path, ids, ids)
+
+
+def test_media_decoded_from_another_content_than_the_listed_one_are_refused(tmp_path):
+    manifest, media = tmp_path / "videos.tsv", tmp_path / "media.h5"
+    write_a_media(media)
+
+    def collect() -> None:
+        collect_statuses(manifest, [media], tmp_path / "statuses.tsv", ManifestConfig())
+
+    write_videos(manifest, VIDEOS)
+    collect()
+    replaced = [*VIDEOS[:-1], VIDEOS[-1]._replace(fingerprint="7-0123456789abcdef")]
+    write_videos(manifest, replaced)
+    with pytest.raises(BadInput, match="made of another file than the listed one of video"):
+        collect()
+    ids = {video.video for video in VIDEOS}
+    with (
+        pytest.raises(BadInput, match="expected 7-0123456789abcdef; run snakemake again"),
+        read_shards([media], read_listed_media(replaced), ids),
+    ):
+        pass
 
 
 def test_features_of_two_students_do_not_become_one_set(tmp_path):

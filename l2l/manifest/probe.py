@@ -44,8 +44,12 @@ TIMED_AS_A_WHOLE = (MATROSKA, "flv", "asf")
 CUT_SHORT_SECONDS = 0.5
 LATE_SECONDS = 0.1  # a later start is remarked
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by ffmpeg's numbers
-BLOCK_BYTES = 1 << 18  # of the fingerprint
+# Of the fingerprint: blocks, and between them pages, so that no hole of a download is overlooked.
+BLOCK_BYTES = 1 << 18
 BLOCKS = 16
+PAGE_BYTES = 1 << 12
+PAGE_DISTANCE_BYTES = 1 << 20
+MAX_PAGES = 1 << 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,8 +239,9 @@ def fingerprint_of(path: Path) -> tuple[str, bytes]:
     """The size of a file with a hash of its contents, by which a replaced file is noticed; and its
     first block.
 
-    Up to 4 MiB are hashed: a small file whole, of a larger one 16 blocks, the first and the last
-    among them, evenly spaced.
+    A file of up to 4 MiB is hashed whole. Of a larger one 16 evenly spaced blocks of 256 KiB are
+    hashed, the first and the last among them, and 4 KiB of each MiB (of each 1024th part, above
+    1 GiB): a replaced part of that length is noticed anywhere.
 
     Raises:
         OSError: if it cannot be read.
@@ -247,17 +252,24 @@ def fingerprint_of(path: Path) -> tuple[str, bytes]:
     digest = hashlib.blake2b(digest_size=8)
     with open(path, "rb", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
-        last_start = max(0, size - BLOCK_BYTES)
-        starts = sorted({last_start * block // (BLOCKS - 1) for block in range(BLOCKS)})
-        if size <= BLOCKS * BLOCK_BYTES:
-            starts = list(range(0, size, BLOCK_BYTES))
         head = b""
-        for start in starts:
+        for start, length in hashed_parts(size):
             file.seek(start)
-            block = file.read(BLOCK_BYTES)
-            head = head or block
-            digest.update(block)
+            part = file.read(length)
+            head = head or part
+            digest.update(part)
     return f"{size}-{digest.hexdigest()}", head
+
+
+def hashed_parts(size: int) -> list[tuple[int, int]]:
+    """Start and length in bytes of the parts of a file that its fingerprint is made of."""
+    if size <= BLOCKS * BLOCK_BYTES:
+        return [(start, BLOCK_BYTES) for start in range(0, size, BLOCK_BYTES)]
+    last_start = size - BLOCK_BYTES
+    blocks = [(last_start * block // (BLOCKS - 1), BLOCK_BYTES) for block in range(BLOCKS)]
+    distance = max(PAGE_DISTANCE_BYTES, -(-size // MAX_PAGES))
+    # the first block is the head of the file
+    return [*blocks, *((start, PAGE_BYTES) for start in range(distance, size, distance))]
 
 
 def _check_machine(path: Path, error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """A shard's media in one HDF5 file: pictures as JPEG bytes, sound as int16, flat with offsets.
 
-videos/id, status, reason, grid_frames, moments   (videos,)
-    all videos of the shard, in the manifest's order; grid_frames: length on the 30 fps grid
+videos/id, fingerprint, status, reason, grid_frames, moments   (videos,)
+    all videos of the shard, in the manifest's order; fingerprint: of the file's content, as listed;
+    grid_frames: length on the 30 fps grid
 videos/frames_decoded, frames_total               (videos,)
     pictures that were decoded, and those of the file
 videos/first_picture, first_sample, first_run (videos + 1,)
@@ -14,7 +15,7 @@ sound/samples (samples,) int16   sound/runs (runs, 2)
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -30,7 +31,7 @@ from l2l.media.pictures import EncodedPictures, encode
 from l2l.moments import MOMENT_FRAMES, ClipGrid
 from l2l.stores import MADE_BY, MOVE_AWAY
 
-KIND, LAYOUT = "media", 3
+KIND, LAYOUT = "media", 4
 NUMBERS = ("grid_frames", "moments", "frames_decoded", "frames_total")  # of each video
 # Of the flat arrays: a few clips of JPEG. What is read and checked together.
 CHUNK_BYTES = 1 << 18
@@ -56,7 +57,7 @@ class MediaWriter:
         self._offsets.append(np.zeros(1, np.int64))
         self._samples = _flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
         self._runs = _flat(sound, "runs", np.int64, "run bound", unit="samples", row=(2,))
-        self._rows: list[tuple[str, str, str, int, int, int, int]] = []
+        self._rows: list[tuple[str | int, ...]] = []  # id, fingerprint, status, reason, NUMBERS
         self._firsts = [(0, 0, 0)]
 
     def add(self, video: Video, decoded: Decoded) -> None:
@@ -102,10 +103,7 @@ class MediaWriter:
         return _encoded_as(pictures, kept, self._media.jpeg_quality)
 
     def _end(self, video: Video, status: str, reason: str, *numbers: int) -> None:
-        grid_frames, moments, frames_decoded, frames_total = numbers
-        self._rows.append(
-            (video.video, status, reason, grid_frames, moments, frames_decoded, frames_total)
-        )
+        self._rows.append((video.video, video.fingerprint, status, reason, *numbers))
         self._firsts.append((self._offsets.count - 1, self._samples.count, self._runs.count))
 
     def finish(self) -> None:
@@ -113,9 +111,9 @@ class MediaWriter:
         for flat in (self._bytes, self._offsets, self._samples, self._runs):
             flat.flush()
         videos = self._file.create_group("videos")
-        for column, name in enumerate(("id", "status", "reason")):
+        for column, name in enumerate(("id", "fingerprint", "status", "reason")):
             add_texts(videos, name, [str(row[column]) for row in self._rows], ["video"])
-        for column, name in enumerate(NUMBERS, start=3):
+        for column, name in enumerate(NUMBERS, start=4):
             add_array(
                 videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"]
             )
@@ -146,9 +144,11 @@ class MediaReader:
         self._path = store.path
         self.config = MediaConfig.model_validate_json(store.attribute("config"))
         self.clips_stored = bool(store.attributes()["clips_stored"])
-        videos, statuses, reasons = (
-            store.texts(f"videos/{name}") for name in ("id", "status", "reason")
+        videos, fingerprints, statuses, reasons = (
+            store.texts(f"videos/{name}") for name in ("id", "fingerprint", "status", "reason")
         )
+        # Of the content of each video's file when it was listed; empty: it could not be read.
+        self.fingerprints: dict[str, str] = dict(zip(videos, fingerprints, strict=True))
         # Status and reason of each video.
         self.statuses: dict[str, tuple[str, str]] = dict(
             zip(videos, zip(statuses, reasons, strict=True), strict=True)
@@ -261,3 +261,27 @@ def read_media(path: Path) -> Iterator[MediaReader]:
     """
     with read_store(path, KIND, LAYOUT, MediaReader) as reader:
         yield reader
+
+
+def read_listed_media(
+    videos: Iterable[Video],
+) -> Callable[[Path], contextlib.AbstractContextManager[MediaReader]]:
+    """`read_media` for the videos of a table: what it opens has to be made of the same contents.
+
+    The function that is returned raises BadInput where `read_media` does, and if a video was
+    decoded from a file of another content than the one that is listed.
+    """
+    listed = {video.video: video.fingerprint for video in videos}
+
+    @contextlib.contextmanager
+    def read(path: Path) -> Iterator[MediaReader]:
+        with read_media(path) as reader:
+            for video, fingerprint in reader.fingerprints.items():
+                if listed.get(video, fingerprint) != fingerprint:
+                    raise BadInput(
+                        f"{path}: made of another file than the listed one of video {video!r}: "
+                        f"content {fingerprint}, expected {listed[video]}; run snakemake again"
+                    )
+            yield reader
+
+    return read

@@ -11,7 +11,7 @@ from typing import Literal
 from l2l.config import ManifestConfig, MediaConfig
 from l2l.manifest.artifact import Video, read_videos, write_videos
 from l2l.manifest.limit import check_usable
-from l2l.media.artifact import read_media, write_media
+from l2l.media.artifact import read_listed_media, write_media
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import check_ffmpeg
@@ -80,13 +80,14 @@ def collect_statuses(
 
     Raises:
         BadInput: if more are unusable; the table is then written with `.refused` in its name. Or if
-            the media files lack a video.
+            the media files lack a video, or were made of another content of one.
     """
+    listed = read_videos(manifest)
+    read = read_listed_media(listed)
     statuses: dict[str, tuple[str, str]] = {}
     for path in media:
-        with read_media(path) as shard:
+        with read(path) as shard:
             statuses |= shard.statuses
-    listed = read_videos(manifest)
     check_videos(media[0].parent, statuses, [video.video for video in listed])
     final = [
         video._replace(status=statuses[video.video][0], reason=statuses[video.video][1])

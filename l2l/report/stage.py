@@ -14,7 +14,7 @@ from l2l.evaluation.artifact import TABLES, Table, read_evaluation_table
 from l2l.evaluation.videos.methods import method_labels
 from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.manifest.labels import label_warnings
-from l2l.media.artifact import MediaReader, read_media
+from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.moments import start_seconds
 from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
 from l2l.report.page import page_template
@@ -154,7 +154,9 @@ def _films(
     shown = _spread(
         [v for v in listed if v.video in selected and v.video in predicted], config.film_strips
     )
-    with read_shards(media, read_media, usable_ids(listed), usable_ids(listed, "test")) as shards:
+    with read_shards(
+        media, read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
+    ) as shards:
         return [
             _film(
                 video,

@@ -16,7 +16,7 @@ from l2l.errors import BadInput
 from l2l.jobs.processes import own_threads, team
 from l2l.loading import RandomHorizontalFlip, load_batches
 from l2l.manifest.artifact import class_names, read_videos, usable_ids
-from l2l.media.artifact import MediaReader, read_media
+from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
 from l2l.shards import read_shards
@@ -113,7 +113,7 @@ def distil_student(
     ids = usable_ids(listed), usable_ids(listed, "train_val")
     settings = ["distil", modalities, as_json(config), seed]
     with (
-        read_shards(media, read_media, *ids) as m,
+        read_shards(media, read_listed_media(listed), *ids) as m,
         read_shards(mels, read_mels, *ids) as s,
         read_shards(descriptors, read_descriptors, *ids) as d,
         resumable(student, [videos, *media, *mels, *descriptors], settings) as checkpoints,
@@ -203,7 +203,7 @@ def finetune_student(
     inputs = [videos, *media, *mels, *([distilled] if distilled else [])]
     settings = ["finetune", modalities, distilled is not None, as_json(config), seed]
     with (
-        read_shards(media, read_media, *ids) as m,
+        read_shards(media, read_listed_media(listed), *ids) as m,
         read_shards(mels, read_mels, *ids) as s,
         resumable(student, inputs, settings) as checkpoints,
     ):

@@ -16,7 +16,7 @@ from l2l.errors import BadInput
 from l2l.jobs.processes import own_threads, team
 from l2l.loading import RandomHorizontalFlip, load_batches
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
-from l2l.media.artifact import MediaReader, read_media
+from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.moments import FRAME_RATE, moments_inside
@@ -88,7 +88,7 @@ def train_teacher(
     classes = class_names(listed)
     with (
         read_shards(
-            media, read_media, usable_ids(listed), usable_ids(listed, "train_val")
+            media, read_listed_media(listed), usable_ids(listed), usable_ids(listed, "train_val")
         ) as shards,
         resumable(teacher, [videos, *media], [as_json(config), seed]) as checkpoints,
     ):
@@ -215,7 +215,8 @@ def extract_descriptors(
     network, settings = load_teacher_network(teacher)
     describe = for_inference(network, device)
     rows = {}
-    with read_media(media) as shard, torch.inference_mode():
+    listed = read_videos(manifest)
+    with read_listed_media(listed)(media) as shard, torch.inference_mode():
         if (settings["frame_pixels"], settings["clip_frames"]) != (
             shard.config.frame_pixels,
             shard.config.clip_frames,
@@ -224,7 +225,6 @@ def extract_descriptors(
                 f"{media}: its clips are not those that {teacher} is made for; rerun both stages "
                 "with one config"
             )
-        listed = read_videos(manifest)
         check_videos(media, shard.statuses, [video.video for video in listed])
         for video in listed:
             if video.video not in shard.videos:

@@ -16,7 +16,7 @@ from l2l.evaluation.cost import count_macs, student_macs
 from l2l.evaluation.measures.intervals import resamples
 from l2l.evaluation.measures.probabilities import check_finite
 from l2l.manifest.artifact import class_names, read_videos, usable_ids
-from l2l.media.artifact import read_media
+from l2l.media.artifact import read_listed_media
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import read_mels
 from l2l.shards import read_shards
@@ -67,7 +67,7 @@ def evaluate_clips(
     classes, ids = class_names(listed), usable_ids(listed)
     rows = []
     with (
-        read_shards(media, read_media, ids) as m,
+        read_shards(media, read_listed_media(listed), ids) as m,
         read_shards(mels, read_mels, ids) as s,
         read_shards(descriptors, read_descriptors, ids) as d,
     ):
@@ -162,7 +162,7 @@ def evaluate_audio(
     listed = read_videos(videos)
     classes, ids = class_names(listed), usable_ids(listed)
     with (
-        read_shards(media, read_media, ids) as m,
+        read_shards(media, read_listed_media(listed), ids) as m,
         read_shards(mels, read_mels, ids) as s,
         read_shards(descriptors, read_descriptors, ids) as d,
     ):
