@@ -145,6 +145,7 @@ def test_a_shortage_of_memory_is_described():
         ("#!/bin/sh\nkill -SEGV $$\n", "SIGSEGV"),
         ("#!/bin/sh\necho 'libavcodec.so.61: cannot open' >&2; exit 1\n", "libavcodec.so.61"),
         ("#!/bin/sh\necho hello\n", "-version"),
+        ("#!/bin/sh\necho ffmpeg version 9.9\n", "says nothing about its input"),
         ("no program at all", "Exec format error"),
         ("#!/no/such/shell\n", "No such file"),
     ],

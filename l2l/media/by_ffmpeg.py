@@ -17,7 +17,7 @@ from l2l.manifest.artifact import CONTAINERS, USABLE
 from l2l.manifest.probe import fingerprint_of
 from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import FfmpegStopped, Finished, run_ffmpeg
+from l2l.media.ffmpeg import FfmpegStopped, Finished, refuse_silence, run_ffmpeg
 from l2l.media.pictures import EncodedPictures
 from l2l.media.sound import TIME_CHANNELS, PlacedSound, restore_cancelled
 from l2l.media.status import classify_status
@@ -227,6 +227,7 @@ def _run(plan: Plan, pictures: bool) -> tuple[Finished, EncodedPictures, PlacedS
         finished = run_ffmpeg(argv, outputs, MAX_BYTES, plan.media.time_limit_seconds)
         if not finished.log.torn:
             break
+    refuse_silence(finished)
     return finished, shown, mix, first_channel
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from l2l.config import MediaConfig
 from l2l.manifest.artifact import USABLE
+from l2l.manifest.joined import second_file_at
 from l2l.manifest.source import Source
-from l2l.media.by_ffmpeg import Plan, decode_whole
+from l2l.media.by_ffmpeg import Plan, decode_whole, unusable
 from l2l.media.by_skipping import chosen_moments, decode_chosen
 from l2l.media.decoded import Decoded
 from l2l.media.packets import UnsafeError
@@ -67,9 +68,19 @@ def decode(
     step = media.clip_stride if pictures == "clips" else MOMENT_FRAMES
     asked = source if sound else replace(source, audio_stream=-1)
     plan = Plan(asked, media, step, quality, sound)
-    if pictures == "none":
-        moments = ()
-    if media.decoder == "ffmpeg":
+    decoded = _decoded(plan, () if pictures == "none" else moments)
+    if decoded.status in USABLE and (second := second_file_at(source.path)):
+        reason = (
+            f"it is several files in one, of which only the first is read: byte {second:,} begins "
+            "another; join them with `ffmpeg -f concat`"
+        )
+        return unusable("truncated", reason, plan)
+    return decoded
+
+
+def _decoded(plan: Plan, moments: slice | Sequence[int]) -> Decoded:
+    """What the chosen decoder gives."""
+    if plan.media.decoder == "ffmpeg":
         return _with_frames_of(decode_whole(plan), moments)
     try:
         return decode_chosen(plan, None if moments == ALL_MOMENTS else moments)

@@ -350,6 +350,17 @@ def _part(line: str) -> str:
     return line.partition("]")[0]
 
 
+def refuse_silence(finished: Finished) -> None:
+    """Refuse an ffmpeg that ends well and has reported nothing at all about its input.
+
+    Raises:
+        BadInput: one line that names the program.
+    """
+    log = finished.log
+    if finished.exit_code == 0 and not (log.container or log.streams or log.complaints):
+        raise _unusable_program(ffmpeg_program(), "it ends well and says nothing about its input")
+
+
 def _unusable_program(program: Path, cause: str) -> BadInput:
     return BadInput(
         f"{program}: this ffmpeg does not work ({cause}); put a working ffmpeg first on PATH, or "
