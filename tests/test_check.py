@@ -135,6 +135,28 @@ def test_the_exit_status_says_whether_all_can_be_used(folder, tmp_path, capsys):
         assert ended.value.code == 2
 
 
+def test_no_file_but_a_table_of_an_earlier_check_is_replaced(folder, tmp_path, capsys):
+    film = shutil.copy(folder / "good.mp4", tmp_path / "film.mp4")
+    content = film.read_bytes()
+    for destination in (film, film / "x.tsv"):
+        assert main(["check", str(film), "--tsv", str(destination)]) == 1
+        assert capsys.readouterr().out == "", "before the first file is looked at"
+    assert film.read_bytes() == content
+    for _ in range(2):
+        assert checked(tmp_path, film)[0] == 0
+
+
+def test_a_file_that_is_given_several_times_is_checked_once(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    (tmp_path / "link").symlink_to(folder)
+    again = ["good.mp4", "./good.mp4", "../class/good.mp4", str(tmp_path / "link/good.mp4")]
+    assert main(["check", *again]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == "1 of 1 files can be used"
+    assert shown.out.startswith("good.mp4: ok")
+    assert shown.err == "3 files are given again and taken once\n"
+
+
 def test_a_file_that_is_given_itself_is_checked_under_any_name(folder, tmp_path):
     shutil.copy(folder / "good.mp4", tmp_path / "film")
     status, rows = checked(tmp_path, tmp_path / "film")

@@ -3,6 +3,7 @@
 Names are looked up among the files of the folder; a path is never made from a name.
 """
 
+import functools
 import os
 import sys
 from collections import defaultdict
@@ -92,18 +93,25 @@ def is_video_name(name: str) -> bool:
 
 
 def video_files(paths: Sequence[Path]) -> list[Path]:
-    """The files given, and those in the folders given that have the name of a video; a line on
-    stderr says how many others there are.
+    """The files given, and those in the folders given that have the name of a video, each once;
+    lines on stderr say how many others there are, and how many are given again.
     """
-    videos, other_count = [], 0
+    videos: dict[tuple[str, str], Path] = {}  # by the folder and the name
+    other_count = again_count = 0
+    real_folder = functools.cache(os.path.realpath)
     for path in paths:
         files = list(walk_files(path)) if path.is_dir() else [path]
         named = [each for each in files if each == path or is_video_name(each.name)]
         other_count += len(files) - len(named)
-        videos += named
+        for file in named:
+            place = real_folder(file.parent), file.name
+            again_count += place in videos
+            videos.setdefault(place, file)
     if other_count:
         print(f"{other_count} files without the name of a video are left out", file=sys.stderr)
-    return videos
+    if again_count:
+        print(f"{again_count} files are given again and taken once", file=sys.stderr)
+    return list(videos.values())
 
 
 class Files:

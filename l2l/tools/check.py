@@ -97,10 +97,22 @@ def examine(paths: Sequence[Path]) -> Iterator[Finding]:
 def _check_destination(tsv: Path) -> None:
     """Refuse a table that could not be written, before hours of work."""
     if tsv.is_symlink() or (tsv.exists() and not tsv.is_file()):
-        raise BadInput(
-            f"{tsv}: not a plain file, so it is not replaced; expected the name of a new or an "
-            "existing table"
-        )
+        kind = "not a plain file"
+    elif tsv.exists() and tsv.stat().st_size and not _is_table(tsv):
+        kind = "not a table of `l2l check`"
+    elif not all(above.is_dir() for above in tsv.parents if above.exists()):
+        raise BadInput(f"{tsv}: {tsv.parent} is no folder")
+    else:
+        return
+    raise BadInput(
+        f"{tsv}: {kind}, so it is not replaced; expected the name of a new or an existing table"
+    )
+
+
+def _is_table(path: Path) -> bool:
+    header = b"\t".join(field.name.encode() for field in fields(Finding))
+    with open(path, "rb") as file:
+        return file.read(len(header)) == header
 
 
 def _write(tsv: Path, findings: Sequence[Finding]) -> None:
