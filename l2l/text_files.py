@@ -6,6 +6,7 @@ Where a key is duplicated, the file is refused too: one of the two values would 
 
 import codecs
 import json
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_BOMS_OF_LINES = re.compile("^\ufeff+", re.MULTILINE)
 _SHOWN_BYTES = 40
 MAX_VALUES = 1_000_000  # of a YAML file, each alias counted as a copy
 
@@ -37,7 +39,8 @@ def read_text(path: Path, expected: str) -> str:
         The text with "\n" at the end of each line, without byte order marks.
 
     Raises:
-        BadInput: if the file cannot be read, or has another encoding; the message names the line.
+        BadInput: if the file cannot be read, has another encoding, or holds a NUL character; the
+            message names the line.
     """
     try:
         data = path.read_bytes()
@@ -52,8 +55,12 @@ def read_text(path: Path, expected: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise BadInput(_wrong_encoding(path, data, encoding, error)) from None
-    # `cat` of several files leaves the mark of each in the middle
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n\ufeff", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise BadInput(f"{path}: line {line} has a NUL character; expected {expected}")
+    # `cat` of several files leaves the mark of each in the middle, some editors leave two
+    return _BOMS_OF_LINES.sub("", text)
 
 
 def _wrong_encoding(path: Path, data: bytes, encoding: str, error: UnicodeDecodeError) -> str:

@@ -85,6 +85,9 @@ def test_labels_that_are_numbers_need_their_names(tmp_path, numbers):
         (("a 0", "b 1", "c"), "line 3 is 'c'; other lines have a number"),
         (("1 level 2", "2 level 3"), "line 1 .* may be the first or the last"),
         (("number,name", "0,a"), "line 1 is 'number,name'; other lines have a number"),
+        (("# classes", "a", "b"), "line 1 is '# classes', which may be a class, a comment"),
+        (("a", "+1 b"), r"line 2 is '\+1 b', which may be .* a number"),
+        (("٠ a", "١ b"), "line 1 is '٠ a', which may be .* a number"),
         ((), "the file is empty"),
     ],
 )

@@ -57,6 +57,16 @@ def test_classes_that_differ_by_case_are_noted_and_refused_where_one_is_not_trai
         check_labels(videos(train="run jump", test="Run jump"), "target")
 
 
+def test_classes_of_wide_letters_and_ligatures_are_those_they_look_like():
+    listed = videos(train="ｒｕｎ run ﬁght jump", test="run fight jump")
+    assert (
+        label_warnings(listed)[-1]
+        == "classes 'run', 'ｒｕｎ' differ only by case, spaces or punctuation"
+    )
+    with pytest.raises(BadInput, match=r"'fight', 'ﬁght' differ only by .* has no train videos"):
+        check_labels(listed, "target")
+
+
 def test_labels_without_anything_odd_have_no_warning():
     listed = videos(train="jump run", val="jump", test="run jump")
     check_labels(listed, "both")

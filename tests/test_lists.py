@@ -45,8 +45,15 @@ def test_a_list_in_an_encoding_that_has_to_be_guessed_stops_with_its_line(tmp_pa
 
 def test_marks_of_joined_files_are_no_part_of_a_name(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_bytes("a\n".encode("utf-8-sig") + "b\n".encode("utf-8-sig"))
+    path.write_bytes("\ufeffa\n".encode("utf-8-sig") + "b\n".encode("utf-8-sig"))
     assert read_lines(path) == [(1, "a"), (2, "b")]
+
+
+def test_a_nul_character_is_named_with_its_line(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"clip,action\n1,run\n2,jump\0ing\n")
+    with pytest.raises(BadInput, match=r"list.csv: line 3 has a NUL character; expected a csv"):
+        read_rows(path, ("action",))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -18,6 +18,8 @@ HEADERS = ("name", "names", "class", "classes", "label", "labels", "action", "ac
 _NUMBER = re.compile(r"([0-9]{1,9})(?:\.0*)?")
 _SEPARATORS = ",;:="
 _NUMBER_FIRST = re.compile(r"([0-9]{1,9})(?:\.0+)?(?:\s*[,;:=\t]\s*|[.)]?\s+)(.*\S)")
+# what may be a comment, or a number that is written in another way
+_NOT_CERTAIN = re.compile(r"#|[+-]\s*\d|[^\W\D0-9]")
 _NUMBER_LAST = re.compile(r"([0-9]{1,9})(?:\.0+)?$")
 
 
@@ -181,6 +183,12 @@ def _of_lines(path: Path) -> list[NumberedName]:
         matched = [match is not None for _, match in (first if pairs_first else last)]
         where, line = lines[matched.index(False)]
         raise BadInput(f"{where} is {line!r}; other lines have a number, it has none; {EXPECTED}")
+    for where, line in lines:
+        if _NOT_CERTAIN.match(line):
+            raise BadInput(
+                f"{where} is {line!r}, which may be a class, a comment or a number; {EXPECTED}; "
+                'or write the classes as JSON: ["name", ...]'
+            )
     _refuse_blank_lines(path)
     return [NumberedName(i, _unquoted(name), where) for i, (where, name) in enumerate(lines)]
 

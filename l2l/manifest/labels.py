@@ -1,5 +1,6 @@
 """Labels that cannot be learned, or that are probably one class written in two ways."""
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -79,7 +80,8 @@ def _labels(videos: Iterable[Video], split: str) -> Counter[str]:
 def _alike(labels: Iterable[str]) -> list[list[str]]:
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for label in sorted(labels):
-        alike[plain(label)].append(label)
+        # NFKC: wide letters and ligatures, too, look like others
+        alike[plain(unicodedata.normalize("NFKC", label))].append(label)
     return [names for names in alike.values() if len(names) > 1]
 
 
