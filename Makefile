@@ -4,7 +4,10 @@ ARGS ?=
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo study scsampler test bench lint format slurm doctor pins clean
+# Snakemake imports its plugin for Slurm whenever that is installed, which fails where sinfo is alone.
+SLURM_PLUGIN := $(wildcard .venv/lib/python*/site-packages/snakemake_executor_plugin_slurm)
+
+.PHONY: help demo study scsampler test bench lint format slurm doctor pins clean slurm-programs
 .DEFAULT_GOAL := help
 
 help:
@@ -20,23 +23,23 @@ help:
 	@echo "make clean   remove what was installed and what tools left behind; results and their record stay"
 	@echo "ARGS=... goes to snakemake, pytest: make demo ARGS=--dry-run"
 
-demo: .venv/installed
+demo: $(if $(SLURM_PLUGIN),slurm-programs) .venv/installed
 	$(BIN)/snakemake --cores all $(ARGS)
 
-study: .venv/installed
+study: $(if $(SLURM_PLUGIN),slurm-programs) .venv/installed
 	$(BIN)/snakemake --cores all study $(ARGS)
 
-scsampler: .venv/installed
+scsampler: $(if $(SLURM_PLUGIN),slurm-programs) .venv/installed
 	$(BIN)/snakemake --cores all scsampler $(ARGS)
 	@test ! -f results/demo/evaluation/scsampler.tsv || $(BIN)/python -P -m l2l scsampler results/demo/evaluation/scsampler.tsv
 
-test: .venv/installed-test
+test: slurm-programs .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not kills and not long" $(ARGS)
 
 bench: .venv/installed-bench
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py $(ARGS)
 
-lint: .venv/installed-lint
+lint: slurm-programs .venv/installed-lint
 	@status=0; for check in "ruff check" "ruff format --check" "snakefmt --check Snakefile workflow" "snakemake --lint" lint-imports mypy; do \
 		echo "== $$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status
@@ -45,7 +48,12 @@ format: .venv/installed-lint
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow
 
-slurm: .venv/installed-slurm
+slurm: slurm-programs .venv/installed-slurm
+
+slurm-programs:
+	@! command -v sinfo > /dev/null || command -v squeue > /dev/null || command -v sacct > /dev/null \
+		|| { echo "l2l: `command -v sinfo` is on PATH without squeue or sacct, as on some login nodes, and with it Snakemake's" \
+		"plugin for Slurm does not start: install all of Slurm's client programs, or take it off PATH" >&2; exit 1; }
 
 doctor: .venv/installed
 	$(BIN)/python -P -m l2l doctor

@@ -1,5 +1,6 @@
 """Whole videos: Table 1, classes, predictions and selections."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import feature_world
@@ -19,9 +20,10 @@ from l2l.evaluation.measures.truth import Truth
 from l2l.evaluation.videos.methods import METHODS, chosen_methods
 from l2l.evaluation.videos.predictions import MethodPrediction
 from l2l.evaluation.videos.tables import class_rows, selection_quality_rows, table1_row
-from l2l.features.artifact import Features, read_features
+from l2l.features.artifact import Features, complete_root, read_features, write_features
 from l2l.manifest.artifact import Segment, Video, read_videos, write_videos
 from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer, save_skimmer
+from l2l.student.artifact import digest_of, load_student
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +184,23 @@ def test_a_prediction_that_is_not_finite_is_refused_with_method_and_video(
     monkeypatch.setattr(Features, "load", spoilt)
     with pytest.raises(BadInput, match=r"Random: video 'test-000': .* not finite"):
         evaluate(world, networks, tmp_path)
+
+
+def test_features_without_scores_are_refused_before_anything_is_evaluated(
+    world, networks, tmp_path
+):
+    stored, student = read_features(world.features), load_student(world.student)
+    rows = [
+        (video, replace(stored.load(video), scores=np.zeros((stored.moments(video), 0), "f4")))
+        for video in stored.videos
+    ]
+    made_with = {"student": student.settings, "student_digest": digest_of(student)}
+    shard = tmp_path / "features/shard-000"
+    write_features(shard, rows, stored.classes, "float32", 256, made_with)
+    complete_root(tmp_path / "features", [shard])
+    with pytest.raises(BadInput, match=r"features: holds no class scores of moments"):
+        evaluate(world, networks, tmp_path, features=tmp_path / "features")
+    assert not list(tmp_path.glob("*.tsv"))
 
 
 def test_a_skimmer_of_other_classes_is_refused(world, networks, tmp_path):

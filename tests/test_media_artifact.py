@@ -1,5 +1,6 @@
 """A shard's media file: what is written is what is read, whole and checked."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from l2l.config import MediaConfig
 from l2l.errors import BadInput
@@ -225,6 +227,43 @@ def test_a_damaged_file_is_an_error_that_names_it_never_other_pictures(tmp_path)
     path.write_bytes(good[: len(good) // 2])
     with pytest.raises(BadInput, match=r"a.h5"), read_media(path):
         pass
+
+
+def picture(kind: str, mode: str = "RGB", side: int = SIDE, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (side, side)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+GOOD = picture("JPEG")
+SIZE_AT = GOOD.index(b"\xff\xc0") + 5  # in the header of the frame: height and width, 16 bits each
+BOMB = GOOD[:SIZE_AT] + b"\xff\xff\xff\xff" + GOOD[SIZE_AT + 4 :]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *map(picture, ("PNG", "TIFF", "GIF", "BMP", "WEBP", "EPS", "PPM", "TGA", "ICO", "PDF")),
+        *(picture("JPEG", mode) for mode in ("L", "CMYK")),
+        *(picture("JPEG", side=side) for side in (1, 15, 17, 3000)),
+        picture("TIFF", compression="jpeg"),
+        BOMB,
+        GOOD[:-20],
+        GOOD[: SIZE_AT + 2],
+        GOOD.replace(b"\xff\xc4", b"\xff\xc3"),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n(PWNED) (w) file closefile\n",
+        b"<svg/>",
+        b"\xff\xd8\xff",
+        b"",
+    ],
+)
+def test_bytes_that_are_no_jpeg_of_the_right_size_are_refused_in_one_line(tmp_path, stored):
+    hostile = Decoded("ok", "", 16, 16, EncodedPictures(SIDE, 90, [stored]), np.zeros(0, np.int16))
+    path = write(tmp_path / "a.h5", {"v": hostile}, config(quality=90), clips_stored=False)
+    with pytest.raises(BadInput) as refused, read_media(path) as media:
+        media.frame("v", 0)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{path}: damaged: 'v': a ")
 
 
 # ---- sound of a moment ---------------------------------------------------------------------------

@@ -143,6 +143,34 @@ def test_every_make_target_that_a_document_names_exists():
         ), path
 
 
+def test_a_part_of_slurm_with_which_its_plugin_does_not_start_is_refused_in_one_line(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    plugin = tmp_path / ".venv/lib/python3.12/site-packages/snakemake_executor_plugin_slurm"
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for program in ("make", "sh", "sinfo"):
+        (programs / program).symlink_to(shutil.which(program) or "/bin/true")
+
+    def made(target: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [programs / "make", target],
+            cwd=tmp_path,
+            env={"PATH": str(programs)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    assert "sinfo is on PATH" not in made("demo").stderr, "the plugin is not installed"
+    plugin.mkdir(parents=True)
+    for target in ("slurm", "test", "lint", "demo", "study"):
+        refused = made(target)
+        assert refused.returncode != 0
+        assert "sinfo is on PATH without squeue or sacct" in refused.stderr.splitlines()[0]
+    (programs / "sacct").symlink_to("/bin/true")
+    assert made("slurm-programs").returncode == 0
+
+
 def test_an_old_python_is_refused_in_one_line(tmp_path):
     old = tmp_path / "python3"
     old.write_text(

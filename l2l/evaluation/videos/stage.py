@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from l2l.config import EvaluationConfig
+from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table, write_evaluation_table
 from l2l.evaluation.cost import CostModel
 from l2l.evaluation.inputs import (
@@ -70,14 +71,19 @@ def evaluate_videos(
         threads: of torch.
 
     Raises:
-        BadInput: if a network is missing or belongs to other features, or a prediction is not
-            finite.
+        BadInput: if the features hold no class scores, a network is missing or belongs to other
+            features, or a prediction is not finite.
     """
     seed_and_pick_device(seed, threads)
     methods, computed = chosen_methods(config.methods), computed_methods(config.methods)
     network, stored = load_student_and_features(student, features)
     networks = load_trained_networks(trained, stored, trained_networks(config.methods))
     test, truth = test_videos(videos, stored)
+    if not stored.has_scores:
+        raise BadInput(
+            f"{features}: holds no class scores of moments, which Table 1 needs; expected "
+            "those of extract_features, or of import_features with --checkpoint"
+        )
 
     costs = CostModel(network)
     predicted: dict[str, list[MethodPrediction]] = {method.name: [] for method in computed}
