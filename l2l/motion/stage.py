@@ -8,7 +8,7 @@ from l2l.config import MediaConfig, MotionConfig
 from l2l.errors import BadInput, MachineError
 from l2l.manifest.artifact import Video, read_videos
 from l2l.manifest.source import Source
-from l2l.media.artifact import MediaReader, read_media
+from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.media.by_ffmpeg import MIN_ZERO_BYTES, fingerprint_now, size_without_zeros
 from l2l.media.ffmpeg import FfmpegStopped
 from l2l.motion.artifact import Motion, write_motion
@@ -36,7 +36,7 @@ def extract_motion(manifest: Path, media: Path, motion: Path, config: MotionConf
     made_by = f"{MADE_BY} with ffmpeg {check_encoder()}"
     videos = read_videos(manifest)
     with (
-        read_media(media) as shard,
+        read_listed_media(videos)(media) as shard,
         CellReader(config) as cells,
         write_motion(motion, config, shard.config, made_by) as writer,
     ):
