@@ -52,7 +52,7 @@ MODULE_FOLDERS = [
     *filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
 ]
 # Also the Snakemake of a job on a cluster, which is started in the working directory.
-os.environ["PYTHONSAFEPATH"] = "1"
+os.environ.update(PYTHONSAFEPATH="1")
 # L2L_JOB names the job's shell and the Snakemake that started it: a job ends with them, see
 # l2l/jobs/orphans.py.
 PREFIX = (
