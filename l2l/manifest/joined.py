@@ -6,8 +6,8 @@ index, such as transport streams, may be joined so.
 
 import os
 from collections.abc import Iterator
-from io import BufferedIOBase
 from pathlib import Path
+from typing import BinaryIO
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
@@ -34,7 +34,7 @@ def second_file_at(path: Path) -> int:
     return 0
 
 
-def _read(file: BufferedIOBase, at: int, count: int) -> bytes:
+def _read(file: BinaryIO, at: int, count: int) -> bytes:
     if at >= os.fstat(file.fileno()).st_size:  # perhaps farther than any file goes
         return b""
     file.seek(at)
@@ -47,7 +47,7 @@ def _is_start(head: bytes) -> bool:
     return head.startswith(marks) or head[4:8] == b"ftyp"
 
 
-def _in_mp4(file: BufferedIOBase) -> int:
+def _in_mp4(file: BinaryIO) -> int:
     """A second index, or another container.
 
     In a file of fragments the index may be repeated; then the number of a fragment tells whether
@@ -71,7 +71,7 @@ def _in_mp4(file: BufferedIOBase) -> int:
     return second_index
 
 
-def _boxes(file: BufferedIOBase) -> Iterator[tuple[bytes, int]]:
+def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """The kind and the first byte of each box of the file's uppermost level; `_EBML` for the start
     of a file of another container.
     """
@@ -90,13 +90,13 @@ def _boxes(file: BufferedIOBase) -> Iterator[tuple[bytes, int]]:
         at += size
 
 
-def _in_matroska(file: BufferedIOBase) -> int:
+def _in_matroska(file: BinaryIO) -> int:
     _, at = _element(file, 0)
     kind, end = _element(file, at)
     return end if kind == _SEGMENT and _is_start(_read(file, end, 16)) else 0
 
 
-def _element(file: BufferedIOBase, at: int) -> tuple[bytes, int]:
+def _element(file: BinaryIO, at: int) -> tuple[bytes, int]:
     """The kind of a Matroska element, whose id has four bytes, and the byte after its end."""
     header = _read(file, at, 12)
     length = 9 - header[4].bit_length() if len(header) == 12 and header[4] else 0
@@ -106,7 +106,7 @@ def _element(file: BufferedIOBase, at: int) -> tuple[bytes, int]:
     return header[:4], at + 4 + length + value
 
 
-def _in_flv(file: BufferedIOBase) -> int:
+def _in_flv(file: BinaryIO) -> int:
     at = int.from_bytes(_read(file, 5, 4)) + 4
     for _ in range(_MOST_PARTS):
         tag = _read(file, at, 16)
@@ -118,7 +118,7 @@ def _in_flv(file: BufferedIOBase) -> int:
     return 0
 
 
-def _in_asf(file: BufferedIOBase) -> int:
+def _in_asf(file: BinaryIO) -> int:
     head = _read(file, 0, 1 << 16)
     properties = head.find(_ASF_FILE_PROPERTIES)
     if properties < 0:
