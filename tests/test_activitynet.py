@@ -166,6 +166,20 @@ def test_a_dictionary_of_videos_is_read_where_it_states_the_subsets(tmp_path):
             {"database": {"abc": {"subset": "training", "annotations": [{"segment": [0, 1]}]}}},
             "video 'abc' is not as expected",
         ),
+        *(
+            (
+                {
+                    "database": {
+                        "abc": {
+                            "subset": "training",
+                            "annotations": [{"label": "x", "segment": segment}],
+                        }
+                    }
+                },
+                "not two times",
+            )
+            for segment in ("12", [1, 2, 3], {"0": 1, "1": 2})
+        ),
         ({"database": []}, "no database in it"),
         ([], "no database in it"),
     ],

@@ -101,7 +101,7 @@ def _check_destination(tsv: Path) -> None:
     elif tsv.exists() and tsv.stat().st_size and not _is_table(tsv):
         kind = "not a table of `l2l check`"
     elif not all(above.is_dir() for above in tsv.parents if above.exists()):
-        raise BadInput(f"{tsv}: {tsv.parent} is no folder")
+        raise BadInput(f"{tsv}: cannot be written ({tsv.parent} is no folder)")
     else:
         return
     raise BadInput(

@@ -88,6 +88,13 @@ def _read(path: Path, subsets: Mapping[str, str]) -> dict[str, Annotated]:
     }
 
 
+def _span(segment: Any) -> tuple[float, float]:
+    """The two times of a segment; a text of two digits is none."""
+    if not isinstance(segment, list) or len(segment) != 2:
+        raise TypeError(f"segment is {segment!r}, not two times")
+    return float(segment[0]), float(segment[1])
+
+
 def _annotated(entry: Any, where: str, subset: str | None) -> Annotated:
     """A checked entry of the database."""
     if isinstance(entry, dict) and subset is not None:
@@ -99,11 +106,7 @@ def _annotated(entry: Any, where: str, subset: str | None) -> Annotated:
         )
     try:
         segments = tuple(
-            Segment(
-                float(each["segment"][0]),
-                float(each["segment"][1]),
-                _label(each["label"], where),
-            )
+            Segment(*_span(each["segment"]), _label(each["label"], where))
             for each in entry.get("annotations", [])
         )
         duration = float(entry.get("duration") or entry.get("duration_second") or 0)
