@@ -1,4 +1,4 @@
-"""A job is planned for a reason of its own though a job before it has to run."""
+"""A job is planned for its own reason though a job before it has to run."""
 
 import subprocess
 import sys

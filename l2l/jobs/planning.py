@@ -46,5 +46,5 @@ def _bfs(dag: Any, direction: Mapping[Any, Any], *jobs: Any, **options: Any) -> 
 
 
 def compare_jobs_behind_ancient_inputs() -> None:
-    """Have Snakemake, in this process, plan every job that has a reason of its own to run."""
+    """Have Snakemake, in this process, plan every job that has its own reason to run."""
     DAG.bfs = _bfs

@@ -50,7 +50,7 @@ def _is_start(head: bytes) -> bool:
 def _in_mp4(file: BinaryIO) -> int:
     """A second index, or another container.
 
-    In a file of fragments the index may be repeated; then the number of a fragment tells whether
+    In a file of fragments the index may be repeated; then the number of a fragment shows whether
     they go on or begin again.
     """
     first_index = second_index = last_number = 0
