@@ -4,25 +4,26 @@ Torchvision's, by the name of their weights or from a file with such a state dic
 """
 
 from collections.abc import Mapping
+from enum import Enum
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 from l2l.errors import BadInput
 from l2l.torch_files import first_line, load_tensors
 
 
-def published_state(
-    key: str, weights: str, named: type[WeightsEnum], network: str
-) -> dict[str, Tensor]:
+def published_state(key: str, weights: str, named: type[Enum], network: str) -> dict[str, Tensor]:
     """A state dict under torchvision's own names. Nothing is unpickled but tensors and plain
     containers.
 
     Args:
         key: of the configuration, for errors.
         weights: one of `named`, downloaded once and checked by torchvision; or a file.
-        named: the weights that torchvision publishes for the network.
+        named: the weights that torchvision publishes for the network, a `WeightsEnum`; it is not
+            imported here, since every job with a network imports this module, and importing
+            torchvision takes longer than importing torch.
         network: its name, for errors.
 
     Raises:
@@ -75,7 +76,7 @@ def check_numbers(where: object, state: Mapping[str, Tensor]) -> None:
             raise BadInput(f"{where}: {name} holds numbers that are not finite")
 
 
-def _downloaded(key: str, weights: WeightsEnum) -> dict[str, Tensor]:
+def _downloaded(key: str, weights: Any) -> dict[str, Tensor]:
     try:
         return dict(weights.get_state_dict(check_hash=True, progress=False, weights_only=True))
     except Exception as error:  # nothing to download from; a damaged file
