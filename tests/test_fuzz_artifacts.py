@@ -23,6 +23,7 @@ from feature_world import STUDENT
 from features_files import rewrite
 
 from l2l.__main__ import main
+from l2l.apply.artifact import ClassProbability, Prediction, SelectedMoment, write_predictions
 from l2l.config import MediaConfig, MelsConfig, MotionConfig
 from l2l.features.artifact import VideoFeatures, complete_root, write_features
 from l2l.manifest.artifact import Video, write_videos
@@ -76,6 +77,9 @@ def world(tmp_path_factory) -> Path:
     )
     write_features(folder / "store/s", [("v", video)], tuple("01234"), "float32", 4, {})
     complete_root(folder / "store", [folder / "store/s"])
+    look = SelectedMoment(1, "image", 2, 1.067, 1.6, 0.5, 0.5, has_sound=True)
+    answer = Prediction("v", "ok", "", (ClassProbability("0", 0.9),), (look,))
+    write_predictions(folder / "answers.jsonl", [answer, Prediction("w", "missing", "no file")])
     write_mels(folder / "mels.h5", {"v": (normal(3, 4, 5), np.ones(3, bool))}, MelsConfig(), (4, 5))
     cells = rng.integers(-9, 9, (20, 5, 2, 2), np.int8)
     with write_motion(folder / "motion.h5", MotionConfig(pixels=32), MediaConfig()) as writer:
@@ -177,6 +181,7 @@ COMMANDS = {
     "saliency.h5": ["inspect", "{file}", "--check"],
     "descriptors.h5": ["inspect", "{file}", "--check"],
     "videos.tsv": ["inspect", "{file}", "--check"],
+    "answers.jsonl": ["inspect", "{file}", "--check"],
     "report.html": ["inspect", "{file}", "--check"],
 }
 
