@@ -46,6 +46,7 @@ SHARED = {
     "media.by_ffmpeg",  # a proxy shows what the media show
     "media.ffmpeg",
     "media.examples",  # the labelled moments of a split
+    "skimmer.one_look",  # one of the trained networks: its cost, and how it answers
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",
