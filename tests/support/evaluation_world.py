@@ -6,6 +6,7 @@ import feature_world
 import torch
 
 from l2l import config
+from l2l.evaluation.artifact import TABLES
 from l2l.evaluation.videos.stage import evaluate_videos
 from l2l.skimmer.artifact import MODELS, TrainedSkimmer, build, save_skimmer
 from l2l.skimmer.stage import train_skimmer
@@ -17,12 +18,11 @@ BRIEF = feature_world.SKIMMER.model_copy(
     }
 )
 EVALUATION = config.EvaluationConfig(random_draws=3)
+# Of evaluate_videos: its options, and the file that each names.
 OUTPUTS = {
-    "table": "table1.tsv",
-    "classes": "classes.tsv",
-    "predictions": "predictions.tsv",
-    "selections": "selections.tsv",
-    "selection": "selection.tsv",
+    {"table1": "table"}.get(table.name, table.name): f"{table.name}.tsv"
+    for table in TABLES
+    if table.written_by == "evaluate_videos"
 }
 
 
