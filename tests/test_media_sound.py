@@ -19,7 +19,7 @@ from media_files import (
     tones,
 )
 
-from l2l.media.sound import JITTER_SAMPLES, WORD, PlacedSound
+from l2l.media.sound import JITTER_SAMPLES, PlacedSound
 from l2l.moments import start_sample
 
 
@@ -129,21 +129,17 @@ def test_no_sound_and_silence_are_distinguished(tmp_path):
     assert len(found.waveform) > 0
 
 
-def place(raw: bytes, samples: int, block: int = 1 << 20) -> tuple[np.ndarray, np.ndarray]:
+Pieces = list[tuple[int, np.ndarray]]  # the number of the first sample, and the samples
+
+
+def place(pieces: Pieces, samples: int, block: int = 1 << 20) -> tuple[np.ndarray, np.ndarray]:
     """Waveform and runs of the bytes that ffmpeg gives, handed on in blocks of any size."""
+    raw = np.concatenate([sound for _, sound in pieces]).astype("<i2").tobytes() if pieces else b""
     sound = PlacedSound()
     for start in range(0, len(raw), block):
         sound.write(raw[start : start + block])
-    return sound.finish(samples)
-
-
-def marked(pieces: list[tuple[int, np.ndarray]]) -> bytes:
-    """Samples with their numbers, as ffmpeg gives them."""
-    columns = [
-        np.stack([sound, (n := np.arange(at, at + len(sound))) % WORD, n // WORD], axis=1)
-        for at, sound in pieces
-    ]
-    return np.concatenate(columns).astype("<i2").tobytes() if columns else b""
+    assert sound.taken == len(raw) // 2
+    return sound.finish(samples, [(first, len(sound)) for first, sound in pieces])
 
 
 @given(
@@ -156,7 +152,7 @@ def test_each_decoded_sample_is_put_where_it_belongs(spans, samples):
         at += gap
         pieces.append((at, np.arange(1, length + 1, dtype=np.int16)))
         runs.append([at, at := at + length])
-    waveform, found = place(marked(pieces), samples)
+    waveform, found = place(pieces, samples)
     expected = np.zeros(500_000, np.int16)
     for start, sound in pieces:
         expected[np.arange(max(0, start), max(0, start + len(sound)))] = sound[max(0, -start) :]
@@ -173,7 +169,7 @@ def test_rounded_time_stamps_leave_no_gaps(jitter):
     pieces = [
         (1000 * i + (off if i else 0), sound[1000 * i :][:1000]) for i, off in enumerate(jitter)
     ]
-    waveform, runs = place(marked(pieces), 10**6)
+    waveform, runs = place(pieces, 10**6)
     np.testing.assert_array_equal(waveform, sound)
     assert runs.tolist() == [[0, len(sound)]]
 
@@ -193,21 +189,24 @@ def test_sound_is_placed_alike_in_blocks_and_at_once(spans, block, samples):
         at += gap
         pieces.append((at, np.arange(1, length + 1, dtype=np.int16)))
         at += length
-    whole, whole_runs = place(marked(pieces), samples)
+    whole, whole_runs = place(pieces, samples)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("l2l.media.sound.BLOCK_SAMPLES", block)
-        waveform, runs = place(marked(pieces), samples, block=7 * block + 1)
+        patch.setattr("l2l.media.sound.BLOCK_BYTES", 2 * block)
+        waveform, runs = place(pieces, samples, block=7 * block + 1)
     np.testing.assert_array_equal(waveform, whole)
     assert runs.tolist() == whole_runs.tolist()
 
 
 def test_the_memory_that_sound_is_placed_in_is_little_more_than_it_takes():
     seconds = 1200
-    raw = marked([(0, np.ones(seconds * 16000, np.int16))])
+    second = np.ones(16000, "<i2").tobytes()
     tracemalloc.start()
     try:
-        place(raw, seconds * 16000)
+        sound = PlacedSound()
+        for _ in range(seconds):
+            sound.write(second)
+        sound.finish(seconds * 16000, [(0, seconds * 16000)])
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 2 * len(raw)
+    assert peak < 1.5 * seconds * len(second)

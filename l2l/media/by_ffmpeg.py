@@ -19,7 +19,7 @@ from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import FfmpegStopped, Finished, refuse_silence, run_ffmpeg
 from l2l.media.pictures import EncodedPictures
-from l2l.media.sound import TIME_CHANNELS, PlacedSound, restore_cancelled
+from l2l.media.sound import PlacedSound, restore_cancelled
 from l2l.media.status import classify_status
 from l2l.moments import (
     FRAME_RATE,
@@ -115,8 +115,9 @@ def conclude(
         return unusable("refused", reason, plan), None
     grid_frames, frames_decoded, frames_total = counts
     samples = sample_count(grid_frames, media)
-    waveform, runs = sound[0].finish(samples)
-    replaced = restore_cancelled(waveform, sound[1].finish(samples)[0])
+    placed = finished.log.sound_runs
+    waveform, runs = sound[0].finish(samples, placed)
+    replaced = restore_cancelled(waveform, sound[1].finish(samples, placed)[0])
     decoded = Decoded(
         *("ok", "", grid_frames, plan.step, shown, waveform, runs),
         *(media.grid, source.audio_stream, chosen, frames_decoded, frames_total),
@@ -225,9 +226,12 @@ def _run(plan: Plan, pictures: bool) -> tuple[Finished, EncodedPictures, PlacedS
         takers = {"pictures": shown.write, "sound": mix.write, "first": first_channel.write}
         outputs = {name: take for name, take in takers.items() if f"pipe:{name}" in argv}
         finished = run_ffmpeg(argv, outputs, MAX_BYTES, plan.media.time_limit_seconds)
-        if not finished.log.torn:
+        placed = sum(count for _, count in finished.log.sound_runs) == mix.taken
+        if placed and not finished.log.torn:
             break
     refuse_silence(finished)
+    if not placed:
+        raise FfmpegStopped("ffmpeg does not report the time of its sound")
     return finished, shown, mix, first_channel
 
 
@@ -248,12 +252,11 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
     scaled, then cropped: a crop of the source falls between its pixels. Interlaced pictures stay
     woven: scaled to so few lines their fields are averaged, a blur of half a frame (352x288 pixels
     come within 35 dB of what bwdif makes of them). HDR stays as it is stored: tone mapping is a
-    matter of taste. Next to the sound are two channels with each sample's time; see
-    `l2l.media.sound`.
+    matter of taste. The time of each frame of sound is in ffmpeg's
+    report, by `ashowinfo`; see `l2l.media.sound`.
     """
     # By way of s16 a mix to mono is the mean of the channels; by way of float it is their sum.
     to_mono = f"aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={SAMPLE_RATE_HZ}"
-    with_time = f"aeval=exprs='{'|'.join(['val(0)', *TIME_CHANNELS])}':channel_layout=2.1"
     file = open_input(end_byte)
     outputs = [
         ffmpeg.output(
@@ -264,9 +267,9 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
             format="rawvideo",
         )
     ][: 1 if step else 0]
-    sounds = {} if source.audio_stream < 0 else {"pipe:sound": [to_mono, with_time]}
+    sounds = {} if source.audio_stream < 0 else {"pipe:sound": [to_mono, "ashowinfo"]}
     if sounds and not source.is_mono:
-        sounds["pipe:first"] = ["pan=mono|c0=c0", to_mono, with_time]
+        sounds["pipe:first"] = ["pan=mono|c0=c0", to_mono]
     for pipe, filters in sounds.items():
         stream = file[str(source.audio_stream)]
         outputs.append(ffmpeg.output(stream, pipe, af=",".join(filters), format="s16le"))

@@ -46,6 +46,8 @@ _START = re.compile(r", start (-?[\d.]+)")
 # Which stream goes to which output, with the codec and its decoder.
 _MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")
 _GRID = re.compile(r"(\d+) frames in, (\d+) frames out")
+# A frame of sound, as ashowinfo reports it: the number of its first sample, and of its samples.
+_SOUND = re.compile(r"n:\s*\d+ pts:(-?\d+) pts_time:\S+ fmt:.*? nb_samples:(\d+) checksum:")
 _TORN = re.compile(r"\[[a-z]+\]  ")
 _RECEIVED_SIGNAL = re.compile(r"(\[info\] )?Exiting normally, received signal")
 # As ffmpeg words errno of a starved process, and failures to write our own pipes. A hostile file
@@ -107,6 +109,9 @@ class Log:
     decoders: dict[int, str] = field(default_factory=dict)
     frames_in: int = 0  # pictures that the fps filter was given
     grid_frames: int = 0  # and gave, which it reports at its end; 0 if it never ran
+    # The sound that ashowinfo was given, run by run: the number of its first sample on the clock,
+    # and of its samples.
+    sound_runs: list[list[int]] = field(default_factory=list)
     time_restarts: bool = False  # time stamps jump in mid-stream, and ffmpeg joined them
     # A complaint may have come between the two pieces of a warning, and is then not recognised.
     torn: bool = False
@@ -127,6 +132,11 @@ class Log:
 
     def report(self, line: str) -> None:
         """Take one line of the report, without its end."""
+        if "nb_samples:" in line:
+            self._place_sound(line)
+            # Most lines are such; one may have been torn by what another part said.
+            if line.startswith("[ashowinfo") and "frames out" not in line:
+                return
         if not self.decoders:
             self._describe_input(line)
         if mapped := _MAPPED.search(line):
@@ -137,6 +147,13 @@ class Log:
             self.time_restarts = True
         if _RECEIVED_SIGNAL.match(line):
             self.received_signal = True
+
+    def _place_sound(self, line: str) -> None:
+        for first, count in (map(int, frame) for frame in _SOUND.findall(line)):
+            if self.sound_runs and first == sum(self.sound_runs[-1]):
+                self.sound_runs[-1][1] += count
+            else:
+                self.sound_runs.append([first, count])
 
     def _describe_input(self, line: str) -> None:
         if _COMPLAINT.search(line):

@@ -1,11 +1,11 @@
-"""Sound in its place: each decoded sample comes with its time and is put there on the clock.
+"""Sound in its place: each frame of decoded samples has its time and is put there on the clock.
 
 ffmpeg's filters that fill gaps restart their time when sound changes its format in mid-stream, and
-do not report what they filled in.
+do not report what they filled in. So the time of each frame is read from its report.
 """
 
-import itertools
 import mmap
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,19 +13,13 @@ from l2l.moments import SAMPLE_RATE_HZ
 
 # Containers round times; a smaller step between two packets is no gap.
 JITTER_SAMPLES = SAMPLE_RATE_HZ // 20
-FRAME_BYTES = 6  # one sample as it comes from ffmpeg: sound, low word, high word
-BLOCK_SAMPLES = 1 << 17  # decoded at once
-WORD = 1 << 15
+SAMPLE_BYTES = 2  # s16 little endian
+BLOCK_BYTES = 1 << 18
 
 # Channels are compared second by second.
 CANCEL_SAMPLES = SAMPLE_RATE_HZ
 CANCEL_POWER = 0.01  # of the first channel's; unrelated channels keep half of it
 CANCEL_RMS = 4.0  # of the first channel, of 32768: what is quieter is no sound to miss
-
-# The sample's number, in words; a quarter of a sample absorbs rounding.
-_WORDS = f"t*{SAMPLE_RATE_HZ / WORD}+{0.25 / WORD}"
-TIME_CHANNELS = (f"mod({_WORDS},1)", f"floor({_WORDS})/{WORD}")
-"""For ffmpeg's aeval: the low and the high word of each sample's number, as s16."""
 
 
 class PlacedSound:
@@ -35,57 +29,74 @@ class PlacedSound:
     """
 
     def __init__(self) -> None:
-        self._pieces: list[tuple[int, np.ndarray]] = []  # (first sample, int16 samples)
+        self._blocks: list[np.ndarray] = []  # int16
         self._pending = bytearray()
-        self._next: int | None = None  # the number that follows the last sample
+        self._flushed = 0  # samples in the blocks
 
     def write(self, block: bytes | memoryview) -> None:
-        """Take the next bytes, wherever they are cut: s16 little endian, three to a sample."""
+        """Take the next bytes, wherever they are cut: s16 little endian."""
         self._pending += block
-        if len(self._pending) >= BLOCK_SAMPLES * FRAME_BYTES:
+        if len(self._pending) >= BLOCK_BYTES:
             self._flush()
 
-    def finish(self, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def taken(self) -> int:
+        """Samples that were written so far."""
+        return self._flushed + len(self._pending) // SAMPLE_BYTES
+
+    def finish(
+        self, samples: int, decoded_runs: Sequence[Sequence[int]]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The sound of a video of so many samples; what lies outside is dropped.
+
+        Each run follows the one before unless its time differs by more than the jitter.
+
+        Args:
+            samples: length of the video.
+            decoded_runs: the number of the first sample on the clock, and of samples, of each run
+                of the samples that were taken.
 
         Returns:
             The waveform, int16 (samples,), up to its last decoded sample and zero where nothing was
             decoded; and the spans that were decoded, int64 (runs, 2), [start, stop).
         """
         self._flush()
-        edges = [(max(0, first), min(samples, first + len(sound))) for first, sound in self._pieces]
+        places: list[tuple[int, int]] = []  # on the clock; of as many samples as the run
+        for first, count in decoded_runs:
+            if places and abs(first - places[-1][1]) <= JITTER_SAMPLES:
+                first = places[-1][1]
+            places.append((first, first + count))
+        edges = [(max(0, start), min(samples, stop)) for start, stop in places]
         runs = _merge([edge for edge in edges if edge[0] < edge[1]])
         waveform = np.zeros(runs.max(initial=0), np.int16)
-        self._pieces.reverse()
-        while self._pieces:  # freed as they are copied, so that memory is not taken twice
-            first, sound = self._pieces.pop()
-            start, stop = max(0, first), min(samples, first + len(sound))
-            if start < stop:
-                waveform[start:stop] = sound[start - first : stop - first]
+        self._blocks.reverse()
+        for start, stop in places:
+            self._copy(waveform, start, stop)
         return waveform, runs
 
-    def _flush(self) -> None:
-        while whole := min(len(self._pending) // FRAME_BYTES, BLOCK_SAMPLES):
-            block = np.frombuffer(bytes(self._pending[: whole * FRAME_BYTES]), "<i2").reshape(-1, 3)
-            del self._pending[: whole * FRAME_BYTES]
-            number = block[:, 1].astype(np.int64) + block[:, 2].astype(np.int64) * WORD
-            # Memory from the system, not from the heap, goes back to it as soon as it is freed.
-            sound = np.frombuffer(mmap.mmap(-1, 2 * whole), np.int16)
-            sound[:] = block[:, 0]
-            self._place(number, sound)
-
-    def _place(self, number: np.ndarray, sound: np.ndarray) -> None:
-        """Cut a block where its numbers do not follow each other.
-
-        Each piece follows the one before unless its time differs by more than the jitter.
+    def _copy(self, waveform: np.ndarray, start: int, stop: int) -> None:
+        """Copy the next samples to their place; each block is freed when it has been copied, so
+        that memory is not taken twice.
         """
-        edges = [0, *(np.flatnonzero(np.diff(number) != 1) + 1).tolist(), len(number)]
-        for begin, end in itertools.pairwise(edges):
-            first = int(number[begin])
-            if self._next is not None and abs(first - self._next) <= JITTER_SAMPLES:
-                first = self._next
-            self._pieces.append((first, sound[begin:end]))
-            self._next = first + end - begin
+        while start < stop and self._blocks:
+            block = self._blocks.pop()
+            if len(block) > stop - start:
+                self._blocks.append(block[stop - start :])
+                block = block[: stop - start]
+            begin, end = max(0, start), min(len(waveform), start + len(block))
+            if begin < end:
+                waveform[begin:end] = block[begin - start : end - start]
+            start += len(block)
+
+    def _flush(self) -> None:
+        whole = len(self._pending) // SAMPLE_BYTES
+        if whole:
+            # Memory from the system, not from the heap, goes back to it as soon as it is freed.
+            sound = np.frombuffer(mmap.mmap(-1, SAMPLE_BYTES * whole), np.int16)
+            sound[:] = np.frombuffer(bytes(self._pending[: whole * SAMPLE_BYTES]), "<i2")
+            del self._pending[: whole * SAMPLE_BYTES]
+            self._blocks.append(sound)
+            self._flushed += whole
 
 
 def _merge(spans: list[tuple[int, int]]) -> np.ndarray:
