@@ -23,10 +23,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 import torch
 
+from l2l.jobs.machine import spent_cpu_seconds
 from l2l.stores import MADE_BY
 
 HERE = Path(__file__).parent
@@ -60,8 +60,7 @@ def now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
         return time.monotonic()
-    spent = (getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in spent)
+    return spent_cpu_seconds()  # also of the process that decodes, which goes on
 
 
 def seconds(call: Callable[[], object]) -> float:
