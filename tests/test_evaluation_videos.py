@@ -127,8 +127,8 @@ def test_one_look_and_the_oracle_are_rows_where_they_are_asked_for(world, networ
 
 def test_selection_has_the_means_over_videos_with_segments_and_over_draws():
     """Moments 0 to 5 lie inside 0 to 4 s, and 19 and 20 inside 10 to 12 s."""
-    here, nothing = Segment(0, 4, "a"), VideoCost(0, 0, 0)
-    video = Video("v", "v.mp4", "test", ("a",), (here, Segment(10, 12, "a")))
+    here, nothing = Segment(0.0, 4.0, "a"), VideoCost(0, 0, 0)
+    video = Video("v", "v.mp4", "test", ("a",), (here, Segment(10.0, 12.0, "a")))
     videos = [video, video._replace(segments=None), video._replace(segments=(here,))]
     one_row = np.ones((1, 1))
     by_method = {
