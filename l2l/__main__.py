@@ -56,6 +56,7 @@ STAGES = {
     "write_predictions_page": "l2l.apply.stage",
 }
 TOOLS = {
+    "init": "l2l.tools.init",
     "predict": "l2l.tools.predict",
     "check": "l2l.tools.check",
     "inspect": "l2l.tools.inspect",
