@@ -531,6 +531,53 @@ class OneLookConfig(Section):
         return self
 
 
+class PublicCodeConfig(Section):
+    """What the public code's training of the skimmer does that the paper does not state; all off by
+    default. `workflow/configs/reference.yaml` switches all on.
+    """
+
+    weight_norm: bool = Field(
+        default=False,
+        description="Whether the LSTM's weights are learned as directions and magnitudes, one of "
+        "each per row; they are saved multiplied. Paper: not stated; the public code: true.",
+    )
+    initial_deviation: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="Standard deviation of the normal distribution that initial weights are drawn "
+        "from; the LSTM's biases then start at zero. 0: torch's own initial weights. Paper: not "
+        "stated; the public code: 0.02.",
+    )
+    crop_moments: tuple[Count, Count] | None = Field(
+        default=None,
+        description="A length is drawn between these two, in moments, for each batch; of longer "
+        "videos so many successive moments are trained on, from anywhere. `null`: whole videos. "
+        "Paper: not stated; the public code: [200, 500].",
+    )
+    masks_a_random_moment: bool = Field(
+        default=False,
+        description="Whether one random moment per video counts as used before the first step. "
+        "Paper: false; the public code: true.",
+    )
+    normalises_padding: bool = Field(
+        default=False,
+        description="Whether the statistics of the keys' batch norm are of padding too. Paper: "
+        "not stated; the public code: true.",
+    )
+    freezes_modality_weights: bool = Field(
+        default=False,
+        description="Whether the layer of the modality weights stays as it was drawn. Paper: "
+        "false; the public code: true, since no parameter group of its command has it.",
+    )
+
+    @model_validator(mode="after")
+    def _lengths_rise(self) -> "PublicCodeConfig":
+        if self.crop_moments and self.crop_moments[0] > self.crop_moments[1]:
+            raise ValueError(
+                f"crop_moments: found {list(self.crop_moments)}, expected the shorter length first"
+            )
+        return self
+
+
 class SkimmerConfig(Section):
     """The skimmer (ImgAud-Skimming): the attention LSTM."""
 
@@ -564,6 +611,11 @@ class SkimmerConfig(Section):
     training: TrainingConfig = Field(
         description="Training on the labels of the target's videos. Paper: 25 epochs, batch 256, "
         "learning rate 0.01, milestones [15, 20]."
+    )
+    public_code: PublicCodeConfig = Field(
+        default=PublicCodeConfig(),
+        description="What only the public code's training does; for the skimmer and its variants, "
+        "not for the networks that it is compared with. Paper: none of it.",
     )
     one_look: OneLookConfig = Field(
         default=OneLookConfig(),

@@ -274,7 +274,7 @@ def train(
                     # ---- forward, backward, step
 
                     optimizer.zero_grad()
-                    # only dropout draws from it
+                    # dropout draws from it, and what a loss draws
                     torch.manual_seed(epoch_seed + step * team.size + team.rank)
                     weights = [len(part) / len(batches[step]) for part in parts[step]]
                     own_loss = _add_gradients(loss, loaded, weights, precision)

@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from l2l.config import Config, MelsConfig, as_json, check_config, read_config
+from l2l.config import (
+    Config,
+    MelsConfig,
+    PublicCodeConfig,
+    as_json,
+    check_config,
+    read_config,
+)
 from l2l.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "workflow/configs/paper.yaml"  # on top of it goes one of the paper's data sets
+REFERENCE = ROOT / "workflow/configs/reference.yaml"  # and this on top of both
 DEMO = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
@@ -27,7 +35,9 @@ def changed(path: str, value: object) -> dict:
 
 @pytest.mark.parametrize(
     "path",
-    sorted({*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"} - {PAPER}),
+    sorted(
+        {*(ROOT / "workflow/configs").glob("*.yaml"), ROOT / "config.yaml"} - {PAPER, REFERENCE}
+    ),
     ids=lambda p: p.name,
 )
 def test_every_configuration_in_the_repository_is_valid(path):
@@ -169,6 +179,17 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path):
             read_config(tmp_path / "c.yaml")
     with pytest.raises(BadInput, match="no such file; expected a configuration file"):
         read_config(tmp_path / "absent.yaml")
+
+
+def test_the_reference_switches_on_what_is_off_in_every_other_configuration():
+    below = [PAPER, ROOT / "workflow/configs/activitynet.yaml"]
+    off, on = (read_config(*files).skimmer for files in (below, [*below, REFERENCE]))
+    assert off.public_code == PublicCodeConfig()
+    assert not any(value for _, value in off.public_code)
+    assert all(value for _, value in on.public_code)
+    assert on.model_copy(update={"public_code": off.public_code}) == off
+    with pytest.raises(ValueError, match="expected the shorter length first"):
+        PublicCodeConfig(crop_moments=(500, 200))
 
 
 def test_a_section_survives_the_command_line():

@@ -40,11 +40,10 @@ class Reference:
     """What the public code does otherwise than the paper. Everything off, the default, is the
     paper.
 
-    Accidents of training have no switch here. The public code's command has the modality scores'
-    layer in no parameter group, so that a checkpoint of it holds that layer as it was drawn; it is
-    imported as it is, and `train_skimmer --frozen-modality-scores` leaves ours so too. Its batch
-    statistics are of padding too, which is not done here. Its classifier of single steps is reached
-    by no loss of that command and needed for no score; it is not imported.
+    Accidents of training have their switches in the configuration, `skimmer.public_code`. The
+    public code's command has the modality scores' layer in no parameter group, so that a checkpoint
+    of it holds that layer as it was drawn; it is imported as it is. Its classifier of single steps
+    is reached by no loss of that command and needed for no score; it is not imported.
     """
 
     masks_a_random_moment: bool = False

@@ -105,7 +105,11 @@ class TrainedSkimmer:
         return sorted(set(output.selected[0].flatten().tolist()))
 
     def skim(
-        self, features: Mapping[FeatureName, Tensor], present: Tensor, unaggregated: bool = False
+        self,
+        features: Mapping[FeatureName, Tensor],
+        present: Tensor,
+        unaggregated: bool = False,
+        free: Tensor | None = None,
     ) -> SkimmerOutput:
         """Skim a batch of videos.
 
@@ -114,11 +118,12 @@ class TrainedSkimmer:
             present: (videos, moments), False in padding.
             unaggregated: every step sees the selected moments' features instead of weighted means
                 (supplement, G.3).
+            free: (videos, moments), those that may be selected at first; None: all present ones.
         """
         assert isinstance(self.network, Skimmer)
         if self.model == "non_recurrent":
             return skim_once(self.network, features, present, self.steps)
-        return self.network(features, present, self.steps, self._step_rules(unaggregated))
+        return self.network(features, present, self.steps, self._step_rules(unaggregated), free)
 
     def _step_rules(self, unaggregated: bool) -> StepRules:
         if self.variant.selected:

@@ -150,6 +150,28 @@ class RandomSparseReading(RandomizedDataset):
         return Example(sparse, label)
 
 
+class SeededReading(RandomizedDataset):
+    """Examples read as `RandomSparseReading` does, each with a seed for what is drawn for a batch.
+
+    Args:
+        examples: read at random factors.
+    """
+
+    def __init__(self, examples: RandomSparseReading) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def draw(self, count: int) -> Tensor:
+        """Draw a seed for each example: of its factor, and of its batch where it is the first."""
+        return torch.randint(2**31, (count,))
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Example, int]:
+        index, seed = key
+        return self.examples[index, seed % len(self.examples.factors)], seed
+
+
 class RandomMoments(RandomizedDataset):
     """Examples of which one moment is read in each span, anywhere in it, and no other; nothing is
     interpolated. One look learns from them.

@@ -60,12 +60,16 @@ class Keys(nn.Module):
     """A key for each moment: a linear layer, batch norm, ReLU.
 
     In training the batch statistics are those of present moments only.
+
+    Attributes:
+        normalises_padding: the batch statistics are of padding too, as in the public code.
     """
 
     def __init__(self, width: int, key_width: int) -> None:
         super().__init__()
         self.linear = nn.Linear(width, key_width)
         self.norm = nn.BatchNorm1d(key_width)
+        self.normalises_padding = False
 
     def forward(
         self,
@@ -73,6 +77,9 @@ class Keys(nn.Module):
         present: Bool[Tensor, "videos moments"],
     ) -> Tensor:
         """Keys (videos, moments, key); zero for absent moments."""
+        if self.normalises_padding:
+            rows = torch.relu(self.norm(self.linear(features.flatten(0, 1))))
+            return rows.unflatten(0, present.shape).masked_fill(~present[..., None], 0)
         keys = torch.relu(self.norm(self.linear(features[present])))
         return keys.new_zeros(*present.shape, keys.shape[1]).index_put((present,), keys)
 
@@ -306,6 +313,7 @@ class Skimmer(nn.Module):
         present: Bool[Tensor, "videos moments"],
         steps: int,
         rules: StepRules = PAPER_RULES,
+        free: Bool[Tensor, "videos moments"] | None = None,
     ) -> SkimmerOutput:
         """Skim a batch of videos.
 
@@ -317,12 +325,14 @@ class Skimmer(nn.Module):
             present: moments that exist; the others are padding.
             steps: T of the paper, at least 1; fewer than in training to stop early.
             rules: of each step.
+            free: moments that may be selected at first; None: all that are present.
         """
         classified = {m: features[m].masked_fill(~present[..., None], 0) for m in self.widths}
         indexing = {m: features[m].masked_fill(~present[..., None], 0) for m in self.indexing or ()}
         keys = {m: self.keys[m]((indexing or classified)[m], present) for m in self.modalities}
         first_input = {m: mean_over_present(x, present) for m, x in classified.items()}
-        return self.skim(classified, keys, first_input, present, present, steps, rules, indexing)
+        free = present if free is None else free
+        return self.skim(classified, keys, first_input, present, free, steps, rules, indexing)
 
     def skim(
         self,

@@ -1,6 +1,7 @@
 """Train the skimmer, or a network that it is compared with, on the target's training videos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from l2l.checkpoints import resumable
-from l2l.config import PLAIN, FeatureName, SkimmerConfig, Variant, as_json
+from l2l.config import (
+    PLAIN,
+    FeatureName,
+    PublicCodeConfig,
+    SkimmerConfig,
+    Variant,
+    as_json,
+)
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.jobs.processes import own_threads, team
+from l2l.loading import RandomizedDataset
 from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build, save_skimmer
@@ -21,13 +30,18 @@ from l2l.skimmer.examples import (
     FeatureCache,
     RandomMoments,
     RandomSparseReading,
+    SeededReading,
     collate,
 )
+from l2l.skimmer.network import Skimmer
+from l2l.skimmer.public_code import collate_crops, prepare, restore, without_a_random_moment
 from l2l.student.artifact import digest_of, load_start
 from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
 from l2l.training import seed_and_pick_device, train
 
+Batch = tuple[dict[FeatureName, Tensor], Tensor, Tensor]
+"""Features by name, present moments (videos, moments), labels."""
 VALIDATION_VIDEOS = 64  # per batch of `validate`; changes no logit
 
 
@@ -40,7 +54,6 @@ def train_skimmer(
     model: Model,
     seed: int,
     threads: int = 1,
-    frozen_modality_weights: bool = False,
     variant: Variant = PLAIN,
     descriptors: list[Path] | None = None,
 ) -> None:
@@ -57,8 +70,6 @@ def train_skimmer(
         model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`, `one_look`.
         seed: of the initial weights and the order of the videos.
         threads: of the job: one trains, the others load features.
-        frozen_modality_weights: do not train the layer of the modality weights; the command of the
-            public code has it in no parameter group.
         variant: which features the skimmer reads, if not the student's modalities.
         descriptors: the teacher's descriptors of the target's moments, all shards; only for a
             variant that reads them.
@@ -78,7 +89,7 @@ def train_skimmer(
     feature_names = tuple(dict.fromkeys((*recognition, *variant.indexing)))
     store_files = [features / "zarr.json", *sorted(features.glob("*/zarr.json"))]
     inputs = [student, videos, *store_files, *(descriptors or [])]
-    settings = [as_json(config), as_json(variant), model, seed, frozen_modality_weights]
+    settings = [as_json(config), as_json(variant), model, seed]
     with (
         read_shards(descriptors or [], read_descriptors, ids, training_ids) as teacher_descriptors,
         resumable(skimmer, inputs, settings) as checkpoints,
@@ -108,38 +119,63 @@ def train_skimmer(
         trained = TrainedSkimmer(
             network.to(device), model, store.classes, config.steps, variant, store.student_digest
         )
-        frozen = ("modality_attention",) if frozen_modality_weights else ()
+        public_code = config.public_code if model == "skimmer" else PublicCodeConfig()
+        if isinstance(network, Skimmer):
+            prepare(network, public_code)
+        frozen = ("modality_attention",) * public_code.freezes_modality_weights
         groups = start_from_student(trained, start, config, frozen)
 
         # ---- train and write
 
-        def loss(batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor]) -> Tensor:
-            return F.cross_entropy(_logits(trained, batch, device).float(), batch[2].to(device))
-
         dense = set(recognition) - set(variant.indexing) if variant.selected else set()
         one_look = config.one_look
+        read = RandomSparseReading(examples["train"], config.read_factors, dense)
+        dataset: RandomizedDataset = read
+        make_batch: Callable[[list[Any]], Batch] = collate
+        if model == "one_look":
+            dataset = RandomMoments(examples["train"], one_look.longest_factor)
+        elif public_code.crop_moments:
+            dataset = SeededReading(read)
+            make_batch = partial(collate_crops, *public_code.crop_moments)
         train(
             network,
             groups,
-            RandomMoments(examples["train"], one_look.longest_factor)
-            if model == "one_look"
-            else RandomSparseReading(examples["train"], config.read_factors, dense),
-            loss,
+            dataset,
+            lambda batch: training_loss(trained, batch, device, public_code.masks_a_random_moment),
             one_look.training if model == "one_look" else config.training,
             lambda: validate(trained, examples["val"], device),
-            collate,
+            make_batch,
             workers,
             checkpoints,
         )
+        if isinstance(network, Skimmer):
+            restore(network)
         if team().is_main:
             save_skimmer(skimmer, trained, widths, config)
 
 
-def _logits(
-    trained: TrainedSkimmer,
-    batch: tuple[dict[FeatureName, Tensor], Tensor, Tensor],
-    device: torch.device,
+def training_loss(
+    trained: TrainedSkimmer, batch: Batch, device: torch.device, masks_a_random_moment: bool = False
 ) -> Tensor:
+    """The mean cross-entropy of a collated batch, in float32.
+
+    Args:
+        trained: the network in training.
+        batch: features, present moments, labels.
+        device: of the network.
+        masks_a_random_moment: of each video, before the first step, as in the public code.
+    """
+    features, present, labels = batch
+    if masks_a_random_moment:
+        free = without_a_random_moment(present).to(device)
+        on_device = {m: x.to(device) for m, x in features.items()}
+        logits = trained.skim(on_device, present.to(device), free=free).logits
+    else:
+        logits = _logits(trained, batch, device)
+    return F.cross_entropy(logits.float(), labels.to(device))
+
+
+def _logits(trained: TrainedSkimmer, batch: Batch, device: torch.device) -> Tensor:
     """The logits (videos, classes) of a collated batch."""
     features, present, _ = batch
     return trained.scores({m: x.to(device) for m, x in features.items()}, present.to(device))
