@@ -40,6 +40,7 @@ GROUND = {"jobs"}  # packages on which all stages stand
 DOORS = {"artifact", "network"}
 # and what is done in two places but written once.
 SHARED = {
+    "manifest.joined",  # where a second video begins in a file of several
     "manifest.limit",  # too many bad videos: after listing, after decoding
     "manifest.probe",  # whether a file is still the one that was listed
     "media.decode",  # clips that are not kept are decoded for the teacher
