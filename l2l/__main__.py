@@ -59,6 +59,7 @@ TOOLS = {
     "init": "l2l.tools.init",
     "predict": "l2l.tools.predict",
     "check": "l2l.tools.check",
+    "diff": "l2l.tools.diff",
     "inspect": "l2l.tools.inspect",
     "doctor": "l2l.tools.doctor",
     "plan": "l2l.tools.plan.stage",
