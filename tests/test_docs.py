@@ -27,6 +27,7 @@ PAGES = {
 ALL = "\n".join(PAGES.values())
 README = PAGES["README.md"]
 VERB = r"(?<![\w./-])l2l ([a-z][a-z_]*)"
+WORDS_OF_MESSAGES = {"did", "needs", "wrote"}  # that follow l2l in docs/troubleshooting.md
 CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 
 
@@ -92,7 +93,7 @@ def test_every_file_and_folder_a_page_names_is_there(page):
 def test_every_verb_a_page_names_is_one():
     named = {verb for text in PAGES.values() for verb in re.findall(VERB, code(text))}
     assert {"predict", "inspect", "doctor", "plan", "check", "config", "score"} <= named
-    assert named <= set(VERBS)
+    assert named - WORDS_OF_MESSAGES <= set(VERBS)
 
 
 @pytest.mark.parametrize("verb", sorted(set(re.findall(VERB, code(ALL))) & set(VERBS)))

@@ -20,7 +20,7 @@ def l1_distances(
     descriptors: Float[np.ndarray, "clips descriptor"],
     teacher: Float[np.ndarray, "clips descriptor"],
 ) -> Float[np.ndarray, " clips"]:
-    """The sum of absolute differences, which distillation minimises (paper, eq. 1)."""
+    """The sum of absolute differences, which distillation minimises (paper, eq. 3)."""
     return np.abs(descriptors - teacher).sum(1)
 
 
