@@ -64,6 +64,7 @@ TOOLS = {
     "doctor": "l2l.tools.doctor",
     "plan": "l2l.tools.plan.stage",
     "config": "l2l.tools.config",
+    "export_predictions": "l2l.tools.export_predictions",
     "scsampler": "l2l.tools.scsampler",
     "summarise_study": "l2l.tools.summarise_study",
     "import_checkpoint": "l2l.reference.stage",

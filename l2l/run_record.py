@@ -6,11 +6,13 @@ missing, as after results were moved, it cannot see that a setting has changed.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from l2l.config import Config
 from l2l.errors import BadInput
 from l2l.jobs.leftovers import METADATA, RECORD, has_results, is_known_to_snakemake
 from l2l.stores import verify_checksum, write_text
+from l2l.text_files import read_json
 
 
 def update_record(folder: Path, config: Config) -> str:
@@ -53,3 +55,23 @@ def update_record(folder: Path, config: Config) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(record, json.dumps(values, indent=1, sort_keys=True) + "\n")
     return line
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The configuration that made a run, of this version of l2l or an older one.
+
+    Args:
+        folder: of the run, results/<run>.
+
+    Raises:
+        BadInput: if there is none, or it is damaged.
+    """
+    path = folder / RECORD
+    expected = "expected the configuration that `snakemake` records in the folder of a run"
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; {expected}")
+    verify_checksum(path)
+    values = read_json(path, expected)
+    if not isinstance(values, dict):
+        raise BadInput(f"{path}: found {type(values).__name__}; {expected}")
+    return values

@@ -13,7 +13,8 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import ALL_TABLES, Table
 from l2l.hdf5 import open_hdf5
 from l2l.jobs.leftovers import RECORD
-from l2l.stores import read_columns, verify_checksum
+from l2l.run_record import read_record
+from l2l.stores import read_columns
 from l2l.terminal import escape
 
 NAMED = 5
@@ -73,20 +74,11 @@ def config_lines(run: Path, other: Path) -> Iterator[str]:
             f"{folder}: has no {RECORD}, so its configuration is not known" for folder in missing
         )
         return
-    before, after = (dict(_keys(_record(folder))) for folder in (run, other))
+    before, after = (dict(_keys(read_record(folder))) for folder in (run, other))
     for key in sorted(before.keys() | after.keys()):
         values = [json.dumps(each[key]) if key in each else "none" for each in (before, after)]
         if key != "run" and values[0] != values[1]:
             yield f"{key}: {values[0]} -> {values[1]}"
-
-
-def _record(folder: Path) -> Any:
-    path = folder / RECORD
-    verify_checksum(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadInput(f"{path}: not JSON ({error}); expected a run's configuration") from None
 
 
 def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
