@@ -5,6 +5,7 @@ Pictures that are decoded are counted; seconds are in benchmarks.
 
 import functools
 import os
+import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from l2l.config import MediaConfig
 from l2l.errors import KilledError
 from l2l.manifest.artifact import USABLE
 from l2l.manifest.probe import probe_file
-from l2l.media import by_skipping
+from l2l.media import by_skipping, skip_child
 from l2l.media.decode import decode
 from l2l.media.exact_skip import PacketTable
 from l2l.media.packets import LAYERS, PacketKind, UnsafeError
@@ -174,13 +175,59 @@ def test_mirrored_and_cropped_pictures_are_left_to_ffmpeg(drawn, tmp_path):
     mirrored = tmp_path / "mirrored.mp4"
     run("-display_hflip", "-i", drawn("h264"), "-c", "copy", mirrored)
     assert "display matrix" in same(mirrored, SOME[:1])[0].not_skipped
-    for name, before, after in [
-        ("h264", b"pasp", b"clap"),  # another box of the same track
-        ("h264 without B", b"Lavf", b"\x54\xbb\x81\x08"),  # within the name of the writer
-    ]:
-        cropped = tmp_path / f"cropped{drawn(name).suffix}"
-        cropped.write_bytes(drawn(name).read_bytes().replace(before, after, 1))
-        assert "may crop" in same(cropped, SOME[:1])[0].not_skipped
+    cropped = tmp_path / "cropped.mp4"
+    good = drawn("h264").read_bytes()
+    cropped.write_bytes(good.replace(b"pasp", b"clap", 1))  # another box of the same track
+    assert "may crop" in same(cropped, SOME[:1])[0].not_skipped
+    header = good.index(b"moov") - 4
+    assert good.find(b"mdat") < header, "the header is the last box"
+    cropped.write_bytes(good[:header] + bytes(4) + good[header + 4 :].replace(b"pasp", b"clap"))
+    assert "may crop" in same(cropped, SOME[:1])[0].not_skipped
+
+
+def test_a_crop_is_seen_where_tracks_follow_free_space(drawn, tmp_path):
+    """As mkvmerge leaves it; ffmpeg crops such pictures."""
+    data = bytearray(drawn("h264 without B").read_bytes())
+    index = data.index(b"\x11\x4d\x9b\x74")
+    assert index == data.index(b"\x18\x53\x80\x67") + 12
+    data[index - 8 : index] = b"\x01" + bytes([255] * 7)  # the segment's size is left open
+    end = index + 5 + (data[index + 4] & 127)
+    data[index:end] = b"\xec" + bytes([0x80 | end - index - 2]) + bytes(end - index - 2)
+    tracks = data.index(b"\x16\x54\xae\x6b", end)
+    entry = data.index(b"\xae\x01" + bytes(6), tracks)
+    pictures = re.compile(rb"\xe0[\x80-\xff]\xb0\x81").search(data, entry).start()
+    for last_byte_of_size in (tracks + 5, entry + 8, pictures + 1):
+        data[last_byte_of_size] += 4
+    data[pictures + 2 : pictures + 2] = b"\x54\xbb\x81\x10"  # 16 rows off the top
+    data[tracks:tracks] = b"\xec\x01" + (5000).to_bytes(7, "big") + bytes(5000)
+    path = tmp_path / "cropped.mkv"
+    path.write_bytes(data)
+    found = same(path, SOME[:1])[0]
+    assert "may crop" in found.not_skipped
+    (not_cropped,) = same(drawn("h264 without B"), SOME[:1])
+    assert found.status == "ok"
+    assert found.pictures.encoded != not_cropped.pictures.encoded
+
+
+def test_pictures_that_h264_need_not_show_are_shown_by_both(drawn, tmp_path):
+    """no_output_of_prior_pics_flag of x264's IDR slices, whose header is: first macroblock 1 bit,
+    slice type 7, parameter set 1, frame number 4, IDR number 1 or 3, order 6, then the flag.
+    """
+    data = bytearray(drawn("h264").read_bytes())
+    changed = 0
+    for at in [match.end() for match in re.finditer(rb"\x65(?=\x88)", data)]:
+        header = int.from_bytes(data[at : at + 4], "big")
+        if header >> 19 == 0b1_0001000_1_0000:  # else these bytes are no header
+            flag = 1 << 31 - (20 if header >> 18 & 1 else 22)
+            assert not header & flag
+            data[at : at + 4] = (header | flag).to_bytes(4, "big")
+            changed += 1
+    assert changed == 3
+    path = tmp_path / "a.mp4"
+    path.write_bytes(data)
+    assert {each.not_skipped for each in same(path)} == {""}
+    as_before = same(drawn("h264"), SOME[:1])[0].pictures.encoded
+    assert same(path, SOME[:1])[0].pictures.encoded == as_before
 
 
 @pytest.mark.parametrize("name", ["a.avi", "a.ts", "a.mpg", "a.flv"])
@@ -269,6 +316,49 @@ def test_a_second_request_does_not_read_the_file_again(drawn, monkeypatch):
     assert bytes_read(pid) - before < drawn("h264").stat().st_size / 2
 
 
+@pytest.mark.parametrize("name", ["h264", "h264 without B"])
+def test_packets_that_are_not_held_are_read_again(drawn, monkeypatch, name):
+    """As of a film of more than 64 MiB."""
+    path, wanted = drawn(name), [{0, 140}, {3, 70}, set(range(150))]
+
+    def pictures():
+        video = skip_child.OpenedVideo(path, 0)
+        return [
+            [(i, frame.to_ndarray().tobytes()) for i, frame in video.decode(each) if frame]
+            for each in wanted
+        ]
+
+    held = pictures()
+    assert [len(each) for each in held] == [2, 2, 150]
+    monkeypatch.setattr(skip_child, "HELD_BYTES", 0)
+    assert pictures() == held
+
+
+def test_a_file_that_is_left_to_ffmpeg_does_not_end_the_child(drawn, tmp_path):
+    by_skipping.end_children()
+    left = draw(tmp_path / "a.avi", x264(), seconds=1)
+    decode(probe_file(drawn("h264")).source(drawn("h264")), SKIP, "none")
+    pid = by_skipping._idle[-1]._process.pid
+    for path, skipped in [(left, False), (drawn("h264"), True), (left, False)]:
+        found = decode(probe_file(path).source(path), SKIP, "moments")
+        assert (not found.not_skipped) == skipped
+        assert [each._process.pid for each in by_skipping._idle] == [pid]
+
+
+@pytest.mark.parametrize("media", [SKIP, WHOLE], ids=["skipped", "whole"])
+def test_a_file_that_became_shorter_is_refused_and_a_wrong_number_is_an_error(
+    drawn, tmp_path, media
+):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(drawn("h264").read_bytes())
+    source = probe_file(path).source(path)
+    with pytest.raises(IndexError, match="no moment 90"):
+        decode(source, media, "moments", moments=[90])
+    draw(path, x264(), "-y", seconds=1)
+    found = decode(source, media, "moments", moments=[9])
+    assert (found.status, "changed" in found.reason) == ("refused", True)
+
+
 def bytes_read(pid):
     with open(f"/proc/{pid}/io") as file:
         return int(dict(line.split(": ") for line in file)["rchar"])
@@ -307,6 +397,7 @@ def test_a_child_that_fails_leaves_the_file_to_ffmpeg(drawn, monkeypatch, code, 
     monkeypatch.setattr(by_skipping, "CHILD", (sys.executable, "-c", child))
     source = probe_file(drawn("h264")).source(drawn("h264"))
     found = decode(source, SKIP, "moments")
+    by_skipping.end_children()
     assert (found.status, found.frames_decoded) == ("ok", 150)
     assert reason in found.not_skipped
 

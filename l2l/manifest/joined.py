@@ -91,12 +91,12 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _in_matroska(file: BinaryIO) -> int:
-    _, at = _element(file, 0)
-    kind, end = _element(file, at)
+    _, at = element(file, 0)
+    kind, end = element(file, at)
     return end if kind == _SEGMENT and _is_start(_read(file, end, 16)) else 0
 
 
-def _element(file: BinaryIO, at: int) -> tuple[bytes, int]:
+def element(file: BinaryIO, at: int) -> tuple[bytes, int]:
     """The kind of a Matroska element, whose id has four bytes, and the byte after its end."""
     header = _read(file, at, 12)
     length = 9 - header[4].bit_length() if len(header) == 12 and header[4] else 0

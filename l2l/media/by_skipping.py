@@ -50,6 +50,10 @@ class _OutOfTime(Exception):
     pass
 
 
+class _Answered(UnsafeError):
+    """What the child says of a file; it is ready for the next one."""
+
+
 class _Child:
     """The process that decodes; it answers one request at a time."""
 
@@ -91,7 +95,7 @@ class _Child:
         """The next line of its answer.
 
         Raises:
-            UnsafeError: if it says so, or crashed.
+            UnsafeError: if it says so (`_Answered`), or crashed.
             KilledError: if it was ended from outside.
         """
         while (end := self._pending.find(b"\n")) < 0:
@@ -101,7 +105,7 @@ class _Child:
         line = json.loads(self._pending[:end])
         del self._pending[: end + 1]
         if "unsafe" in line:
-            raise UnsafeError(line["unsafe"])
+            raise _Answered(line["unsafe"])
         return line
 
     def read_bytes(self, count: int) -> bytes:
@@ -145,7 +149,8 @@ _lock = threading.Lock()
 
 @contextlib.contextmanager
 def _child() -> Iterator[_Child]:
-    """A child that no other thread uses; it is kept for the next video unless something failed.
+    """A child that no other thread uses; it is kept for the next video unless something failed. A
+    file that it does not decode is no failure: of UCF-101 that is every one.
 
     The last one used is taken first: it still knows its video.
     """
@@ -157,6 +162,10 @@ def _child() -> Iterator[_Child]:
     child = child or _Child()
     try:
         yield child
+    except _Answered:
+        with _lock:
+            _idle.append(child)
+        raise
     except BaseException:
         child.end()
         raise
@@ -182,7 +191,6 @@ def decode_chosen(plan: Plan, moments: Sequence[int] | slice | None) -> Decoded:
     Raises:
         UnsafeError: if skipping is not safe for this file, or the status could be other than that
             of a whole decode; the message says why.
-        IndexError: if the video has no such moment.
         KilledError: if a decoder was ended from outside.
         MachineError: if the machine did not give a decoder what it needs.
     """
@@ -233,14 +241,19 @@ def _chosen(
     """The moments whose frames are decoded, None for all pictures.
 
     Raises:
-        UnsafeError: if a whole decode would exceed its limit of bytes, or give no picture.
+        UnsafeError: if a whole decode would exceed its limit of bytes, or give no picture; or if
+            the video has no such moment, of which a whole decode says whether it has changed.
     """
     side = plan.media.frame_pixels
     if not 0 < -(-grid_frames // plan.step) * side * side * 3 <= MAX_BYTES:
         raise UnsafeError(f"a video of {grid_frames} frames")
     if moments is None:
         return None
-    return np.array(chosen_moments(moments, moment_count(grid_frames, plan.media.grid)), np.int64)
+    try:
+        chosen = chosen_moments(moments, moment_count(grid_frames, plan.media.grid))
+    except IndexError as error:
+        raise UnsafeError(str(error)) from None
+    return np.array(chosen, np.int64)
 
 
 def chosen_moments(moments: slice | Sequence[int], count: int) -> Sequence[int]:

@@ -69,7 +69,11 @@ def _units(view: memoryview, length_bytes: int) -> Iterator[memoryview]:
 
 
 def read_h264(units: Iterator[memoryview]) -> PacketKind:
-    """A picture of H.264: nal_ref_idc 0 marks one to which no other refers."""
+    """A picture of H.264: nal_ref_idc 0 marks one to which no other refers.
+
+    An IDR picture may say that pictures before it that wait are not shown
+    (no_output_of_prior_pics_flag). Other than of HEVC, libavcodec shows them all the same.
+    """
     referred, begins, slices, headers = False, False, 0, b""
     for unit in units:
         kind = unit[0] & 31

@@ -19,6 +19,7 @@ import numpy as np
 
 from l2l.jobs.children import limit_memory
 from l2l.manifest.artifact import CONTAINERS
+from l2l.manifest.joined import element
 from l2l.manifest.probe import MATROSKA, MEMORY_LIMIT_BYTES, MOV
 from l2l.media.exact_skip import PacketTable, unique
 from l2l.media.packets import UnsafeError, reader_of
@@ -34,7 +35,8 @@ TURNS = {  # how ffmpeg turns pictures, by the upper left of their display matri
 }
 # Of the crop in a Matroska track: top, bottom, left and right.
 MATROSKA_CROPS = (b"\x54\xbb", b"\x54\xaa", b"\x54\xcc", b"\x54\xdd")
-MATROSKA_HEAD_BYTES = 4096
+MATROSKA_TRACKS, MATROSKA_SEEK_ID = b"\x16\x54\xae\x6b", b"\x53\xab\x84"
+MATROSKA_HEAD_BYTES = 1 << 20  # mkvmerge leaves 4 KiB free before the tracks
 
 
 class OpenedVideo:
@@ -129,10 +131,9 @@ def _check_crop(path: Path, container: str) -> None:
     """Refuse files that may declare a crop, which PyAV does not show."""
     with open(path, "rb") as file:
         if container == MATROSKA:
-            head = file.read(MATROSKA_HEAD_BYTES)
-            if any(
-                each + bytes([size]) in head for each in MATROSKA_CROPS for size in (0x81, 0x82)
-            ):
+            tracks = _matroska_tracks(file)
+            sizes = range(0x81, 0x89)
+            if any(each + bytes([size]) in tracks for each in MATROSKA_CROPS for size in sizes):
                 raise UnsafeError("its container may crop the pictures")
             return
         while len(header := file.read(8)) == 8:
@@ -140,12 +141,29 @@ def _check_crop(path: Path, container: str) -> None:
             if size == 1:
                 size, skipped = int.from_bytes(file.read(8), "big"), 16
             if header[4:] == b"moov":
-                if size > HEADER_BYTES or b"clap" in file.read(max(0, size - skipped)):
+                # a size of 0 means: up to the end of the file
+                if not skipped <= size <= HEADER_BYTES or b"clap" in file.read(size - skipped):
                     raise UnsafeError("its container may crop the pictures")
             elif size < skipped:
                 return
             else:
                 file.seek(size - skipped, os.SEEK_CUR)
+
+
+def _matroska_tracks(file: BinaryIO) -> bytes:
+    """The description of the tracks of a Matroska file.
+
+    Raises:
+        UnsafeError: if it is not near the beginning.
+    """
+    head = file.read(MATROSKA_HEAD_BYTES)
+    at = head.find(MATROSKA_TRACKS)
+    while at > 0 and head[at - len(MATROSKA_SEEK_ID) : at] == MATROSKA_SEEK_ID:
+        at = head.find(MATROSKA_TRACKS, at + 1)  # that was the index, which says where they are
+    kind, end = element(file, at) if at >= 0 else (b"", 0)
+    if not kind or end > len(head):
+        raise UnsafeError("its tracks are not described at its beginning")
+    return head[at:end]
 
 
 class Scaler:
