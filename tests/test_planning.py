@@ -62,3 +62,38 @@ def test_a_changed_setting_counts_though_the_listing_runs_again_or_failed_before
     assert run(tmp_path, videos=3, steps=11, width=5).returncode == 0
     score = (tmp_path / "score").read_text().splitlines()
     assert score == ["videos 3", "steps 11", "videos 3", "width 5"]
+
+
+OTHER = """
+import sys
+sys.path.insert(0, {root!r})
+from snakemake.dag import DAG
+{change}
+before = getattr(DAG, "bfs", None)
+from l2l.jobs.planning import compare_jobs_behind_ancient_inputs
+compare_jobs_behind_ancient_inputs()
+assert getattr(DAG, "bfs", None) is before, "changed"
+
+rule copy:
+    output: "copy"
+    shell: "touch {{output}}"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DAG.walk = DAG.bfs; del DAG.bfs",
+        "before = DAG.bfs; DAG.bfs = lambda self, jobs, edges: before(self, edges, *jobs)",
+        "import snakemake.io as io; del io._IOFile.is_ancient",
+    ],
+)
+def test_another_snakemake_plans_by_itself_and_a_line_says_so(tmp_path, change):
+    (tmp_path / "Snakefile").write_text(OTHER.format(root=str(ROOT), change=change))
+    # --list reads the rules and plans nothing, which the changed class could not
+    found = run(tmp_path, "--list")
+    assert found.returncode == 0, found.stderr
+    lines = [line for line in found.stderr.splitlines() if "plans in another way" in line]
+    assert len(lines) == 1, found.stderr
+    assert "constraints.txt" in lines[0]

@@ -4,14 +4,17 @@ Snakemake compares the params and the age of the inputs only of jobs that are no
 job to run, because that one makes them run. A job that is downstream by `ancient` inputs alone is
 not made to run by it. Its changed params would be overlooked until the next start, and this one
 would end well with its old results. This is so in Snakemake 9.27; `tests/test_planning.py` fails
-where a version needs this no more, or in another way.
+where a version needs this no more, or in another way. A version without what is replaced here plans
+as it does by itself, and a line says so.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from snakemake.dag import DAG
+from snakemake.logging import logger
 
 
 class _EdgesThatMakeRun(Mapping[Any, dict[Any, Any]]):
@@ -35,16 +38,36 @@ class _EdgesThatMakeRun(Mapping[Any, dict[Any, Any]]):
         return len(self._depending)
 
 
-_every_job: Callable[..., Iterator[Any]] = DAG.bfs
-
-
-def _bfs(dag: Any, direction: Mapping[Any, Any], *jobs: Any, **options: Any) -> Iterator[Any]:
-    # --omit-from looks for all jobs downstream; nothing else that follows this direction does
-    if direction is dag.depending and not (dag.omitrules or dag.omitfiles):
-        direction = _EdgesThatMakeRun(direction)
-    return _every_job(dag, direction, *jobs, **options)
-
-
 def compare_jobs_behind_ancient_inputs() -> None:
     """Have Snakemake, in this process, plan every job that has its own reason to run."""
-    DAG.bfs = _bfs
+    planner = _planner()
+    if planner is None:
+        logger.warning(
+            f"snakemake {version('snakemake')} plans in another way than 9.27, for which l2l is "
+            "made: where videos are listed again, it may overlook a changed configuration; run it "
+            "twice then, or install the version in constraints.txt"
+        )
+        return
+    every_job: Callable[..., Iterator[Any]] = planner.bfs
+
+    def bfs(dag: Any, direction: Mapping[Any, Any], *jobs: Any, **options: Any) -> Iterator[Any]:
+        # --omit-from looks for all jobs downstream; nothing else that follows this direction does
+        if direction is dag.depending and not (dag.omitrules or dag.omitfiles):
+            direction = _EdgesThatMakeRun(direction)
+        return every_job(dag, direction, *jobs, **options)
+
+    planner.bfs = bfs
+
+
+def _planner() -> Any:
+    """Snakemake's class of plans; None if it has not all that is used of it here."""
+    try:
+        from snakemake.dag import DAG
+        from snakemake.io import _IOFile
+
+        kept = {"depending", "omitrules", "omitfiles"} <= set(DAG.__init__.__code__.co_names)
+        parameters = list(inspect.signature(DAG.bfs).parameters)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return None
+    known = kept and parameters[1:3] == ["direction", "jobs"] and hasattr(_IOFile, "is_ancient")
+    return DAG if known else None
