@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from l2l.sampler.choice import (
     spread,
     union_list,
 )
+from l2l.sampler.examples import Pictures, Target, VideoClips
 from l2l.sampler.loss import class_loss, ranking_loss, right_loss
 from l2l.sampler.network import CHANNELS, build_network
 from l2l.sampler.rows import ROWS, chosen_rows, joint_start, single_networks
@@ -279,3 +281,27 @@ def test_only_networks_that_a_chosen_row_reads_are_trained():
     assert single_networks(chosen_rows(["joint"])) == joint_start()
     with pytest.raises(BadInput, match=r"sampler\.rows: found 'sound', expected some of visual_c"):
         chosen_rows(["sound"])
+
+
+def test_what_is_kept_is_read_before_the_training_begins_for_all_processes_that_load():
+    class Counted(Pictures):
+        read: ClassVar[list[str]] = []
+
+        def _read(self, video):
+            self.read.append(video)
+            return [np.zeros((1, 1, 2, 2), np.float32)] * 2  # 32 bytes
+
+    videos = ["a", "b", "c", "d"]
+    pictures = Counted("audio", {}, 64)
+    targets = {video: Target(0, np.ones(2, np.float32), np.ones(2, bool)) for video in videos}
+    has_sound = dict.fromkeys(videos, np.ones(2, bool))
+    train, val = (
+        VideoClips(some, {"audio": pictures}, targets, has_sound, 2, 1, False, False)
+        for some in (videos[:3], videos[3:])
+    )
+    Counted.read.clear()
+    for number, video in enumerate(videos[:3]):
+        assert len(train[number, number].video) == 2
+        assert Counted.read == ([] if number < 2 else [video])
+    assert len(val[0, 0].video) == 2
+    assert Counted.read == ["c", "d"]

@@ -19,8 +19,8 @@ Reader = MotionReader | MediaReader | MelReader
 
 
 class Pictures:
-    """The pictures of each moment of some videos, of one kind of input. Those of the videos that
-    are read first stay in memory, within a bound.
+    """The pictures of each moment of some videos, of one kind of input. Those of the first videos
+    that are to be kept stay in memory, within a bound.
 
     Args:
         kind: displacement, residual, frame or audio.
@@ -33,19 +33,25 @@ class Pictures:
         self._free_bytes = cache_bytes
         self._cached: dict[str, list[np.ndarray]] = {}
 
+    def keep(self, videos: Sequence[str]) -> None:
+        """Read videos into memory, in this order, up to the bound.
+
+        Before a training begins: the processes that load are new in each epoch, and share what this
+        one has read.
+        """
+        for video in videos:
+            pictures = self._read(video)
+            self._free_bytes -= sum(each.nbytes for each in pictures)
+            if self._free_bytes < 0:
+                return
+            self._cached[video] = pictures
+
     def moments(self, video: str) -> list[np.ndarray]:
         """The pictures of each moment as they are stored, (pictures, channel, rows, columns): one
         frame or mel; as many pictures of motion as the moment has, and one of zeros where it has
         key pictures only.
         """
-        if video in self._cached:
-            return self._cached[video]
-        pictures = self._read(video)
-        size = sum(each.nbytes for each in pictures)
-        if size <= self._free_bytes:
-            self._free_bytes -= size
-            self._cached[video] = pictures
-        return pictures
+        return self._cached.get(video) or self._read(video)
 
     def _read(self, video: str) -> list[np.ndarray]:
         reader = self.shards[video]
@@ -124,7 +130,8 @@ def gather(
 
 
 class VideoClips(RandomizedDataset):
-    """Videos, each as some of its clips with some of their pictures, drawn again in every epoch.
+    """Videos, each as some of its clips with some of their pictures, drawn again in every epoch;
+    their pictures are kept in memory, as far as there is room.
 
     Args:
         videos: their ids.
@@ -152,6 +159,8 @@ class VideoClips(RandomizedDataset):
         self.clips, self.pictures_of_a_clip, self.flip = clips, pictures_of_a_clip, flip
         self.sounding = sounding
         self.videos = [video for video in videos if len(self._moments(video))]
+        for each in pictures.values():
+            each.keep(self.videos)
 
     def __len__(self) -> int:
         return len(self.videos)
