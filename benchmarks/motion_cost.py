@@ -9,7 +9,6 @@ filter, the inverse transform) is measured too: "no decoding" of a paper is what
 
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import av
 import numpy as np
 
 from l2l.config import MediaConfig, MotionConfig
+from l2l.jobs.machine import spent_cpu_seconds
 from l2l.manifest.probe import probe_file
 from l2l.manifest.source import Source
 from l2l.media.decode import decode
@@ -48,15 +48,10 @@ def cpu_seconds(call: Callable[[], object]) -> float:
     """The smallest CPU time of some runs, of this process and its children."""
     spent = []
     for _ in range(RUNS):
-        before = _spent()
+        before = spent_cpu_seconds()  # also of the process that decodes, which goes on
         call()
-        spent.append(_spent() - before)
+        spent.append(spent_cpu_seconds() - before)
     return min(spent)
-
-
-def _spent() -> float:
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in usage)
 
 
 def demux(path: Path) -> None:

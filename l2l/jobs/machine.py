@@ -55,7 +55,11 @@ def spent_cpu_seconds() -> float:
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     seconds = sum(each.ru_utime + each.ru_stime for each in spent)
     for children in Path("/proc/self/task").glob("*/children"):
-        for child in children.read_text().split():
+        try:
+            started = children.read_text().split()
+        except OSError:  # the thread has ended
+            continue
+        for child in started:
             with contextlib.suppress(OSError):  # it has ended
                 fields = Path(f"/proc/{child}/stat").read_bytes().rpartition(b") ")[2].split()
                 seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
