@@ -115,12 +115,17 @@ def test_videos_are_compared_by_id(diff):
     ]
 
 
-def test_what_is_only_listed_is_compared_by_its_shards(diff):
+def test_what_one_run_has_only_listed_is_compared_as_listed(diff):
     for run, status in (("a", "ok"), ("b", "missing")):
         update_record(Path(run), TINY)
-        write_videos(Path(run, "manifest/mine/shard-000.tsv"), [video("1")])
-        write_videos(Path(run, "manifest/mine/test-000.tsv"), [video("2", status=status)])
-    assert "  mine: 1 of 2 videos have another status: 2; 1 ok -> missing" in diff()[1]
+        write_videos(Path(run, "manifest/mine/videos.tsv"), [video("1"), video("2", status=status)])
+    write_videos(Path("a/media/mine/videos.tsv"), [video("1", status="corrupt"), video("2")])
+    write_videos(Path("a/media/more/videos.tsv"), [video("1")])
+    _, lines = diff()
+    assert lines[lines.index("data:") + 1 : lines.index("code: nothing differs")] == [
+        "  mine: 1 of 2 videos have another status: 2; 1 ok -> missing",
+        "  more: its table of videos is only in a (media)",
+    ]
 
 
 def test_numbers_are_shown_with_their_intervals(diff):

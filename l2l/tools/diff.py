@@ -94,28 +94,37 @@ def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def data_lines(run: Path, other: Path) -> Iterator[str]:
-    """What differs in the videos of each data set, by their ids."""
-    before, after = _datasets(run), _datasets(other)
-    for name in sorted(before.keys() | after.keys()):
-        if name not in before or name not in after:
-            yield f"{name}: only in {run if name in before else other}"
+    """What differs in the videos of each data set, by their ids: after decoding where both runs
+    have decoded it, else as listed.
+    """
+    before, after = _tables(run), _tables(other)
+    for name in sorted({name for _, name in (*before, *after)}):
+        shared = [s for s in ("media", "manifest") if (s, name) in before and (s, name) in after]
+        if not shared:
+            where = [
+                f"{folder} ({stage})"
+                for folder, tables in ((run, before), (other, after))
+                for stage, each in tables
+                if each == name
+            ]
+            yield f"{name}: its table of videos is only in {', '.join(where)}"
             continue
-        lines = _video_lines(_videos(before[name]), _videos(after[name]), run, other)
+        table = shared[0], name
+        lines = _video_lines(_videos(before[table]), _videos(after[table]), run, other)
         yield from (f"{name}: {line}" for line in lines)
 
 
-def _datasets(run: Path) -> dict[str, list[Path]]:
-    """The tables of videos of each data set: after decoding if it is decoded, else as listed."""
-    tables: dict[str, list[Path]] = {}
-    for folder in sorted((*run.glob("manifest/*/"), *run.glob("media/*/"))):
-        whole = folder / "videos.tsv"
-        if found := [whole] if whole.is_file() else sorted(folder.glob("*.tsv")):
-            tables[folder.name] = found
-    return tables
+def _tables(run: Path) -> dict[tuple[str, str], Path]:
+    """The tables of videos by stage and data set."""
+    return {
+        (stage, path.parent.name): path
+        for stage in ("manifest", "media")
+        for path in sorted(run.glob(f"{stage}/*/videos.tsv"))
+    }
 
 
-def _videos(tables: Sequence[Path]) -> dict[str, Cells]:
-    return {row["video"]: row for table in tables for row in _rows(table, "video")}
+def _videos(table: Path) -> dict[str, Cells]:
+    return {row["video"]: row for row in _rows(table, "video")}
 
 
 def _rows(path: Path, column: str) -> list[dict[str, str]]:
