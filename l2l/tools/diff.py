@@ -26,8 +26,9 @@ Cells = Mapping[str, str]
 
 
 def diff(run: Path, other: Path, /) -> int:
-    """Show what differs between two runs: configuration, data, code, and numbers with their
-    intervals.
+    """Show what differs between two runs: configuration, data, code and numbers.
+
+    Numbers are shown with their intervals, where tables have them.
 
     Example: l2l diff results/before results/after
 

@@ -93,8 +93,9 @@ def init(
     run: str | None = None,
     seconds: float | None = None,
 ) -> None:
-    """Write a commented configuration for a folder of videos, FOLDER/<class>/* or
-    FOLDER/{train,val,test}/<class>/*.
+    """Write a commented configuration for a folder of videos.
+
+    The folder has the layout FOLDER/<class>/* or FOLDER/{train,val,test}/<class>/*.
 
     Example: l2l init /data/mine --output my.yaml
 
