@@ -255,6 +255,9 @@ def test_motion_made_in_another_way_is_refused(world, samplers, tmp_path):
     other = sampler_world.make_world(tmp_path, coarse)
     with pytest.raises(BadInput, match=r"trained on motion made with .*'pixels': 48.*, found"):
         score(other, [samplers["displacement-class-resnet18"]], tmp_path / "s.h5")
+    mixed = [world.motion[0], other.motion[1]]
+    with pytest.raises(BadInput, match=r"test-000\.h5: made with motion .*32.*, expected .*48"):
+        train(world, "displacement-class-resnet18", tmp_path / "n.pt", motion=mixed)
 
 
 def test_files_of_something_else_are_refused(world, samplers, skimmer, saliency, tmp_path):

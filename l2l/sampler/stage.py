@@ -188,12 +188,17 @@ def _shards(
     """The reader of each video, by kind of input.
 
     Raises:
-        BadInput: if one is not given, or has other moments than the mels.
+        BadInput: if one is not given, or has other moments than the mels; or if the shards of
+            motion were made in different ways.
     """
     found: dict[Input, Mapping[str, Reader]] = {}
     moving: Mapping[str, Reader] = {}
     if motion:
-        moving = stack.enter_context(read_shards(motion, read_motion, *ids))
+        readers = stack.enter_context(read_shards(motion, read_motion, *ids))
+        of_shards = list(dict.fromkeys(readers.values()))
+        for reader in of_shards[1:]:
+            reader.check_made_with(of_shards[0].config, of_shards[0].media)
+        moving = readers
     frames: Mapping[str, Reader] = {}
     if "frame" in kinds and media:
         frames = stack.enter_context(read_shards(media, read_media, *ids))
