@@ -163,10 +163,10 @@ def test_only_tables_of_the_evaluation_are_in_snakemakes_own_report():
     assert {name for _, name in outputs} == {table.name for table in TABLES}
 
 
-def test_nothing_in_the_package_knows_of_snakemake():
+def test_nothing_but_the_planning_of_jobs_knows_of_snakemake():
     found = [
         path
         for path in (ROOT / "l2l").rglob("*.py")
         if re.search(r"^\s*(import|from) snakemake", path.read_text("utf-8"), re.MULTILINE)
     ]
-    assert found == []
+    assert found == [ROOT / "l2l/jobs/planning.py"], "a stage runs without Snakemake"
