@@ -3,6 +3,7 @@
 Each test runs a child, since its limits and its environment are those of a whole process.
 """
 
+import errno
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from l2l.errors import BadInput, MachineError
 from l2l.jobs.machine import clean_environment, describe_shortage
 from l2l.manifest.artifact import write_videos
 from l2l.manifest.source import Source
+from l2l.media import by_ffmpeg
 from l2l.media import ffmpeg as runner
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import check_ffmpeg, ffmpeg_program
@@ -94,6 +96,22 @@ def test_too_few_open_files_fail_the_job(video):
     status, reason = decode_under(video, RLIMIT_NOFILE=5)
     assert status == "MachineError"
     assert "Too many open files" in reason
+
+
+@pytest.mark.parametrize("media", [WHOLE, WHOLE.model_copy(update={"decoder": "ffmpeg"})])
+def test_a_file_that_the_machine_does_not_let_read_again_has_not_changed(video, monkeypatch, media):
+    source = listed(video).source
+    for number, expected in [(errno.ESTALE, None), (errno.EMFILE, None), (errno.EACCES, "refused")]:
+
+        def fail(path, number=number):
+            raise OSError(number, os.strerror(number), str(path))
+
+        monkeypatch.setattr(by_ffmpeg, "fingerprint_of", fail)
+        if expected:
+            assert decode(source, media, "moments").status == expected
+        else:
+            with pytest.raises(MachineError, match=r"v\.mp4: reading it again"):
+                decode(source, media, "moments")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import ffmpeg
 import numpy as np
 
 from l2l.config import MediaConfig
-from l2l.errors import KilledError, MachineError
+from l2l.errors import MACHINE_ERRNOS, KilledError, MachineError
 from l2l.manifest.artifact import CONTAINERS, USABLE
 from l2l.manifest.probe import fingerprint_of
 from l2l.manifest.source import Source
@@ -236,11 +236,20 @@ def _run(plan: Plan, pictures: bool) -> tuple[Finished, EncodedPictures, PlacedS
 
 
 def fingerprint_now(path: Path) -> str:
-    """The fingerprint of a file, or why it has none."""
+    """The fingerprint of a file, or that it has none.
+
+    Raises:
+        MachineError: if the machine did not let it be read.
+    """
     try:
         return fingerprint_of(path)[0]
-    except (OSError, ValueError):
-        return "not readable"
+    except OSError as error:
+        if error.errno in MACHINE_ERRNOS:
+            cause = error.strerror or str(error)
+            raise MachineError(f"{path}: reading it again", cause) from None
+    except ValueError:  # it is no plain file
+        pass
+    return "not readable"
 
 
 def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 0) -> list[str]:
