@@ -11,7 +11,7 @@ from training_world import Training, run
 from l2l.__main__ import main
 from l2l.config import ReportConfig
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import read_evaluation_table
+from l2l.evaluation.artifact import read_evaluation_table, write_evaluation_table
 from l2l.manifest.artifact import read_videos, write_videos
 from l2l.report.scsampler.relations import PAIRS, poster_relations
 from l2l.report.scsampler.stage import write_scsampler_report
@@ -200,17 +200,29 @@ def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(
 ):
     networks = evaluation_world.untrained_networks(tmp_path)
     evaluation_world.evaluate(world.features, networks, tmp_path)
-    report = tmp_path / "scsampler.html"
-    write_scsampler_report(
-        *tables,
-        tmp_path / "table1.tsv",
-        world.features.videos,
-        world.media[1:],
-        report,
-        ReportConfig(film_strips=2),
-        "tiny",
-    )
-    page = report.read_text(encoding="utf-8")
+
+    def page_with(clips):
+        write_scsampler_report(
+            tables[0],
+            clips,
+            tmp_path / "table1.tsv",
+            world.features.videos,
+            world.media[1:],
+            tmp_path / "scsampler.html",
+            ReportConfig(film_strips=2),
+            "tiny",
+        )
+        return (tmp_path / "scsampler.html").read_text(encoding="utf-8")
+
+    some = [
+        row
+        for row in read_evaluation_table(tables[1], "scsampler_clips")
+        if row["row"] in ("visual", "oracle", "motion")
+    ]
+    write_evaluation_table(tmp_path / "some.tsv", "scsampler_clips", some)
+    page = page_with(tmp_path / "some.tsv")
+    assert page.count("<img") == 2 * 2 * SAMPLER.clips, "also where no row is uniform"
+    page = page_with(tables[1])
     for row in ROWS:
         assert str(markupsafe.escape(row.label)) in page
     assert page.count('class="film"') == 2

@@ -96,7 +96,8 @@ def _films(
     """Film strips of some test videos: all clips that each of some rows chooses."""
     labels = {row.name: row.label for row in ROWS}
     chosen = {(row["video"], row["row"]): row for row in clips}
-    test = [video for video in listed if (video.video, "uniform") in chosen]
+    with_clips = {row["video"] for row in clips if row["row"] in FILMED}
+    test = [video for video in listed if video.video in with_clips]
     count = min(config.film_strips, len(test))
     films: list[dict[str, object]] = []
     with read_shards(media, read_media, usable_ids(listed), usable_ids(listed, "test")) as shards:
