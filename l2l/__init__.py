@@ -1,7 +1,7 @@
 """Listen to Look: action recognition in untrimmed video by previewing audio."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from l2l.apply.predictor import Predictor
@@ -9,7 +9,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
 
 
-def load(run: str | Path, threads: int | None = None, steps: int | None = None) -> "Predictor":
+def load(
+    run: str | Path,
+    threads: int | None = None,
+    steps: int | None = None,
+    method: Literal["ours", "one_look"] = "ours",
+) -> "Predictor":
     """Load a finished run, which then answers for any video.
 
         run = l2l.load("results/demo")
@@ -20,10 +25,11 @@ def load(run: str | Path, threads: int | None = None, steps: int | None = None) 
         run: the run's folder.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
         steps: after which the skimmer stops; default: those that it was trained with.
+        method: which network of the run answers: `ours`, the skimmer, or `one_look`.
 
     Raises:
-        BadInput: if there is no such run, or it is not finished.
+        BadInput: if there is no such run, it is not finished, or it has no such network.
     """
     from l2l.apply.predictor import Predictor  # here, so that `import l2l` imports nothing heavy
 
-    return Predictor(run, threads, steps)
+    return Predictor(run, threads, steps, method)

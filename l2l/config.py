@@ -813,6 +813,9 @@ SCSAMPLER_SECTIONS = ("motion", "sampler")
 KeptStore = Literal["media", "mels", "features"]
 
 
+AnswerMethod = Literal["ours", "one_look"]
+
+
 class ApplyConfig(Section):
     """A finished run on videos without labels, those of role `apply`: `snakemake --cores N
     apply`.
@@ -822,6 +825,11 @@ class ApplyConfig(Section):
         default=None,
         description="Folder of the finished run whose student and skimmer answer, such as "
         "results/demo; `null`: results/<run> of this configuration. Paper: none.",
+    )
+    method: AnswerMethod = Field(
+        default="ours",
+        description="Which network of the run answers: `ours`, the skimmer; or `one_look`, where "
+        "the run's `evaluation.methods` has a row of it. Paper: ours.",
     )
     top: Count = Field(
         default=5, description="Classes per video, the most probable first. Paper: none."
@@ -855,6 +863,8 @@ class ApplyConfig(Section):
     def _consistent(self) -> "ApplyConfig":
         if self.budget_gmacs is not None and self.factor != 1:
             raise ValueError("factor and budget_gmacs: give one of them; a budget sets the factor")
+        if self.method == "one_look" and self.steps is not None:
+            raise ValueError("steps: found with method one_look, which looks once; give no steps")
         if self.keep and (self.factor != 1 or self.budget_gmacs is not None):
             raise ValueError("keep: its stores hold every moment; give no factor and no budget")
         return self

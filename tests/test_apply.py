@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from media_files import make_video
-from untrained_run import make_run
+from untrained_run import add_one_look, make_run
 
 import l2l
 from l2l.__main__ import main
@@ -42,7 +43,7 @@ from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
 from l2l.skimmer.artifact import load_skimmer
-from l2l.skimmer.sparse import moments_read
+from l2l.skimmer.sparse import moments_read, span_middles
 from l2l.stores import read_table
 from l2l.student.artifact import load_student
 
@@ -267,6 +268,95 @@ def test_predict_takes_folders_and_prints_what_python_returns(run, folder, dense
         assert read_prediction(values) == each
 
 
+# ---- one look ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def looking(run, tmp_path_factory) -> Path:
+    """The run, with a one look next to its skimmer."""
+    folder = tmp_path_factory.mktemp("looking") / "run"
+    shutil.copytree(run, folder)
+    add_one_look(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def look(looking) -> Predictor:
+    return l2l.load(looking, threads=2, method="one_look")
+
+
+@pytest.mark.parametrize("factor", [1, 3, 4])
+def test_one_look_reads_the_middle_of_each_span_and_nothing_else(
+    look, predictor, requests, looking, factor
+):
+    trained = load_skimmer(looking / "skimmer/one_look.pt")
+    cost = CostModel(load_student(looking / "student/finetuned/image-audio-distilled.pt"))
+    whole = {a.read.video: a for a in predictor.answers(requests[:4], Options())}
+    for answer in look.answers(requests[:4], Options(factor=factor)):
+        dense, read = whole[answer.read.video], answer.read.read
+        moments, prediction = dense.read.moments, answer.prediction
+        assert read == span_middles(moments, factor)
+        assert len(answer.read.mels) == len(read)
+        if factor > 1:
+            assert answer.read.decoded.chosen.tolist() == read
+        for name, values in answer.features.features.items():
+            np.testing.assert_array_equal(values, dense.features.features[name][read])
+        batch = {
+            m: trained.read(torch.from_numpy(x), factor)[None]
+            for m, x in dense.features.features.items()
+        }
+        with torch.inference_mode():
+            output = trained.network(batch, torch.ones(1, len(read), dtype=torch.bool))
+        probabilities = output.logits.softmax(1)[0]
+        assert prediction.label == trained.class_names[int(probabilities.argmax())]
+        assert prediction.probability == pytest.approx(float(probabilities.max()), abs=1e-5)
+        weights = dict(zip(read, output.weights[0].tolist(), strict=True))
+        largest = sorted(read, key=lambda k: -weights[k])[: trained.steps]
+        assert [each.moment for each in prediction.selected] == largest
+        assert [each.weight for each in prediction.selected] == pytest.approx(
+            [weights[k] for k in largest], abs=1e-5
+        )
+        assert prediction.modalities == ("both",)
+        assert prediction.frame_timestamps == sorted(prediction.selected_seconds("both"))
+        assert (prediction.steps, prediction.moments_read) == (1, len(read))
+        counted = cost.network(trained, moments, factor).macs
+        assert prediction.gmacs == pytest.approx(counted / 1e9, abs=1e-6)
+
+
+def test_one_look_answers_with_any_others_and_decodes_less(look, paths):
+    sparse = list(look.predict_many(paths, factor=5))
+    assert [look.predict(path, factor=5) for path in paths[2:4]] == sparse[2:4]
+    cost, dense = look.networks.cost, look.predict(paths[2])
+    assert sparse[2].decoded_pictures < dense.decoded_pictures
+    within = look.predict(paths[2], budget_gmacs=dense.gmacs / 2)
+    assert within.gmacs <= dense.gmacs / 2 < cost.macs(within.moments, within.factor - 1) / 1e9
+
+
+def test_predict_by_one_look_says_which_moments_are_weighed_most(looking, run, paths, capsys):
+    asked = ["predict", str(paths[2]), "--factor", "4", "--method", "one_look", "--run"]
+    assert main([*asked, str(looking)]) == 0
+    assert "; moments weighed most at " in capsys.readouterr().out
+    for words, line in (
+        ([str(run)], f"{run}: found no one look (no {run}/skimmer/one_look.pt), expected one"),
+        ([str(looking), "--steps", "3"], "steps 3: found with method one_look"),
+    ):
+        assert main([*asked, *words]) == 1
+        (printed,) = capsys.readouterr().err.splitlines()
+        assert line in printed
+
+
+def test_a_data_set_is_answered_by_one_look(manifest, looking, tmp_path):
+    config = ApplyConfig(method="one_look", factor=3, film_strips=2, pictures=3)
+    shards, videos = applied(manifest, looking, tmp_path, config), manifest / "videos.tsv"
+    answers = [each for path in shards for each in read_predictions(path) if each.answered]
+    assert {each.steps for each in answers} == {1}
+    assert {each.modality for answer in answers for each in answer.selected} == {"both"}
+    write_predictions_page(shards, videos, looking, tmp_path / "report.html", config)
+    page = (tmp_path / "report.html").read_text()
+    assert "moments weighed most" in page
+    assert "pictures weighed most" not in page
+
+
 # ---- stages --------------------------------------------------------------------------------------
 
 
@@ -434,6 +524,7 @@ def test_a_folder_without_videos_is_refused(tmp_path):
         {"factor": 2, "keep": ["media"]},
         {"budget_gmacs": 1, "keep": ["mels"]},
         {"keep": ["teacher"]},
+        {"method": "one_look", "steps": 3},
         {"top": 0},
     ],
 )

@@ -29,12 +29,17 @@ class ClassProbability:
         return f"{self.label} ({self.probability:.2f})"
 
 
+BOTH = "both"  # a moment's picture and sound, which one look gives one weight
+
+
 @dataclass(frozen=True)
 class SelectedMoment:
-    """The moment with the largest attention weight in one step, by one modality's query."""
+    """The moment with the largest attention weight in one step, by one modality's query; or one of
+    those that one look weighs most.
+    """
 
     step: int  # from 1
-    modality: str  # image or audio
+    modality: str  # image, audio or both
     moment: int  # its number, from 0
     start_seconds: float
     end_seconds: float  # half open: where the next moment starts
@@ -62,7 +67,7 @@ class Prediction:
     moments: int = 0  # of the video
     moments_read: int = 0  # those whose features were computed
     factor: int = 0  # one moment in so many was read
-    steps: int = 0  # of the skimmer
+    steps: int = 0  # of the skimmer; 1 of one look
     gmacs: float = 0.0  # 10^9 multiply-accumulates: features of the moments read, and the skimmer
     decoded_pictures: int = 0  # pictures of the file that were decoded
 
@@ -100,9 +105,9 @@ class Prediction:
     @property
     def frame_timestamps(self) -> list[float]:
         """The start of each moment that was selected by what is seen, each once, in order of time;
-        of a skimmer that only hears, of those that it selected.
+        of a network that only hears, or weighs both at once, of those that it selected.
         """
-        shown = "image" if "image" in self.modalities else "audio"
+        shown = "image" if "image" in self.modalities else "".join(self.modalities[:1])
         return sorted({each.start_seconds for each in self.selected if each.modality == shown})
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from l2l.evaluation.cost import CostModel
 from l2l.skimmer.artifact import TrainedSkimmer
+from l2l.skimmer.one_look import OneLook
 from l2l.skimmer.sparse import moments_read
 from l2l.student.network import Student
 
@@ -11,14 +12,14 @@ COUNTED = (8, 9)  # moments of the two videos on which the skimmer's cost is cou
 class AnswerCost:
     """Multiply-accumulates of an answer, as `CostModel` counts them.
 
-    The skimmer makes one key per moment and one product per moment and step; all else is the same
-    for any video. So its cost is counted on two lengths, and the others follow from these: a count
-    takes as long as the skimmer itself. A single moment is counted for itself: its products are no
-    matrix products.
+    One look costs the same for each moment that is read. The skimmer makes one key per moment and
+    one product per moment and step; all else is the same for any video. So its cost is counted on
+    two lengths, and the others follow from these: a count takes as long as the skimmer itself. A
+    single moment is counted for itself: its products are no matrix products.
 
     Args:
         student: the network that makes the features, on the CPU.
-        skimmer: that reads them.
+        skimmer: that reads them, or one look.
     """
 
     def __init__(self, student: Student, skimmer: TrainedSkimmer) -> None:
@@ -28,6 +29,9 @@ class AnswerCost:
         self._per_moment_read = costs.moment_macs(skimmer.feature_names)
         self._per_moment = (longer - shorter) // (COUNTED[1] - COUNTED[0])
         self._per_video = shorter - COUNTED[0] * self._per_moment
+        if isinstance(skimmer.network, OneLook):
+            self._per_moment_read += self._per_moment
+            self._per_moment, self._single = 0, self._per_video
 
     def macs(self, moments: int, factor: int) -> int:
         """Of a video of so many moments, of which one in `factor` is read."""

@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from l2l.apply.artifact import ClassProbability, Prediction, SelectedMoment
+from l2l.apply.artifact import BOTH, ClassProbability, Prediction, SelectedMoment
 from l2l.apply.cost import AnswerCost
 from l2l.apply.reading import ReadVideo
-from l2l.apply.run import skimmer_path, student_path
-from l2l.config import FeatureName, MediaConfig
+from l2l.apply.run import network_path, student_path
+from l2l.config import AnswerMethod, FeatureName, MediaConfig
 from l2l.errors import BadInput
 from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
 from l2l.features.artifact import VideoFeatures
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import MOMENT_SECONDS, start_seconds
 from l2l.skimmer.artifact import TrainedSkimmer, check_student, load_skimmer, named_features
-from l2l.skimmer.network import Skimmer, SkimmerOutput
-from l2l.skimmer.sparse import interpolate
+from l2l.skimmer.network import SkimmerOutput
+from l2l.skimmer.one_look import OneLookOutput
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of
 from l2l.student.network import frame_input, mel_input
 from l2l.training import to_channels_last
@@ -52,15 +52,22 @@ class Networks:
         run: the run's folder.
         device: where the student computes.
         steps: of the skimmer; None: as many as it was trained with.
+        method: which network answers.
 
     Raises:
-        BadInput: if a file is missing or damaged, they do not belong together, or the skimmer has
-            fewer steps.
+        BadInput: if a file is missing or damaged, they do not belong together, the skimmer has
+            fewer steps, or one look is given some.
     """
 
-    def __init__(self, run: Path, device: torch.device, steps: int | None = None) -> None:
-        skimmer = skimmer_path(run)
-        self.skimmer = _with_steps(skimmer, load_skimmer(skimmer), steps)
+    def __init__(
+        self,
+        run: Path,
+        device: torch.device,
+        steps: int | None = None,
+        method: AnswerMethod = "ours",
+    ) -> None:
+        skimmer = network_path(run, method)
+        self.skimmer = _with_steps(skimmer, load_skimmer(skimmer), steps, method)
         student = student_path(run, self.skimmer.network.modalities)
         network = load_student(student)
         self.student_digest = digest_of(network)
@@ -133,7 +140,7 @@ class Networks:
             video.moments,
             len(video.read),
             video.factor,
-            self.skimmer.steps,
+            1 if isinstance(output, OneLookOutput) else self.skimmer.steps,
             round(self.cost.macs(video.moments, video.factor) / 1e9, 6),
             video.decoded.frames_decoded,
         )
@@ -164,35 +171,60 @@ class Networks:
             named = dict(zip(self.student.modalities, streams, strict=True))
             yield done.video, VideoFeatures(named, fused, scores, has_sound)
 
-    def _skim(self, video: ReadVideo, features: VideoFeatures) -> SkimmerOutput:
-        """The skimmer's output for one video, a batch of one."""
+    def _skim(self, video: ReadVideo, features: VideoFeatures) -> SkimmerOutput | OneLookOutput:
+        """The output for one video, a batch of one, of the network that answers."""
         read = named_features(video.video, features, self.skimmer.feature_names, {})
-        all_moments: dict[FeatureName, Tensor] = {
-            name: interpolate(x, video.factor, video.moments)[None] for name, x in read.items()
+        given: dict[FeatureName, Tensor] = {
+            name: self.skimmer.from_read(x, video.factor, video.moments)[None]
+            for name, x in read.items()
         }
-        present = torch.ones(1, video.moments, dtype=torch.bool)
+        present = torch.ones(1, len(next(iter(given.values()))[0]), dtype=torch.bool)
         with torch.inference_mode():
-            return self.skimmer.skim(all_moments, present)
+            return self.skimmer.output(given, present)
 
-    def _selected(self, video: ReadVideo, output: SkimmerOutput) -> Iterator[SelectedMoment]:
+    def _selected(
+        self, video: ReadVideo, output: SkimmerOutput | OneLookOutput
+    ) -> Iterator[SelectedMoment]:
+        if isinstance(output, OneLookOutput):
+            yield from self._weighed(video, output)
+            return
         for step, of_step in enumerate(output.selected[0].tolist()):
             for i, modality in enumerate(self.skimmer.network.modalities):
                 moment = of_step[i]
-                yield SelectedMoment(
-                    step + 1,
-                    modality,
-                    moment,
-                    round(float(start_seconds(moment)), 3),
-                    round(float(start_seconds(moment) + MOMENT_SECONDS), 3),
-                    round(float(output.weights[0, step, i, moment]), 6),
-                    round(float(output.modality_weights[0, step, i]), 6),
-                    bool(video.has_sound[moment]),
-                )
+                weight = float(output.weights[0, step, i, moment])
+                share = float(output.modality_weights[0, step, i])
+                yield _selected_moment(video, step + 1, modality, moment, weight, share)
+
+    def _weighed(self, video: ReadVideo, output: OneLookOutput) -> Iterator[SelectedMoment]:
+        """The moments that one look weighs most, the largest weight first; as many as the run's
+        skimmer has steps.
+        """
+        weights = output.weights[0].tolist()
+        modalities = self.skimmer.network.modalities
+        modality = BOTH if len(modalities) > 1 else modalities[0]
+        picks = self.skimmer.picks(output, self.skimmer.steps)
+        for i in sorted(picks, key=lambda i: -weights[i]):
+            yield _selected_moment(video, 1, modality, video.read[i], weights[i], 1.0)
 
 
-def media_of_run(run: Path) -> MediaConfig:
+def _selected_moment(
+    video: ReadVideo, step: int, modality: str, moment: int, weight: float, modality_weight: float
+) -> SelectedMoment:
+    return SelectedMoment(
+        step,
+        modality,
+        moment,
+        round(float(start_seconds(moment)), 3),
+        round(float(start_seconds(moment) + MOMENT_SECONDS), 3),
+        round(weight, 6),
+        round(modality_weight, 6),
+        bool(video.has_sound[moment]),
+    )
+
+
+def media_of_run(run: Path, method: AnswerMethod = "ours") -> MediaConfig:
     """How the pictures and the sound that a finished run was trained on were taken from files."""
-    modalities = load_skimmer(skimmer_path(run)).network.modalities
+    modalities = load_skimmer(network_path(run, method)).network.modalities
     return media_of(load_student(student_path(run, modalities)).settings)
 
 
@@ -241,11 +273,16 @@ class _Batch:
         self.shares, self._filled = [], 0
 
 
-def _with_steps(path: Path, skimmer: TrainedSkimmer, steps: int | None) -> TrainedSkimmer:
-    if not isinstance(skimmer.network, Skimmer) or skimmer.model != "skimmer":
-        raise BadInput(f"{path}: found {skimmer.model}, expected a skimmer")
+def _with_steps(
+    path: Path, skimmer: TrainedSkimmer, steps: int | None, method: AnswerMethod
+) -> TrainedSkimmer:
+    expected = "skimmer" if method == "ours" else method
+    if skimmer.model != expected:
+        raise BadInput(f"{path}: found {skimmer.model}, expected {expected}")
     if steps is None:
         return skimmer
+    if method == "one_look":
+        raise BadInput(f"steps {steps}: found with method one_look, which looks once; give none")
     if not 1 <= steps <= skimmer.steps:
         raise BadInput(
             f"steps {steps}: expected 1 to {skimmer.steps}, the steps that {path} was trained with"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from l2l.apply.artifact import Prediction
+from l2l.apply.artifact import BOTH, Prediction
 from l2l.apply.networks import media_of_run
 from l2l.config import ApplyConfig, MediaConfig
 from l2l.manifest.artifact import Video
@@ -14,7 +14,11 @@ from l2l.report.figures import picture_address
 from l2l.report.page import page_template
 from l2l.stores import MADE_BY
 
-STRIPS = {"image": "pictures weighed most", "audio": "sound weighed most"}
+STRIPS = {
+    "image": "pictures weighed most",
+    "audio": "sound weighed most",
+    BOTH: "moments weighed most",
+}
 _MOST_REMARKS = 200
 
 
@@ -37,7 +41,7 @@ def render_predictions(
     answered = [each for each in predictions if each.answered]
     labels = Counter(each.label for each in answered)
     remarks = [each for each in predictions if each.reason or not each.answered]
-    media = media_of_run(run)
+    media = media_of_run(run, config.method)
     return page_template("l2l.apply").render(
         title=f"{dataset}: answers of {run.name}",
         made_by=MADE_BY,

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from l2l.apply.artifact import Prediction
 from l2l.apply.networks import Networks
 from l2l.apply.reading import ReadVideo, Request, read_video
-from l2l.apply.run import skimmer_path
+from l2l.apply.run import network_path
+from l2l.config import AnswerMethod
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
 from l2l.manifest.probe import probe_files
@@ -57,20 +58,25 @@ class Predictor:
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core
             that this process may use.
         steps: after which the skimmer stops; default: those that it was trained with.
+        method: which network of the run answers: `ours`, the skimmer, or `one_look`.
 
     Raises:
-        BadInput: if there is no such run, it is not finished, its student and skimmer do not belong
-            together, or ffmpeg does not work.
+        BadInput: if there is no such run, it is not finished or has no one look to answer with, its
+            networks do not belong together, or ffmpeg does not work.
     """
 
     def __init__(
-        self, run: str | Path, threads: int | None = None, steps: int | None = None
+        self,
+        run: str | Path,
+        threads: int | None = None,
+        steps: int | None = None,
+        method: AnswerMethod = "ours",
     ) -> None:
-        skimmer_path(Path(run))  # or a line, before anything else is looked at
+        network_path(Path(run), method)  # or a line, before anything else is looked at
         check_ffmpeg()
         self._run, self._threads = Path(run), threads or usable_cores()
         device = seed_and_pick_device(0, self._threads)
-        self.networks = Networks(self._run, device, steps)
+        self.networks = Networks(self._run, device, steps, method)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -104,8 +110,8 @@ class Predictor:
 
         Args:
             paths: the files.
-            factor: one moment in so many is decoded, heard and described; the features of the
-                moments between are interpolated.
+            factor: one moment in so many is decoded, heard and described; the skimmer interpolates
+                the features of the moments between, one look does without.
             budget_gmacs: most multiply-accumulates per video, in 10^9, in place of a factor.
             top: how many classes are named, the most probable first.
 
@@ -133,10 +139,9 @@ class Predictor:
             yield Answer(self.networks.answer(read, features, options.top), read, features)
 
     def __repr__(self) -> str:
-        return (
-            f"Predictor({str(self._run)!r}, {len(self.class_names)} classes, "
-            f"{self.networks.skimmer.steps} steps)"
-        )
+        skimmer = self.networks.skimmer
+        looks = "one look" if skimmer.model == "one_look" else f"{skimmer.steps} steps"
+        return f"Predictor({str(self._run)!r}, {len(self.class_names)} classes, {looks})"
 
     def _read_in_order(
         self, requests: Iterable[Request], options: Options, keep_sound: bool
@@ -151,7 +156,13 @@ class Predictor:
 
         def read(request: Request) -> ReadVideo:
             return read_video(
-                request, networks.media, networks.mels, factor_of, networks.hears, keep_sound
+                request,
+                networks.media,
+                networks.mels,
+                factor_of,
+                networks.hears,
+                keep_sound,
+                networks.skimmer.moments_read,
             )
 
         waiting: deque[Future[ReadVideo]] = deque()

@@ -1,6 +1,6 @@
 """How much of a video is read, and what one video is once that is decoded and heard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class ReadVideo:
         factor: features are made of one moment in so many.
         mels: (moments read, windows, bands) float32.
         has_sound: (moments,) bool, of every moment of the video.
+        read: the numbers of the moments that are read.
     """
 
     video: str
@@ -58,16 +59,12 @@ class ReadVideo:
     factor: int = 1
     mels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     has_sound: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    read: Sequence[int] = ()
 
     @property
     def moments(self) -> int:
         """Number of moments of the video; 0 of an unusable one."""
         return len(self.has_sound)
-
-    @property
-    def read(self) -> list[int]:
-        """The numbers of the moments that are read."""
-        return moments_read(self.moments, self.factor)
 
     def frames(self, first: int, stop: int) -> np.ndarray:
         """The frames of some of the moments read, uint8 (moments, side, side, 3)."""
@@ -77,6 +74,8 @@ class ReadVideo:
 
 FactorOf = Callable[[int], int | None]
 """From a video's number of moments to the factor at which it is read; None: it cannot be."""
+MomentsOf = Callable[[int, int], Sequence[int]]
+"""From a video's number of moments and the factor to the numbers of the moments that are read."""
 
 
 def read_video(
@@ -86,6 +85,7 @@ def read_video(
     factor_of: FactorOf,
     hears: bool = True,
     keep_sound: bool = False,
+    moments_of: MomentsOf = moments_read,
 ) -> ReadVideo:
     """Decode and hear what is read of a video.
 
@@ -100,6 +100,7 @@ def read_video(
         hears: whether the student hears; without, no sound is decoded.
         keep_sound: whether the decoded video keeps its sound, which hours of video take much memory
             for.
+        moments_of: which moments are read at a factor.
 
     Raises:
         MachineError: if the machine did not give the decoder what it needs.
@@ -110,26 +111,35 @@ def read_video(
     declared = max(1, int(request.source.duration_seconds * FRAME_RATE))
     factor = factor_of(moment_count(declared, media.grid)) or 1
     sound = hears or keep_sound
-    decoded = _decode(request.source, media, factor, sound)
+    decoded = _decode(request.source, media, factor, moments_of, sound)
     if decoded.status in USABLE and (real := factor_of(decoded.moments)) != factor:
         if real is None:
             reason = "reading a single moment of it costs more than the budget"
             return ReadVideo(request.video, "refused", reason)
         factor = real
-        decoded = _decode(request.source, media, factor, sound)
+        decoded = _decode(request.source, media, factor, moments_of, sound)
     reason = "; ".join(filter(None, [decoded.reason, request.reason]))
     if decoded.status not in USABLE:
         return ReadVideo(request.video, decoded.status, reason)
     has_sound = covered(decoded.sound_runs, decoded.moments)
-    windows = cut_windows(decoded.waveform, moments_read(decoded.moments, factor))
+    read = moments_of(decoded.moments, factor)
+    windows = cut_windows(decoded.waveform, read)
     decoded = replace(decoded, reason=reason)
     if not keep_sound:
         decoded = replace(decoded, waveform=decoded.waveform[:0].copy())
     heard = log_mel(windows, mels) if hears else np.zeros((len(windows), *mel_shape(mels)), "f4")
-    return ReadVideo(request.video, decoded.status, reason, decoded, factor, heard, has_sound)
+    return ReadVideo(request.video, decoded.status, reason, decoded, factor, heard, has_sound, read)
 
 
-def _decode(source: Source, media: MediaConfig, factor: int, sound: bool) -> Decoded:
+def _decode(
+    source: Source, media: MediaConfig, factor: int, moments_of: MomentsOf, sound: bool
+) -> Decoded:
     """The frame of one moment in `factor`, with or without sound."""
-    moments = ALL_MOMENTS if factor == 1 else slice(None, None, factor)
-    return decode(source, media, "moments", media.jpeg_quality, moments=moments, sound=sound)
+    return decode(
+        source,
+        media,
+        "moments",
+        media.jpeg_quality,
+        moments=ALL_MOMENTS if factor == 1 else lambda count: moments_of(count, factor),
+        sound=sound,
+    )

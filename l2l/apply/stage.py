@@ -50,7 +50,7 @@ def apply_videos(
     from l2l.apply.reading import Request
 
     options = Options(config.factor, config.budget_gmacs, config.top)
-    predictor = Predictor(run, threads, config.steps)
+    predictor = Predictor(run, threads, config.steps, config.method)
     videos = read_videos(manifest)
     answers = predictor.answers(map(Request.of_video, videos), options, media is not None)
     answered = []

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ from l2l.media.pictures import EncodedPictures, encode
 from l2l.media.sound import PlacedSound
 from l2l.moments import MOMENT_FRAMES, moment_count
 
+Moments = slice | Sequence[int] | Callable[[int], Sequence[int]]
+"""Some moments of a video: a slice of all, their numbers, or their numbers by how many it has."""
 CHILD = child_argv("l2l.media.skip_child")
 READ_BYTES = 1 << 20
 LINE_BYTES = 1 << 24  # the places of one picture in a video that stands still
@@ -181,7 +183,7 @@ def end_children() -> None:
             _idle.pop().end()
 
 
-def decode_chosen(plan: Plan, moments: Sequence[int] | slice | None) -> Decoded:
+def decode_chosen(plan: Plan, moments: Moments | None) -> Decoded:
     """Decode the pictures of some moments, or all that are `plan.step` ticks apart, and the sound.
 
     Args:
@@ -235,9 +237,7 @@ def _file(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _chosen(
-    plan: Plan, moments: Sequence[int] | slice | None, grid_frames: int
-) -> np.ndarray | None:
+def _chosen(plan: Plan, moments: Moments | None, grid_frames: int) -> np.ndarray | None:
     """The moments whose frames are decoded, None for all pictures.
 
     Raises:
@@ -256,7 +256,7 @@ def _chosen(
     return np.array(chosen, np.int64)
 
 
-def chosen_moments(moments: slice | Sequence[int], count: int) -> Sequence[int]:
+def chosen_moments(moments: Moments, count: int) -> Sequence[int]:
     """The numbers of the chosen moments of a video that has so many.
 
     Raises:
@@ -264,6 +264,8 @@ def chosen_moments(moments: slice | Sequence[int], count: int) -> Sequence[int]:
     """
     if isinstance(moments, slice):
         return range(count)[moments]
+    if callable(moments):
+        moments = moments(count)
     if len(moments) and moments[-1] >= count:
         raise IndexError(f"no moment {moments[-1]}: the video has {count}")
     return moments

@@ -5,7 +5,6 @@ The other stages call `decode` only.
 """
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -16,7 +15,7 @@ from l2l.manifest.artifact import USABLE
 from l2l.manifest.joined import second_file_at
 from l2l.manifest.source import Source
 from l2l.media.by_ffmpeg import Plan, decode_whole, unusable
-from l2l.media.by_skipping import chosen_moments, decode_chosen
+from l2l.media.by_skipping import Moments, chosen_moments, decode_chosen
 from l2l.media.decoded import Decoded
 from l2l.media.packets import UnsafeError
 from l2l.media.pictures import EncodedPictures
@@ -31,7 +30,7 @@ def decode(
     pictures: Literal["clips", "moments", "none"],
     quality: int | str = "lossless",
     *,
-    moments: slice | Sequence[int] = ALL_MOMENTS,
+    moments: Moments = ALL_MOMENTS,
     sound: bool = True,
 ) -> Decoded:
     """Decode what is asked for of a file.
@@ -48,8 +47,9 @@ def decode(
         media: size of the pictures, clip grid, time limit.
         pictures: all pictures of the clips, only the first of each moment, or none.
         quality: how pictures are held in memory: as JPEG of this quality, or `lossless`.
-        moments: whose frames: a slice of all moments, such as every fifth, or their numbers in
-            rising order, of `range(decoded.moments)`.
+        moments: whose frames: a slice of all moments, such as every fifth; or their numbers in
+            rising order, of `range(decoded.moments)`; or a function from `decoded.moments` to
+            these numbers.
         sound: whether its sound is decoded. Without, the status is that of the pictures alone.
 
     Returns:
@@ -78,7 +78,7 @@ def decode(
     return decoded
 
 
-def _decoded(plan: Plan, moments: slice | Sequence[int]) -> Decoded:
+def _decoded(plan: Plan, moments: Moments) -> Decoded:
     """What the chosen decoder gives."""
     if plan.media.decoder == "ffmpeg":
         return _with_frames_of(decode_whole(plan), moments)
@@ -88,16 +88,16 @@ def _decoded(plan: Plan, moments: slice | Sequence[int]) -> Decoded:
         return replace(_with_frames_of(decode_whole(plan), moments), not_skipped=str(unsafe))
 
 
-def _check_moments(pictures: str, moments: slice | Sequence[int]) -> None:
+def _check_moments(pictures: str, moments: Moments) -> None:
     if pictures == "clips" and moments != ALL_MOMENTS:
         raise ValueError("clips of some moments cannot be asked for, only those of all")
-    if isinstance(moments, slice):
+    if isinstance(moments, slice) or callable(moments):
         return
     if any(number >= after for number, after in itertools.pairwise([-1, *moments])):
         raise ValueError(f"moments {list(moments)}: expected numbers from 0 on that rise")
 
 
-def _with_frames_of(decoded: Decoded, moments: slice | Sequence[int]) -> Decoded:
+def _with_frames_of(decoded: Decoded, moments: Moments) -> Decoded:
     """The video without the frames of moments that were not asked for."""
     if moments == ALL_MOMENTS or decoded.status not in USABLE:
         return decoded

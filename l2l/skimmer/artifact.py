@@ -27,7 +27,7 @@ from l2l.skimmer.network import (
     select_jointly,
 )
 from l2l.skimmer.one_look import OneLook, OneLookOutput
-from l2l.skimmer.sparse import moments_read, read_sparsely, span_middles
+from l2l.skimmer.sparse import interpolate, moments_read, read_sparsely, span_middles
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
 from l2l.torch_files import build_with_state, text, texts
@@ -61,10 +61,19 @@ class TrainedSkimmer:
 
     def scores(self, features: Mapping[FeatureName, Tensor], present: Tensor) -> Tensor:
         """Class scores (logits) of a batch: (videos, classes)."""
-        if isinstance(self.network, Skimmer):
-            return self.skim(features, present).logits
-        output = self.network(features, present)
-        return output.logits if isinstance(output, OneLookOutput) else output
+        if isinstance(self.network, Skimmer | OneLook):
+            return self.output(features, present).logits
+        return self.network(features, present)
+
+    def output(
+        self, features: Mapping[FeatureName, Tensor], present: Tensor
+    ) -> SkimmerOutput | OneLookOutput:
+        """Class scores (logits) of a batch and the weights of its moments; not of `lstm`, which has
+        none.
+        """
+        if isinstance(self.network, OneLook):
+            return self.network(features, present)
+        return self.skim(features, present)
 
     def moments_read(self, count: int, factor: int) -> list[int]:
         """The moments whose features are computed where one in `factor` is read."""
@@ -86,6 +95,18 @@ class TrainedSkimmer:
         if isinstance(self.network, OneLook):
             return features[self.moments_read(len(features), factor)]
         return read_sparsely(features, factor)
+
+    def from_read(self, read: Tensor, factor: int, count: int) -> Tensor:
+        """What the network is given, as by `read`, from the features of `moments_read` alone.
+
+        Args:
+            read: (moments read, channel).
+            factor: at least 1.
+            count: number of moments of the video.
+        """
+        if isinstance(self.network, OneLook):
+            return read
+        return interpolate(read, factor, count)
 
     def picks(self, output: SkimmerOutput | OneLookOutput, moments: int) -> list[int]:
         """The moments that count for the first video of a batch that has no padding, by number of

@@ -5,14 +5,15 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from l2l.apply.artifact import Prediction, prediction_values
-from l2l.apply.run import skimmer_path
+from l2l.apply.artifact import BOTH, Prediction, prediction_values
+from l2l.apply.run import network_path
+from l2l.config import AnswerMethod
 from l2l.errors import BadInput
 from l2l.manifest.files import video_files
 from l2l.manifest.probe import NO_SUCH_FILE
 from l2l.terminal import escape
 
-NOUNS = {"image": "pictures", "audio": "sound"}  # of the modalities
+NOUNS = {"image": "pictures", "audio": "sound", BOTH: "moments"}  # of the modalities
 
 
 def predict(
@@ -22,11 +23,12 @@ def predict(
     json: bool = False,
     factor: int = 1,
     steps: int | None = None,
+    method: AnswerMethod = "ours",
     budget_gmacs: float | None = None,
     top: int = 5,
     threads: int | None = None,
 ) -> int:
-    """Name the action in each video by skimming it with a run's student and skimmer.
+    """Name the action in each video with a run's student and skimmer, or its one look.
 
     For thousands of videos, in jobs that can be resumed: `snakemake apply`, see docs/apply.md.
 
@@ -36,6 +38,7 @@ def predict(
         json: print one JSON object per file instead of a line of text.
         factor: decode, hear and describe one moment in so many.
         steps: after which the skimmer stops; default: those that it was trained with.
+        method: `ours`, the skimmer, or `one_look`, where the run has it.
         budget_gmacs: most multiply-accumulates per video, in 10^9, in place of a factor.
         top: classes per video in the JSON object.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
@@ -47,7 +50,7 @@ def predict(
     Returns:
         0 when every file has an answer, 1 when one could not be used.
     """
-    skimmer_path(run)
+    network_path(run, method)
     files = video_files(video)
     if video and not files:
         raise BadInput(f"{', '.join(map(str, video))}: no file with the name of a video")
@@ -56,7 +59,7 @@ def predict(
         return _print([Prediction(str(p), missing.status, missing.reason) for p in files], json)
     from l2l.apply.predictor import Predictor
 
-    predictor = Predictor(run, threads, steps)
+    predictor = Predictor(run, threads, steps, method)
     return _print(
         predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top), json
     )

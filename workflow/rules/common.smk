@@ -13,7 +13,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from l2l.apply.run import skimmer_path
+from l2l.apply.run import network_path
 from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
@@ -465,7 +465,7 @@ def networks_of_applied_run(wildcards):
     Stops with one line where the run is not finished; a dry run does, too.
     """
     try:
-        skimmer = skimmer_path(APPLIED_RUN)
+        skimmer = network_path(APPLIED_RUN, CONFIG.apply.method)
     except BadInput as error:
         raise WorkflowError(f"apply.run: {error}") from None
     students = sorted(APPLIED_RUN.glob("student/finetuned/*-distilled.pt"))
