@@ -179,7 +179,11 @@ def _without_trailing_zeros(plan: Plan, decoded: Decoded) -> Decoded:
 
 
 def size_without_zeros(path: Path) -> tuple[int, int]:
-    """The size of a file, and its size without the zeros at its end."""
+    """The size of a file, and its size without the zeros at its end.
+
+    Raises:
+        MachineError: if the machine did not let it be read.
+    """
     try:
         with open(path, "rb") as file:
             size = end = file.seek(0, 2)
@@ -190,7 +194,10 @@ def size_without_zeros(path: Path) -> tuple[int, int]:
                 end = start + len(block)
                 if block:
                     break
-    except OSError:
+    except OSError as error:
+        if error.errno in MACHINE_ERRNOS:
+            cause = error.strerror or str(error)
+            raise MachineError(f"{path}: reading it again", cause) from None
         return 0, 0
     return size, end
 

@@ -81,6 +81,7 @@ class _Child:
         except UnsafeError:
             ready = {}
         if "ready" not in ready:
+            self.end()
             raise BadInput(
                 "the process that decodes pictures does not start; `l2l doctor` names what is "
                 "broken"
