@@ -212,7 +212,8 @@ def _of_network(path: Path) -> str:
 
 
 def _of_report(path: Path) -> str:
-    made = re.search(r'<meta name="generator" content="([^"]*)">', path.read_text("utf-8", "replace"))
+    page = path.read_text("utf-8", "replace")
+    made = re.search(r'<meta name="generator" content="([^"]*)">', page)
     return made[1] if made else "not recorded"
 
 
