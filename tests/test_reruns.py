@@ -55,7 +55,7 @@ def test_a_variant_that_reads_the_teacher_has_it_describe_every_moment_of_the_ta
     assert (
         plan.stdout.count("--part all") == 3
     )  # the target's shards, two to fit on and one to test; the source's stay
-    variant = '{"indexing": ["fused"], "recognition": ["teacher"], "selected": true}'
+    variant = '{"indexing": ["fused"], "queried": [], "recognition": ["teacher"], "selected": true}'
     assert f"--variant '{variant}' --descriptors " in plan.stdout
     assert planned(snakemake(tiny_run, "--dry-run", "results/tiny/skimmer/audio.pt")) == {
         "train_skimmer"

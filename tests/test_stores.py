@@ -105,8 +105,12 @@ def make_special(path: Path, kind: str) -> None:
     elif kind == "dangling link":
         path.symlink_to("nowhere")
     elif kind == "socket":
-        with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
-            listening.bind(str(path))
+        # by its name: the whole path may be too long for a socket
+        with (
+            contextlib.closing(socket.socket(socket.AF_UNIX)) as listening,
+            contextlib.chdir(path.parent),
+        ):
+            listening.bind(path.name)
     else:
         try:
             os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))

@@ -355,7 +355,7 @@ PUBLISHED_COLUMNS = (*BY_NAME["frontier"].column_names[:6], "source")
 
 def table_of_columns(columns: Sequence[str]) -> Table | None:
     """The table that has exactly these columns, if one has."""
-    return next((table for table in ALL_TABLES if table.column_names == tuple(columns)), None)
+    return next((table for table in BY_NAME.values() if table.column_names == tuple(columns)), None)
 
 
 def check_rows(path: Path, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
