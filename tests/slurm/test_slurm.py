@@ -41,6 +41,7 @@ GPU_RULES = (
     "evaluate_clips",
     "evaluate_audio",
 )
+HUNGRY = "tests/support/hungry.smk"
 STARTED: list[subprocess.Popen[str]] = []
 
 
@@ -66,7 +67,8 @@ def checkout(folder: Path) -> Path:
     """A copy of what a run takes of the repository, with the smallest configuration."""
     for name in ("l2l", "workflow"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tests/support/hungry.smk", folder / "hungry.smk")
+    (folder / HUNGRY).parent.mkdir(parents=True)
+    shutil.copy(ROOT / HUNGRY, folder / HUNGRY)
     for name in ("Snakefile", "config.yaml", "environment.yml", "slurm", "profiles"):
         shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     smallest(folder / "small.yaml")
@@ -116,7 +118,7 @@ def hungry(cluster, tmp_path_factory):
         "slurm_partition=gpu",
         "--snakefile",
     )
-    return start(folder, *targets, "hungry.smk"), folder
+    return start(folder, *targets, HUNGRY), folder
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +198,7 @@ def test_ctrl_c_leaves_no_job_behind_and_a_killed_snakemake_none_that_writes_ove
     cluster, tmp_path
 ):
     folder = checkout(tmp_path / "folder")
-    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", "hungry.smk")
+    sleeping = ("results/1.txt", "results/2.txt", "--snakefile", HUNGRY)
 
     def jobs():
         return sum(line == str(folder) for line in cluster.jobs("%Z"))

@@ -1,5 +1,6 @@
 """Running the real Snakemake on tiny configurations, in a separate folder."""
 
+import contextlib
 import os
 import re
 import signal
@@ -86,8 +87,9 @@ def start_snakemake(
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """SIGKILL Snakemake and every job it has started."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """SIGKILL Snakemake and every job it has started, if they have not ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
