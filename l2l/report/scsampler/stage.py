@@ -5,7 +5,6 @@ relations.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from l2l.config import ReportConfig
@@ -14,6 +13,7 @@ from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
 from l2l.report.figures import picture_address, scsampler_plot
+from l2l.report.page import page_template
 from l2l.report.scsampler.relations import poster_relations
 from l2l.sampler.rows import ROWS
 from l2l.shards import read_shards
@@ -54,10 +54,7 @@ def write_scsampler_report(
     """
     rows = read_evaluation_table(table, "scsampler")
     listed = read_videos(videos)
-    page = jinja2.Environment(
-        loader=jinja2.PackageLoader("l2l.report.scsampler", "."), autoescape=True, trim_blocks=True
-    ).get_template("page.html")
-    text = page.render(
+    text = page_template("l2l.report.scsampler").render(
         title=f"{config.title}: SCSampler",
         made_by=MADE_BY,
         run=run,
