@@ -16,6 +16,7 @@ from untrained_run import add_one_look, make_run
 
 import l2l
 from l2l.__main__ import main
+from l2l.apply import networks
 from l2l.apply.artifact import (
     Prediction,
     prediction_columns,
@@ -112,6 +113,28 @@ def test_features_have_the_same_bits_in_any_batch(predictor, requests):
     assert features(requests[::-1]) == together
     for request in requests:
         assert features([request]) == {request.video: together[request.video]}
+
+
+def test_few_videos_wait_for_a_batch_and_the_answers_stay_the_same(
+    predictor, requests, dense, monkeypatch
+):
+    """Also unusable ones behind one whose moments do not fill a batch."""
+    short, unusable = requests[1], requests[-1]
+    taken = []
+
+    def order():
+        for number, request in enumerate([short, *[unusable] * 20]):
+            taken.append(number)
+            yield request
+
+    monkeypatch.setattr(networks, "MAX_WAITING", 4)
+    answers = predictor.answers(order(), Options())
+    assert next(answers).prediction == dense[1]
+    assert len(taken) <= 4 + predictor._threads + 1
+    assert [each.prediction for each in answers] == [dense[-1]] * 20
+    monkeypatch.setattr(networks, "MAX_WAITING", 1)
+    again = predictor.answers(requests, Options())
+    assert [each.prediction for each in again] == dense
 
 
 def test_an_answer_is_that_of_the_student_and_the_skimmer_on_the_whole_video(

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from l2l.manifest.artifact import read_videos, write_videos
 from l2l.manifest.source import Source
 from l2l.media.artifact import read_media
 from l2l.media.decode import decode
-from l2l.media.stage import collect_statuses, decode_videos
+from l2l.media.stage import _describe_work, collect_statuses, decode_videos
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +186,15 @@ def test_final_statuses_are_in_the_order_of_the_manifest_and_too_many_bad_stop_t
         collect_statuses(
             manifest, media[1:], tmp_path / "again.tsv", ManifestConfig(max_bad_fraction=1)
         )
+
+
+def test_the_line_about_the_work_is_short_however_many_files_are_odd_in_ways_of_their_own():
+    why = Counter({f"corrupt: damaged at {i} " + "x" * 999: 1 for i in range(500)})
+    why["its container is gif"] = 7
+    line = _describe_work(Counter(decoded=3, total=4, videos=507), why)
+    assert line.startswith("decoded 3 of 4 pictures of 507 videos; all pictures where its cont")
+    assert line.endswith("; other reasons: 496")
+    assert len(line) < 700
 
 
 def test_names_are_only_names(clip, tmp_path, monkeypatch):

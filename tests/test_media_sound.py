@@ -116,6 +116,33 @@ def test_channels_are_averaged(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mkv", ["pcm_s16le"]), ("a.mp4", ["aac", "-b:a", "32k"])]
+)
+@pytest.mark.parametrize(("begin", "end"), [(0, 4), (1, 3), (1.53, 3.26)])
+def test_channels_that_cancel_each_other_for_a_while_are_heard_all_the_time(
+    tmp_path, name, codec, begin, end
+):
+    """Also where it begins and ends within a second, and after a codec that loses something."""
+    tone = "0.5*sin(2*PI*500*t)"
+    inverted = f"'{tone}|{tone}*(1-2*between(t,{begin},{end}))'"
+    found = decoded(make_video(tmp_path / name, seconds=4, sound=inverted, extra=["-c:a", *codec]))
+    assert found.status == "ok"
+    _, seconds = found.reason.split(" cancel each other in ")
+    assert float(seconds.partition(" s;")[0]) == pytest.approx(end - begin, abs=0.3)
+    loudest = np.abs(found.waveform[: 40 * 1600].reshape(40, 1600)).max(axis=1) / 32768
+    assert loudest[1:-1].min() > 0.2
+
+
+def test_channels_of_which_only_some_cancel_are_averaged(tmp_path):
+    """Left and right differ: of their mean a part is left."""
+    tone = "0.5*sin(2*PI*500*t)"
+    sound = f"'{tone}|-0.5*{tone}'"
+    found = decoded(make_video(tmp_path / "a.mkv", sound=sound, extra=["-c:a", "pcm_s16le"]))
+    assert (found.status, found.reason) == ("ok", "")
+    assert np.abs(found.waveform).max() / 32768 == pytest.approx(0.125, abs=0.01)
+
+
 def test_no_sound_and_silence_are_distinguished(tmp_path):
     none, silent = (
         make_video(tmp_path / "a.mp4", sound=None),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from media_files import decoded, make_video
+from media_files import H264, decoded, make_video, run
 
 from l2l.media.transport import PACKET_BYTES, was_joined
 
@@ -36,6 +36,36 @@ def test_lost_packets_are_no_joint(recordings, tmp_path, lost):
     path.write_bytes(np.delete(packets, range(middle, middle + lost), axis=0).tobytes())
     assert not was_joined(path)
     assert decoded(path).status in ("corrupt", "audio_partial")
+
+
+@pytest.mark.parametrize("sound", ["0", None])
+@pytest.mark.parametrize(("order", "lost"), [("ab", 50), ("ba", 50), ("aba", 50), ("abb", 100)])
+def test_parts_with_other_identifiers_are_not_lost_without_a_word(tmp_path, sound, order, lost):
+    """Each part begins its time again, so no part is missed by the length of the whole."""
+    one = make_video(tmp_path / "a.ts", sound=sound, extra=["-muxdelay", "0"])
+    other = tmp_path / "b.ts"
+    run("-i", one, "-c", "copy", "-muxdelay", "0", "-mpegts_start_pid", "0x200", other)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join((tmp_path / f"{part}.ts").read_bytes() for part in order))
+    video = decoded(path)
+    assert video.status == "truncated"
+    assert f"{lost} pictures" in video.reason
+    assert "the rest is in stream" in video.reason
+
+
+def test_streams_that_are_sent_at_the_same_time_are_no_rest_of_each_other(tmp_path):
+    for rate, other_rate in ((25, 60), (1, 60)):
+        path = tmp_path / f"{rate}.ts"
+        pictures = [("64x64", rate), ("32x32", other_rate)]
+        inputs = [
+            word
+            for side, of in pictures
+            for word in ("-f", "lavfi", "-i", f"testsrc=s={side}:r={of}:d=6")
+        ]
+        run(*inputs, "-map", "0", "-map", "1", *H264, path)
+        video = decoded(path)
+        assert (video.status, video.reason) == ("no_audio", "no sound stream")
+        assert abs(video.grid_frames - 180) <= 3
 
 
 def test_what_is_no_transport_stream_is_not_joined(tmp_path):

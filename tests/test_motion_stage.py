@@ -14,6 +14,7 @@ from l2l.config import MediaConfig, MotionConfig
 from l2l.errors import BadInput, KilledError
 from l2l.manifest.artifact import Video, write_videos
 from l2l.media.artifact import read_media
+from l2l.media.ffmpeg import FfmpegStopped
 from l2l.media.stage import decode_videos
 from l2l.motion import cells, proxy, stage
 from l2l.motion.artifact import Motion, read_motion
@@ -475,6 +476,17 @@ def test_a_child_that_ends_is_no_fault_of_the_video(monkeypatch, child, error, m
     monkeypatch.setattr(cells, "CHILD", (sys.executable, "-c", child))
     with CellReader(SECTION) as reader, pytest.raises(error, match=message):
         reader.read(lambda take: [take(memoryview(bytes(1 << 16))) for _ in range(64)])
+
+
+@pytest.mark.parametrize(
+    "child",
+    ["import time; time.sleep(99)", "import sys, time; sys.stdin.buffer.read(); time.sleep(99)"],
+)
+def test_a_child_that_does_not_answer_is_ended_at_its_limit(monkeypatch, child):
+    """Whether or not it takes what it is fed."""
+    monkeypatch.setattr(cells, "CHILD", (sys.executable, "-c", child))
+    with CellReader(SECTION) as reader, pytest.raises(FfmpegStopped, match="not read within"):
+        reader.read(lambda take: [take(memoryview(bytes(1 << 16))) for _ in range(64)], 0.5)
 
 
 def test_an_error_of_what_feeds_a_proxy_leaves_no_child(monkeypatch):

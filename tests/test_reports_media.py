@@ -76,7 +76,7 @@ def test_zeros_after_the_last_packet_are_no_damage(reports):
 def test_channels_that_cancel_each_other_are_heard_and_remarked(reports):
     video = decoded(reports / "a01_phase_inverted_stereo.mp4", STRIP)
     assert video.status == "ok"
-    assert "cancel each other in 4 s" in video.reason
+    assert "cancel each other in 4.0 s" in video.reason
     assert tones(video.waveform) == [300, 400, 500, 600]
 
 

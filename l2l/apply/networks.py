@@ -34,6 +34,8 @@ from l2l.training import to_channels_last
 
 # Moments per batch. On a CPU a moment at full size takes least in batches of 8 or 16.
 CPU_BATCH, GPU_BATCH = 16, 256
+# Videos that wait for their batch to be full: of a few moments each, or unusable ones behind them.
+MAX_WAITING = 64
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Networks:
         """The student's features of the moments read of each video, in the order given.
 
         A video is given back when the batch with its last moment is computed; an unusable one has
-        features of no moments.
+        features of no moments. At most `MAX_WAITING` videos wait for that.
         """
         batch = _Batch(self.batch_moments, self.media.frame_pixels, mel_shape(self.mels))
         waiting: deque[_Waiting] = deque()
@@ -104,6 +106,8 @@ class Networks:
                 if batch.is_full:
                     self._compute(batch)
                     yield from self._complete(waiting)
+            if len(waiting) >= MAX_WAITING and batch.shares:
+                self._compute(batch)
             yield from self._complete(waiting)
         if batch.shares:
             self._compute(batch)

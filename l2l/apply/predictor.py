@@ -146,7 +146,11 @@ class Predictor:
     def _read_in_order(
         self, requests: Iterable[Request], options: Options, keep_sound: bool
     ) -> Iterator[ReadVideo]:
-        """Each video decoded and heard; at most one more than `threads` are held in memory."""
+        """Each video decoded and heard.
+
+        At most one more than `threads` are held here; those that wait for a batch come on top, see
+        `Networks.describe`.
+        """
         networks = self.networks
 
         def factor_of(moments: int) -> int | None:

@@ -127,8 +127,8 @@ def conclude(
         return unusable(status, reason, plan), finished
     if replaced:
         cancelled = (
-            f"the channels of its sound cancel each other in {replaced} s; there the first channel "
-            "is heard"
+            f"the channels of its sound cancel each other in {max(replaced, 0.1):.1f} s; there the "
+            "first channel is heard"
         )
         reason = "; ".join(filter(None, [reason, cancelled]))
     # To the networks, a muted track is as if there were none.

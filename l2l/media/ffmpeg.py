@@ -40,7 +40,9 @@ _COMPLAINT = re.compile(
 )
 _INPUT = re.compile(r"(?:\[info\] )?Input #0, (\S+), from ")
 _DURATION = re.compile(r"(?:\[info\] )?  Duration: (\d+):(\d\d):(\d\d\.\d+), start: (-?[\d.]+)")
-_STREAM = re.compile(r"(?:\[info\] )?  Stream #0:(\d+)[\[(:].*?(Video|Audio): (.*)")
+_STREAM = re.compile(
+    r"(?:\[info\] )?  Stream #0:(\d+)(?:\[0x([0-9a-f]+)\])?[(:].*?(Video|Audio): (.*)"
+)
 _FRAME_RATE = re.compile(r" ([\d.]+) fps")
 _START = re.compile(r", start (-?[\d.]+)")
 # Which stream goes to which output, with the codec and its decoder.
@@ -69,6 +71,7 @@ class InputStream:
 
     kind: str  # Video or Audio
     text: str  # codec, size, rate and disposition
+    pid: int = 0  # the identifier of its packets in a transport stream
 
     @property
     def is_attached_picture(self) -> bool:
@@ -113,6 +116,7 @@ class Log:
     # and of its samples.
     sound_runs: list[list[int]] = field(default_factory=list)
     time_restarts: bool = False  # time stamps jump in mid-stream, and ffmpeg joined them
+    later_pictures: bool = False  # a stream of pictures begins in mid-file
     # A complaint may have come between the two pieces of a warning, and is then not recognised.
     torn: bool = False
     received_signal: bool = False  # one that ffmpeg heeds
@@ -145,6 +149,8 @@ class Log:
             self.frames_in, self.grid_frames = int(counted[1]), int(counted[2])
         if "timestamp discontinuity" in line:
             self.time_restarts = True
+        if "New video stream" in line:
+            self.later_pictures = True
         if _RECEIVED_SIGNAL.match(line):
             self.received_signal = True
 
@@ -165,7 +171,8 @@ class Log:
             self.start_seconds = float(start)
             self.duration_seconds = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
         if stream := _STREAM.match(line):
-            self.streams.setdefault(int(stream[1]), InputStream(stream[2], stream[3]))
+            number, pid, kind, text = stream.groups()
+            self.streams.setdefault(int(number), InputStream(kind, text, int(pid or "0", 16)))
 
 
 class FfmpegStopped(Exception):

@@ -16,8 +16,8 @@ JITTER_SAMPLES = SAMPLE_RATE_HZ // 20
 SAMPLE_BYTES = 2  # s16 little endian
 BLOCK_BYTES = 1 << 18
 
-# Channels are compared second by second.
-CANCEL_SAMPLES = SAMPLE_RATE_HZ
+# Channels are compared in spans of a tenth of a second: what cancels may begin at any time.
+CANCEL_SAMPLES = SAMPLE_RATE_HZ // 10
 CANCEL_POWER = 0.01  # of the first channel's; unrelated channels keep half of it
 CANCEL_RMS = 4.0  # of the first channel, of 32768: what is quieter is no sound to miss
 
@@ -110,7 +110,7 @@ def _merge(spans: list[tuple[int, int]]) -> np.ndarray:
     return np.array(runs, np.int64).reshape(-1, 2)
 
 
-def restore_cancelled(mix: np.ndarray, first_channel: np.ndarray) -> int:
+def restore_cancelled(mix: np.ndarray, first_channel: np.ndarray) -> float:
     """Where the channels of a mix cancel each other, put the first channel in its place.
 
     The mix is the mean of all channels. Of stereo with one channel inverted, nothing is left.
@@ -120,15 +120,15 @@ def restore_cancelled(mix: np.ndarray, first_channel: np.ndarray) -> int:
         first_channel: int16 (samples,), of the same times.
 
     Returns:
-        The number of seconds that were replaced.
+        The seconds that were replaced.
     """
-    replaced = 0
+    replaced_samples = 0
     for start in range(0, min(len(mix), len(first_channel)), CANCEL_SAMPLES):
-        second = slice(start, start + CANCEL_SAMPLES)
-        channel = first_channel[second].astype(np.float64)
-        mean = mix[second].astype(np.float64)[: len(channel)]
+        span = slice(start, start + CANCEL_SAMPLES)
+        channel = first_channel[span].astype(np.float64)
+        mean = mix[span].astype(np.float64)[: len(channel)]
         power = np.mean(channel**2)
         if power >= CANCEL_RMS**2 and np.mean(mean**2) < CANCEL_POWER * power:
             mix[start : start + len(mean)] = first_channel[start : start + len(mean)]
-            replaced += 1
-    return replaced
+            replaced_samples += len(mean)
+    return replaced_samples / SAMPLE_RATE_HZ

@@ -1,6 +1,7 @@
 """Decode the videos of a shard; collect the statuses of all videos."""
 
 import sys
+import textwrap
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,9 @@ from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import check_ffmpeg
 from l2l.shards import check_videos
 from l2l.stores import MADE_BY
+
+# Of the line about the work that was done, however many files are damaged in ways of their own.
+SHOWN_REASONS, REASON_CHARACTERS = 5, 100
 
 
 def decode_videos(
@@ -63,7 +67,13 @@ def _describe_work(counts: Counter[str], not_skipped: Counter[str]) -> str:
         f"decoded {counts['decoded']:,} of {counts['total']:,} pictures of {counts['videos']:,} "
         "videos"
     )
-    reasons = [f"{why}: {videos}" for why, videos in not_skipped.most_common() if why]
+    counted = [(why, videos) for why, videos in not_skipped.most_common() if why]
+    reasons = [
+        f"{textwrap.shorten(why, REASON_CHARACTERS, placeholder='...')}: {videos}"
+        for why, videos in counted[:SHOWN_REASONS]
+    ]
+    if others := sum(videos for _, videos in counted[SHOWN_REASONS:]):
+        reasons.append(f"other reasons: {others}")
     return f"{line}; all pictures where {'; '.join(reasons)}" if reasons else line
 
 

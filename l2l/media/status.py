@@ -5,12 +5,13 @@ The exit code of ffmpeg is no verdict: what it wrote and what it reported are.
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from l2l.manifest.artifact import CONTAINERS
 from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import Finished, Log, log_source
-from l2l.media.transport import was_joined
+from l2l.media.transport import pictures_elsewhere, was_joined
 
 # Declared and decoded ends of whole files differ by a frame or two.
 TOLERANCE_SECONDS = 0.25
@@ -68,7 +69,7 @@ def _damage(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, 
         )
     if mismatch := _length_mismatch(decoded, log, source.duration_seconds):
         return mismatch
-    if elsewhere := _rest_elsewhere(decoded, log, video):
+    if elsewhere := _rest_elsewhere(decoded, log, video) or _spliced(source.path, log, video):
         return "truncated", elsewhere
     if any(_CUT.search(line) for line in _complaints(log, video, source.audio_stream, None)):
         return "truncated", "the file ends before its last packet"
@@ -118,6 +119,27 @@ def _rest_elsewhere(decoded: Decoded, log: Log, video_stream: int) -> str:
     return (
         f"pictures of stream {video_stream} go from {start:.1f} s to {end:.1f} s of "
         f"{log.duration_seconds:.1f} s; the rest is in stream {', '.join(others)}"
+    )
+
+
+def _spliced(path: Path, log: Log, video_stream: int) -> str:
+    """Which stream of a transport stream has pictures where the one that was decoded has none, and
+    may have some before and after; empty if there is none.
+    """
+    stream = log.streams.get(video_stream)
+    streams_of_pictures = [each for each in log.streams.values() if each.kind == "Video"]
+    if log.container != "mpegts" or stream is None:
+        return ""
+    if len(streams_of_pictures) == 1 and not log.later_pictures:
+        return ""
+    other = pictures_elsewhere(path, stream.pid, stream.frame_rate)
+    if other is None:
+        return ""
+    number = next((i for i, each in log.streams.items() if each.pid == other.pid), None)
+    name = f"packets 0x{other.pid:x}" if number is None else f"stream {number}"
+    return (
+        f"stream {video_stream} has no pictures from byte {other.first_byte:,} on; the rest is in "
+        f"{name}: {other.pictures} pictures"
     )
 
 

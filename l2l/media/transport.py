@@ -1,15 +1,23 @@
-"""Packet counters of a transport stream: were packets lost, or were recordings joined?"""
+"""Packets of a transport stream: were some lost, were recordings joined, of which streams?"""
 
+import contextlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 PACKET_BYTES = 188
 SYNC_BYTE = 0x47
-HAS_PAYLOAD = 0x10
+HAS_PAYLOAD, HAS_ADAPTATION = 0x10, 0x20
+UNIT_START = 0x40
+VIDEO_PREFIX, VIDEO_STREAMS = (0, 0, 1), range(0xE0, 0xF0)  # how a unit of pictures begins
 # Identifiers of packets: tables of the whole stream (PAT, SDT, ...) come first in each recording.
 MAX_TABLE_PID = 0x1F
 NULL_PID = 0x1FFF
+BLOCK_PACKETS = 1 << 16
+# Pictures of another stream between two of one: more than streams that are sent at the same time
+# have, one of them at a rate of `SLOW_RATE` and the other at up to 60 pictures per second.
+MIN_PICTURES, SLOW_RATE = 40, 5.0
 
 
 def was_joined(path: Path) -> bool:
@@ -52,3 +60,61 @@ def _jumps(positions: np.ndarray, counter: np.ndarray) -> np.ndarray:
     steps = np.diff(counter[positions].astype(np.int64)) % 16
     after = np.flatnonzero(steps > 1) + 1
     return np.stack([positions[after - 1], positions[after]], axis=1)
+
+
+class Elsewhere(NamedTuple):
+    """Pictures of another stream where one has none."""
+
+    pid: int
+    pictures: int
+    first_byte: int
+
+
+def pictures_elsewhere(path: Path, pid: int, frame_rate: float) -> Elsewhere | None:
+    """The other stream with the most pictures where one has none, as where recordings with other
+    identifiers were joined; None if streams are only sent at the same time.
+
+    Args:
+        path: a file of whole packets; of any other None is returned.
+        pid: the identifier of the packets of the one stream.
+        frame_rate: of its pictures.
+    """
+    starts, pids = _picture_starts(path)
+    own = starts[pids == pid]
+    if not len(own):
+        return None
+    minimum = MIN_PICTURES * max(1.0, SLOW_RATE / frame_rate if frame_rate else 1.0)
+    found = []
+    for other in np.unique(pids[pids != pid]).tolist():
+        theirs = starts[pids == other]
+        gap = np.searchsorted(own, theirs)  # before which picture of its own
+        alone = np.bincount(gap)[gap] >= minimum
+        if alone.any():
+            first_byte = int(theirs[alone][0]) * PACKET_BYTES
+            found.append(Elsewhere(other, int(alone.sum()), first_byte))
+    return max(found, key=lambda each: each.pictures, default=None)
+
+
+def _picture_starts(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """In which packets pictures begin, int64 (pictures,), and the identifiers of these packets."""
+    starts, pids, before = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        while block := file.read(BLOCK_PACKETS * PACKET_BYTES):
+            content = np.frombuffer(block, np.uint8)[: len(block) // PACKET_BYTES * PACKET_BYTES]
+            packets = content.reshape(-1, PACKET_BYTES)
+            if (packets[:, 0] != SYNC_BYTE).any():
+                break
+            at = np.flatnonzero(
+                (packets[:, 1] & UNIT_START > 0) & (packets[:, 3] & HAS_PAYLOAD > 0)
+            )
+            units = packets[at]
+            adaptation = np.where(units[:, 3] & HAS_ADAPTATION, 1 + units[:, 4].astype(np.int64), 0)
+            payload = np.minimum(4 + adaptation, PACKET_BYTES - 4)
+            prefix = units[np.arange(len(units))[:, None], payload[:, None] + np.arange(4)]
+            shown = (prefix[:, :3] == VIDEO_PREFIX).all(axis=1) & np.isin(
+                prefix[:, 3], VIDEO_STREAMS
+            )
+            starts.append(at[shown] + before)
+            pids.append((units[shown, 1] & 0x1F).astype(np.int64) << 8 | units[shown, 2])
+            before += len(packets)
+    return np.concatenate(starts), np.concatenate(pids)

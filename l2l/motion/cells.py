@@ -23,11 +23,13 @@ from l2l.config import CELL_PIXELS, MotionConfig
 from l2l.errors import KILLED, BadInput, KilledError, MachineError
 from l2l.jobs.children import child_argv, limit_memory, module_folders
 from l2l.jobs.machine import clean_environment
+from l2l.media.ffmpeg import FfmpegStopped
 from l2l.motion.artifact import Motion
 from l2l.motion.compensation import cell_sums, clip, predicted_sums, residual
 
 CHILD = child_argv("l2l.motion.cells")
 MEMORY_LIMIT_BYTES = 4 << 30  # of the child
+TIME_LIMIT_SECONDS = 3600.0  # per proxy, where no other is given
 END_SECONDS = 5.0  # for a killed child to end
 BATCH_PICTURES = 24  # whose motion is computed together
 MOTION, FAULT = b"M", b"F"  # what a block of an answer holds
@@ -51,17 +53,46 @@ class CellReader:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def read(self, feed: Callable[[Callable[[memoryview], None]], Fed]) -> tuple[Fed, Motion]:
+    def read(
+        self,
+        feed: Callable[[Callable[[memoryview], None]], Fed],
+        time_limit_seconds: float = TIME_LIMIT_SECONDS,
+    ) -> tuple[Fed, Motion]:
         """What `feed` returns, and the motion of one proxy.
 
         Args:
             feed: is called with a function that takes the proxy's bytes, block by block.
+            time_limit_seconds: for feeding and reading; the child is then killed.
 
         Raises:
             BadInput: if what was fed is not a proxy of this section, or the child crashed.
+            FfmpegStopped: if it takes longer than its limit.
             MachineError: if the machine did not let the child start, or ended it.
         """
         process = self._process = self._process or _start()
+        late = threading.Event()
+
+        def end_late() -> None:
+            late.set()
+            process.kill()
+
+        watch = threading.Timer(time_limit_seconds, end_late)
+        watch.daemon = True
+        watch.start()
+        try:
+            return self._read(process, feed)
+        except BadInput:
+            if late.is_set():
+                raise FfmpegStopped(f"not read within {time_limit_seconds:g} s") from None
+            raise
+        finally:
+            watch.cancel()
+
+    def _read(
+        self,
+        process: subprocess.Popen[bytes],
+        feed: Callable[[Callable[[memoryview], None]], Fed],
+    ) -> tuple[Fed, Motion]:
         sent, answers = process.stdin, process.stdout
         assert sent is not None
         assert answers is not None

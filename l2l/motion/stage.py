@@ -17,6 +17,9 @@ from l2l.motion.proxy import TIME_FACTOR, check_encoder, code_proxy
 from l2l.shards import check_videos
 from l2l.stores import MADE_BY
 
+# For the last bytes of a proxy to be read, once they are coded.
+LAST_SECONDS = 60.0
+
 
 def extract_motion(manifest: Path, media: Path, motion: Path, config: MotionConfig) -> None:
     """Code each usable video of a shard again as MPEG-4, and keep how each cell of 16 x 16 pixels
@@ -85,7 +88,8 @@ def _code(
     """The length of a video on the 30 fps grid, and the motion of all its pictures."""
     try:
         finished, motion = cells.read(
-            lambda take: code_proxy(source, media, config, take, end_byte)
+            lambda take: code_proxy(source, media, config, take, end_byte),
+            TIME_FACTOR * media.time_limit_seconds + LAST_SECONDS,
         )
     except FfmpegStopped as stopped:
         raise BadInput(

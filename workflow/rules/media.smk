@@ -29,7 +29,7 @@ rule decode_videos:
     params:
         config=section(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
-        version=4,
+        version=5,
     shell:
         """
         python -P -m l2l decode_videos \
