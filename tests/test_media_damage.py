@@ -188,7 +188,7 @@ def test_final_statuses_are_in_the_order_of_the_manifest_and_too_many_bad_stop_t
         )
 
 
-def test_the_line_about_the_work_is_short_however_many_files_are_odd_in_ways_of_their_own():
+def test_the_line_about_the_work_is_short_however_many_files_are_odd():
     why = Counter({f"corrupt: damaged at {i} " + "x" * 999: 1 for i in range(500)})
     why["its container is gif"] = 7
     line = _describe_work(Counter(decoded=3, total=4, videos=507), why)

@@ -19,7 +19,7 @@ from l2l.media.ffmpeg import check_ffmpeg
 from l2l.shards import check_videos
 from l2l.stores import MADE_BY
 
-# Of the line about the work that was done, however many files are damaged in ways of their own.
+# Of the line about the work that was done, however many complaints there are.
 SHOWN_REASONS, REASON_CHARACTERS = 5, 100
 
 

@@ -87,7 +87,7 @@ def pictures_elsewhere(path: Path, pid: int, frame_rate: float) -> Elsewhere | N
     found = []
     for other in np.unique(pids[pids != pid]).tolist():
         theirs = starts[pids == other]
-        gap = np.searchsorted(own, theirs)  # before which picture of its own
+        gap = np.searchsorted(own, theirs)  # before which picture of the one stream
         alone = np.bincount(gap)[gap] >= minimum
         if alone.any():
             first_byte = int(theirs[alone][0]) * PACKET_BYTES
