@@ -22,7 +22,7 @@ def load(
         for prediction in run.predict_many(paths, factor=5): ...
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or the file that `l2l export` made of it.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
         steps: after which the skimmer stops; default: those that it was trained with.
         method: which network of the run answers: `ours`, the skimmer, or `one_look`.

@@ -58,6 +58,7 @@ STAGES = {
 TOOLS = {
     "init": "l2l.tools.init",
     "predict": "l2l.tools.predict",
+    "export": "l2l.tools.export",
     "check": "l2l.tools.check",
     "diff": "l2l.tools.diff",
     "inspect": "l2l.tools.inspect",

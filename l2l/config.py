@@ -824,7 +824,8 @@ class ApplyConfig(Section):
     run: Path | None = Field(
         default=None,
         description="Folder of the finished run whose student and skimmer answer, such as "
-        "results/demo; `null`: results/<run> of this configuration. Paper: none.",
+        "results/demo, or the file that `l2l export` made of it; `null`: results/<run> of this "
+        "configuration. Paper: none.",
     )
     method: AnswerMethod = Field(
         default="ours",

@@ -17,19 +17,26 @@ from torch import Tensor
 
 from l2l.apply.artifact import BOTH, ClassProbability, Prediction, SelectedMoment
 from l2l.apply.cost import AnswerCost
+from l2l.apply.exported import read_exported
 from l2l.apply.reading import ReadVideo
-from l2l.apply.run import network_path, student_path
+from l2l.apply.run import network_name, network_path, student_path
 from l2l.config import AnswerMethod, FeatureName, MediaConfig
 from l2l.errors import BadInput
 from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
 from l2l.features.artifact import VideoFeatures
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import MOMENT_SECONDS, start_seconds
-from l2l.skimmer.artifact import TrainedSkimmer, check_student, load_skimmer, named_features
+from l2l.skimmer.artifact import (
+    TrainedSkimmer,
+    check_student,
+    load_skimmer,
+    named_features,
+    restore_skimmer,
+)
 from l2l.skimmer.network import SkimmerOutput
 from l2l.skimmer.one_look import OneLookOutput
-from l2l.student.artifact import digest_of, load_student, media_of, mels_of
-from l2l.student.network import frame_input, mel_input
+from l2l.student.artifact import digest_of, load_student, media_of, mels_of, restore_student
+from l2l.student.network import Student, frame_input, mel_input
 from l2l.training import to_channels_last
 
 # Moments per batch. On a CPU a moment at full size takes least in batches of 8 or 16.
@@ -51,7 +58,7 @@ class Networks:
     """The trained networks of a finished run.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or the file that it was exported to.
         device: where the student computes.
         steps: of the skimmer; None: as many as it was trained with.
         method: which network answers.
@@ -68,12 +75,11 @@ class Networks:
         steps: int | None = None,
         method: AnswerMethod = "ours",
     ) -> None:
-        skimmer = network_path(run, method)
-        self.skimmer = _with_steps(skimmer, load_skimmer(skimmer), steps, method)
-        student = student_path(run, self.skimmer.network.modalities)
-        network = load_student(student)
+        trained, network = _load(run, method)
+        self.skimmer = _with_steps(network_path(run, method), trained, steps, method)
         self.student_digest = digest_of(network)
-        check_student(skimmer, self.skimmer, student, self.student_digest)
+        student = student_path(run, trained.network.modalities)
+        check_student(network_path(run, method), trained, student, self.student_digest)
         self.settings = network.settings
         self.media, self.mels = media_of(self.settings), mels_of(self.settings)
         self.cost = AnswerCost(network, self.skimmer)  # counted before it leaves the CPU
@@ -228,8 +234,19 @@ def _selected_moment(
 
 def media_of_run(run: Path, method: AnswerMethod = "ours") -> MediaConfig:
     """How the pictures and the sound that a finished run was trained on were taken from files."""
-    modalities = load_skimmer(network_path(run, method)).network.modalities
-    return media_of(load_student(student_path(run, modalities)).settings)
+    _, student = _load(run, method)
+    return media_of(student.settings)
+
+
+def _load(run: Path, method: AnswerMethod) -> tuple[TrainedSkimmer, Student]:
+    """The network that answers and the student whose features it reads."""
+    path = network_path(run, method)
+    if path == run:  # one file
+        networks = read_exported(run)
+        trained = restore_skimmer(run, *networks[network_name(method)])
+        return trained, restore_student(run, *networks["student"])
+    trained = load_skimmer(path)
+    return trained, load_student(student_path(run, trained.network.modalities))
 
 
 class _Batch:
@@ -280,7 +297,7 @@ class _Batch:
 def _with_steps(
     path: Path, skimmer: TrainedSkimmer, steps: int | None, method: AnswerMethod
 ) -> TrainedSkimmer:
-    expected = "skimmer" if method == "ours" else method
+    expected = network_name(method)
     if skimmer.model != expected:
         raise BadInput(f"{path}: found {skimmer.model}, expected {expected}")
     if steps is None:

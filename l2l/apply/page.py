@@ -34,7 +34,7 @@ def render_predictions(
     Args:
         predictions: of all videos of the data set.
         videos: the rows of the manifest by id.
-        run: folder of the finished run that answered.
+        run: the finished run that answered: its folder, or the file it was exported to.
         dataset: its name.
         config: how many film strips and pictures are shown.
     """

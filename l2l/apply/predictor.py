@@ -54,7 +54,7 @@ class Predictor:
     """The trained networks of a finished run, which answer for files.
 
     Args:
-        run: the run's folder, such as results/demo.
+        run: the run's folder, such as results/demo, or the file that `l2l export` made of it.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core
             that this process may use.
         steps: after which the skimmer stops; default: those that it was trained with.

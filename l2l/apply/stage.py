@@ -31,7 +31,7 @@ def apply_videos(
 
     Args:
         manifest: the shard's table of videos.
-        run: folder of the finished run that answers.
+        run: the finished run that answers: its folder, or the file it was exported to.
         predictions: written: one JSON object per video, also of those that cannot be used.
         config: how much of each video is read, and how many classes are named.
         features_config: how features are stored, where they are.
@@ -94,7 +94,7 @@ def write_predictions_page(
     Args:
         shards: the predictions of every shard.
         videos: the table of all videos.
-        run: folder of the finished run that answered.
+        run: the finished run that answered: its folder, or the file it was exported to.
         page: written.
         config: how many film strips and pictures are shown.
     """

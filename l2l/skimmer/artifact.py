@@ -262,7 +262,22 @@ def load_skimmer(path: Path) -> TrainedSkimmer:
     Raises:
         BadInput: if the file is missing, damaged or holds something else.
     """
-    settings, state = load_network(path, KIND)
+    return restore_skimmer(path, *load_network(path, KIND))
+
+
+def restore_skimmer(
+    path: Path, settings: dict[str, Any], state: Mapping[str, Tensor]
+) -> TrainedSkimmer:
+    """A skimmer from its settings and its numbers, as `load_skimmer`.
+
+    Args:
+        path: the file that both are from, for errors.
+        settings: what `save_skimmer` keeps.
+        state: its numbers.
+
+    Raises:
+        BadInput: if the settings make no skimmer, or one that the numbers are not of.
+    """
     fields: dict[str, Any] = {}
 
     def build_it() -> Network:

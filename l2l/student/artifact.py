@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from torchvision.models import ResNet18_Weights
 
 from l2l.config import MediaConfig, MelsConfig, StudentConfig
@@ -83,7 +84,20 @@ def load_student(path: Path) -> Student:
     Raises:
         BadInput: if the file is missing or is no student.
     """
-    settings, state = load_network(path, "student")
+    return restore_student(path, *load_network(path, "student"))
+
+
+def restore_student(path: Path, settings: dict[str, Any], state: Mapping[str, Tensor]) -> Student:
+    """A student from its settings and its numbers, as `load_student`.
+
+    Args:
+        path: the file that both are from, for errors.
+        settings: what `save_student` keeps.
+        state: its numbers.
+
+    Raises:
+        BadInput: if the settings make no student, or one that the numbers are not of.
+    """
 
     def build() -> Student:
         config = StudentConfig.model_validate(settings["config"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from l2l.apply.artifact import prediction_columns, read_statuses
+from l2l.apply.exported import read_exported, read_header
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import check_rows, table_of_columns
 from l2l.features.artifact import read_features
@@ -61,6 +62,7 @@ def inspect(store: Path, /, check: bool = False) -> int:
         ".tsv": _table,
         ".html": _report,
         ".jsonl": _answers,
+        ".safetensors": _exported,
     }
     describe = _features if store.is_dir() else describers.get(store.suffix)
     if describe is None:
@@ -137,6 +139,20 @@ def _network(path: Path, check: bool) -> Iterator[str]:
     yield f"{path}: {saved['kind']}, complete, {numbers:,} numbers in {len(state)} tensors"
     yield from _setting_lines({"made_by": saved.get("made_by", "l2l"), **saved["settings"]})
     if check:
+        yield _ALL_AGREE
+
+
+def _exported(path: Path, check: bool) -> Iterator[str]:
+    header = read_header(path)
+    networks = read_exported(path) if check else {}  # which compares the checksum
+    yield (
+        f"{path}: the run {header['run']}, exported, complete, with {', '.join(header['settings'])}"
+    )
+    yield from _setting_lines({"made_by": header["made_by"], **header["settings"]["student"]})
+    yield from (f"  licence: {note}" for note in header["licences"])
+    for row in header["scores"]:
+        yield f"  {row.get('method')}: top-1 {row.get('top1')} %, mAP {row.get('map')} %"
+    if networks:
         yield _ALL_AGREE
 
 

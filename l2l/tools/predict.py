@@ -34,7 +34,7 @@ def predict(
 
     Args:
         video: files of any name, and folders.
-        run: a finished run's folder, such as results/demo.
+        run: a finished run's folder, such as results/demo, or the file that `l2l export` made.
         json: print one JSON object per file instead of a line of text.
         factor: decode, hear and describe one moment in so many.
         steps: after which the skimmer stops; default: those that it was trained with.

@@ -7,8 +7,9 @@
 #      results/{run}/apply/{dataset}/{store}/{shard}        what `apply.keep` names: media, mels,
 #                                                           features
 #
-# Nothing is trained. The networks are those that the run's folder has: they are given by absolute
-# paths, which no rule makes, so Snakemake does not look at what they depend on.
+# Nothing is trained. The networks are those that the run's folder has, or the one file that it was
+# exported to: they are given by absolute paths, which no rule makes, so Snakemake does not look at
+# what they depend on.
 
 # What an answer depends on, and what the page does.
 ANSWER_SECTION = section(CONFIG.apply, ("run", "keep", "film_strips", "pictures"))

@@ -13,7 +13,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from l2l.apply.run import network_path
+from l2l.apply.run import files_of_run
 from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
@@ -460,16 +460,14 @@ def scored_options(wildcards, input):
 
 
 def networks_of_applied_run(wildcards):
-    """The networks of the run that answers, by absolute paths.
+    """The networks of the run that answers, or its one file, by absolute paths.
 
     Stops with one line where the run is not finished; a dry run does, too.
     """
     try:
-        skimmer = network_path(APPLIED_RUN, CONFIG.apply.method)
+        return list(map(str, files_of_run(APPLIED_RUN, CONFIG.apply.method)))
     except BadInput as error:
         raise WorkflowError(f"apply.run: {error}") from None
-    students = sorted(APPLIED_RUN.glob("student/finetuned/*-distilled.pt"))
-    return [os.path.abspath(path) for path in [skimmer, *students]]
 
 
 def answered_shards(wildcards):
