@@ -130,6 +130,28 @@ def test_the_log_is_bounded_but_keeps_the_first_complaints_of_each_part():
     assert log.complaints["[in#0/mov @ 0x3"] == ["[in#0/mov @ 0x3] [error] the last"]
 
 
+def test_whole_lines_about_sound_are_read_in_one_way_and_torn_ones_in_another(
+    tmp_path, monkeypatch
+):
+    """Most lines of a report are such: nothing else is looked for in them."""
+    video, lines = make_video(tmp_path / "v.mp4", sound="sin(t*900)|sin(t*700)"), []
+    report = Log.report
+    monkeypatch.setattr(Log, "report", lambda log, line: lines.append(line) or report(log, line))
+    length = len(decoded(video).waveform)
+    about_sound = [line for line in lines if "nb_samples:" in line]
+    assert len(about_sound) > 50
+    whole, torn = Log(), Log()
+    for line in about_sound:
+        whole.report(line)
+        torn.report(f"[info]   Stream #0{line} 9 frames in, 8 frames out")
+    assert whole.sound_runs == torn.sound_runs
+    assert (whole.grid_frames, torn.grid_frames) == (0, 8)
+    assert whole.sound_runs[0][0] == 0
+    assert sum(whole.sound_runs[0]) >= length
+    monkeypatch.setattr(runner, "_SOUND", None)  # with which torn lines are read
+    Log().report(about_sound[0])
+
+
 def test_a_file_is_decoded_again_while_its_log_is_torn(tmp_path, monkeypatch):
     """One part says `Gain control`, another its error, and only then the first that this `is not
     implemented`.

@@ -287,8 +287,11 @@ def compile_argv(source: Source, media: MediaConfig, step: int, end_byte: int = 
     if sounds and not source.is_mono:
         sounds["pipe:first"] = ["pan=mono|c0=c0", to_mono]
     for pipe, filters in sounds.items():
+        # flush_packets=0: in blocks, not one write for each of 40 packets per second
         stream = file[str(source.audio_stream)]
-        outputs.append(ffmpeg.output(stream, pipe, af=",".join(filters), format="s16le"))
+        outputs.append(
+            ffmpeg.output(stream, pipe, af=",".join(filters), format="s16le", flush_packets=0)
+        )
     merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
     return compile_outputs(merged, source.path, end_byte)
 

@@ -8,6 +8,7 @@ bounds processor time and memory, and kills the whole process group when a limit
 import contextlib
 import errno
 import functools
+import io
 import math
 import os
 import re
@@ -17,10 +18,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from l2l.errors import KILLED, MACHINE_ERRNOS, BadInput, KilledError, MachineError
 from l2l.jobs.machine import clean_environment, describe_shortage
@@ -28,6 +30,7 @@ from l2l.jobs.machine import clean_environment, describe_shortage
 KEPT_COMPLAINTS = 20  # per part of ffmpeg
 LINE_BYTES = 4096
 READ_BYTES = 1 << 18
+GATHER_SECONDS = 0.002  # between two looks at the report
 # Of address space. 8k pictures of 10 bits fit; those of a header that lies do not.
 MEMORY_LIMIT_BYTES = 4 << 30
 THREADS = 16  # one run with two outputs starts about twelve
@@ -50,6 +53,11 @@ _MAPPED = re.compile(r"Stream #0:(\d+) -> #\d+:\d+ \((\S+) \((\S+)\)")
 _GRID = re.compile(r"(\d+) frames in, (\d+) frames out")
 # A frame of sound, as ashowinfo reports it: the number of its first sample, and of its samples.
 _SOUND = re.compile(r"n:\s*\d+ pts:(-?\d+) pts_time:\S+ fmt:.*? nb_samples:(\d+) checksum:")
+# The same as a whole line, which is what most lines of a report are.
+_SOUND_LINE = re.compile(
+    r"\[Parsed_ashowinfo_\d+ @ \w+\] \[info\] n:\s*\d+ pts:(-?\d+) pts_time:\S+ fmt:\w+ "
+    r"channels:\d+ chlayout:\w+ rate:\d+ nb_samples:(\d+) checksum:\w+ plane_checksums: \[ \w+ \]"
+)
 _TORN = re.compile(r"\[[a-z]+\]  ")
 _RECEIVED_SIGNAL = re.compile(r"(\[info\] )?Exiting normally, received signal")
 # As ffmpeg words errno of a starved process, and failures to write our own pipes. A hostile file
@@ -136,11 +144,11 @@ class Log:
 
     def report(self, line: str) -> None:
         """Take one line of the report, without its end."""
-        if "nb_samples:" in line:
-            self._place_sound(line)
-            # Most lines are such; one may have been torn by what another part said.
-            if line.startswith("[ashowinfo") and "frames out" not in line:
-                return
+        if whole := _SOUND_LINE.fullmatch(line.rstrip()):
+            self._place_sound(int(whole[1]), int(whole[2]))
+            return
+        for first, count in _SOUND.findall(line):  # it was torn by what another part said
+            self._place_sound(int(first), int(count))
         if not self.decoders:
             self._describe_input(line)
         if mapped := _MAPPED.search(line):
@@ -154,12 +162,11 @@ class Log:
         if _RECEIVED_SIGNAL.match(line):
             self.received_signal = True
 
-    def _place_sound(self, line: str) -> None:
-        for first, count in (map(int, frame) for frame in _SOUND.findall(line)):
-            if self.sound_runs and first == sum(self.sound_runs[-1]):
-                self.sound_runs[-1][1] += count
-            else:
-                self.sound_runs.append([first, count])
+    def _place_sound(self, first: int, count: int) -> None:
+        if self.sound_runs and first == sum(self.sound_runs[-1]):
+            self.sound_runs[-1][1] += count
+        else:
+            self.sound_runs.append([first, count])
 
     def _describe_input(self, line: str) -> None:
         if _COMPLAINT.search(line):
@@ -302,7 +309,7 @@ def run_ffmpeg(
                 failures.append(error)
                 _kill(process)
 
-        report = open(pipes.pop(_REPORT), "rb")  # noqa: SIM115 - its thread closes it
+        report = io.BufferedReader(_Gathered(pipes.pop(_REPORT)), READ_BYTES)
         threads = [
             threading.Thread(target=hand_on, args=(read, outputs[name]))
             for name, read in pipes.items()
@@ -499,6 +506,17 @@ def _running(
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+class _Gathered(io.FileIO):
+    """A pipe that is read every now and then: a report comes line by line, and waking up for each
+    takes longer than reading it.
+    """
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """What has come after a short while."""
+        time.sleep(GATHER_SECONDS)
+        return super().readinto(buffer)
 
 
 def _read_lines(pipe: IO[bytes], take: Callable[[str], None]) -> None:
