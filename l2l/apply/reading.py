@@ -127,8 +127,10 @@ def read_video(
     decoded = replace(decoded, reason=reason)
     if not keep_sound:
         decoded = replace(decoded, waveform=decoded.waveform[:0].copy())
-    heard = log_mel(windows, mels) if hears else np.zeros((len(windows), *mel_shape(mels)), "f4")
-    return ReadVideo(request.video, decoded.status, reason, decoded, factor, heard, has_sound, read)
+    log_mels = log_mel(windows, mels) if hears else np.zeros((len(windows), *mel_shape(mels)), "f4")
+    return ReadVideo(
+        request.video, decoded.status, reason, decoded, factor, log_mels, has_sound, read
+    )
 
 
 def _decode(

@@ -28,10 +28,10 @@ def extract_video_features(
     parts: list[tuple[torch.Tensor, ...]] = []
     with torch.inference_mode():
         for i in range(0, len(frames), size):
-            seen = frame_input(torch.from_numpy(frames[i : i + size]).to(device))
-            heard = mel_input(torch.from_numpy(mels[i : i + size]).to(device), floor)
+            frame_batch = frame_input(torch.from_numpy(frames[i : i + size]).to(device))
+            mel_batch = mel_input(torch.from_numpy(mels[i : i + size]).to(device), floor)
             features = student.features(
-                seen, heard, torch.from_numpy(has_sound[i : i + size]).to(device)
+                frame_batch, mel_batch, torch.from_numpy(has_sound[i : i + size]).to(device)
             )
             fused = student.fuse(features)
             parts.append(

@@ -144,28 +144,33 @@ class MediaReader:
         self._path = store.path
         self.config = MediaConfig.model_validate_json(store.attribute("config"))
         self.clips_stored = bool(store.attributes()["clips_stored"])
-        videos, fingerprints, statuses, reasons = (
-            store.texts(f"videos/{name}") for name in ("id", "fingerprint", "status", "reason")
-        )
+        videos = store.texts("videos/id")
+
+        def by_video(values: list) -> dict:
+            return dict(zip(videos, values, strict=True))
+
+        def numbers(name: str) -> dict[str, int]:
+            return by_video(store.array(f"videos/{name}")[...].tolist())
+
         # Of the content of each video's file when it was listed; empty: it could not be read.
-        self.fingerprints: dict[str, str] = dict(zip(videos, fingerprints, strict=True))
+        self.fingerprints: dict[str, str] = by_video(store.texts("videos/fingerprint"))
+        reasons = store.texts("videos/reason")
         # Status and reason of each video.
-        self.statuses: dict[str, tuple[str, str]] = dict(
-            zip(videos, zip(statuses, reasons, strict=True), strict=True)
+        self.statuses: dict[str, tuple[str, str]] = by_video(
+            list(zip(store.texts("videos/status"), reasons, strict=True))
         )
-        self._grid_frames, self._moments, self._frames_decoded, self._frames_total = (
-            dict(zip(videos, store.array(f"videos/{name}")[...].tolist(), strict=True))
-            for name in NUMBERS
-        )
+        self._grid_frames = numbers("grid_frames")
+        self._moments = numbers("moments")
+        self._frames_decoded = numbers("frames_decoded")
+        self._frames_total = numbers("frames_total")
         self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
-        self._picture_rows, self._sample_rows, self._run_rows = (
-            VideoRows(videos, store.array(f"videos/first_{name}")[...])
-            for name in ("picture", "sample", "run")
-        )
-        self._bytes, self._samples = store.array("pictures/bytes"), store.array("sound/samples")
-        self._runs, self._offsets = (
-            store.array(name)[...] for name in ("sound/runs", "pictures/offsets")
-        )
+        self._picture_rows = VideoRows(videos, store.array("videos/first_picture")[...])
+        self._sample_rows = VideoRows(videos, store.array("videos/first_sample")[...])
+        self._run_rows = VideoRows(videos, store.array("videos/first_run")[...])
+        self._bytes = store.array("pictures/bytes")
+        self._samples = store.array("sound/samples")
+        self._runs = store.array("sound/runs")[...]
+        self._offsets = store.array("pictures/offsets")[...]
         self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
         self._sample_rows.check_arrays(samples=len(self._samples))
         self._run_rows.check_arrays(runs=len(self._runs))

@@ -99,9 +99,9 @@ def decode_picture(
         return picture
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
-        found = f"{width} x {height} pixels ({colours})"
+        stored = f"{width} x {height} pixels ({colours})"
         if (height, width, colours) == (side, side, "YCbCr"):
             return simplejpeg.decode_jpeg(encoded, "RGB", buffer=picture)
     except ValueError as error:
         raise ValueError(f"a stored picture is no JPEG that can be read: {error}") from None
-    raise ValueError(f"a picture of {found}, expected {side} x {side} (YCbCr)")
+    raise ValueError(f"a picture of {stored}, expected {side} x {side} (YCbCr)")

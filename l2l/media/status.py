@@ -172,10 +172,10 @@ def _sound(decoded: Decoded, log: Log, audio_stream: int) -> tuple[str, str]:
         return "no_audio", "nothing of its sound stream can be decoded"
     if not decoded.waveform.any():
         return "silent", "every sample of its sound is zero"
-    heard = decoded.has_sound()
+    has_sound = decoded.has_sound()
     remarks = []
-    if not heard.all():
-        remarks.append(f"sound in {heard.sum()} of {len(heard)} moments")
+    if not has_sound.all():
+        remarks.append(f"sound in {has_sound.sum()} of {len(has_sound)} moments")
     if damage := _complaints(log, audio_stream):
         remarks.append(f"damaged sound: {_plain(damage)}")
     return ("audio_partial" if remarks else "ok"), "; ".join(remarks)

@@ -119,11 +119,8 @@ def distil_student(
         resumable(student, [videos, *media, *mels, *descriptors], settings) as checkpoints,
     ):
         places: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
-        answers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {
-            "train": [],
-            "val": [],
-            "test": [],
-        }
+        answers: dict[str, list[tuple[np.ndarray, np.ndarray]]]
+        answers = {"train": [], "val": [], "test": []}
         names: list[str] = []
         for video, reader in d.items():
             described, names = reader.described(video), reader.class_names
@@ -211,12 +208,14 @@ def finetune_student(
         network = starting_student(distilled, config, modalities, len(classes), mel_config.bands)
         network = to_channels_last(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
-        train_moments, held_out = (
-            _labelled(
-                labelled_moments(listed, counts, classes, split, config.finetune.segments), m, s
-            )
-            for split in ("train", "val")
-        )
+
+        def labelled(split: str) -> Moments:
+            segments = config.finetune.segments
+            examples = labelled_moments(listed, counts, classes, split, segments)
+            places = [(each.video, each.moment) for each in examples]
+            return Moments(places, [(each.label,) for each in examples], m, s)
+
+        train_moments, held_out = labelled("train"), labelled("val")
         if not len(train_moments):
             raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
 
@@ -255,14 +254,6 @@ def finetune_student(
                 next(iter(m.values())).config,
                 mel_config,
             )
-
-
-def _labelled(
-    examples: Sequence, media: dict[str, MediaReader], mels: dict[str, MelReader]
-) -> Moments:
-    return Moments(
-        [(e.video, e.moment) for e in examples], [(e.label,) for e in examples], media, mels
-    )
 
 
 def starting_student(
