@@ -82,16 +82,6 @@ def test_a_moment_that_is_not_there_is_refused(tmp_path):
                 reader.moment("v 0/ü", moment)
 
 
-def test_motion_of_other_sections_is_refused_by_name(tmp_path):
-    written(tmp_path / "m.h5", [9])
-    with read_motion(tmp_path / "m.h5") as reader:
-        reader.check_made_with(SMALL, MEDIA)
-        with pytest.raises(BadInput, match=r"m\.h5: made with motion .*run snakemake again"):
-            reader.check_made_with(MotionConfig(), MEDIA)
-        with pytest.raises(BadInput, match=r"m\.h5: made with media .*run snakemake again"):
-            reader.check_made_with(SMALL, MediaConfig(frame_pixels=64))
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

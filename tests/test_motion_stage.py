@@ -1,6 +1,7 @@
 """From videos to motion: known displacements, the decoder's own prediction, bad input."""
 
 import io
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import h5py
 import numpy as np
 import pytest
 from media_files import listed, run
+from training_world import Training
+from training_world import run as run_killed
 
 from l2l.config import MediaConfig, MotionConfig
 from l2l.errors import BadInput, KilledError
@@ -186,6 +189,17 @@ def test_the_same_bytes_come_twice_and_nothing_of_the_proxy_stays(shown, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"temporary", "again.h5"}
 
 
+def test_a_killed_extraction_leaves_nothing_and_gives_the_same_bytes_again(shown, tmp_path):
+    folder, _ = shown
+    inputs = {"manifest": folder / "videos.tsv", "media": folder / "media.h5", "config": SECTION}
+    extraction = Training(extract_motion, inputs, "motion")
+    killed = run_killed(extraction, tmp_path / "m.h5", at=4000)
+    assert killed.status == (-signal.SIGKILL,)
+    assert not (tmp_path / "m.h5").exists()
+    assert run_killed(extraction, tmp_path / "m.h5").status == (0,)
+    assert (tmp_path / "m.h5").read_bytes() == (folder / "motion.h5").read_bytes()
+
+
 def test_another_stride_reads_fewer_pictures(shown, tmp_path):
     folder, _ = shown
     section = SECTION.model_copy(update={"stride": 4, "gop_pictures": 5})
@@ -199,12 +213,13 @@ def test_another_stride_reads_fewer_pictures(shown, tmp_path):
 
 
 def decoded_proxy(
-    coded: bytes, side: int = SIDE, **options: str
+    coded: bytes, side: int = SIDE, threads: int = 1, **options: str
 ) -> list[tuple[list[np.ndarray], np.ndarray]]:
     """Planes of each picture, and the vectors that were exported with it."""
     pictures = []
     with av.open(io.BytesIO(coded), format="m4v") as container:
         stream = container.streams.video[0]
+        stream.codec_context.thread_count = threads
         stream.codec_context.options = {
             "flags": "+bitexact",
             "flags2": "+export_mvs",
@@ -244,6 +259,7 @@ def test_the_prediction_is_the_decoders_own(textured):
     coded = proxy_bytes(textured)
     whole, predicted = decoded_proxy(coded), decoded_proxy(coded, skip_idct="nokey")
     compared = between = 0
+    assert all(blocks["w"].tolist() == [16] * len(blocks) for _, blocks in whole if len(blocks))
     for number in range(1, len(whole), 12):
         before, vectors = whole[number - 1][0], np.zeros((1, 4, 4, 2), int)
         blocks = whole[number][1]
@@ -259,6 +275,13 @@ def test_the_prediction_is_the_decoders_own(textured):
         between += (vectors % 2 != 0).any(-1).sum()
     assert compared > 10_000
     assert between > 10
+
+
+def test_the_proxy_is_read_alike_by_two_threads(textured):
+    coded = proxy_bytes(textured)
+    for one, two in zip(decoded_proxy(coded), decoded_proxy(coded, threads=2), strict=True):
+        assert (one[1] == two[1]).all()
+        assert all((a == b).all() for a, b in zip(one[0], two[0], strict=True))
 
 
 def test_the_residual_is_what_the_decoder_adds_to_its_prediction(textured, tmp_path):

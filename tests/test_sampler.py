@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from typing import ClassVar
 
 import numpy as np
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from l2l.config import SamplerConfig
+from l2l.config import MediaConfig, MotionConfig, SamplerConfig
 from l2l.errors import BadInput
+from l2l.motion.artifact import Motion, read_motion, write_motion
 from l2l.sampler.choice import (
     best,
     convex_list,
@@ -26,7 +28,14 @@ from l2l.sampler.choice import (
 from l2l.sampler.examples import Pictures, Target, VideoClips
 from l2l.sampler.loss import class_loss, ranking_loss, right_loss
 from l2l.sampler.network import CHANNELS, build_network
-from l2l.sampler.rows import ROWS, chosen_rows, joint_start, single_networks
+from l2l.sampler.rows import (
+    POSTER_CLASSIFIERS,
+    ROWS,
+    chosen_rows,
+    joint_start,
+    quote,
+    single_networks,
+)
 
 SMALL = SamplerConfig(
     widths=(4, 4, 8, 8),
@@ -77,6 +86,32 @@ def test_the_ranking_loss_is_torchs_own_on_one_pair():
     ours = ranking_loss(logits, truth, torch.zeros(2, dtype=torch.long), 0.5)
     theirs = nn.functional.margin_ranking_loss(logits[:1], logits[1:], torch.ones(1), margin=0.5)
     assert float(ours) == pytest.approx(float(theirs)) == pytest.approx(0.8)
+
+
+def test_the_ranking_loss_is_that_of_ar_nets_own_example():
+    """Two videos of three clips: their probabilities of the true class, and two saliencies."""
+    truth = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.5, 0.3])
+    saliency = torch.tensor([0.3, 0.2, 0.3, 0.1, 0.3, 0.2])
+    video = torch.tensor([0, 0, 0, 1, 1, 1])
+    assert float(ranking_loss(truth, truth, video, 0)) == 0
+    assert float(ranking_loss(saliency, truth, video, 0)) == pytest.approx(0.1 / 6)
+    assert float(ranking_loss(saliency, truth, video, 1)) == pytest.approx(5.6 / 6)
+
+
+def test_a_batch_cut_into_parts_has_the_gradient_of_the_whole_where_pairs_are_equally_many():
+    random = torch.Generator().manual_seed(0)
+    logits, truth = torch.rand(2, 20, generator=random)
+    video = torch.arange(20) // 5
+
+    def gradient(parts):
+        x = logits.clone().requires_grad_()
+        for part in parts:
+            share = len(part) / 20
+            (ranking_loss(x[part], truth[part], video[part], 0.5) * share).backward()
+        return x.grad
+
+    halves = gradient([torch.arange(10), torch.arange(10, 20)])
+    torch.testing.assert_close(halves, gradient([torch.arange(20)]))
 
 
 def test_pairs_of_different_videos_or_of_equal_truth_teach_nothing():
@@ -174,6 +209,20 @@ def test_a_convex_choice_of_one_alone_is_its_best(pairs, clips):
         assert convex(visual, audio, clips, 0) == best(audio, clips)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=20),
+    st.integers(2, 8),
+)
+def test_a_convex_score_changes_only_where_one_saliency_is_stretched_and_not_the_other(
+    pairs, clips
+):
+    visual, audio = (np.array(values, float) for values in zip(*pairs, strict=True))
+    chosen = convex_score(visual, audio, clips, 0.75)
+    assert convex_score(4 * visual, 4 * audio, clips, 0.75) == chosen
+    assert convex_score(np.array([0.0, 1, 3]), np.array([2.0, 1, 0]), 1, 0.5) == [2]
+    assert convex_score(np.array([0.0, 1, 3]), np.array([8.0, 1, 0]), 1, 0.5) == [0]
+
+
 @given(st.permutations(range(9)), st.permutations(range(9)), st.integers(2, 8))
 def test_the_intersection_holds_what_both_have_among_their_first(visual, audio, clips):
     visual, audio = np.array(visual, float), np.array(audio, float)
@@ -221,6 +270,10 @@ def test_networks_of_full_size_have_the_layers_and_costs_that_are_known():
     config = SamplerConfig()
     resnet = build_network("displacement", "resnet18", 487, config)
     assert macs(resnet, "displacement", 14, 14) / 1e6 == pytest.approx(15.5, abs=0.05)
+    # torchvision's resnet18 without its head, and its first convolution for 2 channels instead of 3
+    of_trunk = sum(x.numel() for x in resnet.trunk.parameters())
+    assert of_trunk == 11_689_512 - 1000 * 513 - 64 * 49
+    assert sum(x.numel() for x in resnet.parameters()) - of_trunk == 487 * 513 + 2 * 2
     shuffle = build_network("displacement", "shufflenet26", 487, config)
     assert weighted_layers(shuffle) == 26
     assert macs(shuffle, "displacement", 14, 14) / 1e6 == pytest.approx(0.97, abs=0.01)
@@ -259,21 +312,60 @@ def test_a_network_of_another_input_is_refused():
 # ---- rows ----------------------------------------------------------------------------------------
 
 
+POSTER = {  # top-1 in percent, minutes
+    "visual_class": (73.05, ""),
+    "visual_right": (63.17, ""),
+    "visual_ranking": (64.77, ""),
+    "audio_class": (66.37, ""),
+    "audio_right": (58.73, ""),
+    "audio_ranking": (67.82, ""),
+    "displacement": (63.5, "19.8 min"),
+    "residual": (68.0, "20.4 min"),
+    "motion": (73.1, "20.9 min"),
+    "motion_frame": (74.9, "27.3 min"),
+    "motion_shufflenet": (67.9, "19.1 min"),
+    "motion_frame_shufflenet": (69.9, "23.8 min"),
+    "union": (75.98, "23.4 min"),
+    "joint": (75.53, "23.4 min"),
+    "visual": (73.05, "20.9 min"),
+    "audio": (67.82, "22.0 min"),
+}
+
+
 def test_the_rows_quote_the_poster():
-    quoted = {row.name: row.quoted_top1 for row in ROWS if row.quoted_top1 is not None}
-    assert [quoted[f"visual_{each}"] for each in ("class", "right", "ranking")] == [
-        73.05,
-        63.17,
-        64.77,
-    ]
-    assert [quoted[f"audio_{each}"] for each in ("class", "right", "ranking")] == [
-        66.37,
-        58.73,
-        67.82,
-    ]
-    assert (quoted["union"], quoted["joint"]) == (75.98, 75.53)
+    quotes = {row.name: quote(row, "mvit_v2_s") for row in ROWS}
+    found = {name: each[:2] for name, each in quotes.items() if each.dataset == "miniSports"}
+    assert {name: each for name, each in found.items() if each != (None, "")} == POSTER
+    of_others = {row.name: quote(row, "mc3_18") for row in ROWS if row.table == "classifier"}
+    assert of_others["scsampler"] == (72.8, "0.8 days", "Sports1M, MC3-18")
+    assert of_others["dense"] == (66.6, "12.9 days", "Sports1M, MC3-18")
+    assert of_others["ours_dense"].top1 is of_others["confidence"].top1 is None
+    assert quotes["oracle"] == (87.0, "", "Sports1M, R(2+1)D-18"), "there is no line of MViT"
     assert len({row.name for row in ROWS}) == len(ROWS)
     assert len(single_networks(ROWS)) == 13  # and the joint one
+
+
+def test_every_recogniser_of_the_poster_is_quoted_as_printed(media):
+    poster = media.parent / "paper/scsampler-poster.txt"
+    if not poster.is_file():
+        pytest.skip(f"needs the poster's text, {poster}")
+    lines = iter(
+        line
+        for line in poster.read_text(encoding="utf-8").splitlines()
+        if re.match(r"(MC3|R\(2|R3D|ir-CSN|I3D)[^ ]*\t", line)
+    )
+    for each in POSTER_CLASSIFIERS:
+        name, *cells = next(lines).split("\t")
+        name = name.rstrip("*").replace("+1D)", "+1)D")  # a slip of the text
+        assert name == each.name.partition(",")[0]
+        sampler, days, drawn, drawn_days, *rest = (*cells, "", "")
+        quoted = [each.top1[row] for row in ("random", "uniform", "empirical")]
+        assert [float(sampler), *map(float, drawn.split("/"))] == [each.top1["scsampler"], *quoted]
+        if each.dataset == "Sports1M":
+            whole = [each.top1["dense"], each.days["dense"], each.top1["oracle"]]
+            assert list(map(float, filter(None, rest))) == whole
+            assert [float(days), float(drawn_days)] == [each.days["scsampler"], each.days["random"]]
+    assert next(lines, None) is None
 
 
 def test_only_networks_that_a_chosen_row_reads_are_trained():
@@ -305,3 +397,21 @@ def test_what_is_kept_is_read_before_the_training_begins_for_all_processes_that_
         assert Counted.read == ([] if number < 2 else [video])
     assert len(val[0, 0].video) == 2
     assert Counted.read == ["c", "d"]
+
+
+def test_a_moment_of_key_pictures_alone_gives_one_picture_of_zeros(tmp_path):
+    section = MotionConfig(pixels=32, stride=4)
+    for count, moving in ((1, [1]), (5, [3, 1]), (13, [3, 4, 4, 1])):
+        motion = Motion(
+            np.ones((count, 2, 2, 2), np.int8),
+            np.ones((count, 3, 2, 2), np.int8),
+            (np.arange(count) % 12).astype(np.uint8),
+        )
+        with write_motion(tmp_path / "m.h5", section, MediaConfig()) as writer:
+            writer.add("v", motion)
+        with read_motion(tmp_path / "m.h5") as reader:
+            for kind in ("displacement", "residual"):
+                moments = Pictures(kind, {"v": reader}, 0).moments("v")
+                assert [len(each) for each in moments] == moving
+                assert all(each.all() for each in moments[:-1])
+                assert moments[-1].any() == (count == 5)

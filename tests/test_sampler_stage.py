@@ -1,29 +1,36 @@
 """The branch of SCSampler from stores to tables, on numbers alone."""
 
 import evaluation_world
+import feature_world
 import markupsafe
 import numpy as np
 import pytest
 import sampler_world
+import torch
 from sampler_world import SAMPLER, evaluate, score, train
 from training_world import Training, run
 
 from l2l.__main__ import main
-from l2l.config import ReportConfig
+from l2l.config import MelsConfig, ReportConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table, write_evaluation_table
+from l2l.evaluation.cost import count_macs
 from l2l.manifest.artifact import read_videos, write_videos
+from l2l.mels.artifact import read_mels, write_mels
+from l2l.motion.artifact import read_motion, write_motion
 from l2l.report.scsampler.relations import PAIRS, poster_relations
 from l2l.report.scsampler.stage import write_scsampler_report
-from l2l.sampler.artifact import load_sampler, read_saliency
-from l2l.sampler.rows import ROWS, chosen_rows, joint_start, single_networks
-from l2l.sampler.stage import train_sampler
+from l2l.sampler.artifact import load_sampler, read_saliency, save_sampler
+from l2l.sampler.rows import POSTER_CLASSIFIERS, ROWS, chosen_rows, joint_start, single_networks
+from l2l.sampler.stage import score_clips, train_sampler
 from l2l.teacher.artifact import (
     ClipDescriptors,
     load_teacher_network,
     read_descriptors,
+    save_teacher,
     write_descriptors,
 )
+from l2l.teacher.network import build_teacher
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +150,30 @@ def test_a_silent_video_is_chosen_by_eye_alone(world, tables):
     assert chosen["audio"] == chosen["uniform"]
 
 
+def test_the_log_says_how_often_sound_is_missing(world, saliency, skimmer, tmp_path, capsys):
+    evaluate(world, saliency, skimmer, tmp_path)
+    said = capsys.readouterr().err
+    assert "clips without sound rank last by ear; 1 of 8 test videos have fewer than 6" in said
+    seen = SAMPLER.model_copy(update={"rows": ("visual", "uniform")})
+    evaluate(world, saliency, skimmer, tmp_path, seen)
+    assert "sound" not in capsys.readouterr().err
+
+
+def test_another_recogniser_is_priced_and_has_the_posters_own_line(
+    world, saliency, skimmer, tmp_path
+):
+    other = build_teacher("mc3_18", len(feature_world.CLASSES), (), ())
+    save_teacher(tmp_path / "mc3.pt", other, feature_world.CLASSES, 16, 4)
+    few = SAMPLER.model_copy(update={"rows": ("union", "uniform", "dense")})
+    table, _ = evaluate(world, saliency, skimmer, tmp_path, few, teacher=tmp_path / "mc3.pt")
+    union, uniform, dense = read_evaluation_table(table)
+    assert union["quoted_source"].endswith("miniSports")
+    assert (uniform["quoted_top1"], dense["quoted_runtime"]) == ("64.80", "12.9 days")
+    assert dense["quoted_source"].endswith("Sports1M, MC3-18")
+    per_clip = count_macs(lambda: other.eval()(torch.zeros(1, 3, 4, 16, 16))) / 1e9
+    assert float(uniform["recogniser_gmacs_per_video"]) == pytest.approx(6 * per_clip, rel=1e-5)
+
+
 def test_rows_that_are_not_asked_for_need_no_network(world, saliency, skimmer, samplers, tmp_path):
     only = SAMPLER.model_copy(update={"rows": ("audio", "uniform")})
     heard = score(
@@ -183,6 +214,34 @@ def test_a_killed_training_goes_on_and_gives_the_same_bytes(world, tmp_path):
     again = run(training, tmp_path / "killed.pt")
     assert "resumed from epoch" in again.said
     assert (tmp_path / "killed.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
+
+
+def test_the_bytes_do_not_depend_on_the_threads_that_load(world, tmp_path):
+    brief = SAMPLER.model_copy(
+        update={"training": SAMPLER.training.model_copy(update={"epochs": 1})}
+    )
+    name = "displacement-class-resnet18"
+    paths = [train(world, name, tmp_path / f"{n}.pt", brief, threads=n) for n in (1, 3)]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_killed_scoring_leaves_nothing_and_gives_the_same_bytes_again(
+    world, samplers, saliency, tmp_path
+):
+    inputs = {
+        "samplers": [samplers["displacement-class-resnet18"]],
+        "videos": world.features.videos,
+        "mels": world.mels[1],
+        "motion": world.motion[1],
+        "config": SAMPLER,
+    }
+    scoring = Training(score_clips, inputs, "saliency")
+    whole = run(scoring, tmp_path / "whole.h5")
+    killed = run(scoring, tmp_path / "killed.h5", at=whole.events * 19 // 20)
+    assert killed.status != (0,)
+    assert not (tmp_path / "killed.h5").exists()
+    assert run(scoring, tmp_path / "killed.h5").status == (0,)
+    assert (tmp_path / "killed.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
 def test_scores_do_not_depend_on_the_batch(world, saliency, samplers, tmp_path):
@@ -226,6 +285,8 @@ def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(
     for row in ROWS:
         assert str(markupsafe.escape(row.label)) in page
     assert page.count('class="film"') == 2
+    for each in POSTER_CLASSIFIERS:
+        assert f'<td class="name">{each.name}</td>' in page
     assert page.count("<img") == 2 * 7 * SAMPLER.clips
     relations = poster_relations(read_evaluation_table(tables[0]))
     assert len(relations) == len(PAIRS)
@@ -270,6 +331,65 @@ def test_motion_made_in_another_way_is_refused(world, samplers, tmp_path):
     mixed = [world.motion[0], other.motion[1]]
     with pytest.raises(BadInput, match=r"test-000\.h5: made with motion .*32.*, expected .*48"):
         train(world, "displacement-class-resnet18", tmp_path / "n.pt", motion=mixed)
+
+
+def test_mels_or_media_made_in_another_way_than_other_shards_are_refused(world, tmp_path):
+    with read_mels(world.mels[1]) as reader:
+        rows = {each: (reader.mels(each), reader.has_sound(each)) for each in reader.videos}
+    write_mels(tmp_path / "test-000.h5", rows, MelsConfig(floor=1e-4), (101, 40))
+    with pytest.raises(
+        BadInput, match=r"test-000\.h5: made with mels .*0\.0001.*, expected .*1e-06"
+    ):
+        train(
+            world,
+            "audio-ranking-vgg",
+            tmp_path / "s.pt",
+            mels=[world.mels[0], tmp_path / "test-000.h5"],
+        )
+    darker = sampler_world.MEDIA.model_copy(update={"jpeg_quality": 90})
+    with (
+        read_motion(world.motion[1]) as reader,
+        write_motion(tmp_path / "motion.h5", sampler_world.MOTION, darker) as writer,
+    ):
+        for video in reader.videos:
+            writer.add(video, reader.motion(video))
+    with pytest.raises(BadInput, match=r"motion\.h5: made with media .*90.*, expected .*lossless"):
+        train(
+            world,
+            "residual-class-resnet18",
+            tmp_path / "s.pt",
+            motion=[world.motion[0], tmp_path / "motion.h5"],
+        )
+    assert not (tmp_path / "s.pt").exists()
+
+
+def test_numbers_that_are_not_finite_are_written_nowhere(world, samplers, tmp_path):
+    sampler = load_sampler(samplers["displacement-ranking-resnet18"])
+    last = sampler.network.networks["displacement"].head[-1]
+
+    def written(value):
+        with torch.no_grad():
+            last.weight.fill_(value)
+        parts = (sampler.network, False, sampler.class_names, sampler.config, sampler.sections)
+        save_sampler(tmp_path / "s.pt", *parts)
+        return tmp_path / "s.pt"
+
+    with pytest.raises(BadInput, match=r"s\.pt.* not finite"):
+        written(float("nan"))
+    # finite weights, whose sums overflow
+    network = sampler.network.networks["displacement"]
+    with torch.no_grad():
+        network.scale.weight.fill_(3e38)
+        network.scale.bias.fill_(3e38)
+    with pytest.raises(BadInput, match=r"c\.h5: not written: .*not finite"):
+        score(world, [written(3e38)], tmp_path / "c.h5")
+    assert not (tmp_path / "c.h5").exists()
+    fast = SAMPLER.model_copy(
+        update={"training": SAMPLER.training.model_copy(update={"learning_rate": 1e30})}
+    )
+    with pytest.raises(BadInput, match="learning_rate"):
+        train(world, "displacement-class-resnet18", tmp_path / "t.pt", fast)
+    assert not (tmp_path / "t.pt").exists()
 
 
 def test_files_of_something_else_are_refused(world, samplers, skimmer, saliency, tmp_path):

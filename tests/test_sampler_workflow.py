@@ -1,5 +1,6 @@
 """The branch of SCSampler on whole runs."""
 
+import re
 import shutil
 
 import pytest
@@ -22,9 +23,24 @@ BRANCH = {
 
 def test_a_plain_run_makes_nothing_of_the_branch_and_scsampler_makes_all(tmp_path):
     assert not planned(snakemake(tmp_path, "--dry-run")) & BRANCH
-    rules = planned(snakemake(tmp_path, "--dry-run", "scsampler"))
-    assert rules >= BRANCH
-    assert "evaluate_audio" not in rules
+    dry = snakemake(tmp_path, "--dry-run", "scsampler")
+    assert planned(dry) >= BRANCH
+    assert "evaluate_audio" not in planned(dry)
+    # what Slurm is asked for, where sinfo does not say that there is no GPU
+    on_gpu = {"describe_all_clips", "train_sampler", "score_clips"}
+    for rule in BRANCH - {"scsampler"}:
+        asked = dry.stdout.partition(f"rule {rule}:")[2].partition("resources: ")[2].partition("\n")
+        assert ("gpu=1" in asked[0]) == (rule in on_gpu), rule
+        assert {"mem_mb", "runtime"} <= {each.partition("=")[0] for each in asked[0].split(", ")}
+
+
+def test_a_study_of_the_branch_makes_it_for_every_seed(tmp_path):
+    dry = snakemake(tmp_path, "--dry-run", "scsampler_study", "--quiet")
+    counted = re.findall(r"(\w+) +(\d+)\n", dry.stdout + dry.stderr)
+    jobs = {name: int(count) for name, count in counted}
+    assert jobs["summarise_scsampler"] == 1
+    assert jobs["evaluate_scsampler"] == 3
+    assert "summarise_study" not in jobs
 
 
 @pytest.mark.long

@@ -2,7 +2,7 @@
 
 from l2l.evaluation.artifact import BY_NAME
 from l2l.stores import read_table, write_table
-from l2l.tools.summarise_study import summarise_study
+from l2l.tools.summarise_study import summarise_scsampler, summarise_study
 
 TABLE1_COLUMNS = BY_NAME["table1"].column_names
 
@@ -35,3 +35,31 @@ def test_a_study_has_mean_and_standard_deviation_of_every_metric_over_its_runs(t
         "60.00",
     )
     assert read_table(tmp_path / "c", ("top1_mean",))[0]["top1_mean"] == "55.00"
+
+
+def test_scsamplers_study_counts_the_runs_in_which_a_relation_of_the_poster_holds(tmp_path):
+    columns = BY_NAME["scsampler"].column_names
+    for seed, top1 in enumerate((80.0, 40.0, 60.0)):
+        rows = [
+            dict.fromkeys(columns, "1.0")
+            | {"table": "objective", "row": name, "top1": str(value), "quoted_top1": quoted}
+            | {"top1_low": str(value - 5), "top1_high": str(value + 5)}
+            for name, value, quoted in (
+                ("visual_class", top1, "73.05"),
+                ("visual_right", 50.0, "63.17"),
+            )
+        ]
+        write_table(tmp_path / f"s{seed}", columns, rows)
+    tables = [tmp_path / f"s{seed}" for seed in range(3)]
+    summarise_scsampler(tables, tmp_path / "s", tmp_path / "r")
+    first, _ = read_table(tmp_path / "s", ("table", "row", "top1_mean", "top1_std", "runs"))
+    assert (first["row"], first["top1_mean"], first["top1_std"]) == (
+        "visual_class",
+        "60.00",
+        "20.00",
+    )
+    (relation,) = read_table(tmp_path / "r", ("above", "below", "poster", "runs", "holds", "apart"))
+    assert (relation["above"], relation["below"]) == ("visual, AC", "visual, SAL-CL")
+    assert (relation["poster"], relation["measured_mean"]) == ("9.88", "10.00")
+    assert (relation["measured_min"], relation["measured_max"]) == ("-10.00", "30.00")
+    assert (relation["runs"], relation["holds"], relation["apart"]) == ("3", "2", "1")

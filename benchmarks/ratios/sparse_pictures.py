@@ -23,10 +23,12 @@ MEDIA = MediaConfig()
 FACTORS = {1: (1.4, 1.4, 1.2), 5: (1.9, 3.0, 1.6), 10: (2.5, 5.0, 2.0)}
 
 
-def drawn_video(path: Path, width: int, height: int, *options: str) -> Source:
+def drawn_video(
+    path: Path, width: int, height: int, *options: str, seconds: int = SECONDS
+) -> Source:
     """A video of H.264 with B pictures, and a stereo tone."""
-    seen = f"testsrc2=s={width}x{height}:r=30:d={SECONDS},noise=alls=6:allf=t:all_seed=1"
-    tone = f"aevalsrc='sin(440*2*PI*t)/3|sin(660*2*PI*t)/3':s=44100:d={SECONDS}"
+    seen = f"testsrc2=s={width}x{height}:r=30:d={seconds},noise=alls=6:allf=t:all_seed=1"
+    tone = f"aevalsrc='sin(440*2*PI*t)/3|sin(660*2*PI*t)/3':s=44100:d={seconds}"
     inputs = ["-f", "lavfi", "-i", seen, "-f", "lavfi", "-i", tone]
     coded = ["-pix_fmt", "yuv420p", "-c:v", "libx264", *options, "-c:a", "aac", str(path)]
     subprocess.run([ffmpeg_program(), "-v", "error", *inputs, *coded], check=True)
@@ -41,6 +43,7 @@ def full_decode(source: Source, *options: str) -> None:
 
 def frames(source: Source, factor: int, sound: bool) -> None:
     """The frames of one moment in `factor`."""
+    source.path.touch()  # to the process that decodes it is another file now: it is read again
     decode(source, MEDIA, "moments", moments=slice(None, None, factor), sound=sound)
 
 

@@ -324,9 +324,10 @@ SCSAMPLER_TABLES: tuple[Table, ...] = (
         ),
         "The teacher recognises the clips that each row chooses; means over the usable test "
         "videos. Low and high are the ends of 95 % intervals, from a bootstrap over the videos; "
-        "top-1 of all counts unusable videos as wrong. MACs are multiply-accumulates, counted on "
-        "calls. Pictures decoded: pictures on the 30 fps grid that are needed. A decoder has to "
-        "decode those between them too, and to find how pictures move all are decoded and coded "
+        "top-1 of all counts unusable videos as wrong. A clip without sound ranks last by ear. "
+        "MACs are multiply-accumulates, counted on calls. Pictures decoded: pictures on the 30 fps "
+        "grid that are needed. A decoder may have to decode some of those between them too, and to "
+        "find how pictures move all are decoded and coded "
         "again. The poster's own figures are of other data (miniSports, Sports1M), and its "
         "runtimes of other machines: they cannot be compared.",
     ),

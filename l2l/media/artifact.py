@@ -141,7 +141,7 @@ class MediaReader:
     """A shard's media, read video by video and moment by moment; see `read_media`."""
 
     def __init__(self, store: Store) -> None:
-        self._path = store.path
+        self.path = store.path
         self.config = MediaConfig.model_validate_json(store.attribute("config"))
         self.clips_stored = bool(store.attributes()["clips_stored"])
         videos = store.texts("videos/id")
@@ -247,7 +247,7 @@ class MediaReader:
         try:
             return pictures.select(rows - first)
         except ValueError as error:
-            raise BadInput(f"{self._path}: damaged: {video!r}: {error}; {MOVE_AWAY}") from None
+            raise BadInput(f"{self.path}: damaged: {video!r}: {error}; {MOVE_AWAY}") from None
 
 
 def _encoded_as(pictures: EncodedPictures, kept: slice, quality: int | str) -> list[bytes]:

@@ -43,7 +43,7 @@ class MelReader:
     """The mels of a shard, video by video."""
 
     def __init__(self, store: Store) -> None:
-        self._path = store.path
+        self.path = store.path
         self._mel, self._has_sound = store.array("mel"), store.array("has_sound")
         self.config = MelsConfig.model_validate_json(store.attribute("config"))
         self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
@@ -61,7 +61,7 @@ class MelReader:
     def mel(self, video: str, moment: int) -> np.ndarray:
         """The mel of one moment: float32 (windows, bands)."""
         if not 0 <= moment < self.moments(video):
-            raise BadInput(f"{self._path}: no moment {moment} in video {video!r}")
+            raise BadInput(f"{self.path}: no moment {moment} in video {video!r}")
         return self._mel[self._rows[video].start + moment].astype(np.float32)
 
     def has_sound(self, video: str) -> np.ndarray:

@@ -125,7 +125,7 @@ class MotionReader:
     """The motion of a shard, moment by moment; see `read_motion`."""
 
     def __init__(self, store: Store) -> None:
-        self._path = store.path
+        self.path = store.path
         self.config = MotionConfig.model_validate_json(store.attribute("config"))
         self.media = MediaConfig.model_validate_json(store.attribute("media"))
         self._displacement, self._residual, self._gop_position = (
@@ -159,27 +159,11 @@ class MotionReader:
             BadInput: if the video has no such moment.
         """
         if not 0 <= moment < self.moments(video):
-            raise BadInput(f"{self._path}: no moment {moment} in video {video!r}")
+            raise BadInput(f"{self.path}: no moment {moment} in video {video!r}")
         first = moment * self.config.pictures_per_moment
         stop = min(first + self.config.pictures_per_moment, self.pictures(video))
         start = self._rows[video].start
         return self._read(slice(start + first, start + stop))
-
-    def check_made_with(self, config: MotionConfig, media: MediaConfig) -> None:
-        """Refuse motion that other sections made.
-
-        Raises:
-            BadInput: naming the section.
-        """
-        for name, made, wanted in (
-            ("motion", self.config, config),
-            ("media", self.media, media),
-        ):
-            if made != wanted:
-                raise BadInput(
-                    f"{self._path}: made with {name} {as_json(made)}, expected {as_json(wanted)}; "
-                    "run snakemake again"
-                )
 
     def _read(self, rows: slice) -> Motion:
         return Motion(self._displacement[rows], self._residual[rows], self._gop_position[rows])

@@ -1,21 +1,47 @@
 """What samplers read: the pictures of every moment, by kind of input, and what they learn from."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from l2l.config import as_json
 from l2l.errors import BadInput
 from l2l.loading import RandomizedDataset
 from l2l.media.artifact import MediaReader
 from l2l.mels.artifact import MelReader
 from l2l.motion.artifact import MotionReader
 from l2l.sampler.network import Input
+from l2l.sections import Section
 from l2l.student.network import mel_input
 
 Reader = MotionReader | MediaReader | MelReader
+
+
+def sections_of(readers: Iterable[Reader]) -> dict[str, Any]:
+    """The sections that shards were made with, by name: media, mels, motion, of those read.
+
+    Raises:
+        BadInput: naming the first shard that was made with another section than one before.
+    """
+    sections: dict[str, Section] = {}
+    for reader in dict.fromkeys(readers):
+        for name, section in _made_with(reader).items():
+            expected = sections.setdefault(name, section)
+            if section != expected:
+                raise BadInput(
+                    f"{reader.path}: made with {name} {as_json(section)}, expected "
+                    f"{as_json(expected)}, as of other shards; run snakemake again"
+                )
+    return {name: section.model_dump(mode="json") for name, section in sections.items()}
+
+
+def _made_with(reader: Reader) -> dict[str, Section]:
+    if isinstance(reader, MotionReader):
+        return {"motion": reader.config, "media": reader.media}
+    return {"media" if isinstance(reader, MediaReader) else "mels": reader.config}
 
 
 class Pictures:

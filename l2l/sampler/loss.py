@@ -36,7 +36,10 @@ def ranking_loss(
 
         max(0, margin - z (s_i - s_j)),   z = 1 if truth_i > truth_j else -1
 
-    Pairs of equal truth have no order and do not count; zero where no pair is left.
+    Pairs of equal truth have no order and do not count; zero where no pair is left. The mean over
+    the pairs of all videos together is that of AR-Net's re-implementation. A batch that is cut into
+    parts (gradient accumulation, several processes) gives the mean of its parts' means, weighted by
+    their videos: the same wherever the videos have equally many pairs.
 
     Args:
         logits: s, of saliency.

@@ -6,9 +6,9 @@ row reads are not trained. The rules, the evaluation, `plan`, the report and the
 list. The Snakefile imports this file for every job, so it imports nothing heavy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from l2l.errors import BadInput
 
@@ -16,7 +16,7 @@ Objective = Literal["class", "right", "ranking"]
 TableName = Literal["objective", "features", "combination", "classifier"]
 JOINT = "joint"  # the visual and the audio networks, trained together
 POSTER = "SCSampler, ICCV 2019, poster"
-SPORTS1M = "Sports1M, R(2+1)D-18"
+MINI_SPORTS = "miniSports"
 OBJECTIVES: dict[Objective, str] = {"class": "AC", "right": "SAL-CL", "ranking": "SAL-RANK"}
 
 
@@ -51,9 +51,9 @@ class Row:
         choice: how clips are chosen: a name of `CHOICES` in l2l/evaluation/scsampler/choices.py.
         visual: the sampler that sees, if the choice reads one.
         audio: the sampler that hears, if the choice reads one.
-        quoted_top1: the poster's own figure, percent; of other data.
+        quoted_top1: the poster's own figure, percent, of miniSports; of the table `classifier` see
+            `POSTER_CLASSIFIERS`.
         quoted_runtime: the poster's own time for its test set, of other machines.
-        quoted_dataset: the data set, and where there are several the recogniser, of both.
     """
 
     name: str
@@ -64,7 +64,6 @@ class Row:
     audio: Sampler | None = None
     quoted_top1: float | None = None
     quoted_runtime: str = ""
-    quoted_dataset: str = "miniSports"
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -162,28 +161,102 @@ ROWS: tuple[Row, ...] = (
         _seen("ranking"),
         HEARD,
     ),
-    Row(
-        "scsampler",
-        "classifier",
-        "SCSampler (union list)",
-        "union",
-        SEEN,
-        HEARD,
-        73.9,
-        "0.8 days",
-        SPORTS1M,
-    ),
+    Row("scsampler", "classifier", "SCSampler (union list)", "union", SEEN, HEARD),
     Row("ours_dense", "classifier", "Listen to Look (dense)", "ours_dense"),
     Row("ours_sparse", "classifier", "Listen to Look (sparse)", "ours_sparse"),
-    Row("random", "classifier", "Random", "random", None, None, 63.0, "0.4 days", SPORTS1M),
-    Row("uniform", "classifier", "Uniform", "uniform", None, None, 63.2, "0.4 days", SPORTS1M),
-    Row(
-        "empirical", "classifier", "Empirical", "empirical", None, None, 63.9, "0.4 days", SPORTS1M
-    ),
+    Row("random", "classifier", "Random", "random"),
+    Row("uniform", "classifier", "Uniform", "uniform"),
+    Row("empirical", "classifier", "Empirical", "empirical"),
     Row("confidence", "classifier", "Recogniser's own confidence", "confidence"),
-    Row("dense", "classifier", "Dense", "dense", None, None, 68.7, "13.1 days", SPORTS1M),
-    Row("oracle", "classifier", "Oracle", "oracle", None, None, 87.0, "", SPORTS1M),
+    Row("dense", "classifier", "Dense", "dense"),
+    Row("oracle", "classifier", "Oracle", "oracle"),
 )
+
+
+class Quote(NamedTuple):
+    """A figure of the poster.
+
+    Attributes:
+        top1: percent; None where the poster has none.
+        runtime: for its test set, on machines that are not stated.
+        dataset: and the recogniser, where the poster has several.
+    """
+
+    top1: float | None
+    runtime: str
+    dataset: str
+
+
+@dataclass(frozen=True)
+class PosterClassifier:
+    """A line of the poster's two tables of recognisers, K = 10.
+
+    Attributes:
+        dataset: of the table.
+        name: of the recogniser.
+        network: as `teacher.network` names it; empty where the chain does not have it.
+        top1: percent, by row.
+        days: by row.
+    """
+
+    dataset: str
+    name: str
+    network: str
+    top1: Mapping[str, float]
+    days: Mapping[str, float]
+
+
+_SPORTS1M = ("scsampler", "random", "uniform", "empirical", "dense", "oracle")
+
+
+def _on_sports1m(
+    name: str, network: str, top1: Sequence[float], sampled: float, drawn: float, dense: float
+) -> PosterClassifier:
+    days = (sampled, drawn, drawn, drawn, dense)
+    return PosterClassifier(
+        "Sports1M",
+        name,
+        network,
+        dict(zip(_SPORTS1M, top1, strict=True)),
+        dict(zip(_SPORTS1M[:-1], days, strict=True)),
+    )
+
+
+def _on_kinetics(name: str, *top1: float) -> PosterClassifier:
+    return PosterClassifier(
+        "Kinetics", name, "", dict(zip(_SPORTS1M[:4], top1, strict=True)), days={}
+    )
+
+
+POSTER_CLASSIFIERS: tuple[PosterClassifier, ...] = (
+    _on_sports1m("MC3-18", "mc3_18", (72.8, 64.5, 64.8, 65.3, 66.6, 85.1), 0.8, 0.4, 12.9),
+    _on_sports1m("R(2+1)D-18", "r2plus1d_18", (73.9, 63.0, 63.2, 63.9, 68.7, 87.0), 0.8, 0.4, 13.1),
+    _on_sports1m("R3D-18", "r3d_18", (70.2, 59.8, 59.9, 60.3, 65.6, 85.0), 0.8, 0.4, 13.3),
+    _on_sports1m("R(2+1)D-34", "", (78.0, 71.2, 71.5, 72.0, 70.9, 88.4), 0.9, 0.6, 14.2),
+    _on_sports1m("ir-CSN-152", "", (84.0, 75.3, 75.8, 76.2, 77.0, 92.6), 0.9, 0.5, 14.0),
+    _on_kinetics("R(2+1)D-34, pretrained on Sports1M", 76.7, 73.8, 74.0, 74.1),
+    _on_kinetics("I3D-RGB, pretrained on ImageNet", 75.1, 71.9, 71.8, 71.9),
+    _on_kinetics("ir-CSN-152, pretrained on Sports1M", 80.2, 77.8, 78.5, 79.2),
+)
+QUOTED_WITHOUT_ITS_OWN = "r2plus1d_18"  # for a teacher of which the poster has no line
+
+
+def quote(row: Row, network: str) -> Quote:
+    """What the poster has of a row: in the table `classifier` of the run's recogniser, where it has
+    that one, else of R(2+1)D-18.
+
+    Args:
+        row: of the tables.
+        network: as `teacher.network` names it.
+    """
+    if row.table != "classifier":
+        return Quote(row.quoted_top1, row.quoted_runtime, MINI_SPORTS)
+    lines = {each.network: each for each in POSTER_CLASSIFIERS if each.network}
+    line = lines.get(network, lines[QUOTED_WITHOUT_ITS_OWN])
+    days = line.days.get(row.name)
+    return Quote(
+        line.top1.get(row.name), f"{days} days" if days else "", f"{line.dataset}, {line.name}"
+    )
 
 
 def chosen_rows(names: Sequence[str] | None) -> tuple[Row, ...]:

@@ -41,6 +41,7 @@ from l2l.sampler.examples import (
     check_moments,
     collate,
     gather,
+    sections_of,
 )
 from l2l.sampler.loss import class_loss, ranking_loss, right_loss
 from l2l.sampler.network import Input
@@ -97,6 +98,7 @@ def train_sampler(
     with ExitStack() as stack:
         heard = stack.enter_context(read_shards(mels, read_mels, *ids))
         shards = _shards(stack, [part.kind for part in parts], heard, motion, media, ids)
+        sections = sections_of(each for readers in shards.values() for each in readers.values())
         said = stack.enter_context(read_shards(descriptors or [], read_descriptors, *ids))
         settings = [network, as_json(config), seed]
         checkpoints = stack.enter_context(resumable(sampler, inputs, settings))
@@ -154,7 +156,6 @@ def train_sampler(
             checkpoints,
         )
         if team().is_main:
-            sections = _sections(shards, heard)
             save_sampler(sampler, built, network == JOINT, classes, config, sections)
 
 
@@ -188,17 +189,12 @@ def _shards(
     """The reader of each video, by kind of input.
 
     Raises:
-        BadInput: if one is not given, or has other moments than the mels; or if the shards of
-            motion were made in different ways.
+        BadInput: if one is not given, or has other moments than the mels.
     """
     found: dict[Input, Mapping[str, Reader]] = {}
     moving: Mapping[str, Reader] = {}
     if motion:
-        readers = stack.enter_context(read_shards(motion, read_motion, *ids))
-        of_shards = list(dict.fromkeys(readers.values()))
-        for reader in of_shards[1:]:
-            reader.check_made_with(of_shards[0].config, of_shards[0].media)
-        moving = readers
+        moving = stack.enter_context(read_shards(motion, read_motion, *ids))
     frames: Mapping[str, Reader] = {}
     if "frame" in kinds and media:
         frames = stack.enter_context(read_shards(media, read_media, *ids))
@@ -241,20 +237,6 @@ def _targets(
             file=sys.stderr,
         )
     return targets
-
-
-def _sections(
-    shards: Mapping[Input, Mapping[str, Reader]], heard: Mapping[str, MelReader]
-) -> dict[str, Any]:
-    """The sections that what the networks read was made with."""
-    sections: dict[str, Any] = {}
-    for kind, readers in shards.items():
-        option = {"audio": "mels", "frame": "media"}.get(kind, "motion")
-        reader = next(iter(readers.values()))
-        sections[option] = reader.config.model_dump(mode="json")
-        if isinstance(reader, MotionReader):
-            sections["media"] = reader.media.model_dump(mode="json")
-    return sections
 
 
 def _loss(
@@ -348,9 +330,10 @@ def score_clips(
             if heard
             else {}
         )
+        sections = sections_of(each for readers in shards.values() for each in readers.values())
         for path, each in zip(samplers, trained.values(), strict=True):
             if heard:
-                _check_made_alike(path, each, _sections(shards, heard))
+                _check_made_alike(path, each, sections)
         networks = {name: each.network.to(device) for name, each in trained.items()}
         for video in heard_reader.videos:
             pictures = {kind: Pictures(kind, shards[kind], 0).moments(video) for kind in kinds}

@@ -159,7 +159,7 @@ rule evaluate_scsampler:
         evaluation=section(CONFIG.evaluation),
         clip_stride=CONFIG.media.clip_stride,
         seed=seed,
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l evaluate_scsampler \
@@ -203,7 +203,7 @@ rule write_scsampler_report:
     params:
         media=shard_ranges("media", CONFIG.target, parts=["test"]),
         config=section(CONFIG.report),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l write_scsampler_report \

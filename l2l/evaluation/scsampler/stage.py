@@ -2,6 +2,7 @@
 No network runs but the skimmer, so this takes seconds.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +29,7 @@ from l2l.evaluation.scsampler.choices import (
 from l2l.evaluation.scsampler.tables import Recognised, clip_rows, scsampler_row
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.moments import MOMENT_FRAMES, MOMENT_SECONDS, ClipGrid
-from l2l.sampler.artifact import SaliencyReader, Scored, read_saliency
+from l2l.sampler.artifact import SaliencyReader, Scored, VideoSaliency, read_saliency
 from l2l.sampler.choice import histogram_of_oracle
 from l2l.sampler.examples import check_moments
 from l2l.sampler.rows import Row, chosen_rows
@@ -99,7 +100,8 @@ def evaluate_scsampler(
         )
         networks = _networks(saliency, scored, rows, classes)
         recogniser = recogniser_of(listed, classes, said)
-        macs, grid = _clip_macs(teacher, recogniser, clip_stride)
+        network, macs, frames = _clip_cost(teacher, recogniser)
+        grid = ClipGrid(frames, clip_stride)
         train = [video for video in listed if video.split == "train" and video.usable]
         shares = histogram_of_oracle(
             [
@@ -109,6 +111,8 @@ def evaluate_scsampler(
             config.clips,
             BINS,
         )
+        if any(row.audio or row.choice == "joint" for row in rows):
+            _log_missing_sound([scored[each.video].saliency(each.video) for each in test], config)
         found: dict[str, list[Recognised]] = {row.name: [] for row in rows}
         chosen: list[dict[str, str]] = []
         for video, label in zip(test, truth.labels.tolist(), strict=True):
@@ -134,7 +138,9 @@ def evaluate_scsampler(
                 found[row.name].append(each)
                 chosen.append(clip_rows(video.video, video.label, classes, row, each))
     counts = resamples(len(test), seed)
-    table_rows = [scsampler_row(row, found[row.name], truth, counts, config) for row in rows]
+    table_rows = [
+        scsampler_row(row, found[row.name], truth, counts, config, network) for row in rows
+    ]
     write_evaluation_table(table, "scsampler", table_rows)
     write_evaluation_table(clips, "scsampler_clips", chosen)
 
@@ -198,8 +204,21 @@ def _networks(
     return networks
 
 
-def _clip_macs(teacher: Path, recogniser: Recogniser, clip_stride: int) -> tuple[int, ClipGrid]:
-    """Multiply-accumulates of the recogniser on one clip, and how clips are taken."""
+def _log_missing_sound(said: Sequence[VideoSaliency], config: SamplerConfig) -> None:
+    """Say how often the sampler that hears has too few clips to choose from."""
+    few = sum(each.has_sound.sum() < min(config.clips, len(each.has_sound)) for each in said)
+    print(
+        f"clips without sound rank last by ear; {few} of {len(said)} test videos have fewer than "
+        f"{config.clips} clips with sound: their others are spread evenly (audio alone) or chosen "
+        "by eye (union list)",
+        file=sys.stderr,
+    )
+
+
+def _clip_cost(teacher: Path, recogniser: Recogniser) -> tuple[str, int, int]:
+    """The name of the recogniser's network, its multiply-accumulates on one clip, and the frames of
+    a clip.
+    """
     network, settings = load_teacher_network(teacher)
     side, frames = settings["frame_pixels"], settings["clip_frames"]
     clip = torch.zeros(1, 3, frames, side, side)
@@ -208,7 +227,7 @@ def _clip_macs(teacher: Path, recogniser: Recogniser, clip_stride: int) -> tuple
         macs = count_macs(lambda: network(clip))
     else:
         macs = count_macs(lambda: head(network.describe(clip)))
-    return macs, ClipGrid(frames, clip_stride)
+    return str(settings["network"]), macs, frames
 
 
 def _recognise(

@@ -12,7 +12,7 @@ from l2l.evaluation.cost import VideoCost
 from l2l.evaluation.measures.truth import Truth
 from l2l.evaluation.videos.predictions import MethodPrediction
 from l2l.evaluation.videos.tables import table1_row
-from l2l.sampler.rows import POSTER, Row
+from l2l.sampler.rows import POSTER, Row, quote
 
 METRICS = ("top1", "top1_low", "top1_high", "map", "map_low", "map_high", "top1_all", "videos")
 
@@ -45,8 +45,11 @@ def scsampler_row(
     truth: Truth,
     counts: Int[np.ndarray, "resamples videos"],
     config: SamplerConfig,
+    network: str,
 ) -> dict[str, str]:
-    """A row of scsampler.tsv: metrics and mean costs over the usable test videos."""
+    """A row of scsampler.tsv: metrics and mean costs over the usable test videos; the poster's own
+    figures, of the recogniser that `teacher.network` names.
+    """
     predictions = [
         MethodPrediction(each.probabilities, VideoCost(each.sampler_macs, 0, len(each.clips)))
         for each in recognised
@@ -57,7 +60,7 @@ def scsampler_row(
         fmean([getattr(each, name) for each in recognised]) / 1e9
         for name in ("sampler_macs", "recogniser_macs")
     )
-    quoted = row.quoted_top1 is not None
+    quoted = quote(row, network)
     return {
         "table": row.table,
         "row": row.name,
@@ -74,9 +77,9 @@ def scsampler_row(
         "pictures_decoded": f"{fmean([each.pictures_decoded for each in recognised]):.1f}",
         "pictures_coded": f"{fmean([each.pictures_coded for each in recognised]):.1f}",
         "sound_seconds": f"{fmean([each.sound_seconds for each in recognised]):.1f}",
-        "quoted_top1": f"{row.quoted_top1:.2f}" if row.quoted_top1 is not None else "",
-        "quoted_runtime": row.quoted_runtime,
-        "quoted_source": f"{POSTER}, {row.quoted_dataset}" if quoted else "",
+        "quoted_top1": "" if quoted.top1 is None else f"{quoted.top1:.2f}",
+        "quoted_runtime": quoted.runtime,
+        "quoted_source": "" if quoted.top1 is None else f"{POSTER}, {quoted.dataset}",
     }
 
 

@@ -15,7 +15,7 @@ from l2l.moments import start_seconds
 from l2l.report.figures import picture_address, scsampler_plot
 from l2l.report.page import page_template
 from l2l.report.scsampler.relations import poster_relations
-from l2l.sampler.rows import ROWS
+from l2l.sampler.rows import POSTER_CLASSIFIERS, ROWS
 from l2l.shards import read_shards
 from l2l.stores import MADE_BY, write_text
 
@@ -54,6 +54,7 @@ def write_scsampler_report(
     """
     rows = read_evaluation_table(table, "scsampler")
     listed = read_videos(videos)
+    labels, quoted = {row.name: row.label for row in ROWS}, list(POSTER_CLASSIFIERS[0].top1)
     text = page_template("l2l.report.scsampler").render(
         title=f"{config.title}: SCSampler",
         made_by=MADE_BY,
@@ -61,6 +62,10 @@ def write_scsampler_report(
         figure=Markup(scsampler_plot(rows, read_evaluation_table(table1, "table1"))),
         sections=_sections(rows),
         caption=BY_NAME["scsampler"].caption,
+        classifier_labels=[labels[name] for name in quoted],
+        classifiers=[
+            (each, [each.top1.get(name) for name in quoted]) for each in POSTER_CLASSIFIERS
+        ],
         relations=poster_relations(rows),
         films=_films(listed, read_evaluation_table(clips, "scsampler_clips"), media, config),
     )
