@@ -148,7 +148,7 @@ def test_what_a_rule_runs_is_a_verb():
         )
 
 
-def test_only_tables_of_the_evaluation_are_in_snakemakes_own_report():
+def test_only_tables_the_page_and_its_plots_are_in_snakemakes_own_report():
     """It would show ids, titles and paths of a configuration without escaping them."""
     flagged = {
         path.name: re.findall(
@@ -157,8 +157,9 @@ def test_only_tables_of_the_evaluation_are_in_snakemakes_own_report():
         for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
     }
     assert {name for name, found in flagged.items() if found} == {"common.smk"}
-    body = text("workflow/rules/common.smk").partition("def evaluation_table")[2]
-    assert body.count("report(") == 1
+    body = text("workflow/rules/common.smk").partition("def in_snakemakes_report")[2]
+    assert len(re.findall(r"\breport\(", body)) == 1
+    assert text("workflow/rules/report.smk").count("in_snakemakes_report(") == 2
     outputs = re.findall(r'=(evaluation_table)\("(\w+)"\)', text("workflow/rules/evaluation.smk"))
     assert {name for _, name in outputs} == {table.name for table in TABLES}
 

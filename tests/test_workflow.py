@@ -193,7 +193,7 @@ def weak_spot(file):
 def test_a_flipped_byte_in_any_artifact_of_a_run_is_reported_by_its_name(run, tmp_path, capsys):
     results = shutil.copytree(run / "results/tiny", tmp_path / "tiny")
     assert {file.suffix for file in results.rglob("[!.]*.*") if file.is_file()} == {
-        *(".tsv", ".h5", ".pt", ".html", ".json"),
+        *(".tsv", ".h5", ".pt", ".html", ".json", ".svg"),
         *(".sha256", ".fingerprint"),  # a checksum, and nothing but a checksum
         ".mp4",  # drawn; the manifest has its fingerprint
         ".txt",  # says that a check passed; nothing is read from it

@@ -49,6 +49,7 @@ class Table:
         in_report: whether the report shows its rows.
         folded: whether the report shows the rows only after a click.
         ends: the report shows so many rows of each end; None: all rows.
+        plotted: whether the report has a plot of it, results/<run>/figures/<name>.svg.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Table:
     in_report: bool = True
     folded: bool = False
     ends: int | None = None
+    plotted: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ TABLES: tuple[Table, ...] = (
         "interpolated counts all labels, as in ActivityNet's own evaluation. Low and high are the "
         "ends of 95 % intervals, from a bootstrap over the videos. The columns of all videos count "
         "a video that cannot be used as wrong, and rank it last.",
+        plotted=True,
     ),
     Table(
         "selection",
@@ -140,6 +143,7 @@ TABLES: tuple[Table, ...] = (
         ),
         "The skimmer with features of one moment in `factor`, stopped after each step.",
         folded=True,
+        plotted=True,
     ),
     Table(
         "frontier",
@@ -160,6 +164,7 @@ TABLES: tuple[Table, ...] = (
         "Published points are quoted, all of ActivityNet, and cannot be compared with points of "
         "another data set. This run's points are measured.",
         folded=True,
+        plotted=True,
     ),
     Table(
         "recognition",
@@ -216,6 +221,7 @@ TABLES: tuple[Table, ...] = (
         "classifier is used where it knows the target's classes, else a linear one is trained on "
         "its descriptors. Low and high are the ends of 95 % intervals, from a bootstrap over the "
         "videos that the clips are of.",
+        plotted=True,
     ),
     Table(
         "classes",

@@ -17,10 +17,9 @@ from l2l.sampler.rows import ROWS
 
 _OURS = "#c2410c"
 _OTHERS = "#475569"
-_SHADES = matplotlib.colormaps["viridis"]  # for values in order
-# for values without an order
 _COLOURS = ("#1d4ed8", "#0891b2", "#15803d", "#7c3aed", "#a21caf", "#65a30d", "#0f172a")
 _MARKERS = "osD^v<>ph"
+_JPEG_QUALITY = 85  # of the frames
 # from the left end of a label to its point
 _LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "relpos": (0, 0.5)}
 
@@ -76,8 +75,29 @@ def _svg(figure: Figure) -> str:
         {"svg.hashsalt": "l2l", "svg.fonttype": "none", "font.family": "sans-serif"}
     ):
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
     return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
+
+
+# What the page shows in the colours of its style, which are others in the dark.
+_THEME = {
+    _OURS: "--ours",
+    _OTHERS: "--soft",
+    "#000000": "--ink",
+    "#262626": "--ink",
+    "#b0b0b0": "--line",  # of the grid
+    "#ffffff": "--paper",
+    **{colour: f"--hue{i}" for i, colour in enumerate(_COLOURS)},
+}
+
+
+def themed(svg: str) -> str:
+    """A plot whose colours are those of the page's style."""
+    for colour, variable in _THEME.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg
 
 
 def _named_points(
@@ -199,7 +219,7 @@ def tradeoff_plot(tradeoff: Rows) -> str:
             [top1[f, stop] for f in factors],
             "o-",
             ms=3,
-            color=_SHADES(i / 5),
+            color=_COLOURS[i],
             label=_steps(stop),
         )
     for i, factor in enumerate(f for f in (1, 2, 5, 10, 20) if f in factors):
@@ -208,7 +228,7 @@ def tradeoff_plot(tradeoff: Rows) -> str:
             [top1[factor, k] for k in steps],
             "o-",
             ms=3,
-            color=_SHADES(i / 5),
+            color=_COLOURS[i],
             label=f"factor {factor}",
         )
     by_factor.set_xlabel("factor: one moment in so many is read")
@@ -286,5 +306,5 @@ def _by_curve(frontier: Rows) -> Mapping[tuple[str, ...], list[tuple[float, floa
 def picture_address(frame: np.ndarray) -> str:
     """A frame (height, width, 3) uint8 as a ``data:`` address of a JPEG."""
     file = io.BytesIO()
-    Image.fromarray(frame).save(file, "JPEG", quality=90)
+    Image.fromarray(frame).save(file, "JPEG", quality=_JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

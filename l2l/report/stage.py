@@ -1,30 +1,36 @@
-"""The report: one self-contained page with a run's tables, plots, film strips and files."""
+"""The report: one self-contained page with what a run found, where it looked, and its files."""
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-
-from markupsafe import Markup
+from typing import Any
 
 from l2l.config import ReportConfig
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import TABLES, Table, read_evaluation_table
-from l2l.evaluation.videos.methods import method_labels
-from l2l.manifest.artifact import Video, read_videos, usable_ids
+from l2l.evaluation.artifact import TABLES, read_evaluation_table
+from l2l.manifest.artifact import Video, read_videos
 from l2l.manifest.labels import label_warnings
-from l2l.media.artifact import MediaReader, read_listed_media
-from l2l.moments import start_seconds
-from l2l.report.figures import clips_plot, cost_plot, frontier_plot, picture_address, tradeoff_plot
+from l2l.report import confusions
+from l2l.report.attention import Stores, open_stores
+from l2l.report.bars import spent_bars, status_bars
+from l2l.report.charts import curve_points
+from l2l.report.epochs import Training, read_trainings
+from l2l.report.helps import clips_to_hear
+from l2l.report.looks import look, picks_of
 from l2l.report.page import page_template
-from l2l.report.relations import relations
-from l2l.shards import read_shards
+from l2l.report.relations import Relation, relations, reported_orders
+from l2l.report.sections import Target, empty_plot, plots, section
+from l2l.report.spent import read_spent
+from l2l.report.verdict import holding, recognised, usable_files
+from l2l.report.worth import run_warnings
 from l2l.stores import MADE_BY, write_text
 
 Rows = Sequence[Mapping[str, str]]
-_MOST_REMARKS = 200
+_MOST_FILES = 200  # per table
 _PACKAGES = ("torch", "torchvision", "torchaudio", "zarr", "h5py", "numpy", "av")
+# The demo's relations have margins of some points, which fewer videos cannot show.
+_DEMO_VIDEOS = 100
 
 
 def write_report(
@@ -35,6 +41,13 @@ def write_report(
     report: Path,
     config: ReportConfig,
     settings: str,
+    mels: list[Path] | None = None,
+    source_media: list[Path] | None = None,
+    features: Path | None = None,
+    skimmer: Path | None = None,
+    logs: Path | None = None,
+    benchmarks: Path | None = None,
+    figures: Path | None = None,
 ) -> None:
     """Write the page.
 
@@ -47,43 +60,62 @@ def write_report(
         report: written: the page.
         config: title, and how many film strips and pictures are shown.
         settings: the whole configuration as JSON, shown at the end.
+        mels: the target's mels, the shards with test videos, for the spectrograms.
+        source_media: the source's media, for the clips where sound helps.
+        features: root of the target's features in Zarr, for the attention over all moments.
+        skimmer: the trained skimmer, for the same.
+        logs: folder of the run's logs, for the learning curves.
+        benchmarks: folder of Snakemake's benchmarks of the run, for seconds and memory.
+        figures: written: a folder with the plots, as SVG.
 
     Raises:
         BadInput: if a table is not one of l2l's, or is given twice.
     """
     rows = _read_tables(tables)
     configuration = json.loads(settings)
-    target, source = videos.parent.name, source_videos.parent.name
     listed = read_videos(videos)
-    files = {source: read_videos(source_videos), target: listed}  # one data set, or two
-    remarks = [
-        video for each in files.values() for video in each if video.reason or not video.usable
-    ]
-    same_data = configuration["videos"][target]["adapter"] == "activitynet"
+    # one data set, or two
+    files = {source_videos.parent.name: read_videos(source_videos), videos.parent.name: listed}
+    usable = sum(video.usable and video.split == "test" for video in listed)
+    target = Target(configuration["videos"][videos.parent.name]["adapter"], usable)
+    trainings = read_trainings(logs) if logs else []
+    drawn = plots(rows, target)
+    answers = confusions.answers_of_ours(rows.get("predictions", ()))
+    stores = Stores(media, mels or (), features, skimmer)
+    expected = _expected(rows, target)
     text = page_template("l2l.report").render(
         title=config.title,
         made_by=MADE_BY,
         run=configuration["run"],
-        target=target,
+        target=videos.parent.name,
         counts=_counts(listed),
+        recognised=recognised(rows.get("table1", ()), rows.get("predictions", ())),
+        usable=usable_files(files),
+        holding=holding(expected),
+        warnings=run_warnings(rows.get("predictions", ()), trainings),
         sections=[
-            _section(table, rows[table.name], same_data)
+            section(table, rows[table.name], drawn.get(table.name, ""), target)
             for table in TABLES
             if table.in_report and table.name in rows
         ],
-        relations=relations(*(rows.get(name, ()) for name in ("table1", "clips", "tradeoff"))),
-        films=_films(listed, rows, media, config),
-        statuses=_statuses(files),
-        warnings=[
-            f"{dataset}: {warning}"
-            for dataset, each in files.items()
-            for warning in label_warnings(each)
-        ],
-        remarks=remarks[:_MOST_REMARKS],
-        more_remarks=max(0, len(remarks) - _MOST_REMARKS),
+        relations=expected,
+        is_demo=_is_demo(target),
+        films=_films(listed, rows, answers, stores, config),
+        errors=confusions.confident_errors(answers)[: confusions.MOST_ERRORS],
+        matrix=confusions.confusion_matrix(answers),
+        pairs=confusions.confused_pairs(answers),
+        gains=confusions.gain_bars(rows.get("classes", ())),
+        heard=clips_to_hear(rows.get("audio_helps", ()), source_videos, source_media or ()),
+        trainings=_curves(trainings),
+        spent=spent_bars(read_spent(benchmarks)) if benchmarks else [],
+        statuses=status_bars(files),
+        **_files(files),
         versions=", ".join(f"{name} {version(name)}" for name in _PACKAGES),
         settings=json.dumps(configuration, indent=2),
     )
+    if figures:
+        for name in (table.name for table in TABLES if table.plotted):
+            write_text(figures / f"{name}.svg", drawn.get(name) or empty_plot())
     write_text(report, text)
 
 
@@ -97,37 +129,15 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Rows]:
     return rows
 
 
-def _section(table: Table, rows: Rows, same_data: bool) -> dict[str, object]:
-    """What the page shows of a table: heading, figure, rows and caption."""
-    figures: Mapping[str, Callable[[Rows], str]] = {
-        "table1": cost_plot,
-        "tradeoff": tradeoff_plot,
-        "frontier": lambda points: frontier_plot(points, same_data),
-        "clips": clips_plot,
-    }
-    shown, note = list(rows), ""
-    if table.ends and len(rows) > 2 * table.ends:
-        shown = [*rows[: table.ends], *rows[-table.ends :]]
-        note = f"The first and last {table.ends} of {len(rows)} rows; all are in {table.name}.tsv."
-    columns = [column for column in table.columns if column.heading]
-    labels = method_labels()
-    return {
-        "table": table,
-        "columns": columns,
-        # our own SVG; everything else is escaped
-        "figure": Markup(figures[table.name](rows)) if rows and table.name in figures else "",
-        "rows": [
-            {
-                "ours": row.get("method", "").startswith("ours") or row.get("model") == "skimmer",
-                "cells": [
-                    labels.get(row[c.name], row[c.name]) if c.name == "method" else row[c.name]
-                    for c in columns
-                ],
-            }
-            for row in shown
-        ],
-        "note": note,
-    }
+def _is_demo(target: Target) -> bool:
+    """Whether the run is the demo, of which more is expected than of any other run."""
+    return target.adapter == "demo" and target.videos >= _DEMO_VIDEOS
+
+
+def _expected(rows: Mapping[str, Rows], target: Target) -> list[Relation]:
+    if _is_demo(target):
+        return relations(*(rows.get(name, ()) for name in ("table1", "clips", "tradeoff")))
+    return reported_orders(rows.get("predictions", ()), rows.get("clips", ()))
 
 
 def _counts(videos: Sequence[Video]) -> dict[str, int]:
@@ -142,87 +152,60 @@ def _counts(videos: Sequence[Video]) -> dict[str, int]:
 
 
 def _films(
-    listed: Sequence[Video], rows: Mapping[str, Rows], media: Sequence[Path], config: ReportConfig
+    listed: Sequence[Video],
+    rows: Mapping[str, Rows],
+    answers: Rows,
+    stores: Stores,
+    config: ReportConfig,
 ) -> list[dict[str, object]]:
-    """Film strips of some test videos."""
-    selected = _selected(rows.get("selections", ()))
-    predicted = {
-        row["video"]: row["predicted"]
-        for row in rows.get("predictions", ())
-        if row["method"] == "ours_dense"
-    }
-    shown = _spread(
-        [v for v in listed if v.video in selected and v.video in predicted], config.film_strips
-    )
-    with read_shards(
-        media, read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
-    ) as shards:
+    """Some test videos: right answers, then errors."""
+    picks, by_id = picks_of(rows.get("selections", ())), {video.video: video for video in listed}
+    answered = {row["video"]: row for row in answers if row["video"] in picks}
+    chosen = confusions.videos_to_show(list(answered.values()), config.film_strips)
+    shown = [by_id[video] for video in chosen]
+    with open_stores(stores, listed, shown) as opened:
         return [
-            _film(
-                video,
-                predicted[video.video],
-                selected[video.video],
-                shards[video.video],
-                config.pictures,
-            )
+            look(video, answered[video.video], picks[video.video], opened, config.pictures)
             for video in shown
         ]
 
 
-def _selected(rows: Rows) -> dict[str, dict[str, list[int]]]:
-    """The selected moments of each video by modality, in the order of the steps."""
-    selected: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for row in sorted(rows, key=lambda row: int(row["step"])):
-        selected[row["video"]][row["modality"]].append(int(row["moment"]))
-    return selected
+def _curves(trainings: Sequence[Training]) -> list[dict[str, object]]:
+    """Of each training, its figures as curves."""
+    return [
+        {
+            "name": training.name,
+            "epochs": training.epochs,
+            "planned": training.planned,
+            "trouble": training.trouble,
+            "curves": [
+                {
+                    "name": name,
+                    "points": curve_points(values),
+                    "first": f"{values[0]:.3g}",
+                    "last": f"{values[-1]:.3g}",
+                }
+                for name, values in training.curves.items()
+            ],
+        }
+        for training in trainings
+    ]
 
 
-def _spread(videos: Sequence[Video], count: int) -> list[Video]:
-    """At most `count` of the videos, evenly over the list."""
-    count = min(count, len(videos))
-    return [videos[i * len(videos) // count] for i in range(count)]
-
-
-def _film(
-    video: Video,
-    predicted: str,
-    selected: Mapping[str, list[int]],
-    shard: MediaReader,
-    pictures: int,
-) -> dict[str, object]:
-    """A video's strips: the first moments that each modality selects, and uniform moments."""
-    count = shard.moments(video.video)
-    strips = {
-        {"image": "looked at", "audio": "listened to"}.get(modality, modality): moments[:pictures]
-        for modality, moments in selected.items()
-    }
-    strips["uniform"] = sorted({(2 * i + 1) * count // (2 * pictures) for i in range(pictures)})
+def _files(files: Mapping[str, Sequence[Video]]) -> dict[str, Any]:
+    """What was left out, what is used with a remark, and warnings about labels."""
+    videos = [video for each in files.values() for video in each]
+    left_out = [video for video in videos if not video.usable]
+    remarked = [video for video in videos if video.usable and video.reason]
     return {
-        "video": video.video,
-        "label": ", ".join(video.labels),
-        "predicted": predicted,
-        "right": predicted in video.labels,
-        "strips": [
-            {"name": name, "pictures": [_picture(video, shard, moment) for moment in moments]}
-            for name, moments in strips.items()
+        "file_tables": [
+            {"title": title, "videos": each[:_MOST_FILES], "more": len(each[_MOST_FILES:])}
+            for title, each in (("Left out", left_out), ("Used, with a remark", remarked))
+            if each
+        ],
+        "label_warnings": [
+            f"{dataset}: {warning}"
+            for dataset, each in files.items()
+            for warning in label_warnings(each)
         ],
     }
-
-
-def _picture(video: Video, shard: MediaReader, moment: int) -> dict[str, object]:
-    seconds = float(start_seconds(moment))
-    inside = any(s.start_seconds <= seconds + 0.5 < s.end_seconds for s in video.segments or ())
-    return {
-        "address": picture_address(shard.frame(video.video, moment)),
-        "seconds": f"{seconds:.1f}",
-        "inside": inside,
-    }
-
-
-def _statuses(files: Mapping[str, Sequence[Video]]) -> list[dict[str, object]]:
-    """How many videos of each data set have each status."""
-    return [
-        {"dataset": dataset, "status": status, "count": count}
-        for dataset, videos in files.items()
-        for status, count in sorted(Counter(video.status for video in videos).items())
-    ]

@@ -61,6 +61,7 @@ def inspect(store: Path, /, check: bool = False) -> int:
         ".pt": _network,
         ".tsv": _table,
         ".html": _report,
+        ".svg": _plot,
         ".jsonl": _answers,
         ".safetensors": _exported,
     }
@@ -215,6 +216,14 @@ def _answers(path: Path, check: bool) -> Iterator[str]:
     statuses, looks = read_statuses(path)
     yield f"{path}: answers of a finished run, {len(statuses)} videos, {looks} selected moments"
     yield f"  status: {_counted(Counter(statuses))}"
+    yield from checksum_lines
+
+
+def _plot(path: Path, check: bool) -> Iterator[str]:
+    """A plot of the report."""
+    checksum_lines = _checksum_lines(path, check)
+    complete = path.read_text("utf-8", "replace").rstrip().endswith("</svg>")
+    yield f"{path}: plot, {'complete' if complete else 'NOT complete'}"
     yield from checksum_lines
 
 

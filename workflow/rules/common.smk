@@ -64,6 +64,7 @@ shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))  # Snakemake formats 
 STUDENTS = ("image", "audio", "image-audio")
 ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
+PLOTTED = [table for table in TABLES if table.plotted]
 VARIANTS = CONFIG.skimmer.all_variants
 # The networks that the chosen methods of Table 1 need; those that any method may need.
 TRAINED_NETWORKS = trained_networks(CONFIG.evaluation.methods)
@@ -357,15 +358,22 @@ def teacher_options(wildcards, input):
     )
 
 
+def in_snakemakes_report(path, title, content, kind="page"):
+    """An output that Snakemake's own report shows. It escapes nothing: no argument may come from a
+    configuration.
+    """
+    return report(
+        path,
+        caption=f"../report/{kind}.rst",
+        category="Evaluation",
+        labels={"what": title, "content": content},
+    )
+
+
 def evaluation_table(name):
     """The path of a table of the evaluation; Snakemake's own report shows it with its caption."""
-    table = BY_NAME[name]
-    return report(
-        f"results/{{run}}/evaluation/{name}.tsv",
-        caption="../report/table.rst",
-        category="Evaluation",
-        labels={"table": table.title, "content": table.caption},
-    )
+    path, table = f"results/{{run}}/evaluation/{name}.tsv", BY_NAME[name]
+    return in_snakemakes_report(path, table.title, table.caption, "table")
 
 
 # ---- SCSampler: sampler.smk

@@ -1,5 +1,7 @@
-# in:  a run's tables, the target's pictures and the status of every file
-# out: results/{run}/report.html   one self-contained page
+# in:  a run's tables, the target's pictures, sound, features and skimmer, the source's media, the
+#      status of every file; the run's logs and benchmarks, as they are
+# out: results/{run}/report.html          one self-contained page
+#      results/{run}/figures/<table>.svg  its plots
 
 
 rule write_report:
@@ -9,8 +11,17 @@ rule write_report:
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         source_videos=f"results/{{run}}/media/{CONFIG.source}/videos.tsv",
         media=shard_files("media", CONFIG.target, parts=["test"]),
+        mels=shard_files("mels", CONFIG.target, parts=["test"]),
+        source_media=shard_files("media", CONFIG.source),
+        features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
+        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["test"]),
+        skimmer="results/{run}/skimmer/skimmer.pt",
     output:
-        report="results/{run}/report.html",
+        report=in_snakemakes_report("results/{run}/report.html", "The page", "the whole report"),
+        figures=[
+            in_snakemakes_report(f"results/{{run}}/figures/{table.name}.svg", table.title, "plot")
+            for table in PLOTTED
+        ],
     log:
         "logs/{run}/write_report.log",
     benchmark:
@@ -23,9 +34,15 @@ rule write_report:
         runtime=escalating_minutes(30),
     params:
         media=shard_ranges("media", CONFIG.target, parts=["test"]),
+        mels=shard_ranges("mels", CONFIG.target, parts=["test"]),
+        source_media=shard_ranges("media", CONFIG.source),
+        features=lambda wildcards, input: os.path.dirname(input.features),
+        figures=lambda wildcards, output: os.path.dirname(output.figures[0]),
+        logs="logs/{run}",
+        benchmarks="benchmarks/results/{run}",
         config=section(CONFIG.report),
         settings=section(CONFIG.of_chain, (*SCSAMPLER_SECTIONS, "apply")),
-        version=4,
+        version=5,
     shell:
         """
         python -P -m l2l write_report \
@@ -33,6 +50,13 @@ rule write_report:
             --videos {input.videos:q} \
             --source-videos {input.source_videos:q} \
             --media {params.media:q} \
+            --mels {params.mels:q} \
+            --source-media {params.source_media:q} \
+            --features {params.features:q} \
+            --skimmer {input.skimmer:q} \
+            --logs {params.logs:q} \
+            --benchmarks {params.benchmarks:q} \
+            --figures {params.figures:q} \
             --report {output.report:q} \
             --config {params.config:q} \
             --settings {params.settings:q} 2>{log:q}

@@ -12,7 +12,7 @@ from l2l.evaluation.artifact import BY_NAME, read_evaluation_table
 from l2l.manifest.artifact import Video, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_media
 from l2l.moments import start_seconds
-from l2l.report.figures import picture_address, scsampler_plot
+from l2l.report.figures import picture_address, scsampler_plot, themed
 from l2l.report.page import page_template
 from l2l.report.scsampler.relations import poster_relations
 from l2l.sampler.rows import POSTER_CLASSIFIERS, ROWS
@@ -59,7 +59,7 @@ def write_scsampler_report(
         title=f"{config.title}: SCSampler",
         made_by=MADE_BY,
         run=run,
-        figure=Markup(scsampler_plot(rows, read_evaluation_table(table1, "table1"))),
+        figure=Markup(themed(scsampler_plot(rows, read_evaluation_table(table1, "table1")))),
         sections=_sections(rows),
         caption=BY_NAME["scsampler"].caption,
         classifier_labels=[labels[name] for name in quoted],

@@ -1,0 +1,88 @@
+"""Learning curves, read from the logs of the trainings: `epoch 3/8 loss 0.69 val_top1 0.81 ...`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2l.errors import BadInput
+
+_EPOCH = re.compile(r"^epoch (\d+)/(\d+) ((?:\w+ \S+ ?)+)$", re.MULTILINE)
+# The logs of rules with these names have epochs.
+TRAININGS = ("train_teacher", "distil_student", "finetune_student", "train_skimmer")
+LAST_SHARE = 5  # the last fifth of the epochs
+STILL_FALLING = 0.1  # share of the whole fall of the loss that the last fifth may have
+HARDLY_FALLEN = 0.15  # relative to the first epoch's
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training.
+
+    Attributes:
+        name: rule and network, such as `train_skimmer/lstm`.
+        planned: number of epochs that it was configured for.
+        curves: of each figure, such as `loss` and `val_top1`, its value after each epoch.
+    """
+
+    name: str
+    planned: int
+    curves: dict[str, list[float]]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the log has; a training that was resumed has the later ones."""
+        return len(self.curves["loss"])
+
+    @property
+    def trouble(self) -> str:
+        """Why it has not converged; empty where it has, or where the log has too few epochs."""
+        loss = self.curves["loss"]
+        if len(loss) < 2:
+            return ""
+        fall = loss[0] - loss[-1]
+        if fall <= HARDLY_FALLEN * abs(loss[0]):
+            return "the loss has hardly fallen"
+        before = loss[-1 - max(1, len(loss) // LAST_SHARE)]
+        return "the loss still falls" if before - loss[-1] > STILL_FALLING * fall else ""
+
+    @property
+    def loss_change(self) -> str:
+        """The loss after the first epoch and after the last."""
+        return f"{self.curves['loss'][0]:.3g} to {self.curves['loss'][-1]:.3g}"
+
+
+def read_trainings(logs: Path) -> list[Training]:
+    """The trainings of a run, in the order of the chain; none where there are no logs.
+
+    Args:
+        logs: folder of the run's logs, logs/<run>.
+
+    Raises:
+        BadInput: if an epoch's figure is no number.
+    """
+    paths = [
+        path
+        for rule in TRAININGS
+        for path in sorted({*logs.glob(f"{rule}.log"), *logs.glob(f"{rule}/*.log")})
+    ]
+    read = [_training(path, path.relative_to(logs).with_suffix("").as_posix()) for path in paths]
+    return [training for training in read if training is not None]
+
+
+def _training(path: Path, name: str) -> Training | None:
+    epochs = _EPOCH.findall(path.read_text(encoding="utf-8", errors="replace"))
+    if not epochs:
+        return None
+    curves: dict[str, list[float]] = {}
+    for number, _, figures in epochs:
+        words: Sequence[str] = figures.split()
+        for figure, value in zip(words[::2], words[1::2], strict=True):
+            try:
+                curves.setdefault(figure, []).append(float(value))
+            except ValueError:
+                raise BadInput(
+                    f"{path}: epoch {number}: {figure} is {value!r}, expected a number"
+                ) from None
+    curves.pop("seconds", None)
+    return Training(name, int(epochs[0][1]), curves) if curves.get("loss") else None
