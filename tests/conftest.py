@@ -1,6 +1,8 @@
 """Fixtures that several test files share."""
 
+import fcntl
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -89,16 +91,30 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def tiny_run(tmp_path_factory):
     """The working directory of a finished run of workflow/configs/tiny.yaml.
 
-    Python files lie in it that would write their names to PWNED if any job ran them.
+    Python files lie in it that would write their names to PWNED if any job ran them. With several
+    workers of pytest-xdist, the first one that asks makes the run, and each gets its own copy.
     """
     from workflow_runs import snakemake  # here, after the hook above
 
-    folder = tmp_path_factory.mktemp("run")
-    for module in ("av", "ffmpeg", "filecmp", "h5py", "json", "l2l", "numpy", "torch", "zarr"):
-        trap = f"open({str(folder / 'PWNED')!r}, 'a').write(__file__)\n"
-        (folder / f"{module}.py").write_text(trap)
-    finished = snakemake(folder)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    def lay_traps(folder: Path) -> None:
+        for module in ("av", "ffmpeg", "filecmp", "h5py", "json", "l2l", "numpy", "torch", "zarr"):
+            trap = f"open({str(folder / 'PWNED')!r}, 'a').write(__file__)\n"
+            (folder / f"{module}.py").write_text(trap)
+
+    base = tmp_path_factory.getbasetemp()
+    original = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny"
+    with open(f"{original}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (original / "finished").exists():
+            shutil.rmtree(original, ignore_errors=True)  # of a worker that failed
+            original.mkdir()
+            lay_traps(original)
+            run = snakemake(original)
+            assert run.returncode == 0, run.stderr[-3000:]
+            (original / "finished").touch()
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    shutil.copytree(original, folder, symlinks=True)
+    lay_traps(folder)
     return folder
 
 
