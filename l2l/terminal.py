@@ -1,5 +1,5 @@
-"""Text for a terminal. File names, video ids and class names may hold any character, and a terminal
-obeys some of them: colours, a cleared line, text that runs from right to left.
+"""Text for a terminal or a page. File names, video ids and class names may hold any character, and
+some of them are obeyed: colours, a cleared line, text that runs from right to left.
 """
 
 import contextlib
@@ -14,6 +14,11 @@ _LAYOUT = "\n\t"  # what l2l itself prints besides text
 def escape(text: str) -> str:
     """The text on one line: each character that is not printable becomes its escape in Python."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def escape_lines(text: str) -> str:
+    """The text with its line ends and tabs, and all else as `escape` has it."""
+    return "".join(char if char in _LAYOUT else escape(char) for char in text)
 
 
 class EscapedOutput(io.TextIOBase):
@@ -32,8 +37,9 @@ class EscapedOutput(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write the text, escaped."""
-        plain = "".join(char if char in _LAYOUT else escape(char) for char in text)
-        encodable = plain.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        encodable = (
+            escape_lines(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
+        )
         with self._named_errors():
             self._stream.write(encodable)
         return len(text)

@@ -18,7 +18,9 @@ import l2l
 from l2l.__main__ import main
 from l2l.apply import networks
 from l2l.apply.artifact import (
+    ClassProbability,
     Prediction,
+    SelectedMoment,
     prediction_columns,
     prediction_values,
     read_prediction,
@@ -506,6 +508,40 @@ def test_shards_of_another_table_are_refused(manifest, answered, tmp_path):
     damaged.write_text('{"video": "v"}\n')
     with pytest.raises(BadInput, match=r"line 1: .*expected the predictions of a shard"):
         collect_predictions([damaged], manifest / "videos.tsv", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("gmacs", float("nan")), ("gmacs", float("inf")), ("gmacs", 10**400), ("gmacs", "1")),
+        *(("moments", 2.5), ("moments", 0), ("moments", True), ("video", None), ("reason", 3)),
+        *(("classes/0/probability", float("nan")), ("classes/0/probability", None)),
+        *(("classes/0/label", 7), ("selected/0/weight", float("nan")), ("selected/0/moment", -1)),
+        *(("selected/0/moment", 4), ("selected/0/has_sound", 1), ("selected", [None])),
+        *(("classes", 5), ("steps", 10**30)),
+    ],
+)
+def test_an_answer_with_a_value_that_cannot_be_is_refused_in_one_line(tmp_path, field, value):
+    look = SelectedMoment(1, "image", 2, 1.067, 1.6, 0.5, 0.5, has_sound=True)
+    answer = Prediction("v", "ok", "", (ClassProbability("a", 0.9),), (look,), moments=4, steps=1)
+    values = json.loads(json.dumps(prediction_values(answer)))
+    assert read_prediction(values) == answer
+    *folders, last = field.split("/")
+    inner = values
+    for folder in folders:
+        inner = inner[int(folder) if folder.isdigit() else folder]
+    inner[last] = value
+    path = tmp_path / "shard-000.jsonl"
+    path.write_text(json.dumps(values) + "\n")
+    with pytest.raises(BadInput, match=r"shard-000\.jsonl: line 1: .*expected the predictions"):
+        read_predictions(path)
+
+
+def test_an_answer_that_is_not_finite_is_not_written(tmp_path):
+    answer = Prediction("v", "ok", "", (ClassProbability("a", float("nan")),))
+    with pytest.raises(BadInput, match="not written: it holds numbers that are not finite"):
+        write_predictions(tmp_path / "a.jsonl", [answer])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_video_of_any_name_goes_through_the_files(tmp_path):

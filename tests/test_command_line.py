@@ -13,6 +13,7 @@ import pytest
 
 from l2l.__main__ import BROKEN_PIPE_STATUS, STAGES, VERBS, main, numbered
 from l2l.errors import BadInput
+from l2l.report.page import page_template
 from l2l.stores import read_table
 from l2l.terminal import EscapedOutput, escape
 
@@ -231,6 +232,15 @@ def test_lines_pass_and_what_an_encoding_cannot_hold_is_escaped():
     out = EscapedOutput(io.TextIOWrapper(raw, encoding="cp1252"), "a test")
     print("日本\té\x1b[2J", "\u202e", file=out, flush=True)
     assert raw.getvalue() == b"\\u65e5\\u672c\t\xe9\\x1b[2J \\u202e\n"
+
+
+@pytest.mark.parametrize("page", ["l2l.report", "l2l.report.scsampler", "l2l.apply"])
+def test_what_a_page_shows_is_escaped(page):
+    environment = page_template(page).environment
+    shown = environment.from_string("<b>{{ name }}</b>{{ each | length }}").render(
+        name="<i>\x1b]0;t\x07\u202e\udcff\n", each="ab"
+    )
+    assert shown == "<b>&lt;i&gt;\\x1b]0;t\\x07\\u202e\\udcff\n</b>2"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])

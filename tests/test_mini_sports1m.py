@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from list_worlds import CLASS_NAMES, IDS, listed, section, write
 
 from l2l.errors import BadInput
+from l2l.manifest.adapters import mini_sports1m
 from l2l.manifest.artifact import SPLITS
+from l2l.manifest.listing import dataset_fingerprint, list_dataset
+from l2l.manifest.probe import probe_files
 
 
 def sports(at: Path, rows: list[tuple[str, str, list[int], float]], **fields):
@@ -95,6 +98,65 @@ def test_durations_may_be_those_that_the_files_declare(tmp_path, odd):
     dataset = sports(tmp_path, rows, min_seconds=2, val_fraction=0)
     listing = listed(dataset.model_copy(update={"durations": "declared"}))
     assert [(v.video, v.status) for v in listing] == [("one", "ok")]
+
+
+def test_one_more_video_changes_one_shard_and_opens_no_other_file(tmp_path, clip, monkeypatch):
+    """Where the draw follows what files declare, each is opened once, also to list them."""
+    opened = []
+
+    def probe_and_note(paths):
+        paths = list(paths)
+        opened.extend(path.stem for path in paths)
+        return probe_files(paths)
+
+    monkeypatch.setattr(mini_sports1m, "probe_files", probe_and_note)
+    record, (content, folder) = tmp_path / "record.tsv", (clip.read_bytes(), tmp_path / "videos")
+    folder.mkdir()
+    names = [f"{split}{number:02d}" for split in ("train", "test") for number in range(12)]
+    for size, name in enumerate(names):
+        (folder / f"{name}.mp4").write_bytes(content + bytes(8 * size))
+    rows = [(name, name[:-2], [0], 0.0) for name in [*names, "train99", "test99"]]
+    dataset = sports(tmp_path, rows, min_seconds=1, test_videos=30).model_copy(
+        update={"durations": "declared", "shards": 8}
+    )
+    before = dataset_fingerprint(dataset, 1, record)
+    assert sorted(opened) == sorted(names)
+    assert dataset_fingerprint(dataset, 1, record) == before
+    assert len(list_dataset(dataset, 1, record=record)) == len(names)
+    assert len(opened) == len(names), "each once"
+    for name in ("test99", "train99"):
+        (folder / f"{name}.mp4").write_bytes(content + bytes(1000 + len(opened)))
+        after = dataset_fingerprint(dataset, 1, record)
+        assert opened[len(names) :][-1] == name
+        changed = [each for each in before.shards if before.shards[each] != after.shards[each]]
+        assert len(changed) == 1
+        assert changed[0].startswith({"test99": "test", "train99": "shard"}[name])
+        assert (after.classes, after.whole == before.whole) == (before.classes, False)
+        before = after
+    assert len(opened) == len(names) + 2
+    (folder / "test99.mp4").write_bytes(content[: len(content) // 2])  # now without a length
+    dataset_fingerprint(dataset, 1, record)
+    assert opened[-1] == "test99"
+    folder.rename(tmp_path / "moved")
+    moved = dataset.model_copy(update={"folder": tmp_path / "moved"})
+    count = len(opened)
+    assert dataset_fingerprint(moved, 1, record) == dataset_fingerprint(moved, 1)
+    assert len(opened) == count + len(names) + 2, "only without a record"
+
+
+def test_a_record_of_durations_that_cannot_be_used_is_made_again(tmp_path, clip):
+    (tmp_path / "videos").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "videos" / f"{name}.mp4").write_bytes(clip.read_bytes())
+    rows = [("a", "train", [0], 0.0), ("b", "test", [0], 0.0)]
+    dataset = sports(tmp_path, rows, min_seconds=1, val_fraction=0)
+    dataset = dataset.model_copy(update={"durations": "declared"})
+    videos = list_dataset(dataset, 1)
+    for record in (tmp_path / "r.tsv", Path("/proc/no/record.tsv")):
+        for content in (b"nonsense", b"file\tstamp\tseconds\na\tb\tc\n", b"\xff\0"):
+            if record.parent == tmp_path:
+                record.with_suffix(".durations.tsv").write_bytes(content)
+            assert list_dataset(dataset, 1, record=record) == videos
 
 
 def test_a_draw_without_eligible_videos_stops(tmp_path):

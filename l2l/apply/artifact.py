@@ -9,13 +9,16 @@ Nothing heavy is imported here: a missing file is answered without PyTorch.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from l2l.errors import BadInput
 from l2l.stores import verify_checksum, write_table, write_text
+
+Made = TypeVar("Made", "ClassProbability", "SelectedMoment", "Prediction")
 
 
 @dataclass(frozen=True)
@@ -130,15 +133,42 @@ def read_prediction(values: dict[str, Any]) -> Prediction:
     """What `prediction_values` made.
 
     Raises:
-        TypeError, KeyError: if it is something else.
+        TypeError, KeyError: if it is something else, or a number is not finite.
     """
     inner = {
-        "classes": tuple(ClassProbability(**each) for each in values["classes"]),
-        "selected": tuple(SelectedMoment(**each) for each in values["selected"]),
+        "classes": tuple(_checked(ClassProbability(**each)) for each in values["classes"]),
+        "selected": tuple(_checked(SelectedMoment(**each)) for each in values["selected"]),
     }
     if missing := {field.name for field in fields(Prediction)} - set(values):
         raise KeyError(min(missing))
-    return Prediction(**(values | inner))
+    prediction = _checked(Prediction(**(values | inner)))
+    for each in prediction.selected:
+        if not 0 <= each.moment < prediction.moments:
+            raise TypeError(f"moment {each.moment} is selected of {prediction.moments}")
+    return prediction
+
+
+def _checked(made: Made) -> Made:
+    """What was made of JSON, if its texts are texts and its numbers are finite.
+
+    Raises:
+        TypeError: naming the field.
+    """
+    for field in fields(made):
+        value = getattr(made, field.name)
+        if field.type in _PLAIN and not _PLAIN[field.type](value):
+            shown = repr(value)[:40]
+            kind = getattr(field.type, "__name__", field.type)
+            raise TypeError(f"{field.name} is {shown}, expected {kind}")
+    return made
+
+
+_PLAIN: dict[Any, Callable[[Any], bool]] = {
+    str: lambda value: type(value) is str,
+    bool: lambda value: type(value) is bool,
+    int: lambda value: type(value) is int and abs(value) <= sys.maxsize,
+    float: lambda value: type(value) in (int, float) and abs(value) <= sys.float_info.max,
+}
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
@@ -222,7 +252,11 @@ def write_moments(path: Path, predictions: Iterable[Prediction]) -> None:
 
 def _write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
     # ASCII, so that a file name of any bytes survives
-    write_text(path, "".join(json.dumps(each) + "\n" for each in objects))
+    try:
+        text = "".join(json.dumps(each, allow_nan=False) + "\n" for each in objects)
+    except ValueError:
+        raise BadInput(f"{path}: not written: it holds numbers that are not finite") from None
+    write_text(path, text)
 
 
 def _read_lines(path: Path, expected: str) -> list[dict[str, Any]]:

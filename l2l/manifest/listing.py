@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from l2l.datasets import PARTS, AnyDataset, DemoDataset, MiniSports1mDataset
-from l2l.errors import BadInput
+from l2l.errors import BadInput, MachineError
 from l2l.manifest.adapters.activitynet import list_activitynet
 from l2l.manifest.adapters.ave import list_ave
 from l2l.manifest.adapters.demo import list_demo
@@ -46,8 +46,11 @@ ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
 """The function of each adapter: from a data set's section and the seed to its videos."""
 
 
-def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> list[Video]:
-    """The videos of a data set by its lists and folder, sorted by id; no file is opened.
+def list_dataset(
+    dataset: AnyDataset, seed: int, folder: Path | None = None, record: Path | None = None
+) -> list[Video]:
+    """The videos of a data set by its lists and folder, sorted by id; no file is opened, but for
+    the lengths that `mini_sports1m` draws by.
 
     Those of a data set of role `apply` have no split, no labels, segments or groups.
 
@@ -55,6 +58,7 @@ def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> 
         dataset: the section of the data set.
         seed: of the splits, where the data set brings none.
         folder: where the videos of the demo are; other data sets have their own.
+        record: what is remembered of the files, see `l2l.manifest.seen`.
 
     Raises:
         BadInput: if the data set is not laid out as its adapter expects, or divides a group.
@@ -63,7 +67,10 @@ def list_dataset(dataset: AnyDataset, seed: int, folder: Path | None = None) -> 
         if folder is None:
             raise BadInput("the demo adapter needs --folder, where render_demo put the videos")
         return _for_role(dataset, list_demo(folder))
-    videos = ADAPTERS[dataset.adapter](dataset, seed)
+    if isinstance(dataset, MiniSports1mDataset):
+        videos = list_mini_sports1m(dataset, seed, record)
+    else:
+        videos = ADAPTERS[dataset.adapter](dataset, seed)
     if dataset.role != "apply":
         check_groups(videos)
     return _for_role(dataset, videos)
@@ -99,23 +106,24 @@ def dataset_fingerprint(
 
     A shard's fingerprint depends on the videos listed before its own whose files have the same
     size, because of identical files only the first is used. Where videos can only be listed by
-    opening or rendering them, or not at all, each shard has the fingerprint of the whole.
+    rendering them, or not at all, each shard has the fingerprint of the whole.
 
     Args:
         dataset: the section of the data set.
         seed: of the splits, where the data set brings none.
         record: what `list_videos` recorded of the files, if it ran.
+
+    Raises:
+        MachineError: if the machine did not let files be opened.
     """
-    unlistable = isinstance(dataset, DemoDataset) or (
-        isinstance(dataset, MiniSports1mDataset)
-        and dataset.draw
-        and dataset.durations == "declared"
-    )
     videos, trouble = None, ""
     try:
         # warnings belong into the log of the job that lists the videos
         with contextlib.redirect_stderr(io.StringIO()):
-            videos = None if unlistable else list_dataset(dataset, seed)
+            if not isinstance(dataset, DemoDataset):
+                videos = list_dataset(dataset, seed, record=record)
+    except MachineError:
+        raise
     except BadInput as error:
         trouble = str(error)
     if videos is None or isinstance(dataset, DemoDataset):

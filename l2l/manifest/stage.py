@@ -46,7 +46,7 @@ def list_videos(
             a right answer impossible, or more videos are unusable than `config` allows. In the
             last case a table next to `videos`, with `.refused` in its name, says why.
     """
-    listed = list_dataset(dataset, seed, folder)
+    listed = list_dataset(dataset, seed, folder, record)
     labelled = dataset.role != "apply"
     if labelled:
         _check_splits(listed, dataset.role)

@@ -184,6 +184,8 @@ def dataset_fingerprints(dataset, run):
         fingerprint = dataset_fingerprint(
             CONFIG.videos[dataset], seed_of(run), Path(file_record(dataset, run))
         )
+    except BadInput as error:
+        raise WorkflowError(str(error)) from None
     finally:
         gc.enable()
     # A dry run goes on, for instance with only the lists in place; the job that lists them stops.
