@@ -268,9 +268,23 @@ def _read_lines(path: Path, expected: str) -> list[dict[str, Any]]:
     verify_checksum(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        objects = [json.loads(line) for line in lines]
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot be read ({error}); {expected}") from None
-    if not all(isinstance(each, dict) for each in objects):
-        raise BadInput(f"{path}: a line is no JSON object; {expected}")
-    return objects
+    return [
+        _read_line(line, f"{path}: line {number}", expected)
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+def _read_line(line: str, where: str, expected: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where}: cannot be read ({error}); {expected}") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{where}: a line is no JSON object; {expected}")
+    return values
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not finite")
