@@ -45,7 +45,13 @@ class VideoRows:
             ValueError: if a video is duplicated, or the offsets are not one per video and one more,
                 rising from 0.
         """
-        if offsets.shape != (len(videos) + 1,) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+        expected = (len(videos) + 1,)
+        if (
+            offsets.shape != expected
+            or offsets.dtype.kind not in "iu"
+            or offsets[0] != 0
+            or (offsets[1:] < offsets[:-1]).any()
+        ):
             raise ValueError(f"expected {len(videos) + 1} offsets that rise from 0")
         if len(set(videos)) != len(videos):
             raise ValueError("a video is duplicated")

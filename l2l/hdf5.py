@@ -23,6 +23,7 @@ from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
 Reader = TypeVar("Reader")
 
+INTEGERS, FLOATS, BOOLEANS, TEXTS = "iu", "f", "b", "S"  # kinds of numpy
 _PLAIN_KINDS = "biufS"  # of numpy: booleans, numbers and texts of a fixed length; no references
 # Arrays of this type may be deflated. They are read a few rows at a time: no number, offset or text
 # that is read whole can be a small file that unfolds to a large one.
@@ -265,13 +266,32 @@ class Store:
         kind = self.attribute("kind") if "kind" in attributes else "unknown"
         return kind, int(attributes.get("layout", 0)), bool(attributes.get("complete", False))
 
-    def array(self, name: str) -> "StoredArray":
+    def array(
+        self, name: str, kinds: str, row: Sequence[int | None] | None = None
+    ) -> "StoredArray":
         """An array, which is read when it is indexed.
+
+        Args:
+            name: its name.
+            kinds: the kinds of numbers that it may hold, as numpy has them: `INTEGERS`, `FLOATS`,
+                `BOOLEANS`, `TEXTS`.
+            row: the shape of one row, None where any number is right; None: any shape.
 
         Raises:
             KeyError: if there is none of that name.
+            ValueError: if it holds other numbers or rows of another shape.
         """
-        return StoredArray(self, name, self._file[name])
+        dataset = self._file[name]
+        if dataset.dtype.kind not in kinds:
+            raise ValueError(f"{name} holds {dataset.dtype}, expected one of kind {kinds}")
+        shape = dataset.shape[1:]
+        if row is not None and (
+            len(dataset.shape) != len(row) + 1
+            or any(wanted not in (None, count) for count, wanted in zip(shape, row, strict=True))
+        ):
+            expected = ", ".join("any" if each is None else str(each) for each in row)
+            raise ValueError(f"{name} has shape {dataset.shape}, expected rows of ({expected})")
+        return StoredArray(self, name, dataset)
 
     def arrays(self) -> Iterator["StoredArray"]:
         """All arrays of the file."""
@@ -279,11 +299,11 @@ class Store:
         self._file.visititems(
             lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
         )
-        return map(self.array, names)
+        return (StoredArray(self, name, self._file[name]) for name in names)
 
     def texts(self, name: str) -> list[str]:
         """What `add_texts` stored."""
-        encoded = self.array(name)[...]
+        encoded = self.array(name, TEXTS, ())[...]
         return [text.decode("utf-8", "surrogateescape") for text in encoded.tolist()]
 
     def explain(self, error: OSError) -> BadInput:

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import errno
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_stores import STORES
 
 from l2l.errors import BadInput
 from l2l.hdf5 import add_array, read_hdf5, write_hdf5
@@ -189,7 +191,7 @@ def test_a_flipped_bit_is_noticed_when_the_array_is_read(tmp_path):
         pytest.raises(BadInput, match="damaged"),
         read_hdf5(tmp_path / "a.h5", "thing", 1) as store,
     ):
-        store.array("values")[...]
+        store.array("values", "iuf")[...]
 
 
 def external_link(file, folder):
@@ -291,7 +293,58 @@ def test_numbers_that_are_not_finite_are_neither_written_nor_read(tmp_path, monk
         pytest.raises(BadInput, match=r"a\.h5: values holds numbers that are not finite"),
         read_hdf5(tmp_path / "a.h5", "thing", 1) as store,
     ):
-        store.array("values")[...]
+        store.array("values", "iuf")[...]
+
+
+def other_numbers(array: np.ndarray) -> np.ndarray:
+    return np.zeros(array.shape, np.int32 if array.dtype.kind in "fSb" else np.float32)
+
+
+def other_rows(array: np.ndarray) -> np.ndarray:
+    return np.zeros((*array.shape, 1), array.dtype)
+
+
+def fewer(array: np.ndarray) -> np.ndarray:
+    return array[:-1]
+
+
+def no_axis(array: np.ndarray) -> np.ndarray:
+    return array.ravel()[0]
+
+
+@pytest.mark.parametrize("change", [other_numbers, other_rows, fewer, no_axis])
+@pytest.mark.parametrize("name", [name for name in STORES if name.endswith(".h5")])
+def test_an_array_of_other_numbers_shape_or_length_is_refused_when_a_store_is_opened(
+    tmp_path, name, change
+):
+    """Each array of each kind of store, with checksums that agree."""
+    write_store, read_store = STORES[name]
+    write_store(tmp_path / name)
+    names: list[str] = []
+    with h5py.File(tmp_path / name) as file:
+        file.visititems(lambda at, item: names.append(at) if isinstance(item, h5py.Dataset) else 0)
+    for array in names:
+        path = tmp_path / array.replace("/", "-") / name
+        path.parent.mkdir()
+        shutil.copy(tmp_path / name, path)
+        with h5py.File(path, "r+") as file:
+            content = file[array][...]
+            del file[array]
+            file[array] = change(content)
+        with pytest.raises(BadInput, match="damaged"):
+            read_store(path)
+
+
+@pytest.mark.parametrize("moments", [-1, 1 << 40])
+def test_media_with_more_moments_than_pictures_are_refused(tmp_path, moments):
+    STORES["media.h5"][0](tmp_path / "media.h5")
+    with h5py.File(tmp_path / "media.h5", "r+") as file:
+        numbers = file["videos/moments"][...]
+        numbers[0] = moments
+        del file["videos/moments"]
+        file["videos/moments"] = numbers
+    with pytest.raises(BadInput, match=f"damaged .*has {moments} moments"):
+        STORES["media.h5"][1](tmp_path / "media.h5")
 
 
 def test_the_file_that_is_damaged_is_named_and_not_another_that_is_open(tmp_path):
@@ -305,8 +358,8 @@ def test_the_file_that_is_damaged_is_named_and_not_another_that_is_open(tmp_path
         read_hdf5(tmp_path / "a.h5", "thing", 1) as a,
         read_hdf5(tmp_path / "b.h5", "thing", 1) as b,
     ):
-        b.array("values")[...]
-        a.array("values")[...]
+        b.array("values", "i")[...]
+        a.array("values", "i")[...]
 
 
 def test_a_disk_that_cannot_be_read_is_not_called_a_damaged_file(tmp_path, monkeypatch):
@@ -320,7 +373,7 @@ def test_a_disk_that_cannot_be_read_is_not_called_a_damaged_file(tmp_path, monke
         read_hdf5(tmp_path / "a.h5", "thing", 1) as store,
     ):
         monkeypatch.setattr("l2l.hdf5.os.preadv", fail)
-        store.array("values")[...]
+        store.array("values", "iuf")[...]
 
 
 def test_a_file_cut_in_half_is_refused(tmp_path):

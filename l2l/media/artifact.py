@@ -24,7 +24,15 @@ import numpy as np
 from l2l.arrays import VideoRows
 from l2l.config import MediaConfig, as_json
 from l2l.errors import BadInput
-from l2l.hdf5 import GrowingArray, Store, add_array, add_texts, read_store, write_hdf5
+from l2l.hdf5 import (
+    INTEGERS,
+    GrowingArray,
+    Store,
+    add_array,
+    add_texts,
+    read_store,
+    write_hdf5,
+)
 from l2l.manifest.artifact import Video
 from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
 from l2l.media.pictures import EncodedPictures, encode
@@ -150,7 +158,7 @@ class MediaReader:
             return dict(zip(videos, values, strict=True))
 
         def numbers(name: str) -> dict[str, int]:
-            return by_video(store.array(f"videos/{name}")[...].tolist())
+            return by_video(store.array(f"videos/{name}", INTEGERS, ())[...].tolist())
 
         # Of the content of each video's file when it was listed; empty: it could not be read.
         self.fingerprints: dict[str, str] = by_video(store.texts("videos/fingerprint"))
@@ -164,16 +172,19 @@ class MediaReader:
         self._frames_decoded = numbers("frames_decoded")
         self._frames_total = numbers("frames_total")
         self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
-        self._picture_rows = VideoRows(videos, store.array("videos/first_picture")[...])
-        self._sample_rows = VideoRows(videos, store.array("videos/first_sample")[...])
-        self._run_rows = VideoRows(videos, store.array("videos/first_run")[...])
-        self._bytes = store.array("pictures/bytes")
-        self._samples = store.array("sound/samples")
-        self._runs = store.array("sound/runs")[...]
-        self._offsets = store.array("pictures/offsets")[...]
+        self._picture_rows = VideoRows(videos, store.array("videos/first_picture", INTEGERS)[...])
+        self._sample_rows = VideoRows(videos, store.array("videos/first_sample", INTEGERS)[...])
+        self._run_rows = VideoRows(videos, store.array("videos/first_run", INTEGERS)[...])
+        self._bytes = store.array("pictures/bytes", INTEGERS, ())
+        self._samples = store.array("sound/samples", INTEGERS, ())
+        self._runs = store.array("sound/runs", INTEGERS, (2,))[...]
+        self._offsets = store.array("pictures/offsets", INTEGERS, ())[...]
         self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
         self._sample_rows.check_arrays(samples=len(self._samples))
         self._run_rows.check_arrays(runs=len(self._runs))
+        for video, moments in self._moments.items():
+            if not 0 <= moments <= self._picture_rows.count(video):
+                raise ValueError(f"{video!r} has {moments} moments")
 
     @property
     def grid(self) -> ClipGrid:

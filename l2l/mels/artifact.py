@@ -12,7 +12,16 @@ import numpy as np
 from l2l.arrays import VideoRows, offsets_of
 from l2l.config import MelsConfig, as_json
 from l2l.errors import BadInput
-from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
+from l2l.hdf5 import (
+    BOOLEANS,
+    FLOATS,
+    INTEGERS,
+    Store,
+    add_array,
+    add_texts,
+    read_store,
+    write_hdf5,
+)
 
 KIND, LAYOUT = "mels", 1
 
@@ -44,9 +53,10 @@ class MelReader:
 
     def __init__(self, store: Store) -> None:
         self.path = store.path
-        self._mel, self._has_sound = store.array("mel"), store.array("has_sound")
+        self._mel = store.array("mel", FLOATS, (None, None))
+        self._has_sound = store.array("has_sound", BOOLEANS, ())
         self.config = MelsConfig.model_validate_json(store.attribute("config"))
-        self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
+        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
         self._rows.check_arrays(mel=len(self._mel), has_sound=len(self._has_sound))
         self.videos = self._rows.videos
 

@@ -27,7 +27,15 @@ from jaxtyping import Bool, Int8, UInt8
 from l2l.arrays import VideoRows, offsets_of
 from l2l.config import MediaConfig, MotionConfig, as_json
 from l2l.errors import BadInput
-from l2l.hdf5 import GrowingArray, Store, add_array, add_texts, read_store, write_hdf5
+from l2l.hdf5 import (
+    INTEGERS,
+    GrowingArray,
+    Store,
+    add_array,
+    add_texts,
+    read_store,
+    write_hdf5,
+)
 from l2l.stores import MADE_BY
 
 KIND, LAYOUT = "motion", 1
@@ -128,10 +136,11 @@ class MotionReader:
         self.path = store.path
         self.config = MotionConfig.model_validate_json(store.attribute("config"))
         self.media = MediaConfig.model_validate_json(store.attribute("media"))
-        self._displacement, self._residual, self._gop_position = (
-            store.array(name) for name in ("displacement", "residual", "gop_position")
-        )
-        self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
+        cells = (self.config.cells, self.config.cells)
+        self._displacement = store.array("displacement", INTEGERS, (2, *cells))
+        self._residual = store.array("residual", INTEGERS, (3, *cells))
+        self._gop_position = store.array("gop_position", INTEGERS, ())
+        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
         self._rows.check_arrays(
             displacement=len(self._displacement),
             residual=len(self._residual),

@@ -24,7 +24,16 @@ from torch import Tensor, nn
 from l2l.arrays import VideoRows, offsets_of
 from l2l.config import MediaConfig, MelsConfig, MotionConfig, SamplerConfig
 from l2l.errors import BadInput
-from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
+from l2l.hdf5 import (
+    BOOLEANS,
+    FLOATS,
+    INTEGERS,
+    Store,
+    add_array,
+    add_texts,
+    read_store,
+    write_hdf5,
+)
 from l2l.mels.spectrogram import mel_shape
 from l2l.sampler.network import (
     CHANNELS,
@@ -293,14 +302,18 @@ class SaliencyReader:
             for name, each in networks.items()
         }
         self.class_names = tuple(json.loads(store.attribute("class_names")))
-        self._outputs = {name: store.array(f"output/{name}") for name in self.networks}
-        self._pictures, self._has_sound = store.array("pictures"), store.array("has_sound")
-        self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
+        self._outputs = {
+            name: store.array(f"output/{name}", FLOATS, (scored.outputs,))
+            for name, scored in self.networks.items()
+        }
+        self._pictures = store.array("pictures", INTEGERS, ())
+        self._has_sound = store.array("has_sound", BOOLEANS, ())
+        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
         lengths = {name: len(array) for name, array in self._outputs.items()}
         lengths |= {"pictures": len(self._pictures), "has_sound": len(self._has_sound)}
         self._rows.check_arrays(**lengths)
         self.videos = self._rows.videos
-        coded = store.array("coded")[...].tolist()
+        coded = store.array("coded", INTEGERS, ())[...].tolist()
         self._coded = dict(zip(self.videos, coded, strict=True))
 
     def moments(self, video: str) -> int:

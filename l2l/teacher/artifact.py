@@ -14,7 +14,15 @@ import numpy as np
 
 from l2l.arrays import VideoRows, offsets_of
 from l2l.config import TeacherConfig, as_json
-from l2l.hdf5 import Store, add_array, add_texts, read_store, write_hdf5
+from l2l.hdf5 import (
+    FLOATS,
+    INTEGERS,
+    Store,
+    add_array,
+    add_texts,
+    read_store,
+    write_hdf5,
+)
 from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
 from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
@@ -127,9 +135,13 @@ class DescriptorReader:
 
     def __init__(self, store: Store) -> None:
         names = ("moment", "descriptor", "score")
-        self._arrays = tuple(store.array(name) for name in names)
         self.class_names: list[str] = json.loads(store.attribute("class_names"))
-        self._rows = VideoRows(store.texts("video"), store.array("offset")[...])
+        self._arrays = (
+            store.array("moment", INTEGERS, ()),
+            store.array("descriptor", FLOATS, (None,)),
+            store.array("score", FLOATS, (len(self.class_names),)),
+        )
+        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
         self._rows.check_arrays(**dict(zip(names, map(len, self._arrays), strict=True)))
         self.videos = self._rows.videos
 

@@ -14,6 +14,7 @@ from l2l.media.decoded import Decoded
 from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.motion.artifact import Motion, read_motion, write_motion
+from l2l.sampler.artifact import Scored, VideoSaliency, read_saliency, write_saliency
 from l2l.teacher.artifact import ClipDescriptors, read_descriptors, write_descriptors
 from l2l.teacher.network import R2Plus1D
 from l2l.training import load_network, save_network
@@ -119,6 +120,20 @@ def read_some_descriptors(path: Path) -> list:
         ]
 
 
+def write_some_saliency(path: Path) -> None:
+    outputs = {"frame": np.full((3, 2), 0.5, np.float32)}
+    said = VideoSaliency(outputs, np.full(3, 12, np.int32), HEARD, 40)
+    networks = {"frame": Scored("0", {"frame": 7}, 2)}
+    write_saliency(path, {video.video: said for video in VIDEOS}, networks, ("a", "b"))
+
+
+def read_some_saliency(path: Path) -> list:
+    with read_saliency(path) as shard:
+        parts = [shard.saliency(video) for video in shard.videos]
+        arrays = [x for p in parts for x in (p.outputs["frame"], p.pictures, p.has_sound)]
+        return [shard.networks, shard.class_names, shard.videos, *arrays]
+
+
 def write_some_features(path: Path) -> None:
     write_features(
         path / "shard-000",
@@ -153,6 +168,7 @@ STORES: dict[str, tuple[Callable[[Path], None], Callable[[Path], list]]] = {
     "mels.h5": (write_some_mels, read_some_mels),
     "motion.h5": (write_some_motion, read_some_motion),
     "descriptors.h5": (write_some_descriptors, read_some_descriptors),
+    "saliency.h5": (write_some_saliency, read_some_saliency),
     "features": (write_some_features, read_some_features),
     "network.pt": (write_a_network, read_a_network),
 }
