@@ -49,7 +49,7 @@ ADAPTERS: dict[str, Callable[[Any, int], list[Video]]] = {
 def list_dataset(
     dataset: AnyDataset, seed: int, folder: Path | None = None, record: Path | None = None
 ) -> list[Video]:
-    """The videos of a data set by its lists and folder, sorted by id; no file is opened, but for
+    """The videos of a data set by its lists and folder, sorted by id; no file is opened, except
     the lengths that `mini_sports1m` draws by.
 
     Those of a data set of role `apply` have no split, no labels, segments or groups.
