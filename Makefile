@@ -67,9 +67,14 @@ define INSTALL
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1); }
 endef
 
+# What jobs import is compiled once, when it is installed: uv does not compile, and where PYTHONDONTWRITEBYTECODE is set each job would
+# do it again, which for torch alone takes 1.6 s.
+IMPORT_ALL := import importlib, snakemake.cli; from l2l.__main__ import VERBS; [importlib.import_module(each) for each in VERBS.values()]
+
 .venv/installed: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing into .venv: some 3 GB, once"
 	$(call INSTALL,".")
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -P -c "$(IMPORT_ALL)" 2> /dev/null || true
 	@touch $@
 
 .venv/installed-%: .venv/installed
