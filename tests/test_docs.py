@@ -126,7 +126,7 @@ def test_the_line_of_predict_in_the_readme_has_the_form_that_predict_prints():
     command, _, line = block.partition("$ l2l predict ")[2].partition("\n")
     seconds = r"(?:\d+\.\d(?:, )?)+ s"
     selected = rf"pictures weighed most at {seconds}; sound weighed most at {seconds}"
-    form = rf"(\S+): \w+ \(0\.\d\d\); {selected}; [\d.]+ GMACs"
+    form = rf"(\S+): \w+ \(0\.\d\d\); {selected}; [\d.]+ GMACs, \d+ pictures decoded"
     assert re.fullmatch(form, " ".join(line.split()))[1] == command.split()[0]
 
 

@@ -216,6 +216,7 @@ def test_the_interval_of_an_accuracy_has_the_width_of_the_binomial_interval():
         [MethodPrediction(np.array([[0.6, 0.4]]), VideoCost(1, 0, 1))] * 400,
         Truth(labels, np.eye(2, dtype=bool)[labels], np.zeros(0, np.int64)),
         resamples(400, 0),
+        [7.0, 8.0] * 200,
     )
     assert (row["top1"], row["videos"]) == ("50.00", "400")
     low, high = float(row["top1_low"]), float(row["top1_high"])

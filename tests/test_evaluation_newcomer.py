@@ -50,7 +50,7 @@ class Copy(CheckoutCopy):
         """Run evaluate_videos into a folder."""
         outputs = [x for name, file in OUTPUTS.items() for x in (f"--{name}", folder / file)]
         files = ["--student", world.student, "--videos", world.videos]
-        files += ["--features", world.features, "--trained", *networks]
+        files += ["--media", world.media, "--features", world.features, "--trained", *networks]
         settings = ["--config", EVALUATION, "--seed", "0"]
         self.run("l2l", "evaluate_videos", *files, *outputs, *settings, *more)
 

@@ -51,6 +51,16 @@ def test_table1_has_one_row_per_method_and_ours_beats_the_mean_of_all_moments(ev
     assert 0 < float(rows["uniform"]["gmacs_per_video"]) < float(rows["dense"]["gmacs_per_video"])
 
 
+def test_table1_counts_the_pictures_that_the_moments_read_need(world, evaluated):
+    rows = {row["method"]: row for row in read_evaluation_table(evaluated / "table1.tsv")}
+    pictures = {name: float(row["pictures_per_video"]) for name, row in rows.items()}
+    moments = {name: float(row["moments"]) for name, row in rows.items()}
+    for name in rows:  # each frame of this world takes 5
+        assert pictures[name] == pytest.approx(5 * moments[name], abs=0.05)
+    assert pictures["scsampler"] == pictures["dense"] == pictures["ours_dense"] == pictures["lstm"]
+    assert pictures["uniform"] == 5 * EVALUATION.moments
+
+
 def test_table1_agrees_with_the_predictions(world, evaluated):
     predictions = read_evaluation_table(evaluated / "predictions.tsv")
     rows = {row["method"]: row for row in read_evaluation_table(evaluated / "table1.tsv")}
@@ -81,7 +91,9 @@ def test_metrics_of_the_random_method_are_means_over_draws_and_not_metrics_of_th
         ],
         truth_of(np.array([0, 1]), 2),
         resamples(2, 0),
+        [30.0, 41.0],
     )
+    assert row["pictures_per_video"] == "35.50"
     assert row["top1"] == "50.00"
     assert row["map"] == "75.00"  # 50 and 100; the mean of the draws would have 100 of both
     assert float(row["gmacs_per_video"]) == 4e-9
@@ -232,7 +244,11 @@ def test_an_unusable_video_counts_as_wrong_and_as_probability_zero(seed, unusabl
     random = np.random.default_rng(seed)
     probabilities, labels = random.dirichlet(np.ones(4), 16), random.permutation(np.arange(16) % 4)
     row = table1_row(
-        "m", predictions_of(probabilities), truth_of(labels, 4, tuple(unusable)), resamples(16, 0)
+        "m",
+        predictions_of(probabilities),
+        truth_of(labels, 4, tuple(unusable)),
+        resamples(16, 0),
+        [1.0] * 16,
     )
     right = (probabilities.argmax(1) == labels).sum()
     assert float(row["top1_all"]) == pytest.approx(100 * right / (16 + len(unusable)), abs=0.005)

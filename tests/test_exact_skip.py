@@ -23,6 +23,7 @@ from l2l.manifest.artifact import USABLE
 from l2l.manifest.probe import probe_file
 from l2l.media import by_skipping, skip_child
 from l2l.media.decode import decode
+from l2l.media.decoded import pictures_needed
 from l2l.media.exact_skip import PacketTable
 from l2l.media.packets import LAYERS, PacketKind, UnsafeError
 
@@ -115,6 +116,13 @@ def same(path, some=SOME):
         if not skipped.not_skipped and whole.status in USABLE:
             assert skipped.frames_total == whole.frames_total
             assert skipped.frames_decoded <= skipped.frames_total
+            if skipped.chosen is not None:
+                needed = pictures_needed(skipped.needs, skipped.chosen.tolist())
+                assert skipped.frames_decoded == needed, asked
+            # any of its pictures takes the whole file
+            assert {pictures_needed(whole.needs, [k]) for k in range(whole.moments)} <= {
+                whole.frames_total
+            }
         results.append(skipped)
     return results
 

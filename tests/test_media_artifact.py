@@ -15,7 +15,7 @@ from l2l.errors import BadInput
 from l2l.hdf5 import FLUSH_BYTES
 from l2l.manifest.artifact import Video
 from l2l.media.artifact import read_media, write_media
-from l2l.media.decoded import Decoded, covered
+from l2l.media.decoded import Decoded, covered, pictures_needed
 from l2l.media.pictures import EncodedPictures
 from l2l.moments import ClipGrid, moment_count, start_sample
 
@@ -51,6 +51,7 @@ def noise(frames: int, grid: ClipGrid = PAPER, step: int | None = None, seed: in
         *("ok", "noise", frames, step, EncodedPictures.from_array(pictures), sound, gap, grid),
         frames_decoded=frames - 1,
         frames_total=frames,
+        frame_needs=random.integers(0, 9, (moment_count(frames, grid), 3)),
     )
 
 
@@ -102,6 +103,8 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, names, data, grid, cl
             assert media.moments(name) == decoded.moments == moment_count(decoded.grid_frames, grid)
             assert media.grid_frames(name) == decoded.grid_frames
             assert media.frames_decoded(name) == (decoded.grid_frames - 1, decoded.grid_frames)
+            every = range(decoded.moments)
+            assert media.pictures_needed(name, every) == pictures_needed(decoded.needs, every)
             np.testing.assert_array_equal(media.waveform(name), decoded.waveform)
             np.testing.assert_array_equal(media.windows(name), decoded.windows())
             np.testing.assert_array_equal(media.has_sound(name), decoded.has_sound())

@@ -10,7 +10,7 @@ from l2l.config import MediaConfig, MelsConfig
 from l2l.manifest.artifact import USABLE, Video
 from l2l.manifest.probe import ProbeResult
 from l2l.manifest.source import Source
-from l2l.media.decode import ALL_MOMENTS, decode
+from l2l.media.decode import decode
 from l2l.media.decoded import Decoded, covered, cut_windows
 from l2l.mels.spectrogram import log_mel, mel_shape
 from l2l.moments import FRAME_RATE, moment_count
@@ -136,12 +136,15 @@ def read_video(
 def _decode(
     source: Source, media: MediaConfig, factor: int, moments_of: MomentsOf, sound: bool
 ) -> Decoded:
-    """The frame of one moment in `factor`, with or without sound."""
+    """The frame of one moment in `factor`, with or without sound.
+
+    At factor 1, too, moments are named: all pictures would be one more, behind the last moment.
+    """
     return decode(
         source,
         media,
         "moments",
         media.jpeg_quality,
-        moments=ALL_MOMENTS if factor == 1 else lambda count: moments_of(count, factor),
+        moments=lambda count: moments_of(count, factor),
         sound=sound,
     )

@@ -105,6 +105,11 @@ class CostModel:
         self.moment_macs = lru_cache(maxsize=None)(self._moment_macs)
         self.network_macs = lru_cache(maxsize=None)(self._network_macs)
 
+    @property
+    def sees(self) -> bool:
+        """Whether the student looks at frames."""
+        return "image" in self._student.modalities
+
     @cached_property
     def scores_macs(self) -> int:
         """Multiply-accumulates of Psi and the classifier on one moment's features."""

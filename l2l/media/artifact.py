@@ -5,6 +5,8 @@ videos/id, fingerprint, status, reason, grid_frames, moments   (videos,)
     grid_frames: length on the 30 fps grid
 videos/frames_decoded, frames_total               (videos,)
     pictures that were decoded, and those of the file
+frame_needs (moments, 3)
+    of each moment of each video: what decoding its frame takes, see `pictures_needed`
 videos/first_picture, first_sample, first_run (videos + 1,)
     where a video's part of the flat arrays starts
 pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)
@@ -15,7 +17,7 @@ sound/samples (samples,) int16   sound/runs (runs, 2)
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -34,12 +36,12 @@ from l2l.hdf5 import (
     write_hdf5,
 )
 from l2l.manifest.artifact import Video
-from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows
+from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows, pictures_needed
 from l2l.media.pictures import EncodedPictures, encode
 from l2l.moments import MOMENT_FRAMES, ClipGrid
 from l2l.stores import MADE_BY, MOVE_AWAY
 
-KIND, LAYOUT = "media", 4
+KIND, LAYOUT = "media", 5
 NUMBERS = ("grid_frames", "moments", "frames_decoded", "frames_total")  # of each video
 # Of the flat arrays: a few clips of JPEG. What is read and checked together.
 CHUNK_BYTES = 1 << 18
@@ -65,6 +67,7 @@ class MediaWriter:
         self._offsets.append(np.zeros(1, np.int64))
         self._samples = _flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
         self._runs = _flat(sound, "runs", np.int64, "run bound", unit="samples", row=(2,))
+        self._needs = _flat(file, "frame_needs", np.int64, "moment", unit="pictures", row=(3,))
         self._rows: list[tuple[str | int, ...]] = []  # id, fingerprint, status, reason, NUMBERS
         self._firsts = [(0, 0, 0)]
 
@@ -88,6 +91,7 @@ class MediaWriter:
             self._bytes.append(np.frombuffer(batch, np.uint8))
         self._samples.append(decoded.waveform)
         self._runs.append(decoded.sound_runs)
+        self._needs.append(decoded.needs)
         frames = (decoded.frames_decoded, decoded.frames_total)
         self._end(
             video, decoded.status, decoded.reason, decoded.grid_frames, decoded.moments, *frames
@@ -116,7 +120,7 @@ class MediaWriter:
 
     def finish(self) -> None:
         """Write what is pending and the table of videos."""
-        for flat in (self._bytes, self._offsets, self._samples, self._runs):
+        for flat in (self._bytes, self._offsets, self._samples, self._runs, self._needs):
             flat.flush()
         videos = self._file.create_group("videos")
         for column, name in enumerate(("id", "fingerprint", "status", "reason")):
@@ -178,7 +182,11 @@ class MediaReader:
         self._bytes = store.array("pictures/bytes", INTEGERS, ())
         self._samples = store.array("sound/samples", INTEGERS, ())
         self._runs = store.array("sound/runs", INTEGERS, (2,))[...]
+        self._needs = store.array("frame_needs", INTEGERS, (3,))[...]
         self._offsets = store.array("pictures/offsets", INTEGERS, ())[...]
+        counts = [self._moments[video] for video in videos]
+        self._moment_rows = VideoRows(videos, np.concatenate([[0], np.cumsum(counts, dtype=int)]))
+        self._moment_rows.check_arrays(moments=len(self._needs))
         self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
         self._sample_rows.check_arrays(samples=len(self._samples))
         self._run_rows.check_arrays(runs=len(self._runs))
@@ -202,6 +210,10 @@ class MediaReader:
     def frames_decoded(self, video: str) -> tuple[int, int]:
         """How many pictures of a file were decoded, and how many it has."""
         return self._frames_decoded[video], self._frames_total[video]
+
+    def pictures_needed(self, video: str, moments: Sequence[int]) -> int:
+        """How many pictures of a file are decoded for the frames of some moments."""
+        return pictures_needed(self._needs[self._moment_rows[video]], moments)
 
     def frame(self, video: str, moment: int) -> np.ndarray:
         """The first picture of a moment's clip, uint8 (side, side, 3).

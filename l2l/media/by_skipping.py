@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,8 @@ def decode_chosen(plan: Plan, moments: Moments | None) -> Decoded:
     decoded, _ = conclude(plan, pictures, counts, finished, (mix, first_channel), chosen)
     if decoded.status not in USABLE:
         raise UnsafeError(f"{decoded.status}: {decoded.reason}")
+    needs = np.array(facts["frame_needs"], np.int64)[: decoded.moments]
+    decoded = replace(decoded, frame_needs=needs)
     others = [each for each in finished.log.streams.values() if each.kind == "Audio"]
     if plan.source.audio_stream >= 0 and len(others) > 1 and not len(decoded.sound_runs):
         raise UnsafeError("nothing is heard in its stream of sound")

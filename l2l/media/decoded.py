@@ -44,6 +44,9 @@ class Decoded:
     frames_total: int = 0  # pictures of the file; 0 for an unusable video
     # Why the ffmpeg program decoded all pictures, where they could not be skipped; or empty.
     not_skipped: str = ""
+    # What decoding the frame of each moment takes, (moments, 3), see `pictures_needed`; None where
+    # all pictures are decoded for any of them.
+    frame_needs: np.ndarray | None = None
 
     @property
     def moments(self) -> int:
@@ -54,6 +57,13 @@ class Decoded:
     def duration_seconds(self) -> float:
         """Length of the pictures on the 30 fps grid."""
         return self.grid_frames / FRAME_RATE
+
+    @property
+    def needs(self) -> np.ndarray:
+        """What decoding the frame of each moment takes, int64 (moments, 3)."""
+        if self.frame_needs is not None:
+            return self.frame_needs
+        return np.tile(np.array([0, self.frames_total, -1]), (self.moments, 1))
 
     def frame(self, moment: int) -> np.ndarray:
         """The first picture of a moment's clip, uint8 (side, side, 3).
@@ -93,6 +103,26 @@ class Decoded:
     def has_sound(self) -> np.ndarray:
         """Whether at least half of each moment's second was decoded, bool (moments,)."""
         return covered(self.sound_runs, self.moments)
+
+
+def pictures_needed(needs: np.ndarray, moments: Sequence[int]) -> int:
+    """How many pictures of a file are decoded for the frames of some moments.
+
+    A group of pictures is decoded up to the last frame that is wanted of it, without the pictures
+    to which no other refers, unless they are wanted.
+
+    Args:
+        needs: of each moment of the video, int64 (moments, 3): the group of pictures that its frame
+            is in; how many pictures to which others refer are decoded in the group up to the frame,
+            with it; a number of the frame if no other refers to it, else -1.
+        moments: numbers of the moments, in any order.
+    """
+    wanted = needs[list(moments)]
+    groups, places = np.unique(wanted[:, 0], return_inverse=True)
+    referred = np.zeros(len(groups), np.int64)
+    np.maximum.at(referred, places, wanted[:, 1])
+    alone = wanted[wanted[:, 2] >= 0, 2]
+    return int(referred.sum()) + len(np.unique(alone))
 
 
 def clip_pictures(moment: int, grid: ClipGrid, pictures: int) -> np.ndarray:

@@ -116,6 +116,20 @@ class PacketTable:
             if inside:
                 yield [i for i in range(begin, inside[-1] + 1) if i in wanted or self._referred(i)]
 
+    def frame_needs(self, ticks: Sequence[int]) -> list[tuple[int, int, int]]:
+        """What the picture of each tick takes, as `l2l.media.decoded.pictures_needed` reads it: the
+        number of its group; how many pictures to which others refer are decoded in the group up to
+        it, with it; its packet if no other refers to it, else -1.
+        """
+        referred = [self._referred(i) and not hidden for i, hidden in enumerate(self.hidden)]
+        before = [0, *itertools.accumulate(referred)]
+        needs = []
+        for packet in map(self.picture_at, ticks):
+            group = bisect_right(self.borders, packet) - 1
+            count = before[packet + 1] - before[self.borders[group]]
+            needs.append((group, count, -1 if referred[packet] else packet))
+        return needs
+
     def _referred(self, packet: int) -> bool:
         return self.kinds[packet].referred_from <= self.top_layer
 

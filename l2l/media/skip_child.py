@@ -23,6 +23,7 @@ from l2l.manifest.joined import element
 from l2l.manifest.probe import MATROSKA, MEMORY_LIMIT_BYTES, MOV
 from l2l.media.exact_skip import PacketTable, unique
 from l2l.media.packets import UnsafeError, reader_of
+from l2l.moments import MOMENT_FRAMES
 
 HELD_BYTES = 64 << 20  # packets of a larger file are read again for its pictures
 HEADER_BYTES = 64 << 20  # of an MP4 file
@@ -256,7 +257,11 @@ def serve() -> None:
 
 
 def _facts(table: PacketTable) -> dict[str, Any]:
-    return {"grid_frames": table.grid_frames, "frames_total": len(table.shown)}
+    return {
+        "grid_frames": table.grid_frames,
+        "frames_total": len(table.shown),
+        "frame_needs": table.frame_needs(range(0, table.grid_frames, MOMENT_FRAMES)),
+    }
 
 
 def _send_pictures(output: BinaryIO, opened: OpenedVideo, asked: dict[str, Any]) -> dict[str, Any]:

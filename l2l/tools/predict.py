@@ -89,7 +89,7 @@ def _line(prediction: Prediction) -> str:
     for modality in prediction.modalities:
         if seconds := prediction.selected_seconds(modality):
             line += f"; {NOUNS[modality]} weighed most at {_joined(seconds)} s"
-    line += f"; {prediction.gmacs:.3g} GMACs"
+    line += f"; {prediction.gmacs:.3g} GMACs, {prediction.decoded_pictures} pictures decoded"
     if prediction.reason:
         line += f" [{prediction.status}: {prediction.reason}]"
     return escape(line)

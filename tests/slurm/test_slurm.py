@@ -11,11 +11,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from cluster import HOSTS, NAMES, Cluster, install, until, why_not
 from kills import differences, smallest
+from untrained_run import make_run
 from workflow_runs import ROOT, environment, kill_group, snakemake
 
+from l2l.apply.artifact import prediction_columns
 from l2l.skimmer.artifact import load_skimmer
+from l2l.stores import read_table
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
@@ -180,6 +184,28 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
     jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
     assert f"rule_train_skimmer_wildcards_small_skimmer c[1-2] {whole}" in jobs
     assert load_skimmer(whole / skimmer).class_names
+
+
+def test_a_run_answers_for_folders_of_videos_in_shards(cluster, media, tmp_path):
+    folder, shards = checkout(tmp_path / "folder"), {"clips": 2, "fight": 4}
+    make_run(folder / "finished")
+    applied = {
+        name: {"role": "apply", "adapter": "folder", "folder": str(media / name), "shards": count}
+        for name, count in shards.items()
+    }
+    overlay = {"videos": applied, "apply": {"run": "finished", "film_strips": 1, "pictures": 2}}
+    (folder / "apply.yaml").write_text(yaml.safe_dump(overlay))
+    on_cpus = ("--set-resources", "apply_videos:gpu=0")
+    ended(start(folder, "apply", *on_cpus, "--configfile", "small.yaml", "apply.yaml"), folder)
+    for name, count in {"clips": 23, "fight": 186}.items():
+        path = folder / f"results/small/apply/{name}/predictions.tsv"
+        rows = read_table(path, prediction_columns(5))
+        assert len(rows) == count
+        assert [row["video"] for row in rows if not row["label_1"]] == []
+    jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
+    answering = [line.split()[1] for line in jobs if line.startswith("rule_apply_videos")]
+    assert len(answering) == sum(shards.values())
+    assert set(answering) == {"c1", "c2"}
 
 
 def test_a_job_out_of_memory_and_one_out_of_time_are_tried_again_with_more(hungry):

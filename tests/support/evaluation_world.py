@@ -65,7 +65,12 @@ def evaluate(
     paths = {"student": world.student, "videos": world.videos, "features": world.features}
     outputs = {name: folder / file for name, file in OUTPUTS.items()}
     evaluate_videos(
-        **paths | changed, trained=list(networks.values()), **outputs, config=section, seed=0
+        **paths | changed,
+        media=[world.media],
+        trained=list(networks.values()),
+        **outputs,
+        config=section,
+        seed=0,
     )
     return folder
 

@@ -15,6 +15,10 @@ import torch
 from l2l import config
 from l2l.features.artifact import VideoFeatures, complete_root, write_features
 from l2l.manifest.artifact import Video, write_videos
+from l2l.media.artifact import write_media
+from l2l.media.decoded import Decoded
+from l2l.media.pictures import EncodedPictures, encode
+from l2l.moments import MOMENT_FRAMES
 from l2l.student.artifact import digest_of, load_student, save_student
 from l2l.student.network import Student
 
@@ -44,6 +48,7 @@ class World:
     student: Path
     videos: Path
     features: Path
+    media: Path  # of the test videos; each frame takes 5 pictures
 
 
 def make_world(
@@ -54,7 +59,12 @@ def make_world(
     prototypes = {m: random.normal(size=(len(CLASSES), WIDTH)) for m in ("image", "audio")}
     for prototype in prototypes.values():
         prototype[:, -1] = 0
-    world = World(folder / "student.pt", folder / "videos.tsv", folder / "features")
+    world = World(
+        folder / "student.pt",
+        folder / "videos.tsv",
+        folder / "features",
+        folder / "media/test-000.h5",
+    )
     student = _student(world.student, prototypes, random)
     videos, rows = [], []
     for split, count in (("train", train), ("val", val), ("test", test)):
@@ -77,7 +87,32 @@ def make_world(
             made_with,
         )
     complete_root(world.features, [world.features / f"shard-{shard:03d}" for shard in range(2)])
+    counts = {name: len(features) for name, features in rows if name.startswith("test")}
+    _write_media(world.media, [video for video in videos if video.split == "test"], counts)
     return world
+
+
+def _write_media(path: Path, videos: list[Video], counts: dict[str, int]) -> None:
+    """Grey frames of so many moments, each in its own group of pictures."""
+    grey = encode(np.full((MEDIA.frame_pixels, MEDIA.frame_pixels, 3), 128, np.uint8), 95)
+    with write_media(path, MEDIA, clips_stored=False) as writer:
+        for video in videos:
+            if video.video not in counts:
+                writer.add_unusable(video, video.status, "")
+                continue
+            count = counts[video.video]
+            pictures = EncodedPictures(MEDIA.frame_pixels, 95, [grey] * (count + 1))
+            needs = np.stack([np.arange(count), np.full(count, 4), 100 + np.arange(count)], 1)
+            frames = (count + 1) * MOMENT_FRAMES  # the last clip is two moments long
+            writer.add(
+                video,
+                Decoded(
+                    *("ok", "", frames, MOMENT_FRAMES, pictures, np.zeros(0, np.int16)),
+                    *(np.zeros((0, 2), np.int64), MEDIA.grid),
+                    frames_total=frames,
+                    frame_needs=needs,
+                ),
+            )
 
 
 def _moments(

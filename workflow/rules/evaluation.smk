@@ -11,6 +11,7 @@ rule evaluate_videos:
         student=MAIN_STUDENT_FILE,
         trained=expand("results/{{run}}/skimmer/{model}.pt", model=TRAINED_NETWORKS),
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
+        media=shard_files("media", CONFIG.target, parts=["test"]),
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
     output:
@@ -30,16 +31,18 @@ rule evaluate_videos:
         mem_mb=escalating_memory(8000),
         runtime=escalating_minutes(240),
     params:
+        media=shard_ranges("media", CONFIG.target, parts=["test"]),
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=TABLE1_SECTION,
         seed=seed,
-        version=5,
+        version=6,
     shell:
         """
         python -P -m l2l evaluate_videos \
             --student {input.student:q} \
             --trained {input.trained:q} \
             --videos {input.videos:q} \
+            --media {params.media:q} \
             --features {params.features:q} \
             --table {output.table:q} \
             --classes {output.classes:q} \

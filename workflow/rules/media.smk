@@ -29,7 +29,7 @@ rule decode_videos:
     params:
         config=section(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
-        version=5,
+        version=6,
     shell:
         """
         python -P -m l2l decode_videos \

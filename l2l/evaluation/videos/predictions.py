@@ -30,11 +30,13 @@ class MethodPrediction:
         cost: of the prediction.
         picks: the moments that the method picks, one list for each draw; empty for a method that
             picks none.
+        seen: the moments whose frames the method is given, one list for each draw.
     """
 
     probabilities: Float[np.ndarray, "draws classes"]
     cost: VideoCost
     picks: Sequence[Sequence[int]] = ()
+    seen: Sequence[Sequence[int]] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class VideoInput:
         """
         probabilities = np.stack([self.probabilities[moments].mean(0) for moments in draws])
         cost = self.costs.averaging(scored or len(draws[0]), indexed=scored or 0)
-        return MethodPrediction(probabilities, cost, draws)
+        seen = draws if scored is None else [range(scored)]
+        return MethodPrediction(probabilities, cost, draws, seen if self.costs.sees else [[]])
 
     def classify(self, name: str, factor: int = 1) -> MethodPrediction:
         """Let a trained network classify the video.
@@ -113,13 +116,15 @@ class VideoInput:
                 picks, logits = [trained.picks(skimmed, self.config.moments)], skimmed.logits
             elif isinstance(trained.network, OneLook):
                 output = trained.network(features, present)
-                read = trained.moments_read(self.count, factor)
-                picks = [[read[i] for i in trained.picks(output, self.config.moments)]]
+                looked = trained.moments_read(self.count, factor)
+                picks = [[looked[i] for i in trained.picks(output, self.config.moments)]]
                 logits = output.logits
             else:
                 logits = trained.scores(features, present)
         cost = self.costs.network(trained, self.count, factor, skimmed)
-        return MethodPrediction(class_probabilities(logits.numpy()), cost, picks)
+        only_hears = set(trained.feature_names) == {"audio"} or not self.costs.sees
+        seen = [] if only_hears else trained.moments_read(self.count, factor)
+        return MethodPrediction(class_probabilities(logits.numpy()), cost, picks, [seen])
 
 
 def random_draws(count: int, moments: int, draws: int, video: str, seed: int) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """Evaluation of whole videos: Table 1, and what fewer moments and fewer steps cost."""
 
 from pathlib import Path
+from statistics import fmean
 
 from l2l.config import EvaluationConfig
 from l2l.errors import BadInput
@@ -30,6 +31,9 @@ from l2l.evaluation.videos.tables import (
     table1_row,
 )
 from l2l.evaluation.videos.tradeoff import tradeoff_rows
+from l2l.manifest.artifact import read_videos, usable_ids
+from l2l.media.artifact import read_listed_media
+from l2l.shards import read_shards
 from l2l.training import seed_and_pick_device
 
 
@@ -37,6 +41,7 @@ def evaluate_videos(
     student: Path,
     trained: list[Path],
     videos: Path,
+    media: list[Path],
     features: Path,
     table: Path,
     classes: Path,
@@ -54,6 +59,8 @@ def evaluate_videos(
         trained: the trained networks that the methods need, in any order; each file says which
             network it holds. The skimmer is always needed.
         videos: the target's videos, as decoded.
+        media: the target's media, the shards with test videos: how many pictures are decoded for
+            the frames of which moments.
         features: root of the target's features in Zarr.
         table: written: Table 1, one row per method of `evaluation.methods`. `top1` and `map` are in
             percent; costs are means over videos: of multiply-accumulates (10^9), of moments whose
@@ -87,21 +94,33 @@ def evaluate_videos(
 
     costs = CostModel(network)
     predicted: dict[str, list[MethodPrediction]] = {method.name: [] for method in computed}
+    pictures: dict[str, list[float]] = {method.name: [] for method in computed}
     selected: list[dict[str, object]] = []
     moments = []
-    for video, label in zip(test, truth.labels.tolist(), strict=True):
-        read = stored.load(video.video)
-        moments.append(len(read))
-        video_input = VideoInput(video.video, read, networks, costs, config, seed, label)
-        for method in computed:
-            prediction = method.predict(video_input)
-            check_finite(prediction.probabilities, f"{method.label}: video {video.video!r}")
-            predicted[method.name].append(prediction)
-        output = skim(networks["skimmer"], video.video, read)
-        selected += selection_rows(video.video, networks["skimmer"], output)
+    listed = read_videos(videos)
+    with read_shards(
+        media, read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
+    ) as shards:
+        for video, label in zip(test, truth.labels.tolist(), strict=True):
+            read = stored.load(video.video)
+            moments.append(len(read))
+            video_input = VideoInput(video.video, read, networks, costs, config, seed, label)
+            for method in computed:
+                prediction = method.predict(video_input)
+                check_finite(prediction.probabilities, f"{method.label}: video {video.video!r}")
+                predicted[method.name].append(prediction)
+                shard = shards[video.video]
+                pictures[method.name].append(
+                    fmean(shard.pictures_needed(video.video, seen) for seen in prediction.seen)
+                )
+            output = skim(networks["skimmer"], video.video, read)
+            selected += selection_rows(video.video, networks["skimmer"], output)
 
     counts = resamples(len(test), seed)
-    rows = [table1_row(method.name, predicted[method.name], truth, counts) for method in methods]
+    rows = [
+        table1_row(method.name, predicted[method.name], truth, counts, pictures[method.name])
+        for method in methods
+    ]
     write_evaluation_table(table, "table1", rows)
     ours, uniform = draws_of(predicted["ours_dense"]), draws_of(predicted["uniform"])
     by_class = class_rows(ours, uniform, truth.labels, stored.classes)
