@@ -54,7 +54,8 @@ def scsampler_row(
         MethodPrediction(each.probabilities, VideoCost(each.sampler_macs, 0, len(each.clips)))
         for each in recognised
     ]
-    metrics = table1_row(row.name, predictions, truth, counts)
+    pictures = [float(each.pictures_decoded) for each in recognised]
+    metrics = table1_row(row.name, predictions, truth, counts, pictures)
     samplers = [each for each in (row.visual, row.audio) if each is not None]
     sampler, recogniser = (
         fmean([getattr(each, name) for each in recognised]) / 1e9

@@ -86,7 +86,7 @@ def table1_row(
         **{name: f"{100 * share:.2f}" for name, share in shares.items()},
         "gmacs_per_video": f"{np.mean([cost.macs for cost in costs]) / 1e9:.6g}",
         "moments": f"{np.mean([cost.moments for cost in costs]):.2f}",
-        "pictures_per_video": f"{fmean(pictures):.2f}",
+        "pictures_decoded": f"{fmean(pictures):.2f}",
         "index_gmacs_per_video": f"{np.mean([cost.index_macs for cost in costs]) / 1e9:.6g}",
         "videos": str(len(labels)),
         "videos_all": str(len(all_labels)),
