@@ -9,6 +9,8 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration that takes no key it does not know."""
+    """A frozen part of the configuration that takes no key it does not know, and no number that is
+    not finite.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -111,6 +111,9 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ("media.frame_pixels", 400, "is larger than resize_pixels"),
         ("teacher.weights", "KINETICS400_V1", "`training` belongs to weights: train"),
         ("study.seeds", [3, 4, 3], "study: seeds: 3 is listed 2 times"),
+        ("videos.clips.max_seconds", float("inf"), "max_seconds: Input should be a finite number"),
+        ("media.time_limit_seconds", float("inf"), "should be a finite number"),
+        ("skimmer.training.learning_rate", float("nan"), "learning_rate: Input should be"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_in_one_line_that_names_it(path, value, fact):

@@ -10,6 +10,7 @@ import pytest
 from small_stores import STORES, VIDEOS, write_some_features
 
 from l2l.__main__ import main
+from l2l.apply.artifact import Prediction, write_moments, write_predictions
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME
 from l2l.manifest.artifact import read_videos, write_videos
@@ -84,6 +85,8 @@ PLAIN: dict[str, Callable[[Path], None]] = {
         path, BY_NAME["table1"].column_names, [dict.fromkeys(BY_NAME["table1"].column_names, "1.5")]
     ),
     "empty.tsv": lambda path: write_table(path, BY_NAME["clips"].column_names, []),
+    "shard-000.jsonl": lambda path: write_predictions(path, [Prediction("v", "missing", "no")]),
+    "moments.jsonl": lambda path: write_moments(path, [Prediction("v", "missing", "no")]),
     "report.html": lambda path: write_text(
         path, '<html><meta name="generator" content="l2l 9">Ü</html>\n'
     ),

@@ -1,6 +1,7 @@
 """What a run will cost, before it starts."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -185,9 +186,22 @@ def test_rates_are_read_back_as_they_were_written_and_nothing_else_is(tmp_path):
     file = tmp_path / "rates.yaml"
     file.write_text(yaml.safe_dump(Rates(mel=0.5).model_dump()))
     assert read_rates(file) == Rates(mel=0.5)
-    file.write_text("mle: 1")
-    with pytest.raises(BadInput, match=r"rates.yaml.*--measure"):
-        read_rates(file)
+    bomb = "".join(f"a{i}: &a{i} [{f'*a{i - 1}, ' * 9}]\n" for i in range(1, 12))
+    for content in ("mle: 1", "mel: .inf", "mel: .nan", "[" * 5000, f"a0: &a0 [x]\n{bomb}", "\0"):
+        file.write_text(content)
+        with pytest.raises(BadInput, match=r"rates.yaml.*--measure") as refused:
+            read_rates(file)
+        assert len(str(refused.value)) < 2000
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_rates_are_not_written_over_what_is_no_plain_file(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr("l2l.tools.plan.stage.measured", lambda *_: pytest.fail("measured"))
+    rates = tmp_path / "rates.yaml"
+    os.mkfifo(rates) if kind == "pipe" else rates.symlink_to("precious")
+    with pytest.raises(BadInput, match=f"is a {kind} and is not replaced"):
+        plan(configfile=[TINY], measure=True, rates=rates)
+    assert not (tmp_path / "precious").exists()
 
 
 def test_measuring_gives_a_rate_for_all_that_costs(media):

@@ -13,7 +13,6 @@ from typing import Annotated
 
 import numpy as np
 import torch
-import yaml
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -34,6 +33,7 @@ from l2l.motion.proxy import code_proxy
 from l2l.sections import Section
 from l2l.student.artifact import build_student
 from l2l.teacher.network import R2Plus1D
+from l2l.text_files import read_yaml
 from l2l.training import to_channels_last
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -72,8 +72,8 @@ def read_rates(path: Path) -> Rates:
         BadInput: if it is missing or holds anything else.
     """
     try:
-        return Rates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        return Rates.model_validate(read_yaml(path, "rates"))
+    except (BadInput, ValueError) as error:
         raise BadInput(
             f"{path}: no rates ({' '.join(str(error).split())}); --measure --rates {path} writes "
             "some"

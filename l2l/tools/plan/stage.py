@@ -7,6 +7,7 @@ import yaml
 from l2l.config import read_config
 from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
+from l2l.stores import atomic_path, check_replaceable
 from l2l.tools.plan.contents import Contents, contents_of
 from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
 from l2l.tools.plan.rates import Rates, measured, read_rates
@@ -45,9 +46,12 @@ def plan(
     }
     speeds = read_rates(rates) if rates is not None and not measure else Rates()
     if measure:
+        if rates is not None:
+            check_replaceable(rates)
         speeds = measured(config, contents[config.target].example, contents[config.target].classes)
         if rates is not None:
-            rates.write_text(yaml.safe_dump(speeds.model_dump()), encoding="utf-8")
+            with atomic_path(rates) as part:
+                part.write_text(yaml.safe_dump(speeds.model_dump()), encoding="utf-8")
     for name, each in contents.items():
         _print_dataset(name, each, config.videos[name])
     rows = estimate(config, contents, speeds)
