@@ -115,6 +115,7 @@ ROWS: tuple[Row, ...] = (
         68.0,
         "20.4 min",
     ),
+    Row("frame", "features", "ResNet-18, frame", "visual", _seen("class", ("frame",))),
     Row("motion", "features", "ResNet-18, both", "visual", SEEN, None, 73.1, "20.9 min"),
     Row(
         "motion_frame",
