@@ -60,6 +60,7 @@ TOOLS = {
     "predict": "l2l.tools.predict",
     "export": "l2l.tools.export",
     "check": "l2l.tools.check",
+    "show": "l2l.tools.show",
     "diff": "l2l.tools.diff",
     "inspect": "l2l.tools.inspect",
     "doctor": "l2l.tools.doctor",

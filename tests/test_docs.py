@@ -149,11 +149,16 @@ def test_the_drawing_of_the_method_is_as_its_script_makes_it(tmp_path):
     assert (tmp_path / "method.svg").read_bytes() == (ROOT / "docs/method.svg").read_bytes()
 
 
-def test_the_headings_that_the_crop_of_the_report_looks_for_are_in_the_report():
+def test_what_the_crop_of_the_report_looks_for_is_in_the_report():
     script = runpy.run_path(str(ROOT / "docs/crop_report.py"))
     assert script["PLOT"] in {table.title for table in TABLES}
     page = (ROOT / "l2l/report/page.html").read_text(encoding="utf-8")
-    assert f"<h2>{script['FILM_STRIPS']}</h2>" in page
+    summary = (ROOT / "l2l/report/summary.html").read_text(encoding="utf-8")
+    cut = script["shortened"](f"<body>{summary}<h2>{script['PLOT']}</h2>plot<table></body>")
+    assert summary[summary.index("<header") : summary.index("<nav>")] in cut
+    assert "plot" in cut
+    assert "<table" not in cut
+    assert '{% include "summary.html" %}' in page
 
 
 def test_the_pictures_are_small():

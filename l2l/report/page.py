@@ -8,8 +8,8 @@ from markupsafe import Markup
 from l2l.terminal import escape_lines
 
 
-def page_template(package: str) -> jinja2.Template:
-    """The template page.html of a package; it may include what `l2l.report` has.
+def page_template(package: str, name: str = "page.html") -> jinja2.Template:
+    """A template of a package; it may include what `l2l.report` has.
 
     What it shows is escaped: markup, and characters that turn text round or that a terminal obeys.
     """
@@ -20,7 +20,7 @@ def page_template(package: str) -> jinja2.Template:
         trim_blocks=True,
         finalize=_without_controls,
     )
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _without_controls(value: Any) -> Any:

@@ -1,0 +1,27 @@
+"""The page of one test video of a finished run."""
+
+from pathlib import Path
+
+from l2l.apply.run import network_path
+from l2l.manifest.files import safe_file_name
+from l2l.terminal import escape
+
+
+def show(video: str, /, run: Path, output: Path | None = None) -> None:
+    """Write the page of a test video: attention over all moments, pictures, spectrograms, sound.
+
+    Args:
+        video: id of a test video, as in videos.tsv and the report.
+        run: a finished run's folder, such as results/demo.
+        output: the page; default: the video's name with .html, in the working directory.
+
+    Raises:
+        BadInput: if the run is not finished, or has no such usable test video.
+    """
+    network_path(run)
+    from l2l.report.video import video_page
+    from l2l.stores import write_text
+
+    page = output or Path(f"{safe_file_name(video)}.html")
+    write_text(page, video_page(run, video))
+    print(escape(str(page)))
