@@ -37,7 +37,7 @@ def make_run(folder: Path, test: int = 6) -> Path:
     listed = [_with_span(video) for video in read_videos(made.videos)]
     listed[0] = listed[0]._replace(reason="a remark <b>")
     write_videos(videos, listed)
-    world = feature_world.World(made.student, videos, run / "features/mine")
+    world = feature_world.World(made.student, videos, run / "features/mine", made.media)
     networks = evaluation_world.untrained_networks(run / "skimmer")
     evaluation_world.evaluate(world, networks, run / "evaluation")
     _write_stores(run, [video for video in listed if video.usable and video.split == "test"])
