@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from media_files import H264, decoded, make_video, run
+from media_files import H264, decoded, make_video, run, tones
 
 from l2l.media.transport import PACKET_BYTES, was_joined
 
@@ -51,6 +51,35 @@ def test_parts_with_other_identifiers_are_not_lost_without_a_word(tmp_path, soun
     assert video.status == "truncated"
     assert f"{lost} pictures" in video.reason
     assert "the rest is in stream" in video.reason
+
+
+def test_a_part_of_another_codec_is_not_lost_without_a_word(tmp_path):
+    one, other = make_video(tmp_path / "a.ts"), tmp_path / "b.ts"
+    run("-i", one, "-c:v", "mpeg2video", "-q:v", "2", "-c:a", "mp2", other)
+    for number, order in enumerate([(one, other), (other, one)]):
+        path = tmp_path / f"joined{number}.ts"
+        path.write_bytes(b"".join(part.read_bytes() for part in order))
+        video = decoded(path)
+        assert video.status in ("corrupt", "truncated")
+        assert video.reason
+
+
+def test_parts_of_other_sizes_and_sounds_are_all_read(tmp_path):
+    """Also where time begins again, goes on, or jumps to that of an advert."""
+    parts = []
+    for number, (side, rate, offset) in enumerate([(64, 44100, 0), (128, 48000, 900)]):
+        part = tmp_path / f"{number}.ts"
+        scaled = ["-vf", f"scale={side}:{side}", "-ar", str(rate), "-ac", str(number + 1)]
+        make_video(part, extra=[*scaled, "-output_ts_offset", str(offset)])
+        parts.append(part.read_bytes())
+    for number, order in enumerate([(0, 1), (1, 0), (0, 1, 0)]):
+        path = tmp_path / f"joined{number}.ts"
+        path.write_bytes(b"".join(parts[part] for part in order))
+        video = decoded(path)
+        assert video.status == "ok"
+        assert abs(video.grid_frames - 60 * len(order)) <= 3
+        assert tones(video.waveform) == [300, 400] * len(order)
+        assert "its time stamps jump" in video.reason
 
 
 def test_streams_that_are_sent_at_the_same_time_are_no_rest_of_each_other(tmp_path):

@@ -9,37 +9,38 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from l2l.config import MelsConfig
-from l2l.mels.artifact import write_mels
+from small_stores import STORES
 
 REPORTS = Path(__file__).parents[2] / "shared" / "reports"
+INSPECT_ALL = (
+    "import sys; from pathlib import Path; from l2l.tools.inspect import inspect\n"
+    "for path in sys.argv[1:]: inspect(Path(path), check=True)"
+)
 
 
 @pytest.mark.parametrize(("number", "wanted"), [(30, ""), (37, "TRUE"), (95, "FALSE"), (524, "")])
-def test_a_store_is_read_without_flock(tmp_path, number, wanted):
+def test_every_store_is_read_without_flock(tmp_path, number, wanted):
     """With any value of HDF5_USE_FILE_LOCKING."""
     source = REPORTS / "e01_no_flock" / "noflock.c"
     if not source.is_file() or not (compiler := shutil.which("cc")):
         pytest.skip("no report of a file system without flock, or no C compiler")
     library = tmp_path / "noflock.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
-    mels = {"v": (np.zeros((2, 4, 5), np.float32), np.ones(2, bool))}
-    write_mels(tmp_path / "m.h5", mels, MelsConfig(), (4, 5))
+    for name, (write_store, _) in STORES.items():
+        write_store(tmp_path / name)
     surroundings = {**os.environ, "FLOCK_ERRNO": str(number), "LD_PRELOAD": str(library)}
     if wanted:
         surroundings["HDF5_USE_FILE_LOCKING"] = wanted
     done = subprocess.run(
-        [sys.executable, "-m", "l2l", "inspect", tmp_path / "m.h5", "--check"],
+        [sys.executable, "-c", INSPECT_ALL, *(tmp_path / name for name in STORES)],
         env=surroundings,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "every checksum agrees" in done.stdout
+    assert done.stdout.count("every checksum agrees") == len(STORES)
     assert "delete" not in done.stdout + done.stderr
 
 

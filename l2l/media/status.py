@@ -16,6 +16,8 @@ from l2l.media.transport import pictures_elsewhere, was_joined
 # Declared and decoded ends of whole files differ by a frame or two.
 TOLERANCE_SECONDS = 0.25
 TOLERANCE_FRACTION = 0.01
+# Of the declared rate; film that is shown at a higher one has four in five.
+MOST_PICTURES = 0.7
 MISSING_PICTURES = 3  # at a joint of a transport stream, before the gap counts as damage
 # As the demuxers of MP4 and of Matroska report it.
 _CUT = re.compile("partial file|File ended prematurely")
@@ -71,6 +73,8 @@ def _damage(decoded: Decoded, finished: Finished, source: Source) -> tuple[str, 
         return mismatch
     if elsewhere := _rest_elsewhere(decoded, log, video) or _spliced(source.path, log, video):
         return "truncated", elsewhere
+    if lost := _lost_at_joints(decoded, log, video):
+        return "corrupt", lost
     if any(_CUT.search(line) for line in _complaints(log, video, source.audio_stream, None)):
         return "truncated", "the file ends before its last packet"
     damage = _complaints(log, video, None)
@@ -140,6 +144,23 @@ def _spliced(path: Path, log: Log, video_stream: int) -> str:
     return (
         f"stream {video_stream} has no pictures from byte {other.first_byte:,} on; the rest is in "
         f"{name}: {other.pictures} pictures"
+    )
+
+
+def _lost_at_joints(decoded: Decoded, log: Log, video_stream: int) -> str:
+    """How many pictures of joined recordings were decoded, as where one has another codec; empty if
+    nearly all were.
+    """
+    stream = log.streams.get(video_stream)
+    if log.container != "mpegts" or not log.time_restarts or stream is None:
+        return ""
+    begin = max(0.0, stream.start_seconds - log.start_seconds)
+    expected = (decoded.duration_seconds - begin) * stream.frame_rate
+    if log.frames_in >= MOST_PICTURES * expected:
+        return ""
+    return (
+        f"{log.frames_in} pictures were decoded of about {expected:.0f} in its joined parts, of "
+        "which one is damaged or has another codec"
     )
 
 
