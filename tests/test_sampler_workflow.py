@@ -35,12 +35,11 @@ def test_a_plain_run_makes_nothing_of_the_branch_and_scsampler_makes_all(tmp_pat
 
 
 def test_a_study_of_the_branch_makes_it_for_every_seed(tmp_path):
-    dry = snakemake(tmp_path, "--dry-run", "scsampler_study", "--quiet")
-    counted = re.findall(r"(\w+) +(\d+)\n", dry.stdout + dry.stderr)
-    jobs = {name: int(count) for name, count in counted}
-    assert jobs["summarise_scsampler"] == 1
-    assert jobs["evaluate_scsampler"] == 3
-    assert "summarise_study" not in jobs
+    dry = snakemake(tmp_path, "--dry-run", "scsampler_study")
+    rules = re.findall(r"rule (\w+):", dry.stdout)
+    assert rules.count("summarise_scsampler") == 1
+    assert rules.count("evaluate_scsampler") == 3
+    assert "summarise_study" not in rules
 
 
 @pytest.mark.long
