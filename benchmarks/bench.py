@@ -15,8 +15,10 @@ the clock's, so the machine has to be quiet. Progress goes to stderr, the table 
 import argparse
 import importlib
 import importlib.metadata
+import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +33,7 @@ from l2l.stores import MADE_BY
 
 HERE = Path(__file__).parent
 RATIOS = HERE / "ratios"
+LIBRARIES = "LD_LIBRARY_PATH"
 PACKAGES = ("torch", "av", "numpy", "zarr", "h5py", "simplejpeg", "pillow")
 
 
@@ -111,8 +114,28 @@ def files() -> list[str]:
     return sorted(path.stem for path in RATIOS.glob("[!_]*.py"))
 
 
+def link_libraries(folder: Path) -> str:
+    """Link the FFmpeg libraries that PyAV carries under the names that torchcodec looks for.
+
+    Returns:
+        Where they and the libraries that these need are found, for `LD_LIBRARY_PATH`.
+    """
+    carried = Path(importlib.metadata.distribution("av").locate_file("av.libs"))
+    for path in carried.glob("lib*.so.*"):
+        name, _, version = path.name.partition(".so.")
+        link = folder / f"{name.partition('-')[0]}.so.{version.partition('.')[0]}"
+        if not link.is_symlink() and name.startswith(("libav", "libsw")):
+            link.symlink_to(path)
+    return f"{folder}:{carried}"
+
+
 def main() -> None:
     """Print the table."""
+    if LIBRARIES not in os.environ:  # they are looked up where a process starts
+        with tempfile.TemporaryDirectory(prefix="l2l-bench-") as folder:
+            found = {LIBRARIES: link_libraries(Path(folder))}
+            ran = subprocess.run([sys.executable, *sys.argv], env=os.environ | found, check=False)
+        sys.exit(ran.returncode)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("files", nargs="*", choices=[*files(), []], help="default: all")
     parser.add_argument("--runs", type=int, default=5, help="of each row; default 5")

@@ -52,6 +52,15 @@ def test_the_machine_and_every_version_are_named():
     assert all(re.search(rf"\b{name} \d", bench.machine()) for name in bench.PACKAGES)
 
 
+def test_the_libraries_that_pyav_carries_get_the_names_that_torchcodec_looks_for(tmp_path):
+    links, carried = map(Path, bench.link_libraries(tmp_path).split(":"))
+    names = {path.name.partition(".so.")[0]: path for path in links.iterdir()}
+    assert {"libavcodec", "libavformat", "libavutil", "libswscale"} <= names.keys()
+    for path in names.values():
+        assert re.fullmatch(r"lib(av|sw)[a-z]+\.so\.\d+", path.name)
+        assert path.resolve().parent == carried.resolve()
+
+
 @pytest.mark.parametrize("name", bench.files())
 def test_every_file_of_ratios_has_rows(name):
     text = (bench.RATIOS / f"{name}.py").read_text(encoding="utf-8")

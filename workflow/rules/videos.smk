@@ -13,7 +13,7 @@ rule render_demo:
         "benchmarks/results/{run}/render_demo/{dataset}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: 2  # trainings wait for both data sets: two jobs of one thread leave one drawing alone
     resources:
         mem_mb=escalating_memory(2000),
         runtime=escalating_minutes(30),
