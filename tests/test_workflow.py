@@ -241,18 +241,35 @@ def test_a_plan_states_jobs_files_and_bytes_of_every_stage_before_the_run(run, t
     jobs = int(re.search(r"^total +(\d+)$", dry.stdout, re.MULTILINE)[1])
     assert sum(row.jobs for row in rows) == pytest.approx(jobs - 1, rel=0.3)  # without `all`
     for row in rows:
-        place = (
-            run / "results/tiny" / row.stage
-            if row.stage != "report"
-            else run / "results/tiny/report.html"
-        )
+        names = [row.stage] if row.stage != "report" else ["report.html", "figures"]
+        places = [run / "results/tiny" / name for name in names]
         files = [
-            file for file in [place, checksum_path(place), *place.rglob("*")] if file.is_file()
+            file
+            for place in places
+            for file in [place, checksum_path(place), *place.rglob("*")]
+            if file.is_file()
         ]
         assert row.files == pytest.approx(len(files), rel=0.3), row.stage
         assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), (
             row.stage
         )
+
+
+def test_snakemakes_own_report_holds_the_page_every_table_with_its_caption_and_the_plots(
+    run, tmp_path
+):
+    made = snakemake(run, "--report", str(tmp_path / "report.zip"))
+    assert made.returncode == 0, made.stderr[-3000:]
+    with zipfile.ZipFile(tmp_path / "report.zip") as files:
+        names = {name.rpartition("/")[2] for name in files.namelist()}
+        pages = {name: files.read(name) for name in files.namelist() if name.endswith(".html")}
+    assert {f"{table.name}.tsv" for table in TABLES} <= names
+    assert {f"{table.name}.svg" for table in TABLES if table.plotted} <= names
+    own = (run / "results/tiny/report.html").read_bytes()
+    (around,) = (page for page in pages.values() if page != own)
+    assert len(pages) == 2
+    for table in TABLES:
+        assert table.title.encode() in around
 
 
 def test_no_python_file_of_the_working_directory_is_run_by_a_job(run):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from l2l.manifest.artifact import Video, read_videos
+from l2l.manifest.artifact import Video
 from l2l.media.artifact import read_listed_media
 from l2l.moments import WINDOW_SAMPLES, start_sample
 from l2l.report.attention import shards_with
@@ -16,12 +16,14 @@ Rows = Sequence[Mapping[str, str]]
 _OF_EACH_END = 3
 
 
-def clips_to_hear(rows: Rows, videos: Path, media: Sequence[Path]) -> list[dict[str, object]]:
+def clips_to_hear(
+    rows: Rows, listed: Sequence[Video], media: Sequence[Path]
+) -> list[dict[str, object]]:
     """Some clips of each end of audio_helps.tsv: picture, sound and both distances.
 
     Args:
         rows: of audio_helps.tsv, the largest gain first.
-        videos: the source's videos, as decoded.
+        listed: the source's videos, as decoded.
         media: the source's media; none: no clips are shown.
     """
     heard = [row for row in rows if row["has_sound"] == "yes"]
@@ -29,7 +31,6 @@ def clips_to_hear(rows: Rows, videos: Path, media: Sequence[Path]) -> list[dict[
     least = heard[max(len(most), len(heard) - _OF_EACH_END) :]
     if not media or not heard:
         return []
-    listed = read_videos(videos)
     wanted = {row["video"] for row in (*most, *least)}
     shown = [video for video in listed if video.video in wanted]
     usable = {video.video for video in listed if video.usable}

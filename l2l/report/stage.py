@@ -105,7 +105,9 @@ def write_report(
         matrix=confusions.confusion_matrix(answers),
         pairs=confusions.confused_pairs(answers),
         gains=confusions.gain_bars(rows.get("classes", ())),
-        heard=clips_to_hear(rows.get("audio_helps", ()), source_videos, source_media or ()),
+        heard=clips_to_hear(
+            rows.get("audio_helps", ()), files[source_videos.parent.name], source_media or ()
+        ),
         trainings=_curves(trainings),
         spent=spent_bars(read_spent(benchmarks)) if benchmarks else [],
         statuses=status_bars(files),

@@ -14,6 +14,7 @@ from torch import nn
 
 from l2l.config import PLAIN, Config, FeatureName, Variant
 from l2l.datasets import PARTS, DemoDataset
+from l2l.evaluation.artifact import TABLES
 from l2l.evaluation.videos.methods import computed_methods, trained_networks
 from l2l.mels.spectrogram import mel_shape
 from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
@@ -402,11 +403,13 @@ class _Estimate:
 
     def _report(self, cost: Cost) -> Cost:
         config = self.config
-        pictures = (
-            min(config.report.film_strips, self.target.videos["test"]) * 3 * config.report.pictures
-        )
-        cost.jobs, cost.files, cost.cpu_seconds = 1, 2, self.rates.light_start
-        cost.size = 170_000 + pictures * self._picture_bytes() * 4 / 3
+        films = min(config.report.film_strips, self.target.videos["test"])
+        picked = min(config.report.pictures, config.skimmer.steps - 1)  # per modality
+        pictures = films * (len(config.student.modalities) * picked + config.report.pictures)
+        plots = sum(table.plotted for table in TABLES)
+        cost.jobs, cost.files, cost.cpu_seconds = 1, 2 + 2 * plots, self.rates.start
+        # tables and plots; a frame and a spectrogram each; per film a timeline and four seconds
+        cost.size = 400_000 + pictures * (self._picture_bytes() + 5_800) + films * 40_000
         return cost
 
     def _apply(self, cost: Cost) -> Cost:
