@@ -54,6 +54,13 @@ def test_an_accuracy_is_shown_with_its_interval_or_as_its_videos_allow():
     assert cell(row, Column("map", "mAP", "%"), 100_000) == "59.7"
 
 
+def test_a_quoted_number_is_shown_as_its_source_prints_it():
+    ours = {"quoted": "no", "map": "71.67", "quoted_top1": "70.3"}
+    assert cell(ours, Column("map", "mAP", "%"), 160) == "72"
+    assert cell(ours | {"quoted": "yes"}, Column("map", "mAP", "%"), 160) == "71.67"
+    assert cell(ours, Column("quoted_top1", "paper", "%"), 160) == "70.3"
+
+
 def test_an_order_is_known_where_the_interval_of_the_difference_leaves_no_other():
     right = right_answers(
         [*answers("ours_dense", 80, 100), *answers("uniform", 40, 100), *answers("dense", 78, 100)]

@@ -57,6 +57,8 @@ def cell(row: Mapping[str, str], column: Column, videos: int) -> str:
     text = row[column.name]
     if column.unit is None or not text:
         return text
+    if column.name.startswith("quoted") or row.get("quoted") == "yes":
+        return text  # as its source prints it
     value = float(text)
     if column.unit not in SHARES:
         return text if text.lstrip("-").isdecimal() else significant(value)
