@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from l2l.__main__ import STAGES, VERBS
+from l2l.__main__ import STAGES, VERBS, _parser_of
 from l2l.config import Config
 from l2l.evaluation.artifact import TABLES
 
@@ -146,6 +146,19 @@ def test_what_a_rule_runs_is_a_verb():
         assert set(re.findall(r"-m l2l (\w+)", path.read_text(encoding="utf-8"))) <= set(VERBS), (
             path.name
         )
+
+
+def test_what_a_rule_gives_a_verb_are_options_of_it():
+    given = 0
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        commands = path.read_text(encoding="utf-8").split("-m l2l ")[1:]
+        for command in commands:
+            verb = command.split()[0]
+            options = set(re.findall(r"(?<!\S)--[\w-]+", command.partition('"""')[0]))
+            unknown = options - set(_parser_of(verb)._option_string_actions)
+            assert not unknown, f"{path.name}: l2l {verb} has no {sorted(unknown)}"
+            given += len(options)
+    assert given > 100
 
 
 def test_only_tables_the_page_and_its_plots_are_in_snakemakes_own_report():

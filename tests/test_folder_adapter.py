@@ -163,7 +163,7 @@ def test_a_video_with_two_groups_is_refused(tmp_path):
         ((), "No such file"),
         (("train/a/1.mp4", "b/2.mp4"), "found 'train' next to 'b'"),
         (("training/a/1.mp4", "validation/a/2.mp4"), "no video in 'training', 'validation'"),
-        (("1.mp4",), "no video in it"),
+        (("1.mp4",), r"videos \(1\) in no folder of a class"),
     ],
 )
 def test_a_folder_in_another_layout_is_answered_with_the_expected_one(tmp_path, files, complaint):

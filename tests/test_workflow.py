@@ -103,6 +103,15 @@ def test_a_second_run_has_nothing_to_do_and_says_so(run):
     assert "Nothing to be done" in again.stderr + again.stdout
 
 
+def test_the_page_on_the_layout_opens_the_stores_as_it_says(run, monkeypatch):
+    page = (ROOT / "docs/layout.md").read_text(encoding="utf-8").partition("## Open the stores")[2]
+    monkeypatch.chdir(run)
+    names: dict = {}
+    exec(page.split("```")[1].removeprefix("python").replace("demo", "tiny"), names)
+    assert len(names["fused"]) == len(names["has_sound"]) > 0
+    assert len(names["videos"]) == len(names["offset"]) - 1
+
+
 @pytest.mark.long
 def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_two(run, tmp_path):
     assert snakemake(tmp_path, "results/tiny/skimmer/skimmer.pt", cores=1).returncode == 0

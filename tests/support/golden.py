@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import zarr
 
+from l2l.evaluation.artifact import TABLES
 from l2l.manifest.artifact import read_videos
 from l2l.media.artifact import read_media
 from l2l.stores import read_columns
@@ -115,11 +116,9 @@ def summaries(results: Path) -> dict[str, Numbers]:
 
 
 TABLES_OF = {
-    "evaluate_clips": ["clips"],
-    "evaluate_audio": ["audio_helps"],
-    "evaluate_videos": ["table1", "classes", "predictions", "selections", "selection"],
-    "evaluate_tradeoff": ["tradeoff", "frontier"],
-    "evaluate_variants": ["ablations", "recognition"],
+    rule: [table.name for table in TABLES if table.written_by == rule]
+    for rule in dict.fromkeys(table.written_by for table in TABLES)
+    if rule not in EXEMPT
 }
 # Accuracies of a few test videos jump by a quarter where a processor rounds otherwise, and the
 # predictions and the order of rows with them.

@@ -31,8 +31,8 @@ class Method:
         predict: from one video to class probabilities, and what they cost.
         trained: the trained network that it needs, results/<run>/skimmer/<trained>.pt: a model of
             `train_skimmer`, or a variant of the skimmer.
-        paper: whether the paper's Table 1 has it. The others are rows where `evaluation.methods`
-            names them.
+        paper: whether it is one of the default rows, which are those of the paper's Table 1. The
+            others are rows where `evaluation.methods` names them.
     """
 
     name: str

@@ -58,6 +58,12 @@ def find_videos(folder: Path) -> list[Video]:
         ]
     if not videos:
         inside = ", ".join(repr(each.name) for each in classes[:3]) or "it"
+        if unsorted := len(_video_names(folder)):
+            raise BadInput(
+                f"{folder.absolute()}: videos ({unsorted}) in no folder of a class; {LAYOUT}, or a "
+                "list of labels (adapter `table`); without labels, a finished run answers for them "
+                "(`l2l predict`)"
+            )
         raise BadInput(f"{folder.absolute()}: no video in {inside}; {LAYOUT}")
     return sorted(videos, key=lambda video: video.video)
 

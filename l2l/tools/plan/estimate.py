@@ -386,7 +386,9 @@ class _Estimate:
         config, rates = self.config, self.rates
         tested = self.target.videos["test"]
         clips = tested * self.target.labelled(config)
-        cost.jobs, cost.files = 5, 20
+        tables = [table for table in TABLES if table.written_by != "evaluate_scsampler"]
+        cost.jobs = len({table.written_by for table in tables})
+        cost.files = 2 * len(tables)  # each with its checksum
         cost.cpu_seconds = (
             cost.jobs * rates.start
             + tested * rates.evaluate
