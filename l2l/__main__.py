@@ -69,7 +69,7 @@ TOOLS = {
     "export_predictions": "l2l.tools.export_predictions",
     "scsampler": "l2l.tools.scsampler",
     "summarise_study": "l2l.tools.summarise_study",
-    "summarise_scsampler": "l2l.tools.summarise_study",
+    "summarise_scsampler": "l2l.tools.summarise_scsampler",
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
     "score": "l2l.reference.stage",

@@ -2,7 +2,8 @@
 
 from l2l.evaluation.artifact import BY_NAME
 from l2l.stores import read_table, write_table
-from l2l.tools.summarise_study import summarise_scsampler, summarise_study
+from l2l.tools.summarise_scsampler import summarise_scsampler
+from l2l.tools.summarise_study import summarise_study
 
 TABLE1_COLUMNS = BY_NAME["table1"].column_names
 

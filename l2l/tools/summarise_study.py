@@ -4,8 +4,6 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from l2l.evaluation.artifact import read_evaluation_table
-from l2l.report.scsampler.relations import poster_relations
 from l2l.stores import read_table, write_table
 
 
@@ -21,41 +19,13 @@ def summarise_study(
         clips_summary: written: one row per network and modality.
     """
     figures = ("top1", "map", "top5", "map_interpolated", "top1_all", "map_all")
-    _summarise(table1, ("method",), figures, ("gmacs_per_video", "moments"), table1_summary)
-    _summarise(
+    summarise(table1, ("method",), figures, ("gmacs_per_video", "moments"), table1_summary)
+    summarise(
         clips, ("model", "modalities", "distilled"), ("top1",), ("gmacs_per_clip",), clips_summary
     )
 
 
-def summarise_scsampler(tables: list[Path], summary: Path, relations: Path) -> None:
-    """The same of SCSampler's tables, and in how many of the runs each relation of its poster
-    holds.
-
-    Args:
-        tables: scsampler.tsv of each run.
-        summary: written: one row per row of the tables.
-        relations: written: one row per relation: points between its two rows on the poster, and
-            over the runs.
-    """
-    costs = ("gmacs_per_video", "sampler_gmacs_per_video", "recogniser_gmacs_per_video")
-    counts = ("clips", "pictures_decoded", "pictures_coded")
-    _summarise(tables, ("table", "row"), ("top1", "map", "top1_all"), (*costs, *counts), summary)
-    runs = [poster_relations(read_evaluation_table(path, "scsampler")) for path in tables]
-    rows = []
-    for of_runs in zip(*runs, strict=True):
-        first, measured = of_runs[0], [each.measured for each in of_runs]
-        row = {"above": first.above, "below": first.below, "poster": f"{first.poster:.2f}"}
-        row |= _spread("measured", measured)
-        row |= {
-            "runs": str(len(runs)),
-            "holds": str(sum(each.holds for each in of_runs)),
-            "apart": str(sum(each.apart for each in of_runs)),
-        }
-        rows.append(row)
-    write_table(relations, list(rows[0]), rows)
-
-
-def _spread(figure: str, values: Sequence[float]) -> dict[str, str]:
+def spread(figure: str, values: Sequence[float]) -> dict[str, str]:
     """Mean, standard deviation, least and most of one figure over the runs."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     return {
@@ -66,9 +36,18 @@ def _spread(figure: str, values: Sequence[float]) -> dict[str, str]:
     }
 
 
-def _summarise(
+def summarise(
     tables: list[Path], keys: Sequence[str], figures: Sequence[str], costs: Sequence[str], out: Path
 ) -> None:
+    """Write one row per row of the tables of several runs.
+
+    Args:
+        tables: the same table of each run.
+        keys: the columns by which rows are known.
+        figures: columns whose mean and spread are written.
+        costs: columns whose mean alone is written.
+        out: written.
+    """
     runs = [
         {
             tuple(row[key] for key in keys): row
@@ -81,7 +60,7 @@ def _summarise(
         row: dict[str, object] = dict(zip(keys, key, strict=True))
         row["runs"] = len(runs)
         for figure in figures:
-            row |= _spread(figure, [float(run[key][figure]) for run in runs])
+            row |= spread(figure, [float(run[key][figure]) for run in runs])
         row |= {
             cost: f"{statistics.mean(float(run[key][cost]) for run in runs):.6g}" for cost in costs
         }
