@@ -61,20 +61,15 @@ doctor: .venv/installed
 # Each extra of pyproject.toml has its stamp, so that the second `make demo` installs nothing.
 # uv takes seconds where pip takes minutes, but reads none of pip's settings (a mirror, a certificate): where it fails, pip tries.
 define INSTALL
-@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt \
+@$(BIN)/uv pip install --quiet --compile-bytecode --system-certs --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt \
 	--editable $(1) \
 	|| { echo "uv could not install it; trying pip, with its own settings" >&2; \
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1); }
 endef
 
-# What jobs import is compiled once, when it is installed: uv does not compile, and where PYTHONDONTWRITEBYTECODE is set each job would
-# do it again, which for torch alone takes 1.6 s.
-IMPORT_ALL := import importlib, snakemake.cli; from l2l.__main__ import VERBS; [importlib.import_module(each) for each in VERBS.values()]
-
 .venv/installed: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing into .venv: some 3 GB, once"
 	$(call INSTALL,".")
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -P -c "$(IMPORT_ALL)" 2> /dev/null || true
 	@touch $@
 
 .venv/installed-%: .venv/installed

@@ -26,7 +26,6 @@ from l2l.config import TrainingConfig
 from l2l.errors import BadInput
 from l2l.jobs.processes import device, process_group
 from l2l.loading import load_batches, plan_epoch, split_batch
-from l2l.optimizers import without_compiler
 from l2l.stores import MADE_BY, atomic_path
 from l2l.torch_files import first_line, load_tensors
 from l2l.weights import check_numbers
@@ -97,10 +96,10 @@ def build_optimizer(
     """The optimizer of these parameter groups."""
     parameters = [{"params": list(group["params"])} for group in groups]
     if config.optimizer == "adamw":
-        return without_compiler(torch.optim.AdamW)(
+        return torch.optim.AdamW(
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay
         )
-    return without_compiler(torch.optim.SGD)(
+    return torch.optim.SGD(
         parameters,
         lr=config.learning_rate,
         momentum=config.momentum,

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torchvision.models.shufflenetv2 import channel_shuffle
 
 from l2l.config import SHUFFLENET_STEM, SamplerConfig
 from l2l.student.network import Trunk
@@ -19,15 +20,6 @@ NetworkName = Literal["resnet18", "shufflenet26", "vgg"]
 CHANNELS: Mapping[Input, int] = {"displacement": 2, "residual": 3, "frame": 3, "audio": 1}
 GROUPS = 3
 SHUFFLE_UNITS = (2, 4, 2)  # 8 units of 3 convolutions, the stem and the classifier: 26 layers
-
-
-def shuffle_channels(
-    x: Float[Tensor, "pictures channel rows columns"], groups: int = GROUPS
-) -> Float[Tensor, "pictures channel rows columns"]:
-    """The first channel of each group, then the second of each, and so on, as torchvision's
-    `channel_shuffle`.
-    """
-    return x.unflatten(1, (groups, -1)).transpose(1, 2).contiguous().flatten(1, 2)
 
 
 class _ShuffleUnit(nn.Module):
@@ -54,7 +46,7 @@ class _ShuffleUnit(nn.Module):
     def forward(
         self, x: Float[Tensor, "pictures channel rows columns"]
     ) -> Float[Tensor, "pictures wide fewer_rows fewer_columns"]:
-        y = self.rest(shuffle_channels(self.first(x)))
+        y = self.rest(channel_shuffle(self.first(x), GROUPS))
         if self.stride == 1:
             return torch.relu(x + y)
         pooled = nn.functional.avg_pool2d(x, 3, 2, padding=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torchvision.models import ResNet18_Weights
 
 from l2l.config import MediaConfig, MelsConfig, StudentConfig
 from l2l.errors import BadInput
@@ -49,8 +50,6 @@ def load_image_weights(student: Student, image_weights: str) -> None:
     """
     if image_weights == "none" or "image" not in student.modalities:
         return
-    from torchvision.models import ResNet18_Weights  # which takes seconds
-
     state = published_state("student.image_weights", image_weights, ResNet18_Weights, "resnet18")
     trunk = {name: value for name, value in state.items() if not name.startswith("fc.")}
     fill(student.image.trunk, trunk, image_weights, "resnet18")

@@ -1,9 +1,8 @@
 """The student, ImgAud2Vid: a frame and a second of sound, fused to stand for a
 clip (paper, section 3.2).
 
-The streams are ResNet-18 with torchvision's names, so its weights load into them. The block is
-written here, since importing torchvision takes longer than importing torch, and every job with a
-network would do it.
+The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its
+weights load into them.
 """
 
 import math
@@ -13,11 +12,12 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
+from torchvision.models import ResNet18_Weights
+from torchvision.models.resnet import BasicBlock
 
 from l2l.config import Modality
 
-# Of a picture's colours: those of `ResNet18_Weights.IMAGENET1K_V1` in torchvision.
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()
 
 
 def frame_input(
@@ -27,7 +27,7 @@ def frame_input(
     ResNet-18).
     """
     mean, std = (
-        torch.tensor(values, device=frames.device) for values in (IMAGENET_MEAN, IMAGENET_STD)
+        torch.tensor(values, device=frames.device) for values in (_PRESET.mean, _PRESET.std)
     )
     return ((frames.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
@@ -39,29 +39,6 @@ def mel_input(
     unit power is 1.
     """
     return 1 - mels / math.log(floor)
-
-
-class BasicBlock(nn.Module):
-    """ResNet's block of two 3 x 3 convolutions (He et al., CVPR 2016), as torchvision's."""
-
-    def __init__(
-        self, width_in: int, width: int, stride: int = 1, downsample: nn.Module | None = None
-    ) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width_in, width, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = downsample
-
-    def forward(
-        self, x: Float[Tensor, "moments channel rows columns"]
-    ) -> Float[Tensor, "moments channel_out rows_out columns_out"]:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        y += shortcut
-        return self.relu(y)
 
 
 def _layer(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:

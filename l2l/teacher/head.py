@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from l2l.errors import BadInput
 from l2l.manifest.artifact import Video
 from l2l.media.examples import Example, labelled_moments
-from l2l.optimizers import without_compiler
 from l2l.teacher.artifact import ClipDescriptors, DescriptorReader
 
 HEAD_DECAY = 1e-4  # of the squared weights of the linear head, added to cross-entropy
@@ -64,7 +63,7 @@ def fit_head(
     head = nn.Linear(x.shape[1], classes, dtype=torch.double)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    optimizer = without_compiler(torch.optim.LBFGS)(
+    optimizer = torch.optim.LBFGS(
         head.parameters(), max_iter=HEAD_STEPS, line_search_fn="strong_wolfe"
     )
 

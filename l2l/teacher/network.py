@@ -1,10 +1,10 @@
 """The teacher: R(2+1)D (Tran et al., CVPR 2018) as in the paper, or another of torchvision's video
 classifiers.
 
-R(2+1)D is built at any width. At its default widths and blocks it *is* torchvision's
-``r2plus1d_18``: the same names, shapes and numbers, so torchvision's weights load into it. A
-narrower one is trained where no weights are available, as in the demo. The others are torchvision's
-own, cut before their last layer; only they import torchvision, which takes longer than torch.
+R(2+1)D is built from torchvision's own blocks at any width. At its default widths and blocks it
+*is* torchvision's ``r2plus1d_18``: the same names, shapes and numbers, so torchvision's weights
+load into it. A narrower one is trained where no weights are available, as in the demo. The others
+are torchvision's own, cut before their last layer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from fractions import Fraction
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torchvision.models import get_model, get_model_weights
+from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
 from l2l.config import MediaConfig, TeacherNetwork
 from l2l.errors import BadInput
@@ -51,27 +53,17 @@ PUBLISHED: dict[TeacherNetwork, Published] = {
 }
 
 
-# Of a picture's colours: what the weights of R(2+1)D-18 were trained with.
-KINETICS_MEAN, KINETICS_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
-
-
 def as_input(
     clips: UInt8[Tensor, "clips time height width colour"], network: TeacherNetwork = "r2plus1d_18"
 ) -> Float[Tensor, "clips colour time height width"]:
     """Pictures as the input of a network: scaled to [0, 1], then normalized by the mean and the
     standard deviation of its Kinetics-400 weights.
     """
-    mean, std = (torch.tensor(values, device=clips.device) for values in _mean_and_std(network))
-    return ((clips.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3)
-
-
-def _mean_and_std(network: TeacherNetwork) -> tuple[Sequence[float], Sequence[float]]:
-    if network == "r2plus1d_18":
-        return KINETICS_MEAN, KINETICS_STD
-    from torchvision.models import get_model_weights
-
     prepared = get_model_weights(network)["KINETICS400_V1"].transforms()
-    return prepared.mean, prepared.std
+    mean, std = (
+        torch.tensor(values, device=clips.device) for values in (prepared.mean, prepared.std)
+    )
+    return ((clips.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3)
 
 
 def _stem(width: int) -> nn.Sequential:
@@ -87,52 +79,14 @@ def _stem(width: int) -> nn.Sequential:
     )
 
 
-def _factorised(width_in: int, width: int, between: int, stride: int) -> nn.Sequential:
-    """A (2+1)D convolution: 3x3 in space, then 3 in time."""
-    return nn.Sequential(
-        nn.Conv3d(
-            width_in, between, (1, 3, 3), stride=(1, stride, stride), padding=(0, 1, 1), bias=False
-        ),
-        nn.BatchNorm3d(between),
-        nn.ReLU(inplace=True),
-        nn.Conv3d(between, width, (3, 1, 1), stride=(stride, 1, 1), padding=(1, 0, 0), bias=False),
-    )
-
-
-class BasicBlock(nn.Module):
-    """A residual block of two (2+1)D convolutions, each with as many numbers as a 3x3x3 one."""
-
-    def __init__(
-        self, width_in: int, width: int, stride: int = 1, downsample: nn.Module | None = None
-    ) -> None:
-        super().__init__()
-        between = 27 * width_in * width // (9 * width_in + 3 * width)
-        self.conv1 = nn.Sequential(
-            _factorised(width_in, width, between, stride),
-            nn.BatchNorm3d(width),
-            nn.ReLU(inplace=True),
-        )
-        self.conv2 = nn.Sequential(_factorised(width, width, between, 1), nn.BatchNorm3d(width))
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample = downsample
-
-    def forward(
-        self, x: Float[Tensor, "clips channel time height width"]
-    ) -> Float[Tensor, "clips channel_out time_out height_out width_out"]:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        y = self.conv2(self.conv1(x))
-        y += shortcut
-        return self.relu(y)
-
-
 def _layer(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     downsample = None
     if stride != 1 or width_in != width:
         downsample = nn.Sequential(
             nn.Conv3d(width_in, width, 1, stride=stride, bias=False), nn.BatchNorm3d(width)
         )
-    first = BasicBlock(width_in, width, stride, downsample)
-    return nn.Sequential(first, *(BasicBlock(width, width) for _ in range(blocks - 1)))
+    first = BasicBlock(width_in, width, Conv2Plus1D, stride, downsample)
+    return nn.Sequential(first, *(BasicBlock(width, width, Conv2Plus1D) for _ in range(blocks - 1)))
 
 
 class R2Plus1D(nn.Module):
@@ -188,8 +142,6 @@ class TorchvisionTeacher(nn.Module):
 
     def __init__(self, network: TeacherNetwork, classes: int) -> None:
         super().__init__()
-        from torchvision.models import get_model
-
         self.network = network
         self.body = get_model(network, weights=None, num_classes=classes)
         name = PUBLISHED[network].last_layer

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+from torchvision.models import get_model_weights
 
 from l2l.checkpoints import resumable
 from l2l.config import MediaConfig, TeacherConfig, TeacherNetwork, as_json
@@ -156,8 +157,6 @@ def load_teacher(teacher: Path, config: TeacherConfig, media_config: MediaConfig
 
     The weights' own preprocessing must be what the media hold.
     """
-    from torchvision.models import get_model_weights  # which takes seconds
-
     _check_media(config.network, media_config)
     named = get_model_weights(config.network)
     state = our_names(
