@@ -161,7 +161,7 @@ def test_another_student_than_the_one_that_made_the_features_is_refused(tmp_path
     given = {"student": tmp_path / "other.pt", "videos": world.videos, "features": world.features}
     others: dict[Callable[..., None], dict[str, object]] = {
         train_skimmer: {"config": feature_world.SKIMMER, "model": "skimmer", "seed": 0},
-        evaluate_videos: {"trained": [], "config": EvaluationConfig(), "seed": 0},
+        evaluate_videos: {"trained": [], "media": [], "config": EvaluationConfig(), "seed": 0},
         evaluate_tradeoff: {"dataset": "made up"},
         evaluate_variants: {"skimmers": []},
     }

@@ -11,10 +11,7 @@ import zipfile
 import h5py
 import pytest
 import zarr
-from workflow_runs import (
-    TINY,
-    snakemake,
-)
+from workflow_runs import ROOT, TINY, snakemake
 
 from l2l.__main__ import main
 from l2l.config import read_config

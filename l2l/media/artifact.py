@@ -177,6 +177,9 @@ class MediaReader:
         self._frames_total = numbers("frames_total")
         self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
         self._picture_rows = VideoRows(videos, store.array("videos/first_picture", INTEGERS)[...])
+        for video, moments in self._moments.items():
+            if not 0 <= moments <= self._picture_rows.count(video):
+                raise ValueError(f"{video!r} has {moments} moments")
         self._sample_rows = VideoRows(videos, store.array("videos/first_sample", INTEGERS)[...])
         self._run_rows = VideoRows(videos, store.array("videos/first_run", INTEGERS)[...])
         self._bytes = store.array("pictures/bytes", INTEGERS, ())
@@ -190,9 +193,6 @@ class MediaReader:
         self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
         self._sample_rows.check_arrays(samples=len(self._samples))
         self._run_rows.check_arrays(runs=len(self._runs))
-        for video, moments in self._moments.items():
-            if not 0 <= moments <= self._picture_rows.count(video):
-                raise ValueError(f"{video!r} has {moments} moments")
 
     @property
     def grid(self) -> ClipGrid:

@@ -42,6 +42,8 @@ MODULES = {  # of the distributions that l2l requires
     "matplotlib": "matplotlib",
     "pillow": "PIL",
     "simplejpeg": "simplejpeg",
+    "safetensors": "safetensors",
+    "pygments": "pygments",
     "snakemake": "snakemake",
 }
 # The message of a broken import, and what repairs it: the first pattern that matches.

@@ -113,9 +113,10 @@ def custom_rules_files():
 def section(values, without=()):
     """A section of the configuration as the command line takes it, without some of its keys.
 
-    As a function: in a string, Snakemake takes braces, which a path may have, for wildcards.
+    As a function: in a string, Snakemake takes braces, which a path may have, for wildcards. `<` as
+    JSON's escape: Snakemake's own report puts parameters into a script and escapes nothing.
     """
-    return lambda wildcards: as_json(values, without)
+    return lambda wildcards: as_json(values, without).replace("<", "\\u003c")
 
 
 def unwritable_results():
