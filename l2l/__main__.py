@@ -61,6 +61,7 @@ TOOLS = {
     "export": "l2l.tools.export",
     "check": "l2l.tools.check",
     "show": "l2l.tools.show",
+    "costs": "l2l.tools.costs",
     "diff": "l2l.tools.diff",
     "inspect": "l2l.tools.inspect",
     "doctor": "l2l.tools.doctor",

@@ -8,6 +8,7 @@ from l2l.evaluation.videos.methods import METHODS
 from l2l.manifest.artifact import Video
 from l2l.report.bars import status_bars
 from l2l.report.confusions import confused_pairs, confusion_matrix, gain_bars, videos_to_show
+from l2l.report.costs import not_converged
 from l2l.report.digits import cell, decimals, significant
 from l2l.report.epochs import Training, read_trainings
 from l2l.report.orders import order, right_answers
@@ -97,13 +98,13 @@ def test_other_runs_than_the_demo_get_the_orders_that_the_paper_reports():
 
 def test_a_method_that_gives_one_class_to_nearly_all_videos_is_warned_about():
     good = [*answers("ours_dense", 90, 100), *answers("uniform", 30, 100)]
-    assert run_warnings(good, []) == []
-    (warning,) = run_warnings([*good, *answers("lstm", 10, 100)], [])
+    assert run_warnings(good) == []
+    (warning,) = run_warnings([*good, *answers("lstm", 10, 100)])
     assert warning == "One class for nearly all videos, b for 90 of 100: LSTM."
 
 
 def test_too_few_test_videos_are_warned_about_with_the_interval():
-    (warning,) = run_warnings([*answers("ours_dense", 5, 9), *answers("uniform", 4, 9)], [])
+    (warning,) = run_warnings([*answers("ours_dense", 5, 9), *answers("uniform", 4, 9)])
     assert "9 test videos are too few to order Ours (dense) and Uniform" in warning
     assert "+11 ± 21 points" in warning
 
@@ -120,7 +121,7 @@ def test_too_few_test_videos_are_warned_about_with_the_interval():
 def test_a_training_that_has_not_converged_is_warned_about(loss, trouble):
     training = Training("train_skimmer/lstm", len(loss), {"loss": loss})
     assert training.trouble == trouble
-    assert ("train_skimmer/lstm" in "".join(run_warnings([], [training]))) == bool(trouble)
+    assert ("train_skimmer/lstm" in "".join(not_converged([training]))) == bool(trouble)
 
 
 def test_learning_curves_are_read_from_the_logs_of_the_trainings(tmp_path):

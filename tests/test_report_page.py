@@ -8,7 +8,9 @@ import pytest
 import report_world
 
 from l2l.__main__ import main
+from l2l.errors import BadInput
 from l2l.evaluation.artifact import TABLES, read_evaluation_table
+from l2l.tools.costs import costs
 
 STYLE = Path(__file__).parents[1] / "l2l/report/style.css"
 TEXTS = ("--ink", "--soft", "--ours", "--good", "--bad", "--link")
@@ -48,7 +50,7 @@ def test_the_same_inputs_give_the_same_bytes(run, page, tmp_path):
 
 def test_every_link_of_the_contents_leads_to_a_part_of_the_page(page):
     links = set(re.findall(r'href="#([\w-]+)"', page))
-    assert {"table1", "relations", "moments", "files", "trainings", "spent"} <= links
+    assert {"table1", "relations", "moments", "files"} <= links
     assert links <= set(re.findall(r'id="([\w-]+)"', page))
 
 
@@ -158,3 +160,12 @@ def test_another_video_is_refused_in_a_line(run, video, line, tmp_path, monkeypa
     assert main(["show", video, "--run", str(run)]) == 1
     assert line in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_of_what_a_run_took_has_its_trainings_and_stages(run, tmp_path):
+    costs(run, tmp_path / "costs.html")
+    page = (tmp_path / "costs.html").read_text(encoding="utf-8")
+    assert "train_teacher: 9.50 s in all" in page
+    assert "<polyline" in page
+    with pytest.raises(BadInput, match=r"found no training in .*logs/elsewhere"):
+        costs(tmp_path / "results/elsewhere")

@@ -13,15 +13,12 @@ from l2l.manifest.artifact import Video, read_videos
 from l2l.manifest.labels import label_warnings
 from l2l.report import confusions
 from l2l.report.attention import Stores, open_stores
-from l2l.report.bars import spent_bars, status_bars
-from l2l.report.charts import curve_points
-from l2l.report.epochs import Training, read_trainings
+from l2l.report.bars import status_bars
 from l2l.report.helps import clips_to_hear
 from l2l.report.looks import look, picks_of
 from l2l.report.page import page_template
 from l2l.report.relations import Relation, relations, reported_orders
 from l2l.report.sections import Target, empty_plot, plots, section
-from l2l.report.spent import read_spent
 from l2l.report.verdict import holding, recognised, usable_files
 from l2l.report.worth import run_warnings
 from l2l.stores import MADE_BY, write_text
@@ -45,11 +42,10 @@ def write_report(
     source_media: list[Path] | None = None,
     features: Path | None = None,
     skimmer: Path | None = None,
-    logs: Path | None = None,
-    benchmarks: Path | None = None,
     figures: Path | None = None,
 ) -> None:
-    """Write the page.
+    """Write the page. It depends on results alone, so the same results give the same bytes; what a
+    run took is on the page of `l2l costs`.
 
     Args:
         tables: tables of the evaluation, in any order; the name of a file says which it is. A table
@@ -64,8 +60,6 @@ def write_report(
         source_media: the source's media, for the clips where sound helps.
         features: root of the target's features in Zarr, for the attention over all moments.
         skimmer: the trained skimmer, for the same.
-        logs: folder of the run's logs, for the learning curves.
-        benchmarks: folder of Snakemake's benchmarks of the run, for seconds and memory.
         figures: written: a folder with the plots, as SVG.
 
     Raises:
@@ -78,7 +72,6 @@ def write_report(
     files = {source_videos.parent.name: read_videos(source_videos), videos.parent.name: listed}
     usable = sum(video.usable and video.split == "test" for video in listed)
     target = Target(configuration["videos"][videos.parent.name]["adapter"], usable)
-    trainings = read_trainings(logs) if logs else []
     drawn = plots(rows, target)
     answers = confusions.answers_of_ours(rows.get("predictions", ()))
     stores = Stores(media, mels or (), features, skimmer)
@@ -92,7 +85,7 @@ def write_report(
         recognised=recognised(rows.get("table1", ()), rows.get("predictions", ())),
         usable=usable_files(files),
         holding=holding(expected),
-        warnings=run_warnings(rows.get("predictions", ()), trainings),
+        warnings=run_warnings(rows.get("predictions", ())),
         sections=[
             section(table, rows[table.name], drawn.get(table.name, ""), target)
             for table in TABLES
@@ -108,8 +101,6 @@ def write_report(
         heard=clips_to_hear(
             rows.get("audio_helps", ()), files[source_videos.parent.name], source_media or ()
         ),
-        trainings=_curves(trainings),
-        spent=spent_bars(read_spent(benchmarks)) if benchmarks else [],
         statuses=status_bars(files),
         **_files(files),
         versions=", ".join(f"{name} {version(name)}" for name in _PACKAGES),
@@ -170,28 +161,6 @@ def _films(
             look(video, answered[video.video], picks[video.video], opened, config.pictures)
             for video in shown
         ]
-
-
-def _curves(trainings: Sequence[Training]) -> list[dict[str, object]]:
-    """Of each training, its figures as curves."""
-    return [
-        {
-            "name": training.name,
-            "epochs": training.epochs,
-            "planned": training.planned,
-            "trouble": training.trouble,
-            "curves": [
-                {
-                    "name": name,
-                    "points": curve_points(values),
-                    "first": f"{values[0]:.3g}",
-                    "last": f"{values[-1]:.3g}",
-                }
-                for name, values in training.curves.items()
-            ],
-        }
-        for training in trainings
-    ]
 
 
 def _files(files: Mapping[str, Sequence[Video]]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from l2l.evaluation.videos.methods import COMPARED, method_labels
 from l2l.report.digits import percent
-from l2l.report.epochs import Training
 from l2l.report.orders import order, right_answers
 
 Rows = Sequence[Mapping[str, str]]
@@ -13,22 +12,9 @@ NEARLY_ALL = 0.8  # share of the videos that get one class,
 MORE_THAN_LABELLED = 0.2  # and by how much it is above that of the most frequent label
 
 
-def run_warnings(predictions: Rows, trainings: Sequence[Training]) -> list[str]:
+def run_warnings(predictions: Rows) -> list[str]:
     """All warnings, one sentence or two each."""
-    return [
-        *_one_class(predictions),
-        *_too_few(predictions),
-        *_not_converged(trainings),
-    ]
-
-
-def _not_converged(trainings: Sequence[Training]) -> list[str]:
-    """Trainings whose loss has hardly fallen, and those whose loss still falls."""
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for each in trainings:
-        if each.trouble:
-            kinds[each.trouble].append(f"{each.name} ({each.loss_change})")
-    return [f"Not converged, {kind}: {', '.join(names)}." for kind, names in kinds.items()]
+    return [*_one_class(predictions), *_too_few(predictions)]
 
 
 def _one_class(predictions: Rows) -> list[str]:

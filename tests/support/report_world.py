@@ -86,7 +86,6 @@ def _write_stores(run: Path, test) -> None:
 def write_page(run: Path, report: Path) -> str:
     """The report of the run, as text."""
     videos = run / "media/mine/videos.tsv"
-    folder = run.parents[1]
     write_report(
         sorted((run / "evaluation").glob("*.tsv")),
         videos,
@@ -98,8 +97,6 @@ def write_page(run: Path, report: Path) -> str:
         mels=[run / "mels/mine/test-000.h5"],
         features=run / "features/mine",
         skimmer=run / "skimmer/skimmer.pt",
-        logs=folder / "logs/small",
-        benchmarks=folder / "benchmarks/results/small",
         figures=report.parent / "figures",
     )
     return report.read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 # in:  a run's tables, the target's pictures, sound, features and skimmer, the source's media, the
-#      status of every file; the run's logs and benchmarks, as they are
+#      status of every file
 # out: results/{run}/report.html          one self-contained page
 #      results/{run}/figures/<table>.svg  its plots
 
@@ -38,11 +38,9 @@ rule write_report:
         source_media=shard_ranges("media", CONFIG.source),
         features=lambda wildcards, input: os.path.dirname(input.features),
         figures=lambda wildcards, output: os.path.dirname(output.figures[0]),
-        logs="logs/{run}",
-        benchmarks="benchmarks/results/{run}",
         config=section(CONFIG.report),
         settings=section(CONFIG.of_chain, (*SCSAMPLER_SECTIONS, "apply")),
-        version=5,
+        version=6,
     shell:
         """
         python -P -m l2l write_report \
@@ -54,8 +52,6 @@ rule write_report:
             --source-media {params.source_media:q} \
             --features {params.features:q} \
             --skimmer {input.skimmer:q} \
-            --logs {params.logs:q} \
-            --benchmarks {params.benchmarks:q} \
             --figures {params.figures:q} \
             --report {output.report:q} \
             --config {params.config:q} \
