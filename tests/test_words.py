@@ -1,5 +1,6 @@
 """One word for one thing: docs/glossary.md has the terms; the old ones do not come back."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -119,3 +120,14 @@ def test_each_forbidden_word_is_found_in_a_sentence():
     assert forbidden_words("the row is not told here")[0][1] == "told"
     assert forbidden_words("one row a method")[0][1] == "row a method"
     assert not forbidden_words("one row per method, trained, next to the others")
+
+
+def test_a_variable_is_called_by_what_it_holds():
+    vague = {}
+    for name in tracked_files("l2l/*.py"):
+        tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        vague[name] = names & {"found", "said", "told", "mine"}
+    assert len(vague) > 100
+    assert {name: names for name, names in vague.items() if names} == {}

@@ -105,8 +105,8 @@ def read_exported(path: Path) -> "Networks":
 @contextlib.contextmanager
 def _opened(path: Path, framework: str) -> Iterator[Any]:
     if not path.is_file():
-        found = "is no plain file" if os.path.lexists(path) else "no such file"
-        raise BadInput(f"{path}: {found}; {EXPECTED}")
+        status = "is no plain file" if os.path.lexists(path) else "no such file"
+        raise BadInput(f"{path}: {status}; {EXPECTED}")
     try:
         with safe_open(path, framework) as file:
             yield file
@@ -159,8 +159,8 @@ def _digest(header: Mapping[str, Any], tensors: Mapping[str, "Tensor"]) -> str:
     """A checksum of the header without itself, and of the names and bytes of all tensors."""
     import torch
 
-    said = {name: value for name, value in header.items() if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(said).encode())
+    signed = {name: value for name, value in header.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(signed).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)

@@ -84,15 +84,15 @@ def pictures_elsewhere(path: Path, pid: int, frame_rate: float) -> Elsewhere | N
     if not len(own):
         return None
     minimum = MIN_PICTURES * max(1.0, SLOW_RATE / frame_rate if frame_rate else 1.0)
-    found = []
+    elsewhere = []
     for other in np.unique(pids[pids != pid]).tolist():
         theirs = starts[pids == other]
         gap = np.searchsorted(own, theirs)  # before which picture of the one stream
         alone = np.bincount(gap)[gap] >= minimum
         if alone.any():
             first_byte = int(theirs[alone][0]) * PACKET_BYTES
-            found.append(Elsewhere(other, int(alone.sum()), first_byte))
-    return max(found, key=lambda each: each.pictures, default=None)
+            elsewhere.append(Elsewhere(other, int(alone.sum()), first_byte))
+    return max(elsewhere, key=lambda each: each.pictures, default=None)
 
 
 def _picture_starts(path: Path) -> tuple[np.ndarray, np.ndarray]:

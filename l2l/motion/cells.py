@@ -252,10 +252,10 @@ def proxy_motion(proxy: Iterator[bytes], pixels: int, gop_pictures: int) -> Iter
         pictures = [_planes(frame, pixels) for frame in frames]
         keys = [bool(frame.key_frame) for frame in frames]
         if keys != (position == 0).tolist():
-            found = [first + number for number, key in enumerate(keys) if key]
+            key_pictures = [first + number for number, key in enumerate(keys) if key]
             raise ValueError(
-                f"its proxy has key pictures at {found} of {first} to {first + len(frames) - 1}, "
-                f"expected every {gop_pictures}"
+                f"its proxy has key pictures at {key_pictures} of {first} to "
+                f"{first + len(frames) - 1}, expected every {gop_pictures}"
             )
         vectors = np.stack([_vectors(frame, pixels // CELL_PIXELS) for frame in frames])
         # Of the first picture nothing comes before: it is a key picture, and set to zero below.

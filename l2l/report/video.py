@@ -68,8 +68,8 @@ def _test_video(run: Path, listed: list[Video], video: str) -> Video:
     unusable = {each.video: each for each in listed}
     if video in unusable:
         each = unusable[video]
-        found = f"a video of split {each.split}, status {each.status}"
+        status = f"a video of split {each.split}, status {each.status}"
     else:
         close = difflib.get_close_matches(video, usable, 1, 0.3) or list(usable)[:1]
-        found = f"no such video; did you mean {close[0]!r}" if close else "no such video"
-    raise BadInput(f"{run}: {video!r}: {found}; expected one of {len(usable)} usable test videos")
+        status = f"no such video; did you mean {close[0]!r}" if close else "no such video"
+    raise BadInput(f"{run}: {video!r}: {status}; expected one of {len(usable)} usable test videos")

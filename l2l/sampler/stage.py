@@ -96,25 +96,29 @@ def train_sampler(
     training = config.joint if network == JOINT else config.training
     inputs = [videos, *mels, *(motion or []), *(media or []), *(descriptors or []), *(start or [])]
     with ExitStack() as stack:
-        heard = stack.enter_context(read_shards(mels, read_mels, *ids))
-        shards = _shards(stack, [part.kind for part in parts], heard, motion, media, ids)
+        mel_readers = stack.enter_context(read_shards(mels, read_mels, *ids))
+        shards = _shards(stack, [part.kind for part in parts], mel_readers, motion, media, ids)
         sections = sections_of(each for readers in shards.values() for each in readers.values())
-        said = stack.enter_context(read_shards(descriptors or [], read_descriptors, *ids))
+        descriptor_readers = stack.enter_context(
+            read_shards(descriptors or [], read_descriptors, *ids)
+        )
         settings = [network, as_json(config), seed]
         checkpoints = stack.enter_context(resumable(sampler, inputs, settings))
         needs = network == JOINT or parts[0].objective != "class"
-        if needs and not said:
+        if needs and not descriptor_readers:
             raise BadInput(
                 f"--descriptors: missing; {network} learns from what the teacher says of all "
                 "moments"
             )
-        usable = [video for video in listed if video.video in heard and video.split != "test"]
-        targets = _targets(usable, classes, said, heard, needs)
+        usable = [video for video in listed if video.video in mel_readers and video.split != "test"]
+        targets = _targets(usable, classes, descriptor_readers, mel_readers, needs)
         pictures = {
             kind: Pictures(kind, readers, config.cache_bytes // len(parts))
             for kind, readers in shards.items()
         }
-        has_sound = {video.video: heard[video.video].has_sound(video.video) for video in usable}
+        has_sound = {
+            video.video: mel_readers[video.video].has_sound(video.video) for video in usable
+        }
         entries = {
             split: VideoClips(
                 [video.video for video in usable if video.split == split],
@@ -142,7 +146,7 @@ def train_sampler(
             (kind,) = each.network.parts
             built.networks[kind].load_state_dict(each.network.networks[kind].state_dict())
         built = to_channels_last(built, device)
-        floor = next(iter(heard.values())).config.floor
+        floor = next(iter(mel_readers.values())).config.floor
         loss = _loss(built, network, config, floor, device)
         train(
             built,
@@ -181,7 +185,7 @@ def _parts(network: str, started: Sequence[TrainedSampler]) -> list[Part]:
 def _shards(
     stack: ExitStack,
     kinds: Sequence[Input],
-    heard: Mapping[str, MelReader],
+    mel_readers: Mapping[str, MelReader],
     motion: Sequence[Path] | None,
     media: Sequence[Path] | None,
     ids: Sequence[set[str]],
@@ -191,7 +195,7 @@ def _shards(
     Raises:
         BadInput: if one is not given, or has other moments than the mels.
     """
-    found: dict[Input, Mapping[str, Reader]] = {}
+    readers: dict[Input, Mapping[str, Reader]] = {}
     moving: Mapping[str, Reader] = {}
     if motion:
         moving = stack.enter_context(read_shards(motion, read_motion, *ids))
@@ -200,32 +204,32 @@ def _shards(
         frames = stack.enter_context(read_shards(media, read_media, *ids))
     for kind in kinds:
         option = {"audio": "mels", "frame": "media"}.get(kind, "motion")
-        found[kind] = {"mels": heard, "media": frames, "motion": moving}[option]
-        if not found[kind]:
+        readers[kind] = {"mels": mel_readers, "media": frames, "motion": moving}[option]
+        if not readers[kind]:
             raise BadInput(f"--{option}: missing; a network of {kind} reads it")
-        for video in heard:
-            counts = {"mels": heard[video].moments(video)}
-            check_moments(video, counts | {option: found[kind][video].moments(video)})
-    return found
+        for video in mel_readers:
+            counts = {"mels": mel_readers[video].moments(video)}
+            check_moments(video, counts | {option: readers[kind][video].moments(video)})
+    return readers
 
 
 def _targets(
     usable: Sequence[Video],
     classes: Sequence[str],
-    said: Mapping[str, DescriptorReader],
-    heard: Mapping[str, MelReader],
+    descriptor_readers: Mapping[str, DescriptorReader],
+    mel_readers: Mapping[str, MelReader],
     needed: bool,
 ) -> dict[str, Target]:
     """What the clips of each video are worth; log how often this teaches nothing."""
     number = {name: i for i, name in enumerate(classes)}
     targets = {}
-    recogniser = recogniser_of(usable, classes, said) if needed else None
+    recogniser = recogniser_of(usable, classes, descriptor_readers) if needed else None
     constant = 0
     for video in usable:
-        label, count = number[video.label], heard[video.video].moments(video.video)
+        label, count = number[video.label], mel_readers[video.video].moments(video.video)
         truth, right = np.zeros(count, np.float32), np.zeros(count, bool)
         if recogniser is not None:
-            probabilities = recognised(video.video, said, recogniser)
+            probabilities = recognised(video.video, descriptor_readers, recogniser)
             check_moments(video.video, {"mels": count, "descriptors": len(probabilities)})
             truth = probabilities[:, label].astype(np.float32)
             right = probabilities.argmax(1) == label
@@ -260,9 +264,9 @@ def _loss(
         )
         scores = {kind: outputs(batch, kind) for kind in built.parts}
         if network == JOINT:
-            said = {kind: built.probabilities(kind, x) for kind, x in scores.items()}
-            heard = said.pop("audio")
-            saliency = joint_saliency(list(said.values()), heard, has_sound)
+            probabilities = {kind: built.probabilities(kind, x) for kind, x in scores.items()}
+            audio = probabilities.pop("audio")
+            saliency = joint_saliency(list(probabilities.values()), audio, has_sound)
             return ranking_loss(torch.logit(saliency, eps=1e-6), truth, video, config.margin)
         ((kind, part),) = built.parts.items()
         if part.objective == "class":
@@ -323,16 +327,18 @@ def score_clips(
         heard_reader = stack.enter_context(read_mels(mels))
         in_shard = set(heard_reader.videos)
         check_videos(mels, in_shard, usable_ids(listed), whole=False)
-        heard = dict.fromkeys(heard_reader.videos, heard_reader)
+        mel_readers = dict.fromkeys(heard_reader.videos, heard_reader)
         ids = (in_shard, in_shard)
         shards = (
-            _shards(stack, kinds, heard, [motion] if motion else [], [media] if media else [], ids)
-            if heard
+            _shards(
+                stack, kinds, mel_readers, [motion] if motion else [], [media] if media else [], ids
+            )
+            if mel_readers
             else {}
         )
         sections = sections_of(each for readers in shards.values() for each in readers.values())
         for path, each in zip(samplers, trained.values(), strict=True):
-            if heard:
+            if mel_readers:
                 _check_made_alike(path, each, sections)
         networks = {name: each.network.to(device) for name, each in trained.items()}
         for video in heard_reader.videos:
@@ -393,7 +399,7 @@ def _outputs(
     device: torch.device,
 ) -> np.ndarray:
     """What a sampler says of the moments of one video: (moments, outputs) float32."""
-    said = {}
+    probabilities = {}
     with torch.inference_mode():
         for kind in sampler.parts:
             outputs = []
@@ -402,12 +408,12 @@ def _outputs(
                 x = as_input(kind, joined[kind], mels.floor, device)
                 clip = torch.from_numpy(places[kind]).to(device)
                 outputs.append(sampler(kind, x, clip, len(batch)))
-            said[kind] = sampler.probabilities(kind, torch.cat(outputs))
-        if len(said) > 1:
-            heard = said.pop("audio")
+            probabilities[kind] = sampler.probabilities(kind, torch.cat(outputs))
+        if len(probabilities) > 1:
+            audio = probabilities.pop("audio")
             flags = torch.from_numpy(has_sound).to(device)
-            return joint_saliency(list(said.values()), heard, flags)[:, None].cpu().numpy()
-        (only,) = said.values()
+            return joint_saliency(list(probabilities.values()), audio, flags)[:, None].cpu().numpy()
+        (only,) = probabilities.values()
         return only.cpu().numpy()
 
 

@@ -35,14 +35,14 @@ class ListenToLook:
     def attention(self, video: str) -> dict[str, Float[np.ndarray, " moments"]]:
         """The sum over all steps of the attention to each moment, weighted by modality."""
         read = self.features.load(video)
-        found = {}
+        attention = {}
         for row, factor in self.factors.items():
             features, present = video_batch(self.trained, video, read, factor)
             with torch.inference_mode():
                 output = self.trained.skim(features, present)
                 joint = joint_weights(output.weights[0], output.modality_weights[0])
-            found[row] = joint.sum(0).double().numpy()
-        return found
+            attention[row] = joint.sum(0).double().numpy()
+        return attention
 
     def macs(self, row: str, moments: int) -> int:
         """Multiply-accumulates of reading a video and skimming it."""

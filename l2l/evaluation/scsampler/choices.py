@@ -72,10 +72,10 @@ class VideoClips:
         return [empirical(self.shares, self.count, clips, generator) for _ in range(self.draws)]
 
 
-def _saliency(sampler: Sampler | None, said: VideoSaliency) -> Float[np.ndarray, " clips"]:
+def _saliency(sampler: Sampler | None, saliency: VideoSaliency) -> Float[np.ndarray, " clips"]:
     """The mean over the networks, and of that the largest class probability if it is of classes."""
     assert sampler is not None
-    outputs = [said.outputs[name].astype(np.float64) for name in sampler.networks]
+    outputs = [saliency.outputs[name].astype(np.float64) for name in sampler.networks]
     return np.mean(outputs, 0).max(1)
 
 
@@ -117,13 +117,13 @@ CHOICES: Mapping[str, Choose] = {
 READS_ALL = ("confidence", "dense", "oracle")  # choices for which the recogniser sees every clip
 
 
-def sampler_macs(row: Row, networks: Mapping[str, Scored], said: VideoSaliency) -> int:
+def sampler_macs(row: Row, networks: Mapping[str, Scored], saliency: VideoSaliency) -> int:
     """Multiply-accumulates of the row's samplers on all clips of a video.
 
     A network reads one frame or mel of each clip, or all its pictures of motion.
     """
-    counts = {"frame": len(said.pictures), "audio": len(said.pictures)}
-    moving = int(said.pictures.sum())
+    counts = {"frame": len(saliency.pictures), "audio": len(saliency.pictures)}
+    moving = int(saliency.pictures.sum())
     return sum(
         macs * counts.get(kind, moving)
         for name in row.networks

@@ -94,18 +94,20 @@ def evaluate_scsampler(
     ours = _listen_to_look(rows, student, skimmer, features, evaluation)
     with ExitStack() as stack:
         ids = usable_ids(listed)
-        said = stack.enter_context(read_shards(descriptors, read_descriptors, ids))
+        descriptor_readers = stack.enter_context(read_shards(descriptors, read_descriptors, ids))
         scored = stack.enter_context(
             read_shards(saliency, read_saliency, ids, usable_ids(listed, "test"))
         )
         networks = _networks(saliency, scored, rows, classes)
-        recogniser = recogniser_of(listed, classes, said)
+        recogniser = recogniser_of(listed, classes, descriptor_readers)
         network, macs, frames = _clip_cost(teacher, recogniser)
         grid = ClipGrid(frames, clip_stride)
         train = [video for video in listed if video.split == "train" and video.usable]
         shares = histogram_of_oracle(
             [
-                recognised(video.video, said, recogniser)[:, classes.index(video.label)]
+                recognised(video.video, descriptor_readers, recogniser)[
+                    :, classes.index(video.label)
+                ]
                 for video in train
             ],
             config.clips,
@@ -113,20 +115,23 @@ def evaluate_scsampler(
         )
         if any(row.audio or row.choice == "joint" for row in rows):
             _log_missing_sound([scored[each.video].saliency(each.video) for each in test], config)
-        found: dict[str, list[Recognised]] = {row.name: [] for row in rows}
+        answers: dict[str, list[Recognised]] = {row.name: [] for row in rows}
         chosen: list[dict[str, str]] = []
         for video, label in zip(test, truth.labels.tolist(), strict=True):
-            probabilities = recognised(video.video, said, recogniser)
-            said_of_clips = scored[video.video].saliency(video.video)
+            probabilities = recognised(video.video, descriptor_readers, recogniser)
+            saliency_of_clips = scored[video.video].saliency(video.video)
             attention = ours.attention(video.video) if ours else {}
-            lengths = {"descriptors": len(probabilities), "saliency": len(said_of_clips.pictures)}
+            lengths = {
+                "descriptors": len(probabilities),
+                "saliency": len(saliency_of_clips.pictures),
+            }
             lengths |= {f"attention of {name}": len(x) for name, x in attention.items()}
             check_moments(video.video, lengths)
             clips_of_video = VideoClips(
                 video.video,
                 probabilities,
                 label,
-                said_of_clips,
+                saliency_of_clips,
                 attention,
                 shares,
                 config,
@@ -135,11 +140,11 @@ def evaluate_scsampler(
             )
             for row in rows:
                 each = _recognise(row, clips_of_video, networks, ours, macs, grid)
-                found[row.name].append(each)
+                answers[row.name].append(each)
                 chosen.append(clip_rows(video.video, video.label, classes, row, each))
     counts = resamples(len(test), seed)
     table_rows = [
-        scsampler_row(row, found[row.name], truth, counts, config, network) for row in rows
+        scsampler_row(row, answers[row.name], truth, counts, config, network) for row in rows
     ]
     write_evaluation_table(table, "scsampler", table_rows)
     write_evaluation_table(clips, "scsampler_clips", chosen)
@@ -204,13 +209,13 @@ def _networks(
     return networks
 
 
-def _log_missing_sound(said: Sequence[VideoSaliency], config: SamplerConfig) -> None:
+def _log_missing_sound(saliencies: Sequence[VideoSaliency], config: SamplerConfig) -> None:
     """Say how often the sampler that hears has too few clips to choose from."""
-    few = sum(each.has_sound.sum() < min(config.clips, len(each.has_sound)) for each in said)
+    few = sum(each.has_sound.sum() < min(config.clips, len(each.has_sound)) for each in saliencies)
     print(
-        f"clips without sound rank last by ear; {few} of {len(said)} test videos have fewer than "
-        f"{config.clips} clips with sound: their others are spread evenly (audio alone) or chosen "
-        "by eye (union list)",
+        f"clips without sound rank last by ear; {few} of {len(saliencies)} test videos have fewer "
+        f"than {config.clips} clips with sound: their others are spread evenly (audio alone) or "
+        "chosen by eye (union list)",
         file=sys.stderr,
     )
 
