@@ -68,7 +68,7 @@ define INSTALL
 endef
 
 .venv/installed: $(BIN)/uv pyproject.toml constraints.txt
-	@echo "Installing into .venv: some 3 GB, once"
+	@echo "Installing into .venv: some 5 GB, once"
 	$(call INSTALL,".")
 	@touch $@
 
