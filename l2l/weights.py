@@ -1,10 +1,14 @@
 """The numbers of published networks.
 
-Torchvision's, by the name of their weights or from a file with such a state dict.
+Torchvision's, by the name of their weights or from a file with such a state dict; others from a
+file that is known by its checksum.
 """
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +16,35 @@ from torch import Tensor, nn
 
 from l2l.errors import BadInput
 from l2l.torch_files import first_line, load_tensors
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of published weights that is fetched by hand."""
+
+    network: str
+    origin: str  # where it comes from
+    sha256: str
+
+
+def read_published(path: Path, published: PublishedFile) -> dict[str, Tensor]:
+    """The state dict in a file of published weights, under the names of its publisher.
+
+    Raises:
+        BadInput: if the file cannot be read, or is another one by its checksum.
+    """
+    cure = f"expected {published.network}'s weights, from {published.origin}"
+    try:
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; {cure}") from None
+    if sha256 != published.sha256:
+        raise BadInput(
+            f"{path}: a file with sha256 {sha256[:16]}...; {cure}, with sha256 "
+            f"{published.sha256[:16]}..."
+        )
+    return load_tensors(path)
 
 
 def published_state(key: str, weights: str, named: type[Enum], network: str) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ _CHECKED = (
     "l2l.student.loss",
     "l2l.skimmer",
     "l2l.evaluation",
+    "l2l.pretrained",
     "l2l.reference.preset",
 )
 install_import_hook(list(_CHECKED), "beartype.beartype")
@@ -68,6 +69,16 @@ def published() -> Path:
             f"needs the data sets' own annotation files in {folder}; set L2L_ANNOTATIONS to the "
             "folder that holds them"
         )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """A folder of published weights; `L2L_WEIGHTS` names it."""
+    default = Path(__file__).parents[1] / ".." / "shared" / "weights"
+    folder = Path(os.environ.get("L2L_WEIGHTS", default)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"needs published weights in {folder}; set L2L_WEIGHTS to the folder with them")
     return folder
 
 
