@@ -25,9 +25,11 @@ _CHECKED = (
 )
 install_import_hook(list(_CHECKED), "beartype.beartype")
 
-# A law holds however long an example takes: on a busy machine any of them may take seconds.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# A law holds however long an example takes: on a busy machine any of them may take seconds. The same
+# examples are tried in every run; `pytest --hypothesis-profile new_examples` draws others.
+settings.register_profile("same_examples", deadline=None, derandomize=True)
+settings.register_profile("new_examples", deadline=None)
+settings.load_profile("same_examples")
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and so would be every process
 # of a test.

@@ -150,6 +150,7 @@ def only(video: dict[str, Tensor], modalities) -> dict[str, Tensor]:
 
 # ---- laws ----------------------------------------------------------------------------------------
 
+# Scores are equal within 1e-5: in float32, a batch of another size is rounded in another way.
 lengths = st.lists(st.integers(1, 14), min_size=1, max_size=5)
 
 
@@ -162,7 +163,7 @@ def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, see
     together = scores_of(network, *pad_videos(videos), steps)
     for row, video in zip(together, videos, strict=True):
         torch.testing.assert_close(
-            row, scores_of(network, *pad_videos([video]), steps)[0], rtol=0, atol=1e-6
+            row, scores_of(network, *pad_videos([video]), steps)[0], rtol=0, atol=1e-5
         )
 
 
@@ -174,7 +175,7 @@ def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, se
     together = scores_of(network, *pad_videos(videos))
     for row, video in zip(together, videos, strict=True):
         torch.testing.assert_close(
-            row, scores_of(network, *pad_videos([video]))[0], rtol=0, atol=1e-6
+            row, scores_of(network, *pad_videos([video]))[0], rtol=0, atol=1e-5
         )
 
 
@@ -190,7 +191,7 @@ def test_the_content_and_number_of_absent_moments_change_no_score(kind, training
         wider[m][:, :7][present] = x[present]
     more = torch.cat([present, torch.zeros(3, 5, dtype=torch.bool)], 1)
     expected = scores_of(network, features, present, 4)
-    torch.testing.assert_close(scores_of(network, wider, more, 4), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(scores_of(network, wider, more, 4), expected, rtol=0, atol=1e-5)
 
 
 def test_absent_moments_get_exactly_nothing_and_present_ones_everything():
@@ -286,7 +287,7 @@ def test_a_videos_scores_by_a_variant_are_those_it_gets_alone(variant, lengths, 
     with torch.no_grad():
         together = network(*pad_videos(videos), steps, rules).logits
         alone = torch.cat([network(*pad_videos([video]), steps, rules).logits for video in videos])
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", [name for name, (_, indexing) in VARIANTS.items() if indexing])
