@@ -24,10 +24,12 @@ include: "workflow/rules/teacher.smk"
 include: "workflow/rules/student.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/skimmer.smk"
+include: "workflow/rules/sampler_common.smk"
 include: "workflow/rules/sampler.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
+include: "workflow/rules/apply_common.smk"
 include: "workflow/rules/apply.smk"
 
 

@@ -13,7 +13,6 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from l2l.apply.run import files_of_run
 from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
@@ -23,7 +22,7 @@ from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.jobs.planning import compare_jobs_behind_ancient_inputs
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.run_record import update_record
-from l2l.sampler.rows import JOINT, chosen_rows, joint_networks, joint_start, single_networks
+from l2l.sampler.rows import chosen_rows
 from l2l.text_files import read_yaml
 
 compare_jobs_behind_ancient_inputs()
@@ -83,9 +82,6 @@ DRAWN = [name for name, dataset in CONFIG.videos.items() if dataset.adapter == "
 ZARR_MARK = (
     f"{os.sep}zarr.json"  # the file of a Zarr store that is written last: what Snakemake watches
 )
-# What answers for videos without labels, and the stores of it that may be kept.
-APPLIED_RUN = CONFIG.apply.run or Path("results") / CONFIG.run
-KEPT_STORES = {"media": ".h5", "mels": ".h5", "features": ZARR_MARK}
 
 
 wildcard_constraints:
@@ -377,139 +373,3 @@ def evaluation_table(name):
     """The path of a table of the evaluation; Snakemake's own report shows it with its caption."""
     path, table = f"results/{{run}}/evaluation/{name}.tsv", BY_NAME[name]
     return in_snakemakes_report(path, table.title, table.caption, "table")
-
-
-# ---- SCSampler: sampler.smk
-
-SAMPLERS = [*single_networks(SAMPLER_ROWS), *joint_networks(SAMPLER_ROWS)]
-# Of the section, what training and scoring read: another K trains nothing again.
-SAMPLER_TRAINING = CONFIG.sampler.model_copy(
-    update={"rows": None, "clips": 10, "seen": 8, "visual_weight": 0}
-)
-ALL_MOMENTS_DESCRIBED = CONFIG.source == CONFIG.target or READS_TEACHER
-DESCRIBED = f"teacher/{CONFIG.target}" if ALL_MOMENTS_DESCRIBED else "sampler/clips"
-
-
-def clip_files(parts=PARTS):
-    """What the teacher says of every moment of the target, one file per shard."""
-    names = [name for part in parts for name in CONFIG.videos[CONFIG.target].shard_names(part)]
-    return [f"results/{{run}}/{DESCRIBED}/{name}.h5" for name in names]
-
-
-def clip_ranges(parts=PARTS):
-    """The same as a command line takes them."""
-
-    def of_job(wildcards):
-        return [
-            os.path.join(f"results/{wildcards.run}", DESCRIBED, os.path.basename(path))
-            for path in shard_ranges("teacher", CONFIG.target, parts=parts)(wildcards)
-        ]
-
-    return of_job
-
-
-def inputs_of_network(network):
-    """The kinds of input that a network reads."""
-    names = joint_start() if network == JOINT else [network]
-    return {name.partition("-")[0] for name in names}
-
-
-def sampler_stages(kinds):
-    """The stages that these kinds of input come from, besides mels: option and shards' stage."""
-    return [
-        stage
-        for stage, of_stage in (("motion", {"displacement", "residual"}), ("media", {"frame"}))
-        if kinds & of_stage
-    ]
-
-
-def sampler_inputs(wildcards):
-    """What a network is trained on: motion and media, what the teacher says, and a start."""
-    network = wildcards.network
-    files = [
-        path
-        for stage in sampler_stages(inputs_of_network(network))
-        for path in shard_files(stage, CONFIG.target, parts=["train_val"])
-    ]
-    if "-class-" not in network:
-        files += clip_files(["train_val"])
-    if network == JOINT:
-        files += [f"results/{{run}}/sampler/{name}.pt" for name in joint_start()]
-    return [path.format(run=wildcards.run) for path in files]
-
-
-def sampler_options(wildcards):
-    """The same as the command line takes it."""
-    network, options = wildcards.network, []
-    for stage in sampler_stages(inputs_of_network(network)):
-        options += [
-            f"--{stage}",
-            *shard_ranges(stage, CONFIG.target, parts=["train_val"])(wildcards),
-        ]
-    if "-class-" not in network:
-        options += ["--descriptors", *clip_ranges(["train_val"])(wildcards)]
-    if network == JOINT:
-        options += ["--start"]
-        options += [f"results/{wildcards.run}/sampler/{name}.pt" for name in joint_start()]
-    return shlex.join(options)
-
-
-ALL_SAMPLER_STAGES = sampler_stages(set().union(*map(inputs_of_network, SAMPLERS)))
-
-
-def scored_files(wildcards):
-    """The motion and media of a shard that the samplers score."""
-    stages = ALL_SAMPLER_STAGES
-    folder = f"results/{wildcards.run}"
-    return [f"{folder}/{stage}/{CONFIG.target}/{wildcards.shard}.h5" for stage in stages]
-
-
-def scored_options(wildcards, input):
-    """The same as the command line takes it."""
-    options = [f"--{stage}" for stage in ALL_SAMPLER_STAGES]
-    return shlex.join([part for pair in zip(options, input.scored) for part in pair])
-
-
-def networks_of_applied_run(wildcards):
-    """The networks of the run that answers, or its one file, by absolute paths.
-
-    Stops with one line where the run is not finished; a dry run does, too.
-    """
-    try:
-        return list(map(str, files_of_run(APPLIED_RUN, CONFIG.apply.method)))
-    except BadInput as error:
-        raise WorkflowError(f"apply.run: {error}") from None
-
-
-def answered_shards(wildcards):
-    """The predictions of every shard of a data set."""
-    names = CONFIG.videos[wildcards.dataset].shard_names("train_val")
-    folder = f"results/{wildcards.run}/apply/{wildcards.dataset}/shards"
-    return [f"{folder}/{name}.jsonl" for name in names]
-
-
-def answered_shard_range(wildcards):
-    """The same as a command line takes them, however many."""
-    names = CONFIG.videos[wildcards.dataset].shard_names("train_val")
-    folder = f"results/{wildcards.run}/apply/{wildcards.dataset}/shards"
-    first, last = (name.removeprefix("shard-") for name in (names[0], names[-1]))
-    return f"{folder}/shard-{{{first}..{last}}}.jsonl"
-
-
-def kept_stores(wildcards, output):
-    """The stores that are kept, as the command line takes them."""
-    paths = {name: output[name].removesuffix(ZARR_MARK) for name in CONFIG.apply.keep}
-    return shlex.join(word for name, path in paths.items() for word in (f"--{name}", path))
-
-
-def pages_of_applied(wildcards):
-    """The page and the tables of each data set of role `apply`."""
-    if not CONFIG.applied:
-        raise WorkflowError(
-            "videos: no data set of role apply; expected one, such as --config "
-            '\'videos={"mine": {"role": "apply", "adapter": "folder", "folder": '
-            '"my_videos", "shards": 4}}\''
-        )
-    folders = [f"results/{CONFIG.run}/apply/{name}" for name in CONFIG.applied]
-    files = ("predictions.tsv", "moments.jsonl", "report.html")
-    return [f"{folder}/{file}" for folder in folders for file in files]
