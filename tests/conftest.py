@@ -25,8 +25,8 @@ _CHECKED = (
 )
 install_import_hook(list(_CHECKED), "beartype.beartype")
 
-# A law holds however long an example takes: on a busy machine any of them may take seconds. Every run
-# tries the same examples; `pytest --hypothesis-profile new_examples` draws others.
+# A law holds however long an example takes: on a busy machine any of them may take seconds. The
+# examples are the same in every run; `pytest --hypothesis-profile new_examples` draws others.
 settings.register_profile("same_examples", deadline=None, derandomize=True)
 settings.register_profile("new_examples", deadline=None)
 settings.load_profile("same_examples")

@@ -17,7 +17,8 @@ from l2l.manifest.source import Source
 from l2l.media import ffmpeg as runner
 from l2l.media.by_ffmpeg import compile_argv
 from l2l.media.decode import decode
-from l2l.media.ffmpeg import FfmpegStopped, Log, ffmpeg_program, run_ffmpeg
+from l2l.media.ffmpeg import FfmpegStopped, ffmpeg_program, run_ffmpeg
+from l2l.media.ffmpeg_log import Log
 
 
 def test_the_argv_is_a_list_with_the_file_as_an_absolute_path(tmp_path, monkeypatch):

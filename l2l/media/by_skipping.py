@@ -35,7 +35,8 @@ from l2l.media.by_ffmpeg import (
     with_audible_stream,
 )
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import FfmpegStopped, Finished, Log
+from l2l.media.ffmpeg import FfmpegStopped, Finished
+from l2l.media.ffmpeg_log import Log
 from l2l.media.packets import UnsafeError
 from l2l.media.pictures import EncodedPictures, encode
 from l2l.media.sound import PlacedSound

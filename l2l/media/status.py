@@ -10,7 +10,8 @@ from pathlib import Path
 from l2l.manifest.artifact import CONTAINERS
 from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
-from l2l.media.ffmpeg import Finished, Log, log_source
+from l2l.media.ffmpeg import Finished
+from l2l.media.ffmpeg_log import Log, log_source
 from l2l.media.transport import pictures_elsewhere, was_joined
 
 # Declared and decoded ends of whole files differ by a frame or two.
