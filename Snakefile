@@ -47,6 +47,11 @@ onstart:  # of a run: not of a dry run, nor in a job
         raise WorkflowError(str(error)) from None
 
 
+onsuccess:  # of a run that made something
+    for line in closing_lines():
+        logger.info(line)
+
+
 rule all:
     """The whole chain for one run."""
     default_target: True

@@ -15,7 +15,7 @@ from l2l.report.orders import order, right_answers
 from l2l.report.relations import reported_orders
 from l2l.report.sections import Target, quoted_table1, section
 from l2l.report.spent import read_spent
-from l2l.report.verdict import holding, recognised, usable_files
+from l2l.report.verdict import headline, holding, recognised, usable_files
 from l2l.report.worth import run_warnings
 
 
@@ -203,6 +203,11 @@ def test_the_verdict_compares_ours_with_uniform_and_dense():
     (other,) = verdict["others"]
     assert (other["name"], other["order"].text) == ("Uniform", "+40 ± 10 points")
     assert recognised(table1[:1], rows) is None
+    assert headline(table1) == (
+        "Ours (dense) 80 % top-1 with 0.300 GMACs per video; "
+        "Uniform 40 % top-1 with 0.300 GMACs per video"
+    )
+    assert headline([table1[0] | {"method": "lstm"}]).startswith("LSTM 40 % top-1")
 
 
 def test_the_papers_own_column_is_shown_for_its_data_sets_alone():

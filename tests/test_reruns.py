@@ -5,6 +5,7 @@ and a method's by the list of methods.
 """
 
 import re
+import shutil
 
 import pytest
 from checkout import CheckoutCopy
@@ -106,3 +107,20 @@ def test_an_added_method_makes_table_1_again_and_what_follows_and_nothing_else(t
         ),
     )
     assert planned(snakemake(tiny_run, "--dry-run", checkout=copy.root)) == TABLE_1_AND_AFTER
+
+
+def test_a_run_that_made_something_ends_with_what_was_recognised_and_where_the_page_is(
+    tiny_run, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    page = run / "results/tiny/report.html"
+    before = page.read_bytes()
+    page.unlink()
+    made = snakemake(run)
+    assert made.returncode == 0, made.stderr
+    closing = re.search(
+        r"^Ours \(dense\) \d+ % top-1 with .*: results/tiny/report.html$", made.stderr, re.M
+    )
+    assert closing, made.stderr
+    assert page.read_bytes() == before

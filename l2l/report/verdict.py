@@ -36,6 +36,18 @@ def recognised(table1: Rows, predictions: Rows) -> dict[str, object] | None:
     }
 
 
+def headline(table1: Rows) -> str:
+    """Accuracy of ours (dense), uniform and dense with the cost of each, in one line; of the first
+    row in place of a method that Table 1 does not have.
+    """
+    rows = {row["method"]: row for row in table1}
+    names = [name for name in ("ours_dense", *COMPARED) if name in rows] or [*rows][:1]
+    return "; ".join(
+        f"{figures['name']} {figures['top1']} % top-1 with {figures['gmacs']} GMACs per video"
+        for figures in (_figures(rows[name]) for name in names)
+    )
+
+
 def _figures(row: Mapping[str, str]) -> dict[str, object]:
     return {
         "name": method_labels()[row["method"]],

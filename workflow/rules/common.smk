@@ -16,11 +16,12 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config
 from l2l.datasets import PARTS
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import BY_NAME, TABLES
+from l2l.evaluation.artifact import BY_NAME, TABLES, read_evaluation_table
 from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.jobs.planning import compare_jobs_behind_ancient_inputs
 from l2l.manifest.listing import dataset_fingerprint
+from l2l.report.verdict import headline
 from l2l.run_record import update_record
 from l2l.sampler.rows import chosen_rows
 from l2l.text_files import read_yaml
@@ -126,6 +127,19 @@ def unwritable_results():
                 "it again"
             )
     return ""
+
+
+def closing_lines():
+    """What the runs answered, and where their pages are; none for a run without a page."""
+    lines = []
+    for run in RUNS:
+        page, table = (f"results/{run}/{path}" for path in ("report.html", "evaluation/table1.tsv"))
+        if os.path.exists(page) and os.path.exists(table):
+            try:
+                lines.append(f"{headline(read_evaluation_table(Path(table)))}: {page}")
+            except BadInput as error:
+                lines.append(str(error))
+    return lines
 
 
 def record_configuration():
