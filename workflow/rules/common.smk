@@ -93,6 +93,24 @@ wildcard_constraints:
     origin="|".join(ORIGINS),
 
 
+def source_first(wildcards):
+    """Priority of a data set's jobs. The teacher's training takes longest and reads the source
+    alone: the source's jobs come first, and the target's run beside the training.
+    """
+    return 10 if wildcards.dataset == CONFIG.source else 0
+
+
+def main_student_first(wildcards):
+    """Priority of a student's training. The skimmer reads the features of one of them."""
+    on_the_way = wildcards.modalities == MAIN_STUDENT
+    return 9 if on_the_way and dict(wildcards.items()).get("origin") != "undistilled" else 0
+
+
+def threads_to_draw(wildcards):
+    """Two for the source, for which everything waits; one for the target."""
+    return 2 if wildcards.dataset == CONFIG.source else 1
+
+
 def custom_rules_files():
     """The user's own files of rules, as absolute paths.
 

@@ -24,6 +24,7 @@ rule evaluate_videos:
         "logs/{run}/evaluate_videos.log",
     benchmark:
         "benchmarks/results/{run}/evaluate_videos.tsv"
+    priority: 7
     conda:
         "../../environment.yml"
     threads: 1

@@ -20,6 +20,7 @@ rule extract_features:
         "logs/{run}/extract_features/{dataset}/{shard}.log",
     benchmark:
         "benchmarks/results/{run}/extract_features/{dataset}/{shard}.tsv"
+    priority: 8
     conda:
         "../../environment.yml"
     threads: 1
@@ -53,6 +54,7 @@ rule complete_features:
         "logs/{run}/complete_features/{dataset}.log",
     benchmark:
         "benchmarks/results/{run}/complete_features/{dataset}.tsv"
+    priority: 8
     conda:
         "../../environment.yml"
     threads: 1

@@ -33,6 +33,7 @@ rule list_videos:
         "logs/{run}/list_videos/{dataset}.log",
     benchmark:
         "benchmarks/results/{run}/list_videos/{dataset}.tsv"
+    priority: source_first
     conda:
         "../../environment.yml"
     threads: 1
@@ -86,6 +87,7 @@ rule copy_shard_table:
     log:
         "logs/{run}/copy_shard_table/{dataset}/{shard}.log",
     localrule: True
+    priority: source_first
     conda:
         "../../environment.yml"
     shell:

@@ -20,6 +20,7 @@ rule decode_videos:
         "logs/{run}/decode_videos/{dataset}/{shard}.log",
     benchmark:
         "benchmarks/results/{run}/decode_videos/{dataset}/{shard}.tsv"
+    priority: source_first
     conda:
         "../../environment.yml"
     threads: 1
@@ -53,6 +54,7 @@ rule collect_statuses:
         "logs/{run}/collect_statuses/{dataset}.log",
     benchmark:
         "benchmarks/results/{run}/collect_statuses/{dataset}.tsv"
+    priority: source_first
     conda:
         "../../environment.yml"
     threads: 1
@@ -86,6 +88,7 @@ rule copy_training_table:
     log:
         "logs/{run}/copy_training_table/{dataset}.log",
     localrule: True
+    priority: source_first
     conda:
         "../../environment.yml"
     shell:

@@ -22,6 +22,7 @@ rule train_skimmer:
         "benchmarks/results/{run}/train_skimmer/{model}.tsv"
     wildcard_constraints:
         model="|".join(dict.fromkeys([*NETWORKS_OF_METHODS, *VARIANTS])),
+    priority: lambda wildcards: 7 if wildcards.model in TRAINED_NETWORKS else 0
     conda:
         "../../environment.yml"
     threads: 1

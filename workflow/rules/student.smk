@@ -20,7 +20,7 @@ rule distil_student:
         "logs/{run}/distil_student/{modalities}.log",
     benchmark:
         "benchmarks/results/{run}/distil_student/{modalities}.tsv"
-    priority: lambda wildcards: 9 if wildcards.modalities == MAIN_STUDENT else 0
+    priority: main_student_first
     conda:
         "../../environment.yml"
     threads: 1
@@ -66,6 +66,7 @@ rule finetune_student:
         "logs/{run}/finetune_student/{modalities}-{origin}.log",
     benchmark:
         "benchmarks/results/{run}/finetune_student/{modalities}-{origin}.tsv"
+    priority: main_student_first
     conda:
         "../../environment.yml"
     threads: 1

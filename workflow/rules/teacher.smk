@@ -89,6 +89,7 @@ rule extract_descriptors:
         "logs/{run}/extract_descriptors/{dataset}/{shard}.log",
     benchmark:
         "benchmarks/results/{run}/extract_descriptors/{dataset}/{shard}.tsv"
+    priority: source_first
     conda:
         "../../environment.yml"
     threads: 1
