@@ -106,6 +106,11 @@ def main_student_first(wildcards):
     return 9 if on_the_way and dict(wildcards.items()).get("origin") != "undistilled" else 0
 
 
+def trained_on_first(wildcards):
+    """Priority of a shard's jobs for SCSampler: trained on some shards, it scores the others."""
+    return 1 if wildcards.shard.startswith("test-") else 3
+
+
 def threads_to_draw(wildcards):
     """Two for the source, for which everything waits; one for the target."""
     return 2 if wildcards.dataset == CONFIG.source else 1

@@ -19,6 +19,7 @@ rule extract_motion:
         "logs/{run}/extract_motion/{dataset}/{shard}.log",
     benchmark:
         "benchmarks/results/{run}/extract_motion/{dataset}/{shard}.tsv"
+    priority: trained_on_first
     conda:
         "../../environment.yml"
     threads: 1

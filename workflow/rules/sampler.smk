@@ -23,6 +23,7 @@ rule describe_all_clips:
         "logs/{run}/describe_all_clips/{shard}.log",
     benchmark:
         "benchmarks/results/{run}/describe_all_clips/{shard}.tsv"
+    priority: trained_on_first
     conda:
         "../../environment.yml"
     threads: 1
@@ -61,6 +62,7 @@ rule train_sampler:
         "benchmarks/results/{run}/train_sampler/{network}.tsv"
     wildcard_constraints:
         network=r"[a-z]+(-[a-z]+-[a-z0-9]+)?",
+    priority: longest_training_first
     conda:
         "../../environment.yml"
     threads: 1

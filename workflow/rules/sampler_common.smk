@@ -44,6 +44,14 @@ def sampler_stages(kinds):
     ]
 
 
+def longest_training_first(wildcards):
+    """Priority of a network's training: the joint one waits for some, those on sound take longest."""
+    network = wildcards.network
+    if network == JOINT or network in joint_start():
+        return 3
+    return 2 if inputs_of_network(network) == {"audio"} else 0
+
+
 def sampler_inputs(wildcards):
     """What a network is trained on: motion and media, what the teacher says, and a start."""
     network = wildcards.network
