@@ -143,6 +143,20 @@ def test_a_comment_named_duration_is_not_the_duration(tmp_path, name, tag):
     assert (result.status, result.duration_seconds) == ("ok", pytest.approx(2.0, abs=0.06))
 
 
+def test_nut_declares_its_duration_in_an_index_that_zeros_may_hide(tmp_path):
+    """What the demuxer estimates without the index is wrong."""
+    run("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=30", "-c:v", "libx264", tmp_path / "a.nut")
+    content = (tmp_path / "a.nut").read_bytes()
+    assert probe_file(tmp_path / "a.nut").duration_seconds == pytest.approx(30, abs=0.06)
+    for name, changed in (("zeros", content + bytes(3000)), ("no_index", content[:-20])):
+        (tmp_path / f"{name}.nut").write_bytes(changed)
+        result = probe_file(tmp_path / f"{name}.nut")
+        assert (result.status, result.duration_seconds) == ("ok", 0.0)
+    video = decoded(tmp_path / "zeros.nut")
+    assert (video.status, video.grid_frames) == ("no_audio", 900)
+    assert "3000 bytes of zeros" in video.reason
+
+
 def test_a_late_start_is_remarked(tmp_path):
     run(
         "-f",

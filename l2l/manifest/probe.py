@@ -41,6 +41,8 @@ MATROSKA = "matroska,webm"
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 # These declare one duration, which may be that of sound that outlasts the pictures.
 TIMED_AS_A_WHOLE = (MATROSKA, "flv", "asf")
+NUT_INDEX = bytes.fromhex("4e58dd672f23e64e")  # how its index starts
+NUT_INDEX_TAIL_BYTES = 12  # how it ends: its own length, and a checksum
 CUT_SHORT_SECONDS = 0.5
 LATE_SECONDS = 0.1  # a later start is remarked
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by ffmpeg's numbers
@@ -393,8 +395,9 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
             stream reaches it.
     """
     kind = container.format.name
-    # A program stream declares nothing, and what the demuxer estimates ends too early.
-    if kind == "mpeg":
+    # A program stream declares nothing, nor does NUT without its index, and what the demuxer
+    # estimates ends too early.
+    if kind == "mpeg" or (kind == "nut" and not _ends_with_nut_index(container.name)):
         return 0.0
     # If time begins late, some writers count the duration from there, others from zero.
     late = kind == MATROSKA and abs(container.start_time or 0) > LATE_SECONDS * MICROSECONDS
@@ -407,6 +410,24 @@ def _end_seconds(stream: Any, container: Any, begin: float) -> float:
     if stream.duration:
         return begin + float(stream.duration * stream.time_base)
     return (container.duration or 0) / MICROSECONDS
+
+
+def _ends_with_nut_index(name: str) -> bool:
+    """Whether a NUT file ends with its index, which declares the duration.
+
+    The index ends with its own length in 8 bytes and a checksum in 4 (index_ptr in NUT's
+    specification).
+    """
+    with open(name.removeprefix("file:"), "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < NUT_INDEX_TAIL_BYTES:
+            return False
+        file.seek(size - NUT_INDEX_TAIL_BYTES)
+        length = int.from_bytes(file.read(8), "big")
+        if not NUT_INDEX_TAIL_BYTES < length <= size:
+            return False
+        file.seek(size - length)
+        return file.read(len(NUT_INDEX)) == NUT_INDEX
 
 
 def _tagged_seconds(tag: str) -> float:
