@@ -94,8 +94,8 @@ wildcard_constraints:
 
 
 def source_first(wildcards):
-    """Priority of a data set's jobs. The teacher's training takes longest and reads the source
-    alone: the source's jobs come first, and the target's run beside the training.
+    """Priority of a data set's jobs. The teacher's training takes longest: all that it waits for
+    comes first, and the target's other jobs run beside it.
     """
     return 10 if wildcards.dataset == CONFIG.source else 0
 
@@ -109,11 +109,6 @@ def main_student_first(wildcards):
 def trained_on_first(wildcards):
     """Priority of a shard's jobs for SCSampler: trained on some shards, it scores the others."""
     return 1 if wildcards.shard.startswith("test-") else 3
-
-
-def threads_to_draw(wildcards):
-    """Two for the source, for which everything waits; one for the target."""
-    return 2 if wildcards.dataset == CONFIG.source else 1
 
 
 def custom_rules_files():

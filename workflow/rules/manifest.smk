@@ -33,7 +33,7 @@ rule list_videos:
         "logs/{run}/list_videos/{dataset}.log",
     benchmark:
         "benchmarks/results/{run}/list_videos/{dataset}.tsv"
-    priority: source_first
+    priority: 10
     conda:
         "../../environment.yml"
     threads: 1
@@ -111,6 +111,7 @@ rule check_leaks:
         "logs/{run}/check_leaks.log",
     benchmark:
         "benchmarks/results/{run}/check_leaks.tsv"
+    priority: 10
     conda:
         "../../environment.yml"
     threads: 1

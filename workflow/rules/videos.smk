@@ -11,10 +11,9 @@ rule render_demo:
         "logs/{run}/render_demo/{dataset}.log",
     benchmark:
         "benchmarks/results/{run}/render_demo/{dataset}.tsv"
-    priority: source_first
     conda:
         "../../environment.yml"
-    threads: threads_to_draw
+    threads: 2  # trainings wait for both data sets: two jobs of one thread leave one drawing alone
     resources:
         mem_mb=escalating_memory(2000),
         runtime=escalating_minutes(30),
