@@ -15,6 +15,7 @@ from media_files import (
 from l2l.errors import BadInput, KilledError
 from l2l.manifest.source import Source
 from l2l.media import ffmpeg as runner
+from l2l.media import ffmpeg_log
 from l2l.media.by_ffmpeg import compile_argv
 from l2l.media.decode import decode
 from l2l.media.ffmpeg import FfmpegStopped, ffmpeg_program, run_ffmpeg
@@ -149,7 +150,7 @@ def test_whole_lines_about_sound_are_read_in_one_way_and_torn_ones_in_another(
     assert (whole.grid_frames, torn.grid_frames) == (0, 8)
     assert whole.sound_runs[0][0] == 0
     assert sum(whole.sound_runs[0]) >= length
-    monkeypatch.setattr(runner, "_SOUND", None)  # with which torn lines are read
+    monkeypatch.setattr(ffmpeg_log, "_SOUND", None)  # with which torn lines are read
     Log().report(about_sound[0])
 
 
