@@ -86,8 +86,8 @@ rule copy_shard_table:
         table="results/{run}/manifest/{dataset}/{shard}.tsv",
     log:
         "logs/{run}/copy_shard_table/{dataset}/{shard}.log",
-    localrule: True
     priority: source_first
+    localrule: True
     conda:
         "../../environment.yml"
     shell:

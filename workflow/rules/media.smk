@@ -87,8 +87,8 @@ rule copy_training_table:
         videos="results/{run}/media/{dataset}/training/videos.tsv",
     log:
         "logs/{run}/copy_training_table/{dataset}.log",
-    localrule: True
     priority: source_first
+    localrule: True
     conda:
         "../../environment.yml"
     shell:
