@@ -95,7 +95,7 @@ wildcard_constraints:
 
 def source_first(wildcards):
     """Priority of a data set's jobs. The teacher's training takes longest: all that it waits for
-    comes first, and the target's other jobs run beside it.
+    comes first, and the target's other jobs run meanwhile.
     """
     return 10 if wildcards.dataset == CONFIG.source else 0
 

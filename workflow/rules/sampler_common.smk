@@ -45,7 +45,7 @@ def sampler_stages(kinds):
 
 
 def longest_training_first(wildcards):
-    """Priority of a network's training: the joint one waits for some, those on sound take longest."""
+    """Priority of a network's training: the joint one waits for some, those on sound take long."""
     network = wildcards.network
     if network == JOINT or network in joint_start():
         return 3
