@@ -58,6 +58,7 @@ STAGES = {
 TOOLS = {
     "init": "l2l.tools.init",
     "predict": "l2l.tools.predict",
+    "hear": "l2l.tools.hear",
     "export": "l2l.tools.export",
     "check": "l2l.tools.check",
     "show": "l2l.tools.show",

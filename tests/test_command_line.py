@@ -73,6 +73,7 @@ def test_help_and_wrong_usage_of_every_verb_import_nothing_heavy():
         ["predict", "v.mp4", "--run", "nowhere"],
         ["predict", "v.mp4", "--run", "unfinished"],
         ["predict", "v.mp4", "w.mp4", "--run", "run"],
+        ["hear", "v.mp4", "--weights", "w.pt"],
         ["check", "nowhere.mp4"],
     ],
 )
