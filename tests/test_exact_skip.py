@@ -313,13 +313,13 @@ def test_sound_alone_decodes_no_picture(drawn):
 def test_a_second_request_does_not_read_the_file_again(drawn, monkeypatch):
     source = probe_file(drawn("h264")).source(drawn("h264"))
     first = decode(source, SKIP, "none")
-    by_skipping.end_children()
+    by_skipping._idle.end()
     decode(source, SKIP, "none")
-    pid = by_skipping._idle[-1]._process.pid
+    pid = by_skipping._idle.waiting[-1]._process.pid
     before = bytes_read(pid)
     again = decode(source, SKIP, "moments", moments=[2, 7], sound=False)
     assert first.moments == again.moments
-    assert by_skipping._idle[-1]._process.pid == pid
+    assert by_skipping._idle.waiting[-1]._process.pid == pid
     # It is opened, so that its decoder is set up; its packets are not read.
     assert bytes_read(pid) - before < drawn("h264").stat().st_size / 2
 
@@ -343,14 +343,14 @@ def test_packets_that_are_not_held_are_read_again(drawn, monkeypatch, name):
 
 
 def test_a_file_that_is_left_to_ffmpeg_does_not_end_the_child(drawn, tmp_path):
-    by_skipping.end_children()
+    by_skipping._idle.end()
     left = draw(tmp_path / "a.avi", x264(), seconds=1)
     decode(probe_file(drawn("h264")).source(drawn("h264")), SKIP, "none")
-    pid = by_skipping._idle[-1]._process.pid
+    pid = by_skipping._idle.waiting[-1]._process.pid
     for path, skipped in [(left, False), (drawn("h264"), True), (left, False)]:
         found = decode(probe_file(path).source(path), SKIP, "moments")
         assert (not found.not_skipped) == skipped
-        assert [each._process.pid for each in by_skipping._idle] == [pid]
+        assert [each._process.pid for each in by_skipping._idle.waiting] == [pid]
 
 
 @pytest.mark.parametrize("media", [SKIP, WHOLE], ids=["skipped", "whole"])
@@ -373,19 +373,19 @@ def bytes_read(pid):
 
 
 def test_the_child_is_kept_and_is_used_by_one_thread_at_a_time(drawn):
-    by_skipping.end_children()
+    by_skipping._idle.end()
     source = probe_file(drawn("h264")).source(drawn("h264"))
     expected = decode(source, WHOLE, "moments", sound=False).pictures.encoded
     with ThreadPoolExecutor(3) as pool:
         tasks = [pool.submit(decode, source, SKIP, "moments", sound=False) for _ in range(6)]
         assert all(task.result().pictures.encoded == expected for task in tasks)
-    assert 1 <= len(by_skipping._idle) <= 3
+    assert 1 <= len(by_skipping._idle.waiting) <= 3
 
 
 def test_a_child_that_is_killed_is_no_status(drawn):
     source = probe_file(drawn("h264")).source(drawn("h264"))
     decode(source, SKIP, "none")
-    os.kill(by_skipping._idle[-1]._process.pid, signal.SIGKILL)
+    os.kill(by_skipping._idle.waiting[-1]._process.pid, signal.SIGKILL)
     with pytest.raises(KilledError, match="h264"):
         decode(source, SKIP, "none")
     assert decode(source, SKIP, "none").status == "ok"
@@ -400,18 +400,18 @@ def test_a_child_that_is_killed_is_no_status(drawn):
     ],
 )
 def test_a_child_that_fails_leaves_the_file_to_ffmpeg(drawn, monkeypatch, code, reason):
-    by_skipping.end_children()
+    by_skipping._idle.end()
     child = f"import sys; print('{{\"ready\": 1}}', flush=True); sys.stdin.readline(); {code}"
     monkeypatch.setattr(by_skipping, "CHILD", (sys.executable, "-c", child))
     source = probe_file(drawn("h264")).source(drawn("h264"))
     found = decode(source, SKIP, "moments")
-    by_skipping.end_children()
+    by_skipping._idle.end()
     assert (found.status, found.frames_decoded) == ("ok", 150)
     assert reason in found.not_skipped
 
 
 def test_a_child_that_takes_too_long_is_ended(drawn, monkeypatch):
-    by_skipping.end_children()
+    by_skipping._idle.end()
     child = "import time; print('{\"ready\": 1}', flush=True); time.sleep(60)"
     monkeypatch.setattr(by_skipping, "CHILD", (sys.executable, "-c", child))
     media = SKIP.model_copy(update={"time_limit_seconds": 0.3})

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -125,6 +126,27 @@ def test_a_machine_without_memory_or_open_files_left_is_no_fault_of_the_file(cli
     assert probe_file(clip).status == "ok"
     with pytest.raises(MachineError, match="no threads here"):
         probe_file(Path(__file__))
+
+
+def test_a_child_that_is_kept_answers_the_next_call_and_starts_again_after_a_crash(
+    clip, tmp_path, monkeypatch
+):
+    probe._idle.end()
+    expected = [probe_file(clip)]
+    assert list(probe_files([clip], keep=True)) == expected
+    (child,) = probe._idle.waiting
+    first = child._process.pid
+    assert list(probe_files([clip], keep=True)) == expected
+    assert child._process.pid == first
+    os.kill(first, signal.SIGSEGV)
+    assert [each.status for each in probe_files([clip, clip], keep=True)] == ["refused", "ok"]
+    assert [each._process.pid for each in probe._idle.waiting] != [first]
+    answers = probe_files([clip, clip], keep=True)  # of which the caller wants one
+    assert next(answers) == expected[0]
+    answers.close()
+    assert list(probe_files([clip], keep=True)) == expected
+    probe._idle.end()
+    assert not probe._idle.waiting
 
 
 def test_a_child_that_the_machine_starves_stops_the_job(clip, monkeypatch):

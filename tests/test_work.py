@@ -53,9 +53,9 @@ def test_the_networks_are_read_when_a_run_is_loaded_and_never_again(found):
     assert [each["opened"] for each in answering] == [0, 0, 0, 0]
 
 
-def test_a_video_starts_one_process_and_a_call_one_more(found):
-    """The ffmpeg program for the sound of each, and one that examines all files. The process that
-    decodes pictures starts with the first video and waits for the next one.
+def test_a_video_starts_one_process_and_a_call_none(found):
+    """The ffmpeg program for the sound of each. The processes that examine files and that decode
+    pictures start with the first video and wait for the next one.
     """
     _, *answering = found
-    assert [each["started"] for each in answering] == [1 + 1 + 1, 1 + 1, 4 + 1, 4 + 1]
+    assert [each["started"] for each in answering] == [1 + 1 + 1, 1, 4, 4]

@@ -7,10 +7,11 @@ import torch
 from bench import Row
 
 from l2l.evaluation.cost import count_macs
+from l2l.student.inference import for_inference as student_for_inference
 from l2l.student.network import Student
 from l2l.teacher.inference import for_inference
 from l2l.teacher.network import R2Plus1D
-from l2l.training import device, to_channels_last
+from l2l.training import device
 
 SIDE = 2048  # of the product's matrices
 MOMENTS, CLIPS = 32, 4
@@ -20,7 +21,7 @@ def rows(_: Path) -> Iterator[Row]:
     """Student and teacher, in float32."""
     where = device()
     a = torch.randn(SIDE, SIDE, device=where)
-    student = to_channels_last(Student(("image", "audio"), 200).eval(), where)
+    student = student_for_inference(Student(("image", "audio"), 200).eval(), where, MOMENTS)
     teacher = R2Plus1D(400).eval()
     describe = for_inference(teacher, where)
     frames = torch.randn(MOMENTS, 3, 112, 112, device=where)

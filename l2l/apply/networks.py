@@ -1,9 +1,9 @@
 """The student and the skimmer of a finished run, applied to batches across videos.
 
-The student computes batches of one size, filled with moments of one video after another; the last
-is padded. With one size a moment's features have the same bits in any place of a batch and next to
-any others, so an answer does not depend on which videos are answered together. The skimmer reads
-one video at a time.
+The student computes batches of one size, filled with moments of one video after another. The last
+is padded, or computed by layers that give the same bits in a batch of any size. So a moment's
+features have the same bits in any place of a batch and next to any others, and an answer does not
+depend on which videos are answered together. The skimmer reads one video at a time.
 """
 
 from collections import deque
@@ -36,10 +36,10 @@ from l2l.skimmer.artifact import (
 from l2l.skimmer.network import SkimmerOutput
 from l2l.skimmer.one_look import OneLookOutput
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of, restore_student
+from l2l.student.inference import for_inference, is_faster_on
 from l2l.student.network import Student, frame_input, mel_input
-from l2l.training import to_channels_last
 
-# Moments per batch. On a CPU a moment at full size takes least in batches of 8 or 16.
+# Moments per batch. On a CPU a moment at full size takes least in batches of 16 or 32.
 CPU_BATCH, GPU_BATCH = 16, 256
 # Videos that wait for their batch to be full: of a few moments each, or unusable ones behind them.
 MAX_WAITING = 64
@@ -83,8 +83,9 @@ class Networks:
         self.settings = network.settings
         self.media, self.mels = media_of(self.settings), mels_of(self.settings)
         self.cost = AnswerCost(network, self.skimmer)  # counted before it leaves the CPU
-        self.student, self._device = to_channels_last(network, device), device
         self.batch_moments = GPU_BATCH if device.type == "cuda" else CPU_BATCH
+        self.student = for_inference(network, device, self.batch_moments)
+        self._device, self._pads = device, not is_faster_on(device)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -157,7 +158,10 @@ class Networks:
 
     def _compute(self, batch: "_Batch") -> None:
         """Compute a batch and hand each video its share."""
-        frames, mels, has_sound = (torch.from_numpy(x).to(self._device) for x in batch.arrays())
+        rows = self.batch_moments if self._pads else batch.filled
+        frames, mels, has_sound = (
+            torch.from_numpy(x[:rows]).to(self._device) for x in batch.arrays()
+        )
         with torch.inference_mode():
             features = self.student.features(
                 frame_input(frames), mel_input(mels, self.mels.floor), has_sound
@@ -257,28 +261,28 @@ class _Batch:
         self._mels = np.zeros((size, *mel), np.float32)
         self._has_sound = np.zeros(size, bool)
         self.shares: list[tuple[_Waiting, int]] = []  # whose moments are in it, and how many
-        self._filled = 0
+        self.filled = 0
 
     @property
     def is_full(self) -> bool:
-        return self._filled == len(self._frames)
+        return self.filled == len(self._frames)
 
     def places(self, count: int) -> Iterator[tuple[int, int]]:
         """Spans of a video's moments, each as long as there is room when it is asked for."""
         first = 0
         while first < count:
-            stop = min(count, first + len(self._frames) - self._filled)
+            stop = min(count, first + len(self._frames) - self.filled)
             yield first, stop
             first = stop
 
     def add(self, waiting: _Waiting, first: int, stop: int) -> None:
         """Put in some of the moments read of a video."""
-        video, here = waiting.video, slice(self._filled, self._filled + stop - first)
+        video, here = waiting.video, slice(self.filled, self.filled + stop - first)
         self._frames[here] = video.frames(first, stop)
         self._mels[here] = video.mels[first:stop]
         self._has_sound[here] = video.has_sound[video.read[first:stop]]
         self.shares.append((waiting, stop - first))
-        self._filled = here.stop
+        self.filled = here.stop
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frames, mels and has_sound; behind the last moment is what an earlier batch left."""
@@ -291,7 +295,7 @@ class _Batch:
             waiting.parts.append(tuple(x[first : first + count].copy() for x in results))
             waiting.missing -= count
             first += count
-        self.shares, self._filled = [], 0
+        self.shares, self.filled = [], 0
 
 
 def _with_steps(

@@ -119,7 +119,7 @@ class Predictor:
             MachineError: if the machine did not give the decoder what it needs.
         """
         files = list(map(Path, paths))
-        requests = map(Request.of_file, files, probe_files(files))
+        requests = map(Request.of_file, files, probe_files(files, keep=True))
         for answer in self.answers(requests, Options(factor, budget_gmacs, top)):
             yield answer.prediction
 

@@ -4,10 +4,60 @@ A child has neither the working directory nor PYTHONPATH of its caller in front 
 a file named av.py next to the videos is never run.
 """
 
+import atexit
 import contextlib
 import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+
+class Child(Protocol):
+    """A process that answers one request at a time."""
+
+    owner: int  # the process that started it
+
+    def end(self) -> object:
+        """Kill the process."""
+
+
+AnyChild = TypeVar("AnyChild", bound=Child)
+
+
+class IdleChildren(Generic[AnyChild]):
+    """Children that wait for the next request, from any thread; they end with this process."""
+
+    def __init__(self, start: Callable[[], AnyChild]) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self.waiting: list[AnyChild] = []
+        atexit.register(self.end)
+
+    def take(self) -> AnyChild:
+        """One that no other thread uses: the last one used, which knows its file, or a new one.
+
+        A fork of this process must not talk to its children.
+        """
+        with self._lock:
+            own = [each for each in self.waiting if each.owner == os.getpid()]
+            child = own.pop() if own else None
+            self.waiting[:] = own
+        return child or self._start()
+
+    def give_back(self, child: AnyChild) -> None:
+        """Let it wait for the next request."""
+        with self._lock:
+            self.waiting.append(child)
+
+    def end(self) -> None:
+        """End those that wait."""
+        with self._lock:
+            while self.waiting:
+                child = self.waiting.pop()
+                if child.owner == os.getpid():
+                    child.end()
 
 
 def child_argv(module: str) -> tuple[str, ...]:

@@ -6,14 +6,12 @@ of it, comes from the ffmpeg program: resamplers and demuxers of two versions di
 samples of a file, scalers with `bitexact` do not.
 """
 
-import atexit
 import contextlib
 import json
 import os
 import select
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from l2l.errors import KILLED, BadInput, KilledError, MachineError
-from l2l.jobs.children import child_argv, module_folders
+from l2l.jobs.children import IdleChildren, child_argv, module_folders
 from l2l.jobs.machine import clean_environment
 from l2l.manifest.artifact import USABLE
 from l2l.media.by_ffmpeg import (
@@ -148,42 +146,24 @@ class _Child:
                 self._process.wait(END_SECONDS)
 
 
-_idle: list[_Child] = []
-_lock = threading.Lock()
+_idle = IdleChildren(_Child)
 
 
 @contextlib.contextmanager
 def _child() -> Iterator[_Child]:
     """A child that no other thread uses; it is kept for the next video unless something failed. A
     file that it does not decode is no failure: of UCF-101 that is every one.
-
-    The last one used is taken first: it still knows its video.
     """
-    with _lock:
-        # A fork of this process must not talk to its children.
-        own = [each for each in _idle if each.owner == os.getpid()]
-        child = own[-1] if own else None
-        _idle[:] = own[:-1]
-    child = child or _Child()
+    child = _idle.take()
     try:
         yield child
     except _Answered:
-        with _lock:
-            _idle.append(child)
+        _idle.give_back(child)
         raise
     except BaseException:
         child.end()
         raise
-    with _lock:
-        _idle.append(child)
-
-
-@atexit.register
-def end_children() -> None:
-    """End the processes that wait for the next video."""
-    with _lock:
-        while _idle:
-            _idle.pop().end()
+    _idle.give_back(child)
 
 
 def decode_chosen(plan: Plan, moments: Moments | None) -> Decoded:

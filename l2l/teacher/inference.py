@@ -7,14 +7,13 @@ of sums changes: numbers differ by less than 2e-6 of the largest.
 """
 
 import copy
-import itertools
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from l2l.folding import fold_batch_norms
 from l2l.teacher.network import AnyTeacher
 
 
@@ -72,18 +71,6 @@ def _as_planar(conv: nn.Conv3d) -> nn.Module:
     return conv
 
 
-def _fold_batch_norms(network: nn.Module) -> None:
-    """Fold each batch norm into its convolution: the module right before it, in torchvision's video
-    networks.
-    """
-    kinds = nn.Conv3d, nn.BatchNorm3d
-    layers = [named for named in network.named_modules() if isinstance(named[1], kinds)]
-    for (conv_name, conv), (norm_name, norm) in itertools.pairwise(layers):
-        if isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
-            network.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
-            network.set_submodule(norm_name, nn.Identity())
-
-
 class CpuTeacher(nn.Module):
     """A copy of a teacher in evaluation mode, for a CPU.
 
@@ -94,7 +81,7 @@ class CpuTeacher(nn.Module):
     def __init__(self, teacher: AnyTeacher) -> None:
         super().__init__()
         self.teacher = copy.deepcopy(teacher).eval().requires_grad_(False)
-        _fold_batch_norms(self.teacher)
+        fold_batch_norms(self.teacher)
         for name, module in list(self.teacher.named_modules()):
             if isinstance(module, nn.Conv3d):
                 self.teacher.set_submodule(name, _as_planar(module))

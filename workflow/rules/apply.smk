@@ -44,7 +44,7 @@ rule apply_videos:
         kept=kept_stores,
         config=ANSWER_SECTION,
         features_config=section(CONFIG.features),
-        version=2,
+        version=3,
     shell:
         """
         python -P -m l2l apply_videos {params.kept} \

@@ -1,0 +1,96 @@
+"""A trained student that describes moments on a CPU: the same function in fewer, faster layers.
+
+Batch norms are folded into the convolutions before them, pictures are kept in oneDNN's own layout
+from layer to layer, and weights are brought into theirs once, not with every batch. Only the order
+of sums changes: numbers differ by less than 2e-6 of the largest.
+"""
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from l2l.folding import fold_batch_norms
+from l2l.student.network import Student, Trunk
+from l2l.training import to_channels_last
+
+
+class OneDnnConv(nn.Module):
+    """A `Conv2d` on pictures in oneDNN's layout."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        form: list[Any] = [conv.padding, conv.stride, conv.dilation, conv.groups]
+        self.form = form
+        weight = conv.weight.detach().to_mkldnn()
+        # the way of torch.utils.mkldnn, without its detour through TorchScript
+        self.weight = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *form)
+        bias = conv.weight.new_zeros(len(conv.weight)) if conv.bias is None else conv.bias.detach()
+        self.bias = bias.to_mkldnn()
+
+    def forward(
+        self, x: Float[Tensor, "moments channel height width"]
+    ) -> Float[Tensor, "moments channel_out height_out width_out"]:
+        """The convolution; x is in oneDNN's layout, as the result is."""
+        return torch.mkldnn_convolution(x, self.weight, self.bias, *self.form)
+
+
+class OneDnnTrunk(nn.Module):
+    """A copy of a trunk in evaluation mode.
+
+    A picture has the same bits in a batch of any size.
+    """
+
+    def __init__(self, trunk: Trunk) -> None:
+        super().__init__()
+        self.trunk = copy.deepcopy(trunk).eval().requires_grad_(False)
+        fold_batch_norms(self.trunk)
+        for name, module in list(self.trunk.named_modules()):
+            if isinstance(module, nn.Conv2d):
+                self.trunk.set_submodule(name, OneDnnConv(module))
+
+    def forward(
+        self, x: Float[Tensor, "moments colour height width"]
+    ) -> Float[Tensor, "moments channel height_out width_out"]:
+        """What the trunk makes of the pictures."""
+        return self.trunk(x.contiguous().to_mkldnn()).to_dense()
+
+
+class FixedRows(nn.Module):
+    """A layer of matrix products that always computes as many rows: the bits of a row depend on
+    how many there are.
+    """
+
+    def __init__(self, layer: nn.Module, rows: int) -> None:
+        super().__init__()
+        self.layer, self.rows = layer, rows
+
+    def forward(self, x: Float[Tensor, "moments channel"]) -> Float[Tensor, "moments channel_out"]:
+        """What the layer makes of up to `rows` rows."""
+        return self.layer(F.pad(x, (0, 0, 0, self.rows - len(x))))[: len(x)]
+
+
+def is_faster_on(device: torch.device) -> bool:
+    """Whether `for_inference` makes another student of one."""
+    return device.type == "cpu" and torch.backends.mkldnn.is_available()
+
+
+def for_inference(student: Student, device: torch.device, rows: int) -> Student:
+    """The student as it describes moments fastest on a device.
+
+    Where `is_faster_on` says so, a moment has the same bits in a batch of any size up to `rows`.
+    """
+    if not is_faster_on(device):
+        return to_channels_last(student, device)
+    faster = copy.deepcopy(student).eval()
+    for modality in student.modalities:
+        stream = getattr(faster, modality)
+        stream.trunk = OneDnnTrunk(stream.trunk)
+        if isinstance(stream.narrow, nn.Linear):
+            stream.narrow = FixedRows(stream.narrow, rows)
+    faster.fusion = FixedRows(faster.fusion, rows)  # type: ignore[assignment]
+    faster.classifier = FixedRows(faster.classifier, rows)  # type: ignore[assignment]
+    return faster
