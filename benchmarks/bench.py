@@ -45,17 +45,20 @@ class Row:
         what: of l2l.
         against: the limit or the peer.
         ours: one run of l2l.
-        peer: one run of the peer.
+        peer: one run of the peer; None where there is none, see `cores`.
         at_least: the ratio that is wanted.
         work: of `ours`, relative to that of `peer`; 1 where both do the same.
+        cores: if not 0, the ratio is the share of so many cores that ours keeps busy: its CPU
+            seconds, shared among them, by the clock's.
     """
 
     what: str
     against: str
     ours: Callable[[], object]
-    peer: Callable[[], object]
+    peer: Callable[[], object] | None
     at_least: float
     work: float = 1.0
+    cores: int = 0
 
 
 def now() -> float:
@@ -73,10 +76,25 @@ def seconds(call: Callable[[], object]) -> float:
     return now() - before
 
 
+def busy_seconds(row: Row) -> tuple[float, float]:
+    """The clock's seconds of a run of ours, and its CPU seconds per core."""
+    clock, spent = time.monotonic(), spent_cpu_seconds()
+    row.ours()
+    return time.monotonic() - clock, (spent_cpu_seconds() - spent) / row.cores
+
+
+def measured_pairs(row: Row, runs: int) -> list[tuple[float, float]]:
+    """Seconds of ours and of the peer: both once to warm up, then in turn."""
+    row.ours()
+    if row.peer is None:
+        return [busy_seconds(row) for _ in range(runs)]
+    row.peer()
+    return [(seconds(row.ours), seconds(row.peer)) for _ in range(runs)]
+
+
 def table_line(row: Row, runs: int) -> str:
-    """Measure a row: both once to warm up, then in turn."""
-    row.ours(), row.peer()
-    pairs = [(seconds(row.ours), seconds(row.peer)) for _ in range(runs)]
+    """Measure a row."""
+    pairs = measured_pairs(row, runs)
     ratios = sorted(row.work * peer / ours for ours, peer in pairs)
     ours, peer = (statistics.median(times) for times in zip(*pairs, strict=True))
     ratio = statistics.median(ratios)

@@ -48,6 +48,20 @@ def test_ours_and_the_peer_run_in_turn_after_a_warm_up(clock):
     assert order == ["ours", "peer"] * 3
 
 
+def test_a_share_of_cores_is_cpu_seconds_by_the_clocks(monkeypatch):
+    """Half of one second on each of two cores, in one second by the clock, is half."""
+    time = {"clock": 0.0, "spent": 0.0}
+    monkeypatch.setattr(bench, "spent_cpu_seconds", lambda: time["spent"])
+    monkeypatch.setattr(bench.time, "monotonic", lambda: time["clock"])
+
+    def ours():
+        time["clock"] += 1
+        time["spent"] += 1
+
+    row = bench.Row("ours", "two cores", ours, None, 0.9, cores=2)
+    assert "| 0.50 | 0.50 to 0.50 | 0.9 | no | 1 | 0.5 |" in bench.table_line(row, 2)
+
+
 def test_the_machine_and_every_version_are_named():
     assert all(re.search(rf"\b{name} \d", bench.machine()) for name in bench.PACKAGES)
 

@@ -21,12 +21,15 @@ def rows(_: Path) -> Iterator[Row]:
     """Student and teacher, in float32."""
     where = device()
     a = torch.randn(SIDE, SIDE, device=where)
-    student = student_for_inference(Student(("image", "audio"), 200).eval(), where, MOMENTS)
-    teacher = R2Plus1D(400).eval()
-    describe = for_inference(teacher, where)
-    frames = torch.randn(MOMENTS, 3, 112, 112, device=where)
-    mels = torch.randn(MOMENTS, 101, 40, device=where)
-    sound = torch.ones(MOMENTS, dtype=torch.bool, device=where)
+    frames = torch.randn(MOMENTS, 3, 112, 112)
+    mels = torch.randn(MOMENTS, 101, 40)
+    sound = torch.ones(MOMENTS, dtype=torch.bool)
+    student = Student(("image", "audio"), 200).eval()
+    # of the plain network: the counter does not know oneDNN's own calls
+    student_macs = count_macs(lambda: student(frames, mels, sound))
+    faster = student_for_inference(student, where, MOMENTS)
+    moments = [x.to(where) for x in (frames, mels, sound)]
+    describe = for_inference(R2Plus1D(400).eval(), where)
     clips = torch.randn(CLIPS, 3, 16, 112, 112, device=where)
 
     @torch.inference_mode()
@@ -36,12 +39,13 @@ def rows(_: Path) -> Iterator[Row]:
 
     @torch.inference_mode()
     def look() -> None:
-        student(frames, mels, sound)
+        faster(*moments)
 
     @torch.inference_mode()
     def watch() -> None:
         describe(clips)
 
     limit = f"rate of a {SIDE} x {SIDE} matrix product"
-    for what, call, at_least in (("student, forward", look, 1.0), ("teacher, forward", watch, 0.9)):
-        yield Row(what, limit, call, product, at_least, count_macs(call) / count_macs(product))
+    per_product = 1 / count_macs(product)
+    yield Row("student, forward", limit, look, product, 1.0, student_macs * per_product)
+    yield Row("teacher, forward", limit, watch, product, 0.9, count_macs(watch) * per_product)

@@ -25,6 +25,12 @@ FACTORS = {1: 35.0, 5: 80.0, 10: 115.0}
 ALONE = 16, 250.0  # as many pictures as x264's groups have key frames
 
 
+def full_size() -> Config:
+    """The paper's configuration."""
+    paths = [CONFIGS / f"{name}.yaml" for name in ("paper", "activitynet")]
+    return check_config(merge_configs(*paths), "paper.yaml")
+
+
 def untrained_run(folder: Path, config: Config, modalities: Sequence[Modality]) -> Path:
     """The networks of a finished run, full size, as they were drawn."""
     torch.manual_seed(1)
@@ -51,8 +57,7 @@ def rows(folder: Path) -> Iterator[Row]:
     The teacher computes two clips, of which all others take the same; their decoding, one more
     hundredth of its time, is left out, which makes the ratios smaller.
     """
-    paths = [CONFIGS / f"{name}.yaml" for name in ("paper", "activitynet")]
-    config = check_config(merge_configs(*paths), "paper.yaml")
+    config = full_size()
     source = drawn_video(folder / "v.mp4", 640, 360, seconds=SECONDS)
     where = device()
     describe = for_inference(R2Plus1D(400).eval(), where)

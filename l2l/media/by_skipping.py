@@ -7,6 +7,7 @@ samples of a file, scalers with `bitexact` do not.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -15,7 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -44,8 +45,18 @@ Moments = slice | Sequence[int] | Callable[[int], Sequence[int]]
 """Some moments of a video: a slice of all, their numbers, or their numbers by how many it has."""
 CHILD = child_argv("l2l.media.skip_child")
 READ_BYTES = 1 << 20
+PIPE_BYTES = 1 << 20
 LINE_BYTES = 1 << 24  # the places of one picture in a video that stands still
 END_SECONDS = 5.0  # for a killed child to end
+
+
+def widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold many pictures, where the system can do that: with the usual 64 KiB, one and
+    a half, both processes are woken up for each.
+    """
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # this user's pipes hold as much as they may
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class _OutOfTime(Exception):
@@ -73,6 +84,7 @@ class _Child:
         except OSError as error:
             cause = error.strerror or str(error)
             raise MachineError("the process that decodes pictures", cause) from None
+        widen(self._process.stdout)
         self._pending = bytearray()
         self._deadline = float("inf")
         self.owner = os.getpid()
