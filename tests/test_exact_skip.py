@@ -417,7 +417,7 @@ def test_a_child_that_takes_too_long_is_ended(drawn, monkeypatch):
     media = SKIP.model_copy(update={"time_limit_seconds": 0.3})
     found = decode(probe_file(drawn("h264")).source(drawn("h264")), media, "moments")
     assert (found.status, found.reason) == ("refused", "not done within 0.3 s")
-    assert not by_skipping._idle
+    assert not by_skipping._idle.waiting
 
 
 def table(pts, referred, begins, has_idr=True):
