@@ -59,6 +59,7 @@ TOOLS = {
     "init": "l2l.tools.init",
     "predict": "l2l.tools.predict",
     "hear": "l2l.tools.hear",
+    "lay_events": "l2l.tools.lay_events",
     "export": "l2l.tools.export",
     "check": "l2l.tools.check",
     "show": "l2l.tools.show",

@@ -1,41 +1,17 @@
-"""Render the demo's videos and write them as H.264 and AAC files."""
+"""Render the demo's videos."""
 
 import hashlib
 import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import av
 import numpy as np
 
 from l2l.datasets import DemoDataset
-from l2l.demo import films, sounds, world
+from l2l.demo import films, world
+from l2l.demo.artifact import write_film
 from l2l.jobs.orphans import end_with
 from l2l.stores import atomic_path, write_table
-
-
-def write_film(path: Path, film: films.Film) -> None:
-    """Write a film as MP4: H.264 at 15 fps, AAC mono at 16 kHz."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    side = film.pictures.shape[1]
-    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        pictures = container.add_stream(
-            "libx264",
-            rate=films.FRAME_RATE,
-            options={"preset": "ultrafast", "crf": "18", "threads": "1"},
-        )
-        pictures.width, pictures.height, pictures.pix_fmt = side, side, "yuv420p"
-        sound = container.add_stream("aac", rate=sounds.RATE_HZ, layout="mono")
-        sound.bit_rate = 48_000
-        for picture in film.pictures:
-            container.mux(pictures.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(pictures.encode())
-        frame = av.AudioFrame.from_ndarray(
-            np.clip(film.waveform, -1, 1).astype(np.float32)[None], format="fltp", layout="mono"
-        )
-        frame.sample_rate = sounds.RATE_HZ
-        container.mux(sound.encode(frame))
-        container.mux(sound.encode())
 
 
 def _seed(seed: int, *names: object) -> int:
