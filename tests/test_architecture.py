@@ -62,6 +62,7 @@ SHARED = {
     "features.extract",
     "evaluation.cost",  # MACs of an answer
     "evaluation.measures.probabilities",
+    "report.charts",  # timelines
     "report.figures",  # pictures of film strips
     "report.page",  # style and film strips
     "evaluation.videos.methods",  # the list that Table 1, the plan and the report read

@@ -70,17 +70,17 @@ def lay_events(
         BadInput: if there are no events or no footage, an event cannot be read or is longer than
             the video, a fold has no events, or a file of footage has no group.
     """
-    found = find_events(events)
-    split_of = {each.fold: "train" for each in found} | {val_fold: "val", test_fold: "test"}
-    counts = {split: sum(split_of[each.fold] == split for each in found) for split in SPLITS}
+    recordings = find_events(events)
+    split_of = {each.fold: "train" for each in recordings} | {val_fold: "val", test_fold: "test"}
+    counts = {split: sum(split_of[each.fold] == split for each in recordings) for split in SPLITS}
     if empty := [split for split, count in counts.items() if not count]:
-        folds = ", ".join(map(str, sorted({each.fold for each in found})))
+        folds = ", ".join(map(str, sorted({each.fold for each in recordings})))
         raise BadInput(f"{events}: no event for {empty[0]}; its folds are {folds}")
     group_of = read_groups(groups, group_column) if groups else {}
     pieces = split_footage(read_footage(footage, side_pixels), group_of, counts)
     rows = []
     with atomic_path(output, "segments.tsv") as folder:
-        for each in found:
+        for each in recordings:
             split = split_of[each.fold]
             file = f"{split}/{each.label}/{each.path.stem}.mp4"
             rng = np.random.default_rng(_seed(seed, file))
