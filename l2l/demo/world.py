@@ -122,6 +122,8 @@ def paint(scene: Scene, seconds: np.ndarray) -> np.ndarray:
     Returns:
         (frames, side, side, 3) uint8 pictures.
     """
+    if scene.motion == "still" and len(seconds) > 1:
+        return np.repeat(paint(scene, seconds[:1]), len(seconds), axis=0)
     side = scene.background.shape[0]
     phase = np.repeat(scene.phase[None], len(seconds), axis=0)
     if scene.motion != "still":
@@ -136,11 +138,17 @@ def paint(scene: Scene, seconds: np.ndarray) -> np.ndarray:
     size = (scene.size * (1 + offset[:, 3]))[:, None, None]
     turned_across = (across * np.cos(angle) + down * np.sin(angle)) / size
     turned_down = (down * np.cos(angle) - across * np.sin(angle)) / size
-    inside = np.clip(0.5 - _distance(scene.thing, turned_across, turned_down) * size * side, 0, 1)[
-        ..., None
-    ]
-    pictures = scene.background * (1 - inside) + scene.colour * inside
-    return (pictures * 255 + 0.5).astype(np.uint8)
+    inside = np.clip(0.5 - _distance(scene.thing, turned_across, turned_down) * size * side, 0, 1)
+    pictures = np.repeat(_as_uint8(scene.background)[None], len(seconds), axis=0)
+    frame, row, column = np.nonzero(inside)
+    share = inside[frame, row, column, None]
+    mixed = scene.background[row, column] * (1 - share) + scene.colour * share
+    pictures[frame, row, column] = _as_uint8(mixed)
+    return pictures
+
+
+def _as_uint8(picture: np.ndarray) -> np.ndarray:
+    return (picture * 255 + 0.5).astype(np.uint8)
 
 
 def frame_like_an_advert(pictures: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -150,7 +158,7 @@ def frame_like_an_advert(pictures: np.ndarray, colour: np.ndarray) -> np.ndarray
     side = pictures.shape[1]
     border = max(2, round(side * 0.16))
     framed = np.empty_like(pictures)
-    framed[:] = (np.asarray(colour) * 255 + 0.5).astype(np.uint8)
+    framed[:] = _as_uint8(np.asarray(colour))
     inner = side - 2 * border
     rows = (np.arange(inner) * side) // inner  # the whole scene, smaller, inside the frame
     framed[:, border : border + inner, border : border + inner] = pictures[:, rows][:, :, rows]
