@@ -28,6 +28,19 @@ def test_a_recording_and_joined_recordings_have_no_unexplained_jump(recordings, 
         assert decoded(path).status == "ok"
 
 
+def test_time_that_jumps_ahead_at_a_joint_is_no_damage(recordings, tmp_path):
+    later = make_video(
+        tmp_path / "later.ts", extra=["-output_ts_offset", "7", "-muxdelay", "0", "-g", "25"]
+    )
+    path = tmp_path / "jump.ts"
+    path.write_bytes(recordings[0] + later.read_bytes())
+    video = decoded(path)
+    assert (video.status, video.grid_frames) == ("audio_partial", 9 * 30)
+    assert "its packet counters jump" in video.reason
+    pictures = video.pictures.as_array()
+    assert (pictures[31:104] == pictures[31]).all()  # the last picture is shown until then
+
+
 @pytest.mark.parametrize("lost", [1, 3, 10])
 def test_lost_packets_are_no_joint(recordings, tmp_path, lost):
     packets = np.frombuffer(recordings[0], np.uint8).reshape(-1, PACKET_BYTES)

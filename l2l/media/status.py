@@ -12,7 +12,7 @@ from l2l.manifest.source import Source
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import Finished
 from l2l.media.ffmpeg_log import Log, log_source
-from l2l.media.transport import pictures_elsewhere, was_joined
+from l2l.media.transport import count_pictures, pictures_elsewhere, was_joined
 
 # Declared and decoded ends of whole files differ by a frame or two.
 TOLERANCE_SECONDS = 0.25
@@ -169,13 +169,18 @@ def _whole_across_joints(decoded: Decoded, log: Log, source: Source) -> bool:
     """Whether all pictures were decoded although a packet counter jumped.
 
     The counters of joined recordings start again, and the demuxer calls the packet before the joint
-    corrupt. If a whole recording between two joints was lost, pictures are missing.
+    corrupt. If a whole recording between two joints was not decoded, pictures are missing: compared
+    with the time they fill, or, where time jumps ahead at a joint, with those that the file has.
     """
     stream = log.streams.get(source.video_stream)
     if log.container != "mpegts" or stream is None or not stream.frame_rate:
         return False
+    if not was_joined(source.path):
+        return False
     expected = decoded.duration_seconds * stream.frame_rate
-    return log.frames_in >= expected - MISSING_PICTURES and was_joined(source.path)
+    if log.frames_in < expected - MISSING_PICTURES:
+        expected = count_pictures(source.path, stream.pid) or expected
+    return log.frames_in >= expected - MISSING_PICTURES
 
 
 def _joints(log: Log, video_stream: int) -> list[str]:

@@ -95,6 +95,11 @@ def pictures_elsewhere(path: Path, pid: int, frame_rate: float) -> Elsewhere | N
     return max(elsewhere, key=lambda each: each.pictures, default=None)
 
 
+def count_pictures(path: Path, pid: int) -> int:
+    """How many pictures the packets with an identifier begin; 0 for a file of no whole packets."""
+    return int((_picture_starts(path)[1] == pid).sum())
+
+
 def _picture_starts(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """In which packets pictures begin, int64 (pictures,), and the identifiers of these packets."""
     starts, pids, before = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
