@@ -85,10 +85,9 @@ def busy_seconds(row: Row) -> tuple[float, float]:
 
 def measured_pairs(row: Row, runs: int) -> list[tuple[float, float]]:
     """Seconds of ours and of the peer: both once to warm up, then in turn."""
-    row.ours()
     if row.peer is None:
         return [busy_seconds(row) for _ in range(runs)]
-    row.peer()
+    row.ours(), row.peer()
     return [(seconds(row.ours), seconds(row.peer)) for _ in range(runs)]
 
 
@@ -156,7 +155,7 @@ def main() -> None:
         sys.exit(ran.returncode)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("files", nargs="*", choices=[*files(), []], help="default: all")
-    parser.add_argument("--runs", type=int, default=5, help="of each row; default 5")
+    parser.add_argument("--runs", type=int, default=3, help="of each row; default 3")
     options = parser.parse_args()
     torch.set_num_threads(1)
     unit = "clock seconds" if torch.cuda.is_available() else "CPU seconds"

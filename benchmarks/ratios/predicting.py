@@ -1,6 +1,6 @@
 """A finished run's answer for a video of 117 s at 640x360 against our own teacher on every clip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +51,19 @@ def untrained_run(folder: Path, config: Config, modalities: Sequence[Modality]) 
     return folder
 
 
+def teacher_on_clips() -> tuple[int, Callable[[], object]]:
+    """How many clips, and a call that describes them."""
+    where = device()
+    describe = for_inference(R2Plus1D(400).eval(), where)
+    clips = torch.randn(CLIPS, 3, 16, 112, 112, device=where)
+
+    @torch.inference_mode()
+    def watch() -> None:
+        describe(clips)
+
+    return CLIPS, watch
+
+
 def rows(folder: Path) -> Iterator[Row]:
     """Dense, sparse, and few pictures without sound.
 
@@ -59,13 +72,7 @@ def rows(folder: Path) -> Iterator[Row]:
     """
     config = full_size()
     source = drawn_video(folder / "v.mp4", 640, 360, seconds=SECONDS)
-    where = device()
-    describe = for_inference(R2Plus1D(400).eval(), where)
-    clips = torch.randn(CLIPS, 3, 16, 112, 112, device=where)
-
-    @torch.inference_mode()
-    def watch() -> None:
-        describe(clips)
+    clips, watch = teacher_on_clips()
 
     def answer(predictor: Predictor, factor: int) -> None:
         source.path.touch()  # it is read again
@@ -83,5 +90,5 @@ def rows(folder: Path) -> Iterator[Row]:
             partial(answer, predictor, factor),
             watch,
             at_least,
-            moments / CLIPS,
+            moments / clips,
         )
