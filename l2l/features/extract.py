@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from l2l.features.artifact import VideoFeatures
+from l2l.mels.spectrogram import floor_of
 from l2l.student.artifact import mels_of
-from l2l.student.network import Student, frame_input, mel_input
+from l2l.student.network import Student
 
 
 def extract_video_features(
@@ -24,15 +25,15 @@ def extract_video_features(
         has_sound: (moments,) bool.
         device: where to compute.
     """
-    size, floor = student.settings["config"]["batch_moments"], mels_of(student.settings).floor
+    size, floor = student.settings["config"]["batch_moments"], floor_of(mels_of(student.settings))
     parts: list[tuple[torch.Tensor, ...]] = []
     with torch.inference_mode():
         for i in range(0, len(frames), size):
-            frame_batch = frame_input(torch.from_numpy(frames[i : i + size]).to(device))
-            mel_batch = mel_input(torch.from_numpy(mels[i : i + size]).to(device), floor)
-            features = student.features(
-                frame_batch, mel_batch, torch.from_numpy(has_sound[i : i + size]).to(device)
+            frame_batch, mel_batch, flags = (
+                torch.from_numpy(each[i : i + size]).to(device)
+                for each in (frames, mels, has_sound)
             )
+            features = student.features(*student.inputs(frame_batch, mel_batch, floor), flags)
             fused = student.fuse(features)
             parts.append(
                 (*(features[m] for m in student.modalities), fused, student.classifier(fused))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int16
 
 from l2l.config import MelsConfig
 from l2l.moments import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from l2l.pretrained.efficientat import spectrogram as efficientat
 
 _BATCH_MOMENTS = (
     64  # the spectra of as many seconds stay in the cache; one big batch is half as fast
@@ -19,7 +20,15 @@ _BATCH_MOMENTS = (
 
 def mel_shape(mels: MelsConfig) -> tuple[int, int]:
     """(windows, bands) of the spectrogram of one second: (101, 40) with the paper's numbers."""
+    if mels.spectrogram == "efficientat":
+        bands, windows = efficientat.spectrogram_shape(WINDOW_SAMPLES)
+        return windows, bands
     return WINDOW_SAMPLES // mels.hop_samples + 1, mels.bands
+
+
+def floor_of(mels: MelsConfig) -> float:
+    """What is added to the power before the logarithm: silence is ln(floor)."""
+    return efficientat.FLOOR if mels.spectrogram == "efficientat" else mels.floor
 
 
 def log_mel(
@@ -29,8 +38,11 @@ def log_mel(
     1).
 
     Hann windows centred on each hop, the ends mirrored; HTK mel scale without area normalisation
-    (torchaudio's defaults).
+    (torchaudio's defaults). EfficientAT's spectrogram is described where it is computed.
     """
+    if mels.spectrogram == "efficientat":
+        scaled = efficientat.spectrograms_of_windows(windows).transpose(0, 2, 1)
+        return scaled * efficientat.SPREAD + efficientat.CENTRE
     transform = torchaudio.transforms.MelSpectrogram(
         sample_rate=SAMPLE_RATE_HZ,
         n_fft=mels.fft_samples,

@@ -18,6 +18,7 @@ from l2l.jobs.processes import own_threads, team
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import MelReader, read_mels
+from l2l.mels.spectrogram import floor_of
 from l2l.motion.artifact import MotionReader, read_motion
 from l2l.sampler.artifact import (
     Part,
@@ -146,7 +147,7 @@ def train_sampler(
             (kind,) = each.network.parts
             built.networks[kind].load_state_dict(each.network.networks[kind].state_dict())
         built = to_channels_last(built, device)
-        floor = next(iter(mel_readers.values())).config.floor
+        floor = floor_of(next(iter(mel_readers.values())).config)
         loss = _loss(built, network, config, floor, device)
         train(
             built,
@@ -405,7 +406,7 @@ def _outputs(
             outputs = []
             for batch in _batches(pictures[kind], config.batch_pictures):
                 joined, places = gather({kind: [[each] for each in batch]})
-                x = as_input(kind, joined[kind], mels.floor, device)
+                x = as_input(kind, joined[kind], floor_of(mels), device)
                 clip = torch.from_numpy(places[kind]).to(device)
                 outputs.append(sampler(kind, x, clip, len(batch)))
             probabilities[kind] = sampler.probabilities(kind, torch.cat(outputs))

@@ -11,7 +11,10 @@ from torchvision.models import ResNet18_Weights
 
 from l2l.config import MediaConfig, MelsConfig, StudentConfig
 from l2l.errors import BadInput
-from l2l.student.network import Head, Modality, Student
+from l2l.mels.spectrogram import mel_shape
+from l2l.pretrained.efficientat import weights as efficientat
+from l2l.pretrained.efficientnet import weights as efficientnet
+from l2l.student.network import IMAGE_NETWORKS, Head, Modality, Student
 from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
 from l2l.weights import fill, published_state
@@ -38,21 +41,47 @@ def build_student(
         config.time_pooling,
         mel_bands,
         config.stream_width,
+        config.image_network,
+        config.audio_network,
+        config.frozen,
     )
 
 
+def descriptor_width_without_teacher(config: StudentConfig) -> int:
+    """The width of the descriptor of a student that no teacher gives one: as many channels as the
+    image network's feature has.
+    """
+    return IMAGE_NETWORKS[config.image_network].width or config.image_widths[-1]
+
+
 def load_image_weights(student: Student, image_weights: str) -> None:
-    """Give the image trunk ResNet-18's numbers: torchvision's, by their name or from a file; `none`
-    leaves it as it was drawn.
+    """Give the image trunk the published numbers of its network, by their name or from a file;
+    `none` leaves it as it was drawn.
 
     Raises:
-        BadInput: if they are not available, or the trunk is not ResNet-18's.
+        BadInput: if they are not available, or the trunk is not that network's.
     """
     if image_weights == "none" or "image" not in student.modalities:
         return
-    state = published_state("student.image_weights", image_weights, ResNet18_Weights, "resnet18")
-    trunk = {name: value for name, value in state.items() if not name.startswith("fc.")}
-    fill(student.image.trunk, trunk, image_weights, "resnet18")
+    key, network, trunk = "student.image_weights", student.image.network, student.image.trunk
+    if network == "resnet18":
+        published = published_state(key, image_weights, ResNet18_Weights, network)
+        state = {name: x for name, x in published.items() if not name.startswith("fc.")}
+    else:
+        state = efficientnet.read_trunk_state(key, trunk, image_weights)
+    fill(trunk, state, image_weights, network)
+
+
+def load_audio_weights(student: Student, audio_weights: str) -> None:
+    """Give the audio trunk the published numbers of EfficientAT mn04; `none` leaves it as it was
+    drawn.
+
+    Raises:
+        BadInput: if the file is missing or is another one.
+    """
+    if audio_weights != "none" and "audio" in student.modalities:
+        published = efficientat.load_efficientat_mn04(Path(audio_weights))
+        student.audio.trunk.load_state_dict(published.features.state_dict())
 
 
 def save_student(
@@ -110,7 +139,7 @@ def restore_student(path: Path, settings: dict[str, Any], state: Mapping[str, Te
         if sum(config.blocks) > len(state):
             raise ValueError(f"{len(state)} tensors for {sum(config.blocks)} blocks")
         classes, width = len(texts(settings["class_names"])), settings["descriptor_width"]
-        return build_student(config, settings["modalities"], classes, width, mels.bands)
+        return build_student(config, settings["modalities"], classes, width, mel_shape(mels)[1])
 
     student = build_with_state(path, "student", build, state)
     student.class_names = tuple(settings["class_names"])

@@ -60,17 +60,18 @@ class OneDnnTrunk(nn.Module):
 
 
 class FixedRows(nn.Module):
-    """A layer of matrix products that always computes as many rows: the bits of a row depend on
-    how many there are.
+    """A layer, or a trunk that is no ResNet, that always computes as many rows: the bits of a row
+    depend on how many there are.
     """
 
     def __init__(self, layer: nn.Module, rows: int) -> None:
         super().__init__()
         self.layer, self.rows = layer, rows
 
-    def forward(self, x: Float[Tensor, "moments channel"]) -> Float[Tensor, "moments channel_out"]:
+    def forward(self, x: Float[Tensor, "moments ..."]) -> Float[Tensor, "moments ..."]:
         """What the layer makes of up to `rows` rows."""
-        return self.layer(F.pad(x, (0, 0, 0, self.rows - len(x))))[: len(x)]
+        behind_the_last = [0, 0] * (x.dim() - 1) + [0, self.rows - len(x)]
+        return self.layer(F.pad(x, behind_the_last))[: len(x)]
 
 
 def is_faster_on(device: torch.device) -> bool:
@@ -88,7 +89,8 @@ def for_inference(student: Student, device: torch.device, rows: int) -> Student:
     faster = copy.deepcopy(student).eval()
     for modality in student.modalities:
         stream = getattr(faster, modality)
-        stream.trunk = OneDnnTrunk(stream.trunk)
+        is_resnet = isinstance(stream.trunk, Trunk)
+        stream.trunk = OneDnnTrunk(stream.trunk) if is_resnet else FixedRows(stream.trunk, rows)
         if isinstance(stream.narrow, nn.Linear):
             stream.narrow = FixedRows(stream.narrow, rows)
     faster.fusion = FixedRows(faster.fusion, rows)  # type: ignore[assignment]

@@ -1,12 +1,13 @@
 """The student, ImgAud2Vid: a frame and a second of sound, fused to stand for a
 clip (paper, section 3.2).
 
-The streams are ResNet-18 built from torchvision's own block, with torchvision's names, so its
-weights load into them.
+The paper's streams are ResNet-18 built from torchvision's own block, with torchvision's names, so
+its weights load into them. `IMAGE_NETWORKS` and `AUDIO_FEATURES` list what they may be instead.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -15,7 +16,10 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 from torchvision.models.resnet import BasicBlock
 
-from l2l.config import Modality
+from l2l.config import AudioNetworkName, ImageNetworkName, Modality
+from l2l.pretrained.efficientat import network as efficientat
+from l2l.pretrained.efficientat.spectrogram import CENTRE, SPREAD
+from l2l.pretrained.efficientnet import network as efficientnet
 
 _PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()
 
@@ -79,18 +83,52 @@ class Trunk(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
+@dataclass(frozen=True)
+class ImageNetwork:
+    """A network that the image stream may be.
+
+    Attributes:
+        build_trunk: of the stream, by the widths and blocks of ResNet-18, which others do not read;
+            it gives feature maps (moments, channel, rows, columns).
+        as_input: from frames (moments, height, width, colour), uint8, to what the trunk takes.
+        width: channels of the feature; None: as many as ResNet-18's last stage has.
+    """
+
+    build_trunk: Callable[[Sequence[int], Sequence[int]], nn.Module]
+    as_input: Callable[[Tensor], Tensor]
+    width: int | None = None
+
+
+IMAGE_NETWORKS: Mapping[ImageNetworkName, ImageNetwork] = {
+    "resnet18": ImageNetwork(
+        lambda widths, blocks: Trunk(3, widths, blocks, stem_stride=2), frame_input
+    ),
+    "efficientnet_lite0": ImageNetwork(
+        lambda *_: efficientnet.efficientnet_lite0_trunk(),
+        efficientnet.picture_input,
+        efficientnet.FEATURES,
+    ),
+}
+
+
 class ImageStream(nn.Module):
-    """The image feature: ResNet-18 on the clip's first frame, averaged over space.
+    """The image feature: a network on the clip's first frame, averaged over space.
 
     At another width by a linear layer.
     """
 
     def __init__(
-        self, widths: Sequence[int], blocks: Sequence[int], width: int | None = None
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        width: int | None = None,
+        network: ImageNetworkName = "resnet18",
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(3, widths, blocks, stem_stride=2)
-        self.narrow = nn.Linear(widths[-1], width) if width else nn.Identity()
+        kind = IMAGE_NETWORKS[network]
+        self.network, self.as_input = network, kind.as_input
+        self.trunk = kind.build_trunk(widths, blocks)
+        self.narrow = nn.Linear(kind.width or widths[-1], width) if width else nn.Identity()
 
     def forward(
         self, frames: Float[Tensor, "moments 3 height width"]
@@ -115,7 +153,7 @@ class AudioStream(nn.Module):
         width: int | None = None,
     ) -> None:
         super().__init__()
-        self.time_pooling = time_pooling
+        self.time_pooling, self.as_input = time_pooling, mel_input
         self.trunk = Trunk(1, widths, blocks, stem_stride)
         columns = mel_bands
         for stride in (
@@ -135,6 +173,38 @@ class AudioStream(nn.Module):
         x = self.trunk(mels.unsqueeze(1))  # (moments, channel, time, band columns)
         x = self.band_sum(x.permute(0, 3, 2, 1)).squeeze(1)  # (moments, time, channel)
         return self.narrow(x.mean(1) if self.time_pooling == "mean" else x.amax(1))
+
+
+class EfficientAtStream(nn.Module):
+    """The audio feature by EfficientAT mn04: its last feature map on the spectrogram that it was
+    trained on, averaged over bands and time.
+
+    At another width by a linear layer.
+    """
+
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__()
+        self.trunk = efficientat.efficientat_mn04().features
+        self.narrow = nn.Linear(efficientat.FEATURES, width) if width else nn.Identity()
+
+    @staticmethod
+    def as_input(
+        mels: Float[Tensor, "moments windows bands"], floor: float
+    ) -> Float[Tensor, "moments windows bands"]:
+        """Log-mels shifted and scaled as the weights were trained with."""
+        return (mels - CENTRE) / SPREAD
+
+    def forward(
+        self, mels: Float[Tensor, "moments windows bands"]
+    ) -> Float[Tensor, "moments channel"]:
+        return self.narrow(self.trunk(mels.transpose(1, 2).unsqueeze(1)).mean((2, 3)))
+
+
+# Channels of the audio feature; None: as many as ResNet-18's last stage has.
+AUDIO_FEATURES: Mapping[AudioNetworkName, int | None] = {
+    "resnet18": None,
+    "efficientat_mn04": efficientat.FEATURES,
+}
 
 
 class Fusion(nn.Module):
@@ -183,6 +253,9 @@ class Student(nn.Module):
     A feature has `stream_width` channels: 256 in the supplement, by a linear layer, since ResNet-18
     has 512 and the paper does not say how they become 256; without one those of the trunk, as in
     the public code.
+
+    The trunks of `frozen` streams are not trained: their weights and the statistics of their batch
+    norms stay as they are.
     """
 
     class_names: tuple[str, ...] = ()  # set where a student is loaded, with what it was saved with
@@ -200,16 +273,21 @@ class Student(nn.Module):
         time_pooling: Literal["mean", "max"] = "mean",
         mel_bands: int = 40,
         stream_width: int | None = None,
+        image_network: ImageNetworkName = "resnet18",
+        audio_network: AudioNetworkName = "resnet18",
+        frozen: Collection[Modality] = (),
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
         width = {
-            "image": stream_width or image_widths[-1],
-            "audio": stream_width or audio_widths[-1],
+            "image": stream_width or IMAGE_NETWORKS[image_network].width or image_widths[-1],
+            "audio": stream_width or AUDIO_FEATURES[audio_network] or audio_widths[-1],
         }
         if "image" in modalities:
-            self.image = ImageStream(image_widths, blocks, stream_width)
-        if "audio" in modalities:
+            self.image = ImageStream(image_widths, blocks, stream_width, image_network)
+        if "audio" in modalities and audio_network == "efficientat_mn04":
+            self.audio: AudioStream | EfficientAtStream = EfficientAtStream(stream_width)
+        elif "audio" in modalities:
             self.audio = AudioStream(
                 audio_widths, blocks, audio_stem_stride, time_pooling, mel_bands, stream_width
             )
@@ -217,6 +295,35 @@ class Student(nn.Module):
             sum(width[m] for m in modalities), width["image"] + width["audio"], descriptor_width
         )
         self.classifier = nn.Linear(descriptor_width, classes)
+        self._frozen_trunks = [getattr(self, m).trunk for m in self.modalities if m in frozen]
+        for trunk in self._frozen_trunks:
+            trunk.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Student":
+        """Training or evaluation mode; a frozen trunk stays in evaluation mode."""
+        super().train(mode)
+        for trunk in self._frozen_trunks:
+            trunk.eval()
+        return self
+
+    def inputs(
+        self,
+        frames: UInt8[Tensor, "moments height width colour"],
+        mels: Float[Tensor, "moments windows bands"],
+        floor: float,
+    ) -> tuple[Tensor, Tensor]:
+        """Frames and log-mels as the student's networks take them; what no network reads stays as
+        it is.
+
+        Args:
+            frames: as they are stored.
+            mels: as they are stored.
+            floor: of the log-mels.
+        """
+        return (
+            self.image.as_input(frames) if "image" in self.modalities else frames,
+            self.audio.as_input(mels, floor) if "audio" in self.modalities else mels,
+        )
 
     def features(
         self,

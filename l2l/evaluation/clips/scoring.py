@@ -10,8 +10,9 @@ from l2l.evaluation.measures.probabilities import check_finite
 from l2l.media.artifact import MediaReader
 from l2l.media.examples import Example
 from l2l.mels.artifact import MelReader
+from l2l.mels.spectrogram import floor_of
 from l2l.student.artifact import mels_of
-from l2l.student.network import Student, frame_input, mel_input
+from l2l.student.network import Student
 
 
 def student_outputs(
@@ -30,7 +31,7 @@ def student_outputs(
         mels: sound of each video.
         device: where the student is.
     """
-    size, floor = student.settings["config"]["batch_moments"], mels_of(student.settings).floor
+    size, floor = student.settings["config"]["batch_moments"], floor_of(mels_of(student.settings))
     descriptors, scores = [], []
     with torch.inference_mode():
         for first in range(0, len(examples), size):
@@ -38,9 +39,10 @@ def student_outputs(
             frames = np.stack([media[e.video].frame(e.video, e.moment) for e in batch])
             sounds = np.stack([mels[e.video].mel(e.video, e.moment) for e in batch])
             flags = np.array([mels[e.video].has_sound(e.video)[e.moment] for e in batch])
-            frame = frame_input(torch.from_numpy(frames).to(device))
-            mel = mel_input(torch.from_numpy(sounds).to(device), floor)
-            descriptor, score = student(frame, mel, torch.from_numpy(flags).to(device))
+            frame, mel, sounding = (
+                torch.from_numpy(each).to(device) for each in (frames, sounds, flags)
+            )
+            descriptor, score = student(*student.inputs(frame, mel, floor), sounding)
             descriptors.append(descriptor.cpu().numpy())
             scores.append(score.cpu().numpy())
     outputs = np.concatenate(descriptors), np.concatenate(scores)

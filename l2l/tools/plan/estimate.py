@@ -16,7 +16,7 @@ from l2l.config import PLAIN, Config, FeatureName, Variant
 from l2l.datasets import PARTS, DemoDataset
 from l2l.evaluation.artifact import TABLES
 from l2l.evaluation.videos.methods import computed_methods, trained_networks
-from l2l.mels.spectrogram import mel_shape
+from l2l.mels.spectrogram import floor_of, mel_shape
 from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
 from l2l.sampler.artifact import Part, part_of, picture_shape
 from l2l.sampler.network import CHANNELS, build_network
@@ -87,23 +87,21 @@ class _Estimate:
             clip = torch.zeros(1, 3, config.media.clip_frames, side, side)
             self.teacher_macs = macs(self.teacher, clip)
             z = self.teacher.descriptor_width
-            student_inputs = (
-                torch.zeros(1, 3, side, side),
-                torch.zeros(1, *mel),
-                torch.ones(1, dtype=torch.bool),
-            )
+            frame, sound = torch.zeros(1, side, side, 3, dtype=torch.uint8), torch.zeros(1, *mel)
+            has_sound = torch.ones(1, dtype=torch.bool)
             self.students = {
-                m: build_student(
-                    config.student, m, self.target.classes, z, config.mels.bands
-                ).eval()
+                m: build_student(config.student, m, self.target.classes, z, mel[1]).eval()
                 for m in STUDENTS
             }
             self.main = self.students[tuple(config.student.modalities)]
-            self.widths: dict[FeatureName, int] = {
-                m: x.shape[1] for m, x in self.main.features(*student_inputs).items()
+            inputs = {
+                m: (*student.inputs(frame, sound, floor_of(config.mels)), has_sound)
+                for m, student in self.students.items()
             }
+            features = self.main.features(*inputs[self.main.modalities])
+            self.widths: dict[FeatureName, int] = {m: x.shape[1] for m, x in features.items()}
             self.student_macs = {
-                m: macs(student, *student_inputs) for m, student in self.students.items()
+                m: macs(student, *inputs[m]) for m, student in self.students.items()
             }
 
     def rows(self) -> list[Cost]:

@@ -26,7 +26,7 @@ from l2l.manifest.probe import probe_file
 from l2l.manifest.source import Source
 from l2l.media.decode import decode
 from l2l.media.pictures import decode_picture, encode
-from l2l.mels.spectrogram import log_mel, mel_shape
+from l2l.mels.spectrogram import floor_of, log_mel, mel_shape
 from l2l.moments import WINDOW_SAMPLES
 from l2l.motion.cells import proxy_motion
 from l2l.motion.proxy import code_proxy
@@ -204,14 +204,15 @@ def _of_networks(config: Config, classes: int, device: torch.device) -> dict[str
         config.student.modalities,
         classes,
         config.teacher.widths[-1],
-        config.mels.bands,
+        mel_shape(config.mels)[1],
     )
     student = to_channels_last(student, device)
     clips = torch.randn(batch, 3, clip_frames, side, side, device=device)
     moments = 8 * batch
-    frames, mels = (
-        torch.randn(moments, 3, side, side, device=device),
+    frames, mels = student.inputs(
+        torch.randint(256, (moments, side, side, 3), dtype=torch.uint8, device=device),
         torch.randn(moments, *mel_shape(config.mels), device=device),
+        floor_of(config.mels),
     )
     student_inputs = (frames, mels, torch.ones(moments, dtype=torch.bool, device=device))
     rates = {}
