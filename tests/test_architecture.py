@@ -47,6 +47,7 @@ SHARED = {
     "media.by_ffmpeg",  # a proxy shows what the media show
     "media.ffmpeg",
     "media.examples",  # the labelled moments of a split
+    "student.inference",  # a student that only describes, as answers and features need it
     "skimmer.one_look",  # one of the trained networks: its cost, and how it answers
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
