@@ -3,6 +3,7 @@
 A clear line, or the right result, and a rerun completes.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,6 +21,11 @@ from l2l.jobs.leftovers import CHECKS
 
 KILLS = int(os.environ.get("L2L_KILLS", "4"))
 DRAWN = "results/small/videos/all"
+# Of the branch of SCSampler every kind of job and few of each; a training takes some seconds.
+SCSAMPLER = {
+    "rows": ["union", "joint", "ours_sparse", "oracle"],
+    "training": {"epochs": 100, "batch_size": 8, "learning_rate": 0.01},
+}
 
 
 def ended_within(seconds: float, pids: list[int]) -> bool:
@@ -130,6 +136,51 @@ def test_of_two_snakemakes_at_once_one_reports_that_the_other_runs_and_the_rest_
     again = snakemake(tmp_path, DRAWN, configfile=config)
     assert "Nothing to be done" in again.stdout + again.stderr
     assert (tmp_path / DRAWN / "segments.tsv").is_file()
+
+
+def command_of(pid: int) -> bytes:
+    """The command line of a process; empty where it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+@pytest.mark.kills
+@pytest.mark.workflow
+def test_scsampler_killed_in_its_motion_and_in_a_training_makes_what_one_left_alone_makes(
+    tiny_run, tmp_path
+):
+    config = tiny_with(tmp_path / "few.yaml", sampler=SCSAMPLER)
+    alone, killed = (Path(shutil.copytree(tiny_run, tmp_path / name)) for name in ("one", "other"))
+    left_alone = snakemake(alone, "scsampler", configfile=config)
+    assert left_alone.returncode == 0, left_alone.stderr[-3000:]
+    results = killed / "results/tiny"
+
+    def kill_once(under_way):
+        """Kill Snakemake and all processes below it when something is under way."""
+        process = start_snakemake(killed, "scsampler", configfile=config)
+        while not under_way(process.pid):
+            assert process.poll() is None
+            time.sleep(0.02)
+        jobs = descendants(process.pid)
+        for pid in (process.pid, *jobs):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        assert ended_within(60, jobs)
+        assert snakemake(killed, "--unlock", configfile=config).returncode == 0
+
+    kill_once(lambda pid: any(b"l2l.motion.cells" in command_of(p) for p in descendants(pid)))
+    assert list(results.glob("motion/untrimmed/.*.part"))
+    kill_once(lambda _: any(results.glob("sampler/*.pt.checkpoints/*/*.pt")))
+    cut = [path.name.partition(".")[0] for path in results.glob("sampler/*.pt.checkpoints")]
+    assert cut
+    assert not [name for name in cut if (results / f"sampler/{name}.pt").exists()]
+    rerun = snakemake(killed, "scsampler", configfile=config)
+    assert rerun.returncode == 0, rerun.stderr[-3000:]
+    logs = [killed / f"logs/tiny/train_sampler/{name}.log" for name in cut]
+    assert any("resumed from epoch" in log.read_text() for log in logs)
+    assert differences(alone / "results", killed / "results") == []
 
 
 @pytest.fixture

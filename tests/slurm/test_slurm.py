@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import yaml
 from cluster import HOSTS, NAMES, Cluster, install, until, why_not
 from kills import differences, smallest
 from untrained_run import make_run
-from workflow_runs import ROOT, environment, kill_group, snakemake
+from workflow_runs import ROOT, environment, kill_group, snakemake, tiny_with
 
 from l2l.apply.artifact import prediction_columns
 from l2l.skimmer.artifact import load_skimmer
@@ -45,6 +46,7 @@ GPU_RULES = (
     "evaluate_clips",
     "evaluate_audio",
 )
+SCSAMPLER_GPU_RULES = ("describe_all_clips", "train_sampler", "score_clips")
 HUNGRY = "tests/support/hungry.smk"
 STARTED: list[subprocess.Popen[str]] = []
 
@@ -184,6 +186,37 @@ def test_a_training_spreads_over_two_nodes(cluster, whole):
     jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %N %Z").splitlines()
     assert f"rule_train_skimmer_wildcards_small_skimmer c[1-2] {whole}" in jobs
     assert load_skimmer(whole / skimmer).class_names
+
+
+def test_scsampler_runs_as_jobs_and_makes_the_bytes_that_one_machine_makes(
+    cluster, tiny_run, tmp_path
+):
+    folder, alone = checkout(tmp_path / "folder"), tmp_path / "alone"
+    few = {"rows": ["union", "joint", "ours_sparse", "oracle"]}  # four networks
+    config = tiny_with(folder / "small.yaml", sampler=few)
+    for name in ("results", ".snakemake"):
+        shutil.copytree(tiny_run / name, folder / name)
+        shutil.copytree(tiny_run / name, alone / name)
+    local = snakemake(alone, "scsampler", configfile=config, checkout=folder)
+    assert local.returncode == 0, local.stderr[-3000:]
+    partitions = [f"{rule}:slurm_partition=gpu" for rule in SCSAMPLER_GPU_RULES]
+    ended(start(folder, "scsampler", "--set-resources", *partitions), folder)
+    assert differences(alone / "results", folder / "results") == []
+
+    jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %b %N %Z").splitlines()
+    done = [line.split() for line in jobs if line.endswith(f" {folder}")]
+    rules = [comment.partition("_wildcards")[0].removeprefix("rule_") for comment, *_ in done]
+    assert Counter(rules) == {
+        "extract_motion": 3,
+        "describe_all_clips": 3,
+        "train_sampler": 4,
+        "score_clips": 1,
+        "evaluate_scsampler": 1,
+        "write_scsampler_report": 1,
+    }
+    for rule, (_, asked, node, _) in zip(rules, done, strict=True):
+        on_gpu = rule in SCSAMPLER_GPU_RULES
+        assert ("gpu" in asked, node == "g1") == (on_gpu, on_gpu), rule
 
 
 def test_a_run_answers_for_folders_of_videos_in_shards(cluster, media, tmp_path):
