@@ -472,6 +472,21 @@ def test_another_stream_than_the_proxy_is_refused(one, tmp_path, section, messag
         reader.read(lambda take: take(memoryview(coded)))
 
 
+@pytest.mark.parametrize("flags", ["+qpel", "+mv4"])
+def test_a_stream_whose_vectors_are_not_half_pixels_of_whole_cells_is_refused(
+    textured, tmp_path, flags
+):
+    """Quarter pixels, or four vectors per macroblock."""
+    coding = ("-c:v", "mpeg4", "-g", "12", "-bf", "0", "-q:v", "2", "-flags", flags, "-f", "m4v")
+    run("-i", textured, "-vf", "format=yuv420p", *coding, tmp_path / "a.m4v")
+    coded = (tmp_path / "a.m4v").read_bytes()
+    with (
+        CellReader(SECTION) as reader,
+        pytest.raises(BadInput, match=r"its proxy has vectors with .*, expected half pixels per c"),
+    ):
+        reader.read(lambda take: take(memoryview(coded)))
+
+
 def test_one_child_reads_proxy_after_proxy_and_an_empty_one(one):
     coded = proxy_bytes(one[0])
     with CellReader(SECTION) as reader:

@@ -309,6 +309,22 @@ def test_a_network_of_another_input_is_refused():
         build_network("frame", "vgg", 1, SMALL)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seen": 10}, "seen 10 must be less than clips 10"),
+        ({"clips": 4, "seen": 6}, "seen 6 must be less than clips 4"),
+        ({"shuffle_widths": (30, 60, 96)}, "multiples of 12"),
+        ({"shuffle_widths": (48, 36, 60)}, "that rise from more than 24"),
+        ({"visual_weight": 1.5}, "visual_weight"),
+        ({"margin": -0.1}, "margin"),
+    ],
+)
+def test_a_section_that_cannot_be_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        SamplerConfig(**values)
+
+
 # ---- rows ----------------------------------------------------------------------------------------
 
 

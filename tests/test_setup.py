@@ -235,7 +235,10 @@ def test_the_rules_that_the_slurm_profile_gives_as_examples_exist():
         path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")
     )
     examples = re.findall(r"^#   (\w+):", text("slurm/config.yaml"), re.MULTILINE)
-    assert "train_skimmer" in examples
+    of_rule = re.split(r"^\s*rule (\w+):", rules, flags=re.MULTILINE)[1:]
+    bodies = zip(of_rule[::2], of_rule[1::2], strict=True)
+    on_gpu = {name for name, body in bodies if "gpu=gpus" in body}
+    assert {"train_skimmer", "train_sampler"} <= on_gpu <= set(examples)
     assert set(examples) <= set(re.findall(r"^\s*rule (\w+):", rules, re.MULTILINE))
 
 

@@ -203,8 +203,9 @@ def test_scsampler_runs_as_jobs_and_makes_the_bytes_that_one_machine_makes(
     ended(start(folder, "scsampler", "--set-resources", *partitions), folder)
     assert differences(alone / "results", folder / "results") == []
 
-    jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-o", "%k %b %N %Z").splitlines()
-    done = [line.split() for line in jobs if line.endswith(f" {folder}")]
+    columns = "Comment:150,tres-per-job:30,NodeList:30,WorkDir:300"
+    jobs = cluster.run("squeue", "-h", "--states=COMPLETED", "-O", columns).splitlines()
+    done = [line.split() for line in jobs if line.split()[-1] == str(folder)]
     rules = [comment.partition("_wildcards")[0].removeprefix("rule_") for comment, *_ in done]
     assert Counter(rules) == {
         "extract_motion": 3,
