@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from media_files import make_video
+from untrained_run import make_run
 from workflow_runs import TINY, kill_group, planned, snakemake, start_snakemake
 
+import l2l
+from l2l.__main__ import main
 from l2l.apply.artifact import prediction_columns
+from l2l.config import read_config
 from l2l.manifest.artifact import shard_of
+from l2l.run_record import update_record
 from l2l.stores import read_table
 
 pytestmark = pytest.mark.workflow
@@ -34,9 +40,9 @@ def videos(tiny_run, tmp_path_factory) -> Path:
     return folder
 
 
-def overlay(folder: Path, videos: Path, run: Path) -> list[Path]:
+def overlay(folder: Path, videos: Path, run: Path, shards: int = SHARDS) -> list[Path]:
     """The configuration files of an apply."""
-    dataset = {"role": "apply", "adapter": "folder", "folder": str(videos), "shards": SHARDS}
+    dataset = {"role": "apply", "adapter": "folder", "folder": str(videos), "shards": shards}
     applied = {"run": str(run), "film_strips": 2, "pictures": 2}
     path = folder / "apply.yaml"
     path.write_text(yaml.safe_dump({"videos": {"mine": dataset}, "apply": applied}))
@@ -157,3 +163,33 @@ def test_killed_and_run_again_it_leaves_the_same_bytes(applied, tiny_run, videos
     done = snakemake(tmp_path, "apply", configfile=configfile)
     assert done.returncode == 0, done.stderr[-3000:]
     assert answers(tmp_path) == answers(applied)
+
+
+def test_an_exported_file_answers_through_the_whole_workflow(tmp_path):
+    """Of untrained networks, and without the folder that it was made of."""
+    run, file, folder = tmp_path / "finished", tmp_path / "run.safetensors", tmp_path / "videos"
+    make_run(run)
+    update_record(run, read_config(TINY))
+    assert main(["export", str(run), str(file)]) == 0
+    (folder / "of a class").mkdir(parents=True)
+    make_video(folder / "of a class/heard.mp4", 2.2, sound="0.3*sin(700*t)*sin(3*t)")
+    make_video(folder / "mute.mkv", 1.7, sound=None)
+    (folder / "text.mp4").write_text("no video")
+    configfile = overlay(tmp_path, folder, file, shards=1)
+    kept = tmp_path / "kept"
+    run.rename(kept)
+    done = snakemake(tmp_path, "apply", configfile=configfile)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = read_table(tmp_path / "results/tiny/apply/mine/predictions.tsv", prediction_columns(3))
+    statuses = {"mute.mkv": "no_audio", "of a class/heard.mp4": "ok", "text.mp4": "corrupt"}
+    assert {row["video"]: row["status"] for row in rows} == statuses
+    by_folder = l2l.load(kept, threads=1).predict_many(
+        folder / row["video"] for row in rows if row["status"] != "corrupt"
+    )
+    answered = [row for row in rows if row["label_1"]]
+    for row, prediction in zip(answered, by_folder, strict=True):
+        assert row["label_1"] == prediction.label
+        assert float(row["probability_1"]) == prediction.probability
+    page = (tmp_path / "results/tiny/apply/mine/report.html").read_text()
+    assert "data:image/jpeg" in page
+    assert planned(snakemake(tmp_path, "-n", "apply", configfile=configfile)) == set()
