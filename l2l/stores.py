@@ -19,44 +19,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from l2l import __version__
+from l2l import __version__, checkout
 from l2l.errors import BadInput
 
 
-def _commit(checkout: Path) -> str:
-    """The commit that a checkout is at, shortened; empty if this is no checkout.
-
-    Read from Git's own files: a node of a cluster may have no Git, and all have to write the same
-    bytes.
-    """
-    try:
-        folder = checkout / ".git"
-        if folder.is_file():  # of a worktree: "gitdir: FOLDER"
-            folder = checkout / folder.read_text(encoding="utf-8").partition(": ")[2].strip()
-        head = (folder / "HEAD").read_text(encoding="utf-8").strip()
-        if head.startswith("ref: "):
-            head = _resolved(folder, head.removeprefix("ref: "))
-    except (OSError, UnicodeError):
-        return ""
-    return head[:12] if len(head) >= 40 else ""
-
-
-def _resolved(folder: Path, branch: str) -> str:
-    common = folder / "commondir"  # of a worktree: where the branches are
-    shared = folder / common.read_text(encoding="utf-8").strip() if common.is_file() else folder
-    if (shared / branch).is_file():
-        return (shared / branch).read_text(encoding="utf-8").strip()
-    packed = (shared / "packed-refs").read_text(encoding="utf-8").splitlines()
-    return next((line[:40] for line in packed if line[41:] == branch), "")
-
-
 def _version() -> str:
-    commit = _commit(Path(__file__).parents[1])
-    return f"l2l {__version__}" + (f" (commit {commit})" if commit else "")
+    revision = checkout.revision(Path(__file__).parents[1], "l2l")
+    return f"l2l {__version__}" + (f" (commit {revision})" if revision else "")
 
 
 MADE_BY = _version()
-"""What artifacts say made them: the version of this code and, in a checkout, its commit."""
+"""What artifacts say made them: the version of this code and, in a checkout, its commit, with
+`-modified` where a file of the package was changed since."""
 CURE = "delete it and run snakemake again"
 """Advice where a file's own checksum proves that it is damaged, and only there."""
 MOVE_AWAY = "move it away and run snakemake again"

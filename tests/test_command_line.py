@@ -75,10 +75,13 @@ def test_help_and_wrong_usage_of_every_verb_import_nothing_heavy():
         ["predict", "v.mp4", "w.mp4", "--run", "run"],
         ["hear", "v.mp4", "--weights", "w.pt"],
         ["check", "nowhere.mp4"],
+        ["inspect", "nowhere.pt"],
+        ["inspect", "unknown.kind"],
     ],
 )
 def test_a_missing_file_is_answered_before_anything_heavy_is_imported(arguments, tmp_path):
     (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unknown.kind").touch()
     (tmp_path / "run/skimmer").mkdir(parents=True)
     (tmp_path / "run/skimmer/skimmer.pt").touch()  # never opened
     program = f"import os; os.chdir({str(tmp_path)!r})\n"

@@ -1,6 +1,7 @@
 """Look into an artifact of any stage.
 
 What it is, what made it, whether it is complete, and with `--check` whether every checksum agrees.
+What reads an artifact is imported once the artifact is there: a missing one is answered at once.
 """
 
 import json
@@ -12,31 +13,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from l2l.apply.artifact import prediction_columns, read_statuses
-from l2l.apply.exported import read_exported, read_header
 from l2l.errors import BadInput
-from l2l.evaluation.artifact import check_rows, table_of_columns
-from l2l.features.artifact import read_features
-from l2l.hdf5 import open_hdf5
-from l2l.manifest.artifact import COLUMNS, read_videos
-from l2l.media.artifact import read_media
-from l2l.mels.artifact import read_mels
-from l2l.motion.artifact import read_motion
-from l2l.sampler.artifact import read_saliency
-from l2l.stores import checksum_path, read_columns, verify_checksum
-from l2l.teacher.artifact import read_descriptors
 from l2l.terminal import escape
-from l2l.training import open_network
 
 _ALL_AGREE = "every checksum agrees"
 _MOST_VIDEOS = 20
-_READERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
-    "media": read_media,
-    "mels": read_mels,
-    "motion": read_motion,
-    "descriptors": read_descriptors,
-    "saliency": read_saliency,
-}
 
 
 def inspect(store: Path, /, check: bool = False) -> int:
@@ -96,6 +77,8 @@ def _setting_lines(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _features(store: Path, check: bool) -> Iterator[str]:
+    from l2l.features.artifact import read_features
+
     features = read_features(store)  # refuses what is not complete
     if check:
         features.check()
@@ -118,6 +101,8 @@ def _features(store: Path, check: bool) -> Iterator[str]:
 
 
 def _hdf5(path: Path, check: bool) -> Iterator[str]:
+    from l2l.hdf5 import open_hdf5
+
     with open_hdf5(path) as store:
         kind, _, complete = store.header()
         yield f"{path}: {kind}, {'complete' if complete else 'NOT complete'}"
@@ -126,14 +111,34 @@ def _hdf5(path: Path, check: bool) -> Iterator[str]:
             yield f"  {array}"
             if check:
                 array[...]
-    if complete and kind in _READERS:
-        with _READERS[kind](path) as reader:  # refuses content that it cannot make sense of
+    if complete and (read := _reader(kind)):
+        with read(path) as reader:  # refuses content that it cannot make sense of
             yield from _video_lines([(video, reader.moments(video)) for video in reader.videos])
     if check:
         yield _ALL_AGREE
 
 
+def _reader(kind: str) -> Callable[[Path], AbstractContextManager[Any]] | None:
+    """What reads an HDF5 file of a kind."""
+    from l2l.media.artifact import read_media
+    from l2l.mels.artifact import read_mels
+    from l2l.motion.artifact import read_motion
+    from l2l.sampler.artifact import read_saliency
+    from l2l.teacher.artifact import read_descriptors
+
+    readers: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
+        "media": read_media,
+        "mels": read_mels,
+        "motion": read_motion,
+        "descriptors": read_descriptors,
+        "saliency": read_saliency,
+    }
+    return readers.get(kind)
+
+
 def _network(path: Path, check: bool) -> Iterator[str]:
+    from l2l.training import open_network
+
     saved = open_network(path)  # which compares every checksum
     state = saved["state"]
     numbers = sum(value.numel() for value in state.values())
@@ -144,6 +149,8 @@ def _network(path: Path, check: bool) -> Iterator[str]:
 
 
 def _exported(path: Path, check: bool) -> Iterator[str]:
+    from l2l.apply.exported import read_exported, read_header
+
     header = read_header(path)
     networks = read_exported(path) if check else {}  # which compares the checksum
     yield (
@@ -159,6 +166,8 @@ def _exported(path: Path, check: bool) -> Iterator[str]:
 
 def _checksum_lines(path: Path, check: bool) -> Iterator[str]:
     """Whether a text or table has a checksum, which agrees; it is compared when this is called."""
+    from l2l.stores import checksum_path, verify_checksum
+
     if not check:
         return iter(())
     name = checksum_path(path).name
@@ -167,6 +176,11 @@ def _checksum_lines(path: Path, check: bool) -> Iterator[str]:
 
 
 def _table(path: Path, check: bool) -> Iterator[str]:
+    from l2l.apply.artifact import prediction_columns
+    from l2l.evaluation.artifact import check_rows, table_of_columns
+    from l2l.manifest.artifact import COLUMNS
+    from l2l.stores import read_columns
+
     checksum_lines = _checksum_lines(path, check)
     columns, rows = read_columns(path)
     if not columns:
@@ -193,6 +207,8 @@ def _table(path: Path, check: bool) -> Iterator[str]:
 
 
 def _videos(path: Path) -> Iterator[str]:
+    from l2l.manifest.artifact import read_videos
+
     videos = read_videos(path)  # refuses a row that is not one of a video
     yield (
         f"{path}: table of videos, by list_videos or collect_statuses, complete, {len(videos)} rows"
@@ -212,6 +228,8 @@ def _counted(counts: Counter[str]) -> str:
 
 def _answers(path: Path, check: bool) -> Iterator[str]:
     """The predictions of a shard, or the selected moments of a data set: one object per video."""
+    from l2l.apply.artifact import read_statuses
+
     checksum_lines = _checksum_lines(path, check)
     statuses, looks = read_statuses(path)
     yield f"{path}: answers of a finished run, {len(statuses)} videos, {looks} selected moments"
