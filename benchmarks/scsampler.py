@@ -19,6 +19,7 @@ import torch
 from bench import machine, seconds
 from ratios.sparse_pictures import drawn_video, full_decode
 
+from l2l.acceleration import to_channels_last
 from l2l.config import MediaConfig, MelsConfig, MotionConfig, SamplerConfig
 from l2l.manifest.source import Source
 from l2l.media.decode import decode
@@ -30,7 +31,6 @@ from l2l.sampler.network import CHANNELS, Input, PictureNetwork, build_network
 from l2l.student.network import mel_input
 from l2l.teacher.inference import for_inference
 from l2l.teacher.network import R2Plus1D
-from l2l.training import to_channels_last
 
 VIDEO_SECONDS = 117
 MEDIA, MOTION, MELS, SAMPLER = MediaConfig(), MotionConfig(), MelsConfig(), SamplerConfig()

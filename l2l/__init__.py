@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from l2l.apply.predictor import Predictor
+    from l2l.config import AccelerationConfig
 
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
 
@@ -14,6 +15,7 @@ def load(
     threads: int | None = None,
     steps: int | None = None,
     method: Literal["ours", "one_look"] = "ours",
+    acceleration: "AccelerationConfig | None" = None,
 ) -> "Predictor":
     """Load a finished run, which then answers for any video.
 
@@ -26,10 +28,13 @@ def load(
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
         steps: after which the skimmer stops; default: those that it was trained with.
         method: which network of the run answers: `ours`, the skimmer, or `one_look`.
+        acceleration: how the student computes on a GPU; default: in float32, not compiled.
 
     Raises:
         BadInput: if there is no such run, it is not finished, or it has no such network.
     """
-    from l2l.apply.predictor import Predictor  # here, so that `import l2l` imports nothing heavy
+    # here, so that `import l2l` imports nothing heavy
+    from l2l.apply.predictor import Predictor
+    from l2l.config import NOT_ACCELERATED
 
-    return Predictor(run, threads, steps, method)
+    return Predictor(run, threads, steps, method, acceleration or NOT_ACCELERATED)

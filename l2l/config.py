@@ -298,6 +298,26 @@ class TrainingConfig(Section):
         return self
 
 
+class AccelerationConfig(Section):
+    """How the teacher and the student compute on a GPU. On a CPU nothing of it is read."""
+
+    bfloat16: bool = Field(
+        default=False,
+        description="Whether descriptors, features and answers are computed in bfloat16 on a GPU "
+        "(autocast); trainings have their own key. Not measured so far. Paper: not stated.",
+    )
+    compile: Literal["none", "default", "reduce-overhead"] = Field(
+        default="none",
+        description="Mode of torch.compile for the teacher and the student on a GPU, in training "
+        "too: `none` (not compiled), `default`, or `reduce-overhead`, which replays CUDA graphs "
+        "and helps small batches most. It needs a C compiler, and a minute per job. Not measured "
+        "so far. Paper: not stated.",
+    )
+
+
+NOT_ACCELERATED = AccelerationConfig()
+
+
 class FinetuningConfig(TrainingConfig):
     """The training of a student on the target's labels."""
 
@@ -998,6 +1018,9 @@ class Config(Section):
     apply: ApplyConfig = Field(
         default=ApplyConfig(), description="A finished run on videos without labels."
     )
+    acceleration: AccelerationConfig = Field(
+        default=NOT_ACCELERATED, description="How networks compute on a GPU."
+    )
     custom_rules: tuple[Path, ...] = Field(
         default=(),
         description="Files with rules of your own (.smk), relative to the working directory; they "
@@ -1012,6 +1035,23 @@ class Config(Section):
                 raise ValueError(
                     f"videos: role {role} (or both): found {' and '.join(names) or 'none'}, "
                     "expected one data set"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _one_part_per_graph(self) -> "Config":
+        trainings = {
+            "teacher.training": self.teacher.training,
+            "student.distil": self.student.distil,
+            "student.finetune": self.student.finetune,
+        }
+        for name, training in trainings.items():
+            parts = training.gradient_accumulation if training else 1
+            if parts > 1 and self.acceleration.compile == "reduce-overhead":
+                raise ValueError(
+                    f"acceleration.compile: reduce-overhead: found with {name}."
+                    f"gradient_accumulation {parts}, expected 1: a CUDA graph writes the gradients "
+                    "of one part over those of another; take default"
                 )
         return self
 

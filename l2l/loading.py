@@ -126,6 +126,7 @@ def load_batches(
         worker_init_fn=_ignore_signals,
         generator=None if seed is None else torch.Generator().manual_seed(seed),
         collate_fn=functools.partial(_collate_or_first_error, collate),
+        pin_memory=torch.cuda.is_available(),  # from there the GPU copies by itself
         **options,
     )
     for batch in batches:

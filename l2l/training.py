@@ -15,12 +15,13 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
+from l2l.acceleration import autocast
 from l2l.checkpoints import Checkpoints, captured_signal
 from l2l.config import TrainingConfig
 from l2l.errors import BadInput
@@ -31,39 +32,6 @@ from l2l.torch_files import first_line, load_tensors
 from l2l.weights import check_numbers
 
 LAYOUT = 2  # of the files that `save_network` writes
-Network = TypeVar("Network", bound=nn.Module)
-
-
-def to_channels_last(network: Network, device: torch.device) -> Network:
-    """Move a network to a device with its channels innermost in memory.
-
-    Training is a quarter faster so, on CPUs and on GPUs with tensor cores. On a CPU a network with
-    a very narrow shortcut keeps its layout, and so does what the shortcut is given; see
-    `_breaks_onednn`.
-    """
-    narrow = [module for module in network.modules() if _breaks_onednn(module)]
-    if device.type == "cpu" and narrow:
-        for module in narrow:
-            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
-        return network.to(device)
-    is_3d = any(isinstance(module, nn.Conv3d) for module in network.modules())
-    layout = torch.channels_last_3d if is_3d else torch.channels_last
-    return network.to(device, memory_format=layout)  # type: ignore[call-overload]
-
-
-def _breaks_onednn(module: nn.Module) -> bool:
-    """Whether the gradient of a layer, with channels innermost, ends the process.
-
-    oneDNN (in torch 2.11) writes past its buffer in the backward pass of a strided 1 x 1
-    convolution of fewer than 8 channels, which only networks of tests are as narrow as. Found by
-    trying: 4, 5 and 7 channels end in "double free or corruption", 8 and more are right.
-    """
-    return (
-        isinstance(module, nn.Conv2d)
-        and module.kernel_size == (1, 1)
-        and module.stride != (1, 1)
-        and module.in_channels < 8
-    )
 
 
 def seed_and_pick_device(seed: int, threads: int = 1) -> torch.device:
@@ -227,9 +195,7 @@ def train(
 
     rate_scales = [group.get("rate", 1.0) for group in groups]
     optimizer = build_optimizer(groups, config)
-    precision = torch.autocast(
-        "cuda", torch.bfloat16, enabled=config.bfloat16 and torch.cuda.is_available()
-    )
+    precision = autocast(config.bfloat16)
     with process_group() as team:
         parts_per_batch = config.gradient_accumulation * team.size
         if config.batch_size < 2 * parts_per_batch:

@@ -49,6 +49,7 @@ from l2l.skimmer.artifact import load_skimmer
 from l2l.skimmer.sparse import moments_read, span_middles
 from l2l.stores import read_table
 from l2l.student.artifact import load_student
+from l2l.student.inference import StudentInference
 
 SECONDS = {"b/long.mp4": 14.0, "a/short.mp4": 0.4, "mid.mp4": 6.1, "b/other.mp4": 3.0}
 
@@ -149,8 +150,10 @@ def test_an_answer_is_that_of_the_student_and_the_skimmer_on_the_whole_video(
     ):
         read = answer.read
         moments = len(read.read)
+        size = student.settings["config"]["batch_moments"]
+        describe = StudentInference(student, torch.device("cpu"), size)
         features = extract_video_features(
-            student, read.frames(0, moments), read.mels, read.has_sound, torch.device("cpu")
+            describe, read.frames(0, moments), read.mels, read.has_sound
         )
         output = skim(trained, read.video, features)
         probabilities = output.logits.softmax(1)[0]

@@ -112,7 +112,7 @@ def test_the_snakefile_includes_the_stages_in_the_order_they_run():
 
 
 def test_the_configuration_has_a_section_a_stage_in_that_order():
-    assert list(Config.model_fields) == ["run", "seed", *RULES, "custom_rules"]
+    assert list(Config.model_fields) == ["run", "seed", *RULES, "acceleration", "custom_rules"]
     for path in [ROOT / "config.yaml", *(ROOT / "workflow/configs").glob("*.yaml")]:
         sections = list(yaml.safe_load(path.read_text(encoding="utf-8")))
         assert sections == [name for name in Config.model_fields if name in sections], path.name

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.features.extract import extract_video_features
+from l2l.student.inference import StudentInference
 from l2l.student.network import Student, frame_input, mel_input
 
 CLASSES = ("a", "b", "c")
@@ -282,10 +283,11 @@ def test_features_are_those_of_the_student_for_any_batch(tmp_path):
         rng.normal(size=(7, 101, 40)).astype(np.float32),
     )
     has_sound = np.array([True] * 6 + [False])
+    student.settings = {"mels": {"floor": 1e-6}}
     found = []
     for size in (2, 7):
-        student.settings = {"config": {"batch_moments": size}, "mels": {"floor": 1e-6}}
-        found.append(extract_video_features(student, frames, mels, has_sound, torch.device("cpu")))
+        describe = StudentInference(student, torch.device("cpu"), size)
+        found.append(extract_video_features(describe, frames, mels, has_sound))
     with torch.no_grad():
         descriptor, scores = student(
             frame_input(torch.from_numpy(frames)),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 from training_world import TRAININGS, state, training
 
+from l2l.acceleration import to_channels_last
 from l2l.checkpoints import Checkpoints, resumable
 from l2l.config import TrainingConfig
 from l2l.errors import BadInput
@@ -23,7 +24,6 @@ from l2l.training import (
     load_network,
     save_network,
     seed_and_pick_device,
-    to_channels_last,
     train,
 )
 

@@ -20,11 +20,17 @@ from l2l.apply.cost import AnswerCost
 from l2l.apply.exported import read_exported
 from l2l.apply.reading import ReadVideo
 from l2l.apply.run import network_name, network_path, student_path
-from l2l.config import AnswerMethod, FeatureName, MediaConfig
+from l2l.config import (
+    NOT_ACCELERATED,
+    AccelerationConfig,
+    AnswerMethod,
+    FeatureName,
+    MediaConfig,
+)
 from l2l.errors import BadInput
 from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
 from l2l.features.artifact import VideoFeatures
-from l2l.mels.spectrogram import floor_of, mel_shape
+from l2l.mels.spectrogram import mel_shape
 from l2l.moments import MOMENT_SECONDS, start_seconds
 from l2l.skimmer.artifact import (
     TrainedSkimmer,
@@ -36,7 +42,7 @@ from l2l.skimmer.artifact import (
 from l2l.skimmer.network import SkimmerOutput
 from l2l.skimmer.one_look import OneLookOutput
 from l2l.student.artifact import digest_of, load_student, media_of, mels_of, restore_student
-from l2l.student.inference import for_inference, is_faster_on
+from l2l.student.inference import StudentInference, for_inference, is_faster_on
 from l2l.student.network import Student
 
 # Moments per batch. On a CPU a moment at full size takes least in batches of 16 or 32.
@@ -62,6 +68,7 @@ class Networks:
         device: where the student computes.
         steps: of the skimmer; None: as many as it was trained with.
         method: which network answers.
+        acceleration: precision and compilation of the student, on a GPU.
 
     Raises:
         BadInput: if a file is missing or damaged, they do not belong together, the skimmer has
@@ -74,6 +81,7 @@ class Networks:
         device: torch.device,
         steps: int | None = None,
         method: AnswerMethod = "ours",
+        acceleration: AccelerationConfig = NOT_ACCELERATED,
     ) -> None:
         trained, network = _load(run, method)
         self.skimmer = _with_steps(network_path(run, method), trained, steps, method)
@@ -84,8 +92,9 @@ class Networks:
         self.media, self.mels = media_of(self.settings), mels_of(self.settings)
         self.cost = AnswerCost(network, self.skimmer)  # counted before it leaves the CPU
         self.batch_moments = GPU_BATCH if device.type == "cuda" else CPU_BATCH
-        self.student = for_inference(network, device, self.batch_moments)
-        self._device, self._pads = device, not is_faster_on(device)
+        faster = for_inference(network, device, self.batch_moments)
+        self.student = StudentInference(faster, device, self.batch_moments, acceleration)
+        self._pads = not is_faster_on(device)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -159,16 +168,8 @@ class Networks:
     def _compute(self, batch: "_Batch") -> None:
         """Compute a batch and hand each video its share."""
         rows = self.batch_moments if self._pads else batch.filled
-        frames, mels, has_sound = (
-            torch.from_numpy(x[:rows]).to(self._device) for x in batch.arrays()
-        )
-        with torch.inference_mode():
-            inputs = self.student.inputs(frames, mels, floor_of(self.mels))
-            features = self.student.features(*inputs, has_sound)
-            fused = self.student.fuse(features)
-            streams = (features[m] for m in self.student.modalities)
-            results = [x.cpu().numpy() for x in (*streams, fused, self.student.classifier(fused))]
-        batch.hand_out(results)
+        described = self.student(*(x[:rows] for x in batch.arrays()))
+        batch.hand_out([x.cpu().numpy() for x in described])
 
     def _complete(self, waiting: deque[_Waiting]) -> Iterator[tuple[ReadVideo, VideoFeatures]]:
         """Those at the front whose moments are all computed."""

@@ -12,7 +12,7 @@ from l2l.apply.artifact import Prediction
 from l2l.apply.networks import Networks
 from l2l.apply.reading import ReadVideo, Request, read_video
 from l2l.apply.run import network_path
-from l2l.config import AnswerMethod
+from l2l.config import NOT_ACCELERATED, AccelerationConfig, AnswerMethod
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
 from l2l.manifest.probe import probe_files
@@ -59,6 +59,7 @@ class Predictor:
             that this process may use.
         steps: after which the skimmer stops; default: those that it was trained with.
         method: which network of the run answers: `ours`, the skimmer, or `one_look`.
+        acceleration: how the student computes on a GPU: the section `acceleration`.
 
     Raises:
         BadInput: if there is no such run, it is not finished or has no one look to answer with, its
@@ -71,12 +72,13 @@ class Predictor:
         threads: int | None = None,
         steps: int | None = None,
         method: AnswerMethod = "ours",
+        acceleration: AccelerationConfig = NOT_ACCELERATED,
     ) -> None:
         network_path(Path(run), method)  # or a line, before anything else is looked at
         check_ffmpeg()
         self._run, self._threads = Path(run), threads or usable_cores()
         device = seed_and_pick_device(0, self._threads)
-        self.networks = Networks(self._run, device, steps, method)
+        self.networks = Networks(self._run, device, steps, method, acceleration)
 
     @property
     def class_names(self) -> tuple[str, ...]:

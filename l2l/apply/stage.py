@@ -11,7 +11,7 @@ from l2l.apply.artifact import (
     write_prediction_table,
     write_predictions,
 )
-from l2l.config import ApplyConfig, FeaturesConfig
+from l2l.config import NOT_ACCELERATED, AccelerationConfig, ApplyConfig, FeaturesConfig
 from l2l.manifest.artifact import read_videos
 from l2l.shards import check_videos
 
@@ -26,6 +26,7 @@ def apply_videos(
     mels: Path | None = None,
     features: Path | None = None,
     threads: int = 1,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Answer for every video of a shard: decode, hear, describe and skim in one job.
 
@@ -39,6 +40,7 @@ def apply_videos(
         mels: written, if given: the shard's spectrograms.
         features: written, if given: the shard's group in Zarr.
         threads: videos decoded at the same time, and threads of PyTorch.
+        acceleration: the section `acceleration`.
 
     Raises:
         BadInput: if the run is not finished, or its networks do not belong together.
@@ -50,7 +52,7 @@ def apply_videos(
     from l2l.apply.reading import Request
 
     options = Options(config.factor, config.budget_gmacs, config.top)
-    predictor = Predictor(run, threads, config.steps, config.method)
+    predictor = Predictor(run, threads, config.steps, config.method, acceleration)
     videos = read_videos(manifest)
     answers = predictor.answers(map(Request.of_video, videos), options, media is not None)
     answered = []

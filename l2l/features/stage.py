@@ -5,13 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from l2l.config import FeaturesConfig, as_json
+from l2l.config import NOT_ACCELERATED, AccelerationConfig, FeaturesConfig, as_json
 from l2l.errors import BadInput
 from l2l.features.artifact import complete_root, write_features
 
 
 def extract_features(
-    media: Path, mels: Path, student: Path, features: Path, config: FeaturesConfig, threads: int = 1
+    media: Path,
+    mels: Path,
+    student: Path,
+    features: Path,
+    config: FeaturesConfig,
+    threads: int = 1,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Write the image, audio and fused features and the class scores of every moment of a shard's
     usable videos.
@@ -23,18 +29,21 @@ def extract_features(
         features: written: the shard's group in Zarr.
         config: the section `features`.
         threads: number of threads of PyTorch.
+        acceleration: the section `acceleration`.
 
     Raises:
         BadInput: if the media or the mels are not those that the student was trained on, do not
             belong together, or a feature or score is not finite.
     """
     # imported here: complete_features, which runs on every change, does not wait for PyTorch
+    from l2l.acceleration import to_channels_last
     from l2l.features.extract import extract_video_features
     from l2l.media.artifact import read_media
     from l2l.mels.artifact import read_mels
     from l2l.shards import check_videos
     from l2l.student.artifact import digest_of, load_student, media_of, mels_of
-    from l2l.training import seed_and_pick_device, to_channels_last
+    from l2l.student.inference import StudentInference
+    from l2l.training import seed_and_pick_device
 
     device = seed_and_pick_device(0, threads)
     network = load_student(student)
@@ -43,7 +52,9 @@ def extract_features(
         "student_digest": digest_of(network),
         "features": as_json(config),
     }
+    batch_moments = network.settings["config"]["batch_moments"]
     network = to_channels_last(network, device)
+    describe = StudentInference(network, device, batch_moments, acceleration)
     rows = []
     with read_media(media) as shard_media, read_mels(mels) as shard_mels:
         if shard_mels.config != mels_of(network.settings):
@@ -66,7 +77,7 @@ def extract_features(
                 )
             frames = np.stack([shard_media.frame(video, k) for k in range(moments)])
             extracted = extract_video_features(
-                network, frames, shard_mels.mels(video), shard_mels.has_sound(video), device
+                describe, frames, shard_mels.mels(video), shard_mels.has_sound(video)
             )
             rows.append((video, extracted))
     write_features(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from l2l.acceleration import to_channels_last
 from l2l.checkpoints import resumable
 from l2l.config import MelsConfig, SamplerConfig, TrainingConfig, as_json
 from l2l.errors import BadInput
@@ -50,7 +51,7 @@ from l2l.sampler.rows import JOINT
 from l2l.shards import check_videos, read_shards
 from l2l.teacher.artifact import DescriptorReader, read_descriptors
 from l2l.teacher.head import recognised, recogniser_of
-from l2l.training import seed_and_pick_device, to_channels_last, train
+from l2l.training import seed_and_pick_device, train
 
 
 def train_sampler(

@@ -1,21 +1,25 @@
-"""A trained student that describes moments on a CPU: the same function in fewer, faster layers.
+"""A trained student that describes moments; on a CPU the same function in fewer, faster layers.
 
-Batch norms are folded into the convolutions before them, pictures are kept in oneDNN's own layout
-from layer to layer, and weights are brought into theirs once, not with every batch. Only the order
-of sums changes: numbers differ by less than 2e-6 of the largest.
+There batch norms are folded into the convolutions before them, pictures are kept in oneDNN's own
+layout from layer to layer, and weights are brought into theirs once, not with every batch. Only the
+order of sums changes: numbers differ by less than 2e-6 of the largest.
 """
 
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from l2l.acceleration import Inference, to_channels_last
+from l2l.config import NOT_ACCELERATED, AccelerationConfig
 from l2l.folding import fold_batch_norms
+from l2l.mels.spectrogram import floor_of
+from l2l.student.artifact import mels_of
 from l2l.student.network import Student, Trunk
-from l2l.training import to_channels_last
 
 
 class OneDnnConv(nn.Module):
@@ -96,3 +100,56 @@ def for_inference(student: Student, device: torch.device, rows: int) -> Student:
     faster.fusion = FixedRows(faster.fusion, rows)  # type: ignore[assignment]
     faster.classifier = FixedRows(faster.classifier, rows)  # type: ignore[assignment]
     return faster
+
+
+class StudentInference:
+    """All that a student makes of moments.
+
+    Args:
+        student: in evaluation mode, on the device.
+        device: where to compute.
+        batch_moments: most moments per call.
+        acceleration: precision and compilation, on a GPU.
+
+    Attributes:
+        compute: the same of inputs that are on the device.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        device: torch.device,
+        batch_moments: int,
+        acceleration: AccelerationConfig = NOT_ACCELERATED,
+    ) -> None:
+        self._student, self._device = student, device
+        self._floor = floor_of(mels_of(student.settings))
+        self.compute = Inference(self._outputs, device, acceleration, batch_moments)
+        self.batch_moments, self.modalities = batch_moments, student.modalities
+
+    def __call__(
+        self, frames: np.ndarray, mels: np.ndarray, has_sound: np.ndarray
+    ) -> tuple[Tensor, ...]:
+        """What it makes of some moments, at most `batch_moments`.
+
+        Args:
+            frames: (moments, side, side, 3) uint8.
+            mels: (moments, windows, bands) float32.
+            has_sound: (moments,) bool.
+
+        Returns:
+            The feature of each of its modalities, the fused feature and the class scores:
+            (moments, channel) each, float32, on the device.
+        """
+        pictures, sounds, heard = (
+            torch.from_numpy(x).to(self._device) for x in (frames, mels, has_sound)
+        )
+        with torch.inference_mode():
+            inputs = self._student.inputs(pictures, sounds, self._floor)
+            return self.compute(*inputs, heard)
+
+    def _outputs(self, frames: Tensor, mels: Tensor, has_sound: Tensor) -> tuple[Tensor, ...]:
+        features = self._student.features(frames, mels, has_sound)
+        fused = self._student.fuse(features)
+        streams = (features[m] for m in self._student.modalities)
+        return *streams, fused, self._student.classifier(fused)

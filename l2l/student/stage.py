@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
+from l2l.acceleration import for_training
 from l2l.checkpoints import resumable
-from l2l.config import StudentConfig, as_json
+from l2l.config import NOT_ACCELERATED, AccelerationConfig, StudentConfig, as_json
 from l2l.errors import BadInput
 from l2l.jobs.processes import own_threads, team
 from l2l.loading import RandomHorizontalFlip, load_batches
@@ -32,7 +33,7 @@ from l2l.student.artifact import (
 from l2l.student.loss import distillation_loss
 from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import read_descriptors
-from l2l.training import seed_and_pick_device, to_channels_last, train
+from l2l.training import seed_and_pick_device, train
 
 
 class Moments(Dataset):
@@ -107,6 +108,7 @@ def distil_student(
     config: StudentConfig,
     seed: int,
     threads: int = 1,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Distil a student of the given modalities from the teacher's descriptors of the source's train
     videos (paper, section 3.2).
@@ -143,7 +145,7 @@ def distil_student(
         )
         load_image_weights(network, config.image_weights)
         load_audio_weights(network, config.audio_weights)
-        network = to_channels_last(network, device)
+        network = for_training(network, device, acceleration)
 
         def loss(batch: Sequence[Tensor]) -> Tensor:
             descriptor, scores = _look(network, batch, floor_of(mel_config), device)
@@ -194,6 +196,7 @@ def finetune_student(
     seed: int,
     distilled: Path | None = None,
     threads: int = 1,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Train a student on the target's labelled train moments: from a `distilled` one, or, for
     comparison, from nothing.
@@ -215,7 +218,7 @@ def finetune_student(
         mel_config = next(iter(s.values())).config
         bands = mel_shape(mel_config)[1]
         network = starting_student(distilled, config, modalities, len(classes), bands)
-        network = to_channels_last(network, device)
+        network = for_training(network, device, acceleration)
         counts = {video: reader.moments(video) for video, reader in m.items()}
 
         def labelled(split: str) -> Moments:

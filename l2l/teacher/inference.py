@@ -1,9 +1,9 @@
-"""A trained teacher that describes clips on a CPU: the same function in fewer, faster layers.
+"""A trained teacher that describes clips: the same function in fewer, faster layers.
 
 In evaluation mode a batch norm is a fixed scale and shift, so it is folded into the convolution
-before it. A convolution that is one pixel wide in time or in space is a 2-D one on a view of the
-same memory, and a CPU's 2-D convolutions are 1.5 to 2 times as fast as its 3-D ones. Only the order
-of sums changes: numbers differ by less than 2e-6 of the largest.
+before it. On a CPU a convolution that is one pixel wide in time or in space is also a 2-D one on a
+view of the same memory: a CPU's 2-D convolutions are 1.5 to 2 times as fast as its 3-D ones. Only
+the order of sums changes: numbers differ by less than 2e-6 of the largest.
 """
 
 import copy
@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from l2l.acceleration import Function, Inference, to_channels_last
+from l2l.config import NOT_ACCELERATED, AccelerationConfig
 from l2l.folding import fold_batch_norms
 from l2l.teacher.network import AnyTeacher
 
@@ -99,8 +101,24 @@ class CpuTeacher(nn.Module):
         return torch.cat(descriptors), torch.cat(scores)
 
 
-def for_inference(teacher: AnyTeacher, device: torch.device) -> nn.Module:
+def gpu_teacher(
+    teacher: AnyTeacher, device: torch.device, acceleration: AccelerationConfig, batch_clips: int
+) -> Inference:
+    """A copy of a teacher in evaluation mode, for a GPU and for batches of at most so many
+    clips.
+    """
+    copied = copy.deepcopy(teacher).eval().requires_grad_(False)
+    fold_batch_norms(copied)
+    return Inference(to_channels_last(copied, device), device, acceleration, batch_clips)
+
+
+def for_inference(
+    teacher: AnyTeacher,
+    device: torch.device,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
+    batch_clips: int = 16,
+) -> Function:
     """The teacher as it describes clips fastest on a device, with the teacher's outputs."""
     if device.type == "cpu":
         return CpuTeacher(teacher)
-    return teacher.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return gpu_teacher(teacher, device, acceleration, batch_clips)

@@ -10,8 +10,16 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.models import get_model_weights
 
+from l2l.acceleration import for_training
 from l2l.checkpoints import resumable
-from l2l.config import MediaConfig, TeacherConfig, TeacherNetwork, as_json
+from l2l.config import (
+    NOT_ACCELERATED,
+    AccelerationConfig,
+    MediaConfig,
+    TeacherConfig,
+    TeacherNetwork,
+    as_json,
+)
 from l2l.errors import BadInput
 from l2l.jobs.processes import own_threads, team
 from l2l.loading import RandomHorizontalFlip, load_batches
@@ -36,7 +44,7 @@ from l2l.teacher.network import (
     check_size,
     our_names,
 )
-from l2l.training import seed_and_pick_device, to_channels_last, train
+from l2l.training import seed_and_pick_device, train
 from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
@@ -74,6 +82,7 @@ def train_teacher(
     config: TeacherConfig,
     seed: int,
     threads: int = 1,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Train a teacher on the clips and labels of a distillation source that stores its clips.
 
@@ -102,8 +111,10 @@ def train_teacher(
         held_out = _Clips(labelled_moments(listed, counts, classes, "val"), shards)
         settings = next(iter(shards.values())).config
         check_size(config.network, settings)
-        network = to_channels_last(
-            build_teacher(config.network, len(classes), config.widths, config.blocks), device
+        network = for_training(
+            build_teacher(config.network, len(classes), config.widths, config.blocks),
+            device,
+            acceleration,
         )
         train_clips = _Clips(examples, shards)
 
@@ -206,6 +217,7 @@ def extract_descriptors(
     part: Literal["all", "segments"],
     config: TeacherConfig,
     threads: int = 1,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Write the teacher's descriptor and class scores of a shard's clips.
 
@@ -213,7 +225,7 @@ def extract_descriptors(
     """
     device = seed_and_pick_device(0, threads)
     network, settings = load_teacher_network(teacher)
-    describe = for_inference(network, device)
+    describe = for_inference(network, device, acceleration, config.batch_clips)
     rows = {}
     listed = read_videos(manifest)
     with read_listed_media(listed)(media) as shard, torch.inference_mode():

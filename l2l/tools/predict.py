@@ -7,7 +7,7 @@ from pathlib import Path
 
 from l2l.apply.artifact import BOTH, Prediction, prediction_values
 from l2l.apply.run import network_path
-from l2l.config import AnswerMethod
+from l2l.config import NOT_ACCELERATED, AccelerationConfig, AnswerMethod
 from l2l.errors import BadInput
 from l2l.manifest.files import video_files
 from l2l.manifest.probe import NO_SUCH_FILE
@@ -27,6 +27,7 @@ def predict(
     budget_gmacs: float | None = None,
     top: int = 5,
     threads: int | None = None,
+    acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> int:
     """Name the action in each video with a run's student and skimmer, or its one look.
 
@@ -42,6 +43,7 @@ def predict(
         budget_gmacs: most multiply-accumulates per video, in 10^9, in place of a factor.
         top: classes per video in the JSON object.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
+        acceleration: how the student computes on a GPU, as JSON: `{"bfloat16": true}`.
 
     Raises:
         BadInput: if there is no such run, it is not finished, its student and skimmer do not
@@ -59,7 +61,7 @@ def predict(
         return _print([Prediction(str(p), missing.status, missing.reason) for p in files], json)
     from l2l.apply.predictor import Predictor
 
-    predictor = Predictor(run, threads, steps, method)
+    predictor = Predictor(run, threads, steps, method, acceleration)
     return _print(
         predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top), json
     )

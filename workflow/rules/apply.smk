@@ -44,6 +44,7 @@ rule apply_videos:
         kept=kept_stores,
         config=ANSWER_SECTION,
         features_config=section(CONFIG.features),
+        acceleration=section(CONFIG.acceleration),
         version=3,
     shell:
         """
@@ -53,6 +54,7 @@ rule apply_videos:
             --predictions {output.predictions:q} \
             --config {params.config:q} \
             --features-config {params.features_config:q} \
+            --acceleration {params.acceleration:q} \
             --threads {threads} 2>{log:q}
         """
 

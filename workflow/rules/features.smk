@@ -31,6 +31,7 @@ rule extract_features:
     params:
         features=store_folder,
         config=section(CONFIG.features),
+        acceleration=section(CONFIG.acceleration),
         version=1,
     shell:
         """
@@ -40,6 +41,7 @@ rule extract_features:
             --student {input.student:q} \
             --features {params.features:q} \
             --config {params.config:q} \
+            --acceleration {params.acceleration:q} \
             --threads {threads} 2>{log:q}
         """
 

@@ -36,6 +36,7 @@ rule distil_student:
         config=section(CONFIG.student),
         seed=seed,
         python=launcher,
+        acceleration=section(CONFIG.acceleration),
         version=1,
     shell:
         """
@@ -48,6 +49,7 @@ rule distil_student:
             --modalities {params.modalities:q} \
             --config {params.config:q} \
             --seed {params.seed} \
+            --acceleration {params.acceleration:q} \
             --threads {threads} 2>{log:q}
         """
 
@@ -85,6 +87,7 @@ rule finetune_student:
         config=section(CONFIG.student),
         seed=seed,
         python=launcher,
+        acceleration=section(CONFIG.acceleration),
         version=1,
     shell:
         """
@@ -96,5 +99,6 @@ rule finetune_student:
             --modalities {params.modalities:q} \
             --config {params.config:q} \
             --seed {params.seed} \
+            --acceleration {params.acceleration:q} \
             --threads {threads} 2>{log:q}
         """

@@ -34,6 +34,7 @@ if CONFIG.teacher.weights == "train":
             config=section(CONFIG.teacher),
             seed=seed,
             python=launcher,
+            acceleration=section(CONFIG.acceleration),
             version=1,
         shell:
             """
@@ -43,6 +44,7 @@ if CONFIG.teacher.weights == "train":
                 --teacher {output.teacher:q} \
                 --config {params.config:q} \
                 --seed {params.seed} \
+                --acceleration {params.acceleration:q} \
                 --threads {threads} 2>{log:q}
             """
 
@@ -100,6 +102,7 @@ rule extract_descriptors:
     params:
         part=described_part,
         config=section(CONFIG.teacher),
+        acceleration=section(CONFIG.acceleration),
         version=2,
     shell:
         """
@@ -110,5 +113,6 @@ rule extract_descriptors:
             --descriptors {output.descriptors:q} \
             --part {params.part} \
             --config {params.config:q} \
+            --acceleration {params.acceleration:q} \
             --threads {threads} 2>{log:q}
         """

@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from l2l.acceleration import to_channels_last
 from l2l.config import Config, as_json
 from l2l.datasets import DemoDataset
 from l2l.errors import BadInput
@@ -34,7 +35,6 @@ from l2l.sections import Section
 from l2l.student.artifact import build_student
 from l2l.teacher.network import R2Plus1D
 from l2l.text_files import read_yaml
-from l2l.training import to_channels_last
 
 Seconds = Annotated[float, Field(ge=0)]
 
