@@ -7,12 +7,14 @@ markdown.
 The rows are those of every file in `benchmarks/ratios/`: each has a function `rows(folder)`, which
 yields `Row`s and may write into a temporary folder. A new file is a new part of the table.
 
-Ours and the peer run in turn, on one thread; a ratio is the median over the runs. Time is CPU time
-of this process and its children, which a busy machine changes little; where a GPU is visible, it is
-the clock's, so the machine has to be quiet. Progress goes to stderr, the table to stdout.
+Ours and the peer run in turn, on one thread and one core; a ratio is the median over the runs. Time
+is CPU time of this process and its children, which a busy machine changes little; where a GPU is
+visible, it is the clock's, so the machine has to be quiet. Progress goes to stderr, the table to
+stdout.
 """
 
 import argparse
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -34,6 +36,7 @@ from l2l.stores import MADE_BY
 HERE = Path(__file__).parent
 RATIOS = HERE / "ratios"
 LIBRARIES = "LD_LIBRARY_PATH"
+ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 PACKAGES = ("torch", "av", "numpy", "zarr", "h5py", "simplejpeg", "pillow")
 
 
@@ -78,9 +81,28 @@ def seconds(call: Callable[[], object]) -> float:
 
 def busy_seconds(row: Row) -> tuple[float, float]:
     """The clock's seconds of a run of ours, and its CPU seconds per core."""
-    clock, spent = time.monotonic(), spent_cpu_seconds()
-    row.ours()
-    return time.monotonic() - clock, (spent_cpu_seconds() - spent) / row.cores
+    with on_cores(row.cores):
+        clock, spent = time.monotonic(), spent_cpu_seconds()
+        row.ours()
+        return time.monotonic() - clock, (spent_cpu_seconds() - spent) / row.cores
+
+
+@contextlib.contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Keep this process, and those that it starts, on so many cores, where the system can do that.
+
+    The ffmpeg program has threads even with `-threads 1`: that these wake each other up on two
+    cores takes more CPU time than on one.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, ALL_CORES[-count:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def measured_pairs(row: Row, runs: int) -> list[tuple[float, float]]:
@@ -164,7 +186,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for name in options.files or files():
         module = importlib.import_module(f"ratios.{name}")
-        with tempfile.TemporaryDirectory(prefix="l2l-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="l2l-bench-") as folder, on_cores(1):
             for row in module.rows(Path(folder)):
                 print(f"{name}: {row.what}", file=sys.stderr, flush=True)
                 print(table_line(row, options.runs), flush=True)

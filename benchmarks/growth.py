@@ -25,7 +25,6 @@ from typing import Any
 import torch
 import torch._dynamo  # which the first optimizer imports: not once in each fork
 from bench import machine
-from ratios.decoding import ffmpeg_program
 
 from l2l.apply.stage import apply_videos
 from l2l.config import Config, FeaturesConfig, check_config, read_config
@@ -34,6 +33,7 @@ from l2l.evaluation.videos.stage import evaluate_videos
 from l2l.features.stage import complete_features, extract_features
 from l2l.jobs.machine import spent_cpu_seconds
 from l2l.manifest.stage import list_videos
+from l2l.media.ffmpeg import ffmpeg_program
 from l2l.media.stage import collect_statuses, decode_videos
 from l2l.mels.stage import compute_mels
 from l2l.skimmer.stage import train_skimmer

@@ -1,5 +1,6 @@
 """The frame of the benchmarks, without their times."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -60,6 +61,17 @@ def test_a_share_of_cores_is_cpu_seconds_by_the_clocks(monkeypatch):
 
     row = bench.Row("ours", "two cores", ours, None, 0.9, cores=2)
     assert "| 0.50 | 0.50 to 0.50 | 0.9 | no | 1 | 0.5 |" in bench.table_line(row, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins no process")
+def test_a_row_stays_on_one_core_and_the_others_come_back():
+    before = os.sched_getaffinity(0)
+    with bench.on_cores(1):
+        assert len(os.sched_getaffinity(0)) == 1
+        with bench.on_cores(len(bench.ALL_CORES)):
+            assert os.sched_getaffinity(0) == set(bench.ALL_CORES)
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
 
 
 def test_the_machine_and_every_version_are_named():

@@ -1,13 +1,12 @@
 """How busy two cores are while a finished run, full size, answers for many videos."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from bench import Row
+from bench import ALL_CORES, Row
 from ratios.predicting import full_size, untrained_run
 from ratios.sparse_pictures import drawn_video
 
@@ -50,7 +49,7 @@ def apply_in_jobs(shards: list[Path], run: Path) -> None:
 
 def rows(folder: Path) -> Iterator[Row]:
     """Jobs with one thread each, and one process with two."""
-    if len(os.sched_getaffinity(0)) < CORES:
+    if len(ALL_CORES) < CORES:
         print(f"not measured: it takes {CORES} cores", file=sys.stderr)
         return
     paths, run = draw(folder / "videos"), folder / "run"

@@ -86,7 +86,7 @@ def rows(folder: Path) -> Iterator[Row]:
     sure = sorted((measured(each.source, SURE_SECONDS) for each in looks[:LOWEST]), key=ratio_of)
     below = sum(each.ratio < AT_LEAST for each in looks)
     print(f"{below} of {len(looks)} files below {AT_LEAST}", file=sys.stderr)
-    for each in sure:
+    for each in looks[: below + 1]:
         print(f"{each.ratio:.2f} {each.source.path.name}", file=sys.stderr)
     lowest = sure[0].source
     name = lowest.path.name.partition("-")[2]
