@@ -1,5 +1,5 @@
-"""How often `l2l hear` names the event of a video that `l2l lay_events` drew from ESC-10, and where.
-Nothing is trained.
+"""How often `l2l hear` names the event of a video that `l2l lay_events` drew, and where.
+The events are those of ESC-10; nothing is trained.
 
     l2l hear FOLDER/test --weights FILE --json --top 527 --least-probability 0 >heard.jsonl
     python benchmarks/heard_events.py FOLDER heard.jsonl
