@@ -1,5 +1,7 @@
 """The branch of SCSampler from stores to tables, on numbers alone."""
 
+import re
+
 import evaluation_world
 import feature_world
 import markupsafe
@@ -8,6 +10,8 @@ import pytest
 import sampler_world
 import torch
 from sampler_world import SAMPLER, evaluate, score, train
+from scipy.special import softmax
+from sklearn.metrics import average_precision_score
 from training_world import Training, run
 
 from l2l.__main__ import main
@@ -15,11 +19,14 @@ from l2l.config import MelsConfig, ReportConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table, write_evaluation_table
 from l2l.evaluation.cost import count_macs
+from l2l.evaluation.videos.predictions import random_draws
 from l2l.manifest.artifact import read_videos, write_videos
+from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels, write_mels
 from l2l.motion.artifact import read_motion, write_motion
+from l2l.report.figures import picture_address
 from l2l.report.scsampler.relations import PAIRS, poster_relations
-from l2l.report.scsampler.stage import write_scsampler_report
+from l2l.report.scsampler.stage import FILMED, write_scsampler_report
 from l2l.sampler.artifact import load_sampler, read_saliency, save_sampler
 from l2l.sampler.rows import POSTER_CLASSIFIERS, ROWS, chosen_rows, joint_start, single_networks
 from l2l.sampler.stage import score_clips, train_sampler
@@ -32,6 +39,8 @@ from l2l.teacher.artifact import (
 )
 from l2l.teacher.network import build_teacher
 
+BRIEF = SAMPLER.model_copy(update={"training": SAMPLER.training.model_copy(update={"epochs": 1})})
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -42,12 +51,9 @@ def world(tmp_path_factory):
 def samplers(world, tmp_path_factory):
     """Every network that a row reads."""
     folder = tmp_path_factory.mktemp("samplers")
-    brief = SAMPLER.model_copy(
-        update={"training": SAMPLER.training.model_copy(update={"epochs": 1})}
-    )
     files = {}
     for name in single_networks(ROWS):
-        config = SAMPLER if name.startswith(("displacement-r", "audio-r")) else brief
+        config = SAMPLER if name.startswith(("displacement-r", "audio-r")) else BRIEF
         files[name] = train(world, name, folder / f"{name}.pt", config)
     start = [files[name] for name in joint_start()]
     files["joint"] = train(world, "joint", folder / "joint.pt", start=start)
@@ -110,6 +116,103 @@ def test_the_table_has_every_row_and_the_oracle_is_above_all(tables):
     assert rows["motion"]["top1"] == rows["visual"]["top1"] == rows["visual_class"]["top1"]
 
 
+def usable_test_videos(world):
+    """The usable test videos."""
+    listed = read_videos(world.features.videos)
+    return [video for video in listed if video.usable and video.split == "test"]
+
+
+def chosen_clips(path):
+    """The clips of each row and video."""
+    return {
+        (row["row"], row["video"]): [int(clip) for clip in row["clips"].split()]
+        for row in read_evaluation_table(path, "scsampler_clips")
+    }
+
+
+def plain_choice(row, said, probabilities, label):
+    """The clips of a row that draws nothing, from what samplers and teacher say of a video."""
+    count, clips = len(probabilities), SAMPLER.clips
+
+    def saliency(sampler):
+        if sampler is None:
+            return np.zeros(count)
+        outputs = [said.outputs[name].astype(np.float64) for name in sampler.networks]
+        return np.mean(outputs, 0).max(1)
+
+    def order(values):
+        return sorted(range(count), key=lambda clip: (-values[clip], clip))
+
+    seen, heard = saliency(row.visual), saliency(row.audio)
+    alpha, by_eye = SAMPLER.visual_weight, order(saliency(row.visual))
+    by_ear = [clip for clip in order(heard) if said.has_sound[clip]]
+    if row.choice == "union":
+        first = by_eye[: SAMPLER.seen]
+        others = [clip for clip in by_ear if clip not in first]
+        return [*first, *others[: clips - len(first)]]
+    if row.choice == "audio":
+        return by_ear[:clips]
+    if row.choice == "intersection":
+        m = next(m for m in range(count) if len({*by_eye[:m]} & {*by_ear[:m]}) >= clips)
+        return sorted({*by_eye[:m]} & {*by_ear[:m]}, key=by_eye.index)[:clips]
+    if row.choice == "uniform":
+        return [(2 * i + 1) * count // (2 * clips) for i in range(clips)]
+    if row.choice == "dense":
+        return list(range(count))
+    place = {clip: by_ear.index(clip) if clip in by_ear else count - 1 for clip in range(count)}
+    values = {
+        "visual": seen,
+        "convex_score": alpha * seen + (1 - alpha) * heard * said.has_sound,
+        "convex_list": [-alpha * by_eye.index(i) - (1 - alpha) * place[i] for i in range(count)],
+        "joint": said.outputs["joint"][:, 0],
+        "confidence": probabilities.max(1),
+        "oracle": probabilities[:, label],
+    }
+    return order(values[row.choice])[:clips]
+
+
+def test_each_row_equals_plain_code_on_what_its_samplers_say(world, tables, saliency):
+    """Chosen clips by the formulas, top-1 and mAP by scikit-learn; of random draws the mean."""
+    test = usable_test_videos(world)
+    labels = np.array([feature_world.CLASSES.index(video.label) for video in test])
+    with read_saliency(saliency) as scored, read_descriptors(world.descriptors[1]) as described:
+        said = [scored.saliency(video.video) for video in test]
+        scores = [described.described(video.video).scores.astype(np.float64) for video in test]
+    probabilities = [softmax(each, 1) for each in scores]
+    table = {row["row"]: row for row in read_evaluation_table(tables[0])}
+    clips = chosen_clips(tables[1])
+    for row in ROWS:
+        draws = [[clips[row.name, video.video] for video in test]]
+        assert {len(set(each)) for each in draws[0]} == {SAMPLER.clips} or row.choice == "dense"
+        if row.choice == "random":
+            count = sampler_world.EVALUATION.random_draws
+            of_video = [
+                random_draws(len(each), SAMPLER.clips, count, video.video, 0)
+                for video, each in zip(test, probabilities, strict=True)
+            ]
+            draws = list(zip(*of_video, strict=True))
+        elif row.choice not in ("empirical", "ours_dense", "ours_sparse"):
+            for i, found in enumerate(draws[0]):
+                if said[i].has_sound.any():  # for the silent video see the next test
+                    expected = plain_choice(row, said[i], probabilities[i], labels[i])
+                    assert found == sorted(expected), (row.name, test[i].video)
+        if row.choice == "empirical":  # of its draws the table has the first alone
+            continue
+        answers = [
+            np.stack([each[some].mean(0) for each, some in zip(probabilities, draw, strict=True)])
+            for draw in draws
+        ]
+        top1 = np.mean([each.argmax(1) == labels for each in answers])
+        precisions = [
+            average_precision_score(labels == label, each[:, label])
+            for each in answers
+            for label in np.unique(labels)
+        ]
+        figures = [float(table[row.name][name]) for name in ("top1", "map")]
+        expected = [100 * top1, 100 * np.mean(precisions)]
+        assert figures == pytest.approx(expected, abs=0.006), row.name
+
+
 def test_costs_are_those_of_what_a_row_reads(world, tables, saliency):
     rows = {row["row"]: row for row in read_evaluation_table(tables[0])}
     with read_saliency(saliency) as reader:
@@ -126,10 +229,39 @@ def test_costs_are_those_of_what_a_row_reads(world, tables, saliency):
     moments = np.mean([len(each.pictures) for each in said])
     per_clip = recognising["uniform"] / SAMPLER.clips
     assert recognising["dense"] == pytest.approx(moments * per_clip, rel=1e-4)
-    assert float(rows["motion"]["pictures_decoded"]) == pytest.approx(16 * moments, abs=0.1)
-    assert float(rows["uniform"]["pictures_coded"]) == 0
-    # 4 pictures per clip, every eighth: clips that follow each other share half of theirs
-    assert float(rows["dense"]["pictures_decoded"]) == pytest.approx(2 * moments + 2, abs=0.1)
+
+
+def test_pictures_that_differ_and_seconds_of_sound_are_counted(world, tables, saliency):
+    """A clip has 4 pictures, every eighth tick of the grid; how pictures move takes all ticks."""
+    counts = {each.video: len(world.useful[each.video]) for each in usable_test_videos(world)}
+    rows = {row["row"]: row for row in read_evaluation_table(tables[0])}
+    clips = chosen_clips(tables[1])
+    sparse = sampler_world.EVALUATION.sparse_factor
+    framed = {"frame": 1, "ours_dense": 1, "ours_sparse": sparse}
+    both = {"union", "joint", "intersection"}
+    heard = dict.fromkeys(("audio", "ours_dense", *both), 1) | {"ours_sparse": sparse}
+    moving = {"motion", "displacement", "motion_frame", *both}
+
+    def ticks(name, video):
+        read = {16 * clip + 8 * i for clip in clips[name, video] for i in range(4)}
+        if name in framed:
+            read |= {*range(0, 16 * counts[video], 16 * framed[name])}
+        return read | {*range(16 * counts[video])} if name in moving else read
+
+    def seconds(name, video):
+        moments = (*range(0, counts[video], heard[name]), counts[video])
+        return np.minimum(1, np.diff(moments) * 16 / 30).sum()
+
+    with read_saliency(saliency) as reader:
+        coded = np.mean([reader.saliency(video).coded for video in counts])
+    for name in {"uniform", "random", "dense"} | framed.keys() | heard.keys() | moving:
+        expected = {
+            "pictures_decoded": np.mean([len(ticks(name, video)) for video in counts]),
+            "pictures_coded": coded if name in moving else 0,
+            "sound_seconds": np.mean([seconds(name, v) if name in heard else 0 for v in counts]),
+        }
+        found = {column: float(rows[name][column]) for column in expected}
+        assert found == pytest.approx(expected, abs=0.051), name
 
 
 def test_where_all_clips_are_chosen_every_row_is_dense(world, saliency, skimmer, tmp_path):
@@ -172,6 +304,62 @@ def test_another_recogniser_is_priced_and_has_the_posters_own_line(
     assert dense["quoted_source"].endswith("Sports1M, MC3-18")
     per_clip = count_macs(lambda: other.eval()(torch.zeros(1, 3, 4, 16, 16))) / 1e9
     assert float(uniform["recogniser_gmacs_per_video"]) == pytest.approx(6 * per_clip, rel=1e-5)
+
+
+def test_a_teacher_of_other_classes_recognises_by_a_head_trained_for_those_of_the_target(
+    world, saliency, skimmer, tmp_path
+):
+    """Its descriptors show the class where a clip is useful; its own scores say nothing. So it is
+    right on the oracle's clips of every class that a training video has.
+    """
+    teacher, settings = load_teacher_network(world.teacher)
+    listed, number = read_videos(world.features.videos), feature_world.CLASSES.index
+    label = {each.video: number(each.label) for each in listed}
+    known = {each.label for each in listed if each.split == "train"}
+    paths = []
+    for described in world.descriptors:
+        with read_descriptors(described) as reader:
+            rows = {}
+            for video in reader.videos:
+                moments = reader.described(video).moments
+                descriptors = np.zeros((len(moments), teacher.descriptor_width), np.float16)
+                descriptors[:, label[video]] = world.useful[video]
+                no_scores = np.zeros((len(moments), len(feature_world.CLASSES)), np.float16)
+                rows[video] = ClipDescriptors(moments, descriptors, no_scores)
+        paths.append(tmp_path / described.name)
+        others = [f"of {name}" for name in settings["class_names"]]
+        write_descriptors(paths[-1], rows, teacher, others)
+    few = SAMPLER.model_copy(update={"rows": ("uniform", "oracle")})
+    table, _ = evaluate(world, saliency, skimmer, tmp_path, few, descriptors=paths)
+    uniform, oracle = read_evaluation_table(table)
+    learnt = [each.label in known for each in usable_test_videos(world)]
+    assert float(oracle["top1"]) == 100 * np.mean(learnt) > 50
+    clip = torch.zeros(1, 3, 4, 16, 16)
+    head = teacher.descriptor_width * len(feature_world.CLASSES)
+    per_clip = (count_macs(lambda: teacher.describe(clip)) + head) / 1e9
+    gmacs = float(uniform["recogniser_gmacs_per_video"])
+    assert gmacs == pytest.approx(SAMPLER.clips * per_clip, rel=1e-5)
+    name = "displacement-right-resnet18"
+    sampler = train(world, name, tmp_path / "s.pt", BRIEF, descriptors=paths[:1])
+    assert load_sampler(sampler).name == name
+
+
+def test_the_log_says_of_how_many_videos_the_teacher_is_right_on_all_or_no_clip(
+    world, tmp_path, capsys
+):
+    teacher, settings = load_teacher_network(world.teacher)
+    with read_descriptors(world.descriptors[0]) as reader:
+        rows = {video: reader.described(video) for video in reader.videos}
+    for video, value in zip(list(rows)[:3], (9, -9, 9), strict=True):
+        label = feature_world.CLASSES.index(
+            next(each.label for each in read_videos(world.features.videos) if each.video == video)
+        )
+        rows[video].scores[:, label] = value
+    write_descriptors(tmp_path / "d.h5", rows, teacher, settings["class_names"])
+    given = {"descriptors": [tmp_path / "d.h5"]}
+    train(world, "displacement-right-resnet18", tmp_path / "s.pt", BRIEF, **given)
+    said = capsys.readouterr().err
+    assert "the teacher is right on all or on no clip of 3 of 14 videos" in said
 
 
 def test_rows_that_are_not_asked_for_need_no_network(world, saliency, skimmer, samplers, tmp_path):
@@ -217,11 +405,8 @@ def test_a_killed_training_goes_on_and_gives_the_same_bytes(world, tmp_path):
 
 
 def test_the_bytes_do_not_depend_on_the_threads_that_load(world, tmp_path):
-    brief = SAMPLER.model_copy(
-        update={"training": SAMPLER.training.model_copy(update={"epochs": 1})}
-    )
     name = "displacement-class-resnet18"
-    paths = [train(world, name, tmp_path / f"{n}.pt", brief, threads=n) for n in (1, 3)]
+    paths = [train(world, name, tmp_path / f"{n}.pt", BRIEF, threads=n) for n in (1, 3)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -284,7 +469,26 @@ def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(
     page = page_with(tables[1])
     for row in ROWS:
         assert str(markupsafe.escape(row.label)) in page
-    assert page.count('class="film"') == 2
+    listed = {video.video: video for video in read_videos(world.features.videos)}
+    labels, chosen = {row.label: row.name for row in ROWS}, chosen_clips(tables[1])
+    films = page.split('class="film"')[1:]
+    assert len(films) == 2
+    with read_media(world.media[1]) as media:
+        for film in films:
+            video = re.search("<h3>(.*?) · ", film)[1]
+            strips = film.split('class="strip"')[1:]
+            shown = [labels[re.search("<span>(.*?)<br>", strip)[1]] for strip in strips]
+            assert shown == list(FILMED)
+            assert {"visual", "audio", "union", "ours_dense", "uniform"} < set(shown)
+            for name, strip in zip(shown, strips, strict=True):
+                frames = [media.frame(video, clip) for clip in chosen[name, video]]
+                addresses = re.findall('<img src="(.*?)"', strip)
+                assert addresses == [picture_address(frame) for frame in frames]
+            assert listed[video].label in film
+    plot = page.partition("<svg")[2].partition("</svg>")[0]
+    for label in ("union list", "Listen to Look (dense)", "Listen to Look (sparse)", "Uniform"):
+        assert f">{label}</text>" in plot
+    assert ">Listen to Look with the student</text>" in plot
     for each in POSTER_CLASSIFIERS:
         assert f'<td class="name">{each.name}</td>' in page
     assert page.count("<img") == 2 * 7 * SAMPLER.clips
@@ -402,6 +606,16 @@ def test_files_of_something_else_are_refused(world, samplers, skimmer, saliency,
         evaluate(world, world.mels[1], skimmer, tmp_path)
     with pytest.raises(BadInput, match="made of another table of videos"):
         score(world, [one], tmp_path / "s.h5", motion=world.motion[0])
+
+
+def test_a_sampler_that_hears_needs_two_videos_with_sound(world, tmp_path):
+    with read_mels(world.mels[0]) as reader:
+        rows = {each: (reader.mels(each), reader.has_sound(each)) for each in reader.videos}
+    for _, has_sound in list(rows.values())[1:]:
+        has_sound[:] = False
+    write_mels(tmp_path / "m.h5", rows, MelsConfig(), (101, 40))
+    with pytest.raises(BadInput, match="found 1 usable training videos with sound, expected at l"):
+        train(world, "audio-class-vgg", tmp_path / "s.pt", mels=[tmp_path / "m.h5"])
 
 
 def test_classes_that_differ_are_refused(world, samplers, tmp_path):

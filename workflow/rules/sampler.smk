@@ -161,7 +161,7 @@ rule evaluate_scsampler:
         evaluation=section(CONFIG.evaluation),
         clip_stride=CONFIG.media.clip_stride,
         seed=seed,
-        version=2,
+        version=3,
     shell:
         """
         python -P -m l2l evaluate_scsampler \

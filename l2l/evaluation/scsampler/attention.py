@@ -44,6 +44,10 @@ class ListenToLook:
             attention[row] = joint.sum(0).double().numpy()
         return attention
 
+    def moments_read(self, row: str, moments: int) -> list[int]:
+        """The moments of a video that are seen and heard."""
+        return self.trained.moments_read(moments, self.factors[row])
+
     def macs(self, row: str, moments: int) -> int:
         """Multiply-accumulates of reading a video and skimming it."""
         return self.costs.network(self.trained, moments, self.factors[row]).macs

@@ -1,8 +1,9 @@
 """How the rows of scsampler.tsv choose the clips of a video that the recogniser sees."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from l2l.config import SamplerConfig
 from l2l.evaluation.videos.methods import uniform
 from l2l.evaluation.videos.predictions import random_draws
+from l2l.moments import MOMENT_FRAMES, ClipGrid, start_seconds
 from l2l.sampler.artifact import Scored, VideoSaliency
 from l2l.sampler.choice import (
     best,
@@ -136,12 +138,33 @@ def inputs_of(row: Row, networks: Mapping[str, Scored]) -> set[str]:
     return {kind for name in row.networks for kind in networks[name].macs}
 
 
-def clip_pictures(clips: Sequence[int], per_moment: int, frames: int) -> int:
-    """Different pictures that some clips have.
+def pictures_needed(
+    clips: Iterable[int], framed: Iterable[int], moving: int, grid: ClipGrid
+) -> int:
+    """Different pictures of the 30 fps grid that a row needs of a video.
 
     Args:
-        clips: places of clips.
-        per_moment: pictures from the start of one clip to the start of the next.
-        frames: pictures of a clip.
+        clips: those that are recognised.
+        framed: moments of which choosing reads the frame.
+        moving: first moments of which choosing reads how the pictures move, which takes them all.
+        grid: of the clips.
     """
-    return len({clip * per_moment + i for clip in clips for i in range(frames)})
+    ticks = set(range(moving * MOMENT_FRAMES))
+    ticks |= {moment * MOMENT_FRAMES for moment in framed}
+    for clip in clips:
+        first = clip * MOMENT_FRAMES
+        ticks |= set(range(first, first + grid.span_frames, grid.stride))
+    return len(ticks)
+
+
+def sound_seconds(heard: Sequence[int], count: int) -> Fraction:
+    """Sound of a video that choosing hears: of each moment the second from its start on, and none
+    twice.
+
+    Args:
+        heard: moments, in order of time.
+        count: moments of the video, with whose last it ends.
+    """
+    ends = [start_seconds(moment) for moment in (*heard[1:], count)]
+    spans = [end - start_seconds(moment) for moment, end in zip(heard, ends, strict=True)]
+    return sum((min(Fraction(1), span) for span in spans), Fraction(0))

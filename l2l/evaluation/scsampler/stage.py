@@ -22,13 +22,14 @@ from l2l.evaluation.scsampler.choices import (
     CHOICES,
     READS_ALL,
     VideoClips,
-    clip_pictures,
     inputs_of,
+    pictures_needed,
     sampler_macs,
+    sound_seconds,
 )
 from l2l.evaluation.scsampler.tables import Recognised, clip_rows, scsampler_row
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
-from l2l.moments import MOMENT_FRAMES, MOMENT_SECONDS, ClipGrid
+from l2l.moments import ClipGrid
 from l2l.sampler.artifact import SaliencyReader, Scored, VideoSaliency, read_saliency
 from l2l.sampler.choice import histogram_of_oracle
 from l2l.sampler.examples import check_moments
@@ -247,25 +248,23 @@ def _recognise(
     draws = CHOICES[row.choice](video, row)
     seen = video.count if row.choice in READS_ALL else len(draws[0])
     recogniser, sampler = seen * clip_macs, sampler_macs(row, networks, video.saliency)
-    kinds = inputs_of(row, networks)
+    kinds, read = inputs_of(row, networks), list(range(video.count))
     if ours is not None and row.name in ours.factors:
         sampler += ours.macs(row.name, video.count)
+        read = ours.moments_read(row.name, video.count)
         kinds |= {"frame", "audio"} & {
             {"image": "frame"}.get(each, each) for each in ours.trained.network.modalities
         }
     recognised_clips = range(video.count) if row.choice in READS_ALL else draws[0]
-    pictures = clip_pictures(recognised_clips, grid.pictures_per_moment, grid.frames)
-    coded = 0
-    if kinds & {"displacement", "residual"}:
-        pictures, coded = video.count * MOMENT_FRAMES, video.saliency.coded
-    elif "frame" in kinds:
-        pictures += video.count - len(recognised_clips)  # frames of the other clips
+    moves = bool(kinds & {"displacement", "residual"})
+    framed = read if "frame" in kinds else []
+    pictures = pictures_needed(recognised_clips, framed, video.count if moves else 0, grid)
     return Recognised(
         np.stack([video.probabilities[clips].mean(0) for clips in draws]),
         draws[0],
         sampler,
         recogniser,
         pictures,
-        coded,
-        float(video.count * MOMENT_SECONDS) if "audio" in kinds else 0.0,
+        video.saliency.coded if moves else 0,
+        float(sound_seconds(read, video.count)) if "audio" in kinds else 0.0,
     )
