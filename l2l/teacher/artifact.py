@@ -23,9 +23,12 @@ from l2l.hdf5 import (
     read_store,
     write_hdf5,
 )
-from l2l.teacher.network import AnyTeacher, R2Plus1D, build_teacher
+from l2l.pretrained.efficientat import weights as efficientat
+from l2l.pretrained.efficientnet import weights as efficientnet
+from l2l.teacher.network import AnyTeacher, FrameTeacher, R2Plus1D, build_teacher
 from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
+from l2l.weights import fill
 
 KIND, LAYOUT = "descriptors", 2
 
@@ -72,6 +75,19 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
         return build_teacher(settings["network"], classes, settings.get("widths", ()), blocks)
 
     return build_with_state(path, "teacher", build, state).eval(), settings
+
+
+def load_frame_networks(teacher: FrameTeacher, config: TeacherConfig) -> None:
+    """Give a frame teacher's two networks their published weights.
+
+    Raises:
+        BadInput: if these are missing or are other files.
+    """
+    key, image = "teacher.weights", teacher.image
+    fill(image, efficientnet.read_trunk_state(key, image, config.weights), config.weights, "frames")
+    assert config.audio_weights is not None  # the configuration says so
+    published = efficientat.load_efficientat_mn04(config.audio_weights)
+    teacher.audio.load_state_dict(published.features.state_dict())
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from l2l.acceleration import Function, Inference, to_channels_last
 from l2l.config import NOT_ACCELERATED, AccelerationConfig
 from l2l.folding import fold_batch_norms
-from l2l.teacher.network import AnyTeacher
+from l2l.teacher.network import AnyTeacher, FrameTeacher
 
 
 class SpatialConv(nn.Module):
@@ -119,6 +119,8 @@ def for_inference(
     batch_clips: int = 16,
 ) -> Function:
     """The teacher as it describes clips fastest on a device, with the teacher's outputs."""
+    if isinstance(teacher, FrameTeacher):
+        return teacher.to(device)
     if device.type == "cpu":
         return CpuTeacher(teacher)
     return gpu_teacher(teacher, device, acceleration, batch_clips)

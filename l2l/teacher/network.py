@@ -4,7 +4,7 @@ classifiers.
 R(2+1)D is built from torchvision's own blocks at any width. At its default widths and blocks it
 *is* torchvision's ``r2plus1d_18``: the same names, shapes and numbers, so torchvision's weights
 load into it. A narrower one is trained where no weights are available, as in the demo. The others
-are torchvision's own, cut before their last layer.
+are torchvision's own, cut before their last layer. `FrameTeacher` is no video network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
 from l2l.config import MediaConfig, TeacherNetwork
 from l2l.errors import BadInput
+from l2l.moments import WINDOW_SAMPLES
+from l2l.pretrained.efficientat import network as efficientat
+from l2l.pretrained.efficientat.spectrogram import CENTRE, SPREAD, spectrogram_shape
+from l2l.pretrained.efficientnet import network as efficientnet
+from l2l.pretrained.efficientnet.network import picture_input
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,14 @@ PUBLISHED: dict[TeacherNetwork, Published] = {
 
 def as_input(
     clips: UInt8[Tensor, "clips time height width colour"], network: TeacherNetwork = "r2plus1d_18"
-) -> Float[Tensor, "clips colour time height width"]:
+) -> Float[Tensor, "clips colour time rows columns"]:
     """Pictures as the input of a network: scaled to [0, 1], then normalized by the mean and the
-    standard deviation of its Kinetics-400 weights.
+    standard deviation of its Kinetics-400 weights; those of `frames` as EfficientNet-Lite0 takes
+    them.
     """
+    if network == "frames":
+        pictures = picture_input(clips.flatten(0, 1))
+        return pictures.unflatten(0, clips.shape[:2]).transpose(1, 2)
     prepared = get_model_weights(network)["KINETICS400_V1"].transforms()
     mean, std = (
         torch.tensor(values, device=clips.device) for values in (prepared.mean, prepared.std)
@@ -165,18 +174,76 @@ class TorchvisionTeacher(nn.Module):
         return descriptor, self.fc(descriptor)
 
 
-AnyTeacher = R2Plus1D | TorchvisionTeacher
+class FrameTeacher(nn.Module):
+    """What a clip shows and sounds like, by a network of single pictures and one of sound: a
+    teacher where no video network is available.
+
+    The descriptor is the mean of the pictures' features (EfficientNet-Lite0), the mean absolute
+    change of each from one picture to the next, and the feature of the clip's second of sound
+    (EfficientAT mn04), which is zero without sound. Both networks stay as they were published.
+    """
+
+    network: TeacherNetwork = "frames"
+    descriptor_width = 2 * efficientnet.FEATURES + efficientat.FEATURES
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.image = efficientnet.efficientnet_lite0_trunk()
+        self.audio = efficientat.efficientat_mn04().features
+        self.fc = nn.Linear(self.descriptor_width, classes)
+
+    def describe(
+        self,
+        clips: Float[Tensor, "clips colour time height width"],
+        mels: Float[Tensor, "clips windows bands"],
+        has_sound: Bool[Tensor, " clips"],
+    ) -> Float[Tensor, "clips descriptor"]:
+        """The descriptor of each clip; `mels` as they are stored."""
+        pictures = self.image(clips.transpose(1, 2).flatten(0, 1)).mean((2, 3))
+        features = pictures.unflatten(0, (len(clips), -1))  # (clips, time, channel)
+        change = features.diff(dim=1).abs().sum(1) / max(1, features.shape[1] - 1)
+        spectrograms = ((mels - CENTRE) / SPREAD).transpose(1, 2).unsqueeze(1)
+        sound = self.audio(spectrograms).mean((2, 3)).masked_fill(~has_sound[:, None], 0)
+        return torch.cat([features.mean(1), change, sound], 1)
+
+    def forward(
+        self,
+        clips: Float[Tensor, "clips colour time height width"],
+        mels: Float[Tensor, "clips windows bands"],
+        has_sound: Bool[Tensor, " clips"],
+    ) -> tuple[Float[Tensor, "clips descriptor"], Float[Tensor, "clips classes"]]:
+        """The descriptor and the class scores (logits) of each clip."""
+        descriptor = self.describe(clips, mels, has_sound)
+        return descriptor, self.fc(descriptor)
+
+
+AnyTeacher = R2Plus1D | TorchvisionTeacher | FrameTeacher
 
 
 def build_teacher(
     network: TeacherNetwork, classes: int, widths: Sequence[int], blocks: Sequence[int]
 ) -> AnyTeacher:
     """A teacher with random initial weights; `widths` and `blocks` are those of R(2+1)D."""
-    return (
-        R2Plus1D(classes, widths, blocks)
-        if network == "r2plus1d_18"
-        else TorchvisionTeacher(network, classes)
-    )
+    if network == "frames":
+        return FrameTeacher(classes)
+    if network == "r2plus1d_18":
+        return R2Plus1D(classes, widths, blocks)
+    return TorchvisionTeacher(network, classes)
+
+
+def example_clip(teacher: AnyTeacher, frames: int, side: int) -> tuple[Tensor, ...]:
+    """A batch of one clip of zeros, as a teacher takes it.
+
+    Args:
+        teacher: of which only the kind matters.
+        frames: of the clip.
+        side: of its pictures as they are stored, in pixels.
+    """
+    clip = as_input(torch.zeros(1, frames, side, side, 3, dtype=torch.uint8), teacher.network)
+    if not isinstance(teacher, FrameTeacher):
+        return (clip,)
+    mel = torch.zeros(1, *spectrogram_shape(WINDOW_SAMPLES)[::-1])
+    return clip, mel, torch.ones(1, dtype=torch.bool)
 
 
 def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
@@ -185,7 +252,7 @@ def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
     Raises:
         BadInput: if torchvision's network refuses the size.
     """
-    if network == "r2plus1d_18":  # takes any
+    if network in ("r2plus1d_18", "frames"):  # take any
         return
     size = (media.clip_frames, media.frame_pixels, media.frame_pixels)
     with torch.device("meta"), torch.no_grad():

@@ -1,12 +1,15 @@
 """Make a teacher, by training or from weights, and let it describe clips."""
 
+import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch.utils.data import Dataset
 from torchvision.models import get_model_weights
 
@@ -27,18 +30,22 @@ from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
+from l2l.mels.artifact import MelReader, read_mels
 from l2l.moments import FRAME_RATE, moments_inside
 from l2l.shards import check_videos, read_shards
 from l2l.teacher.artifact import (
     ClipDescriptors,
+    load_frame_networks,
     load_teacher_network,
     save_teacher,
     write_descriptors,
 )
+from l2l.teacher.head import fit_head
 from l2l.teacher.inference import for_inference
 from l2l.teacher.network import (
     PUBLISHED,
     AnyTeacher,
+    FrameTeacher,
     as_input,
     build_teacher,
     check_size,
@@ -139,6 +146,71 @@ def train_teacher(
             )
 
 
+def fit_frame_teacher(
+    videos: Path,
+    media: list[Path],
+    mels: list[Path],
+    teacher: Path,
+    config: TeacherConfig,
+    threads: int = 1,
+) -> None:
+    """Take the two networks of a frame teacher from their weights, and fit its linear classifier on
+    the labelled clips of a source that stores its clips. Nothing is random.
+
+    Val accuracy is logged.
+    """
+    device = seed_and_pick_device(0, threads)
+    listed = read_videos(videos)
+    classes, ids = class_names(listed), (usable_ids(listed), usable_ids(listed, "train_val"))
+    network = FrameTeacher(len(classes))
+    load_frame_networks(network, config)
+    network = network.eval().to(device)
+    with (
+        read_shards(media, read_listed_media(listed), *ids) as shards,
+        read_shards(mels, read_mels, *ids) as sounds,
+    ):
+        counts = {video: shard.moments(video) for video, shard in shards.items()}
+        described, labels = {}, {}
+        for split in ("train", "val"):
+            examples = labelled_moments(listed, counts, classes, split)
+            labels[split] = np.array([example.label for example in examples], np.int64)
+            described[split] = _describe_examples(
+                network, examples, shards, sounds, config.batch_clips, device
+            )
+        if not len(labels["train"]):
+            raise BadInput(f"{videos}: no usable train video; network: frames needs labelled clips")
+        settings = next(iter(shards.values())).config
+    head = fit_head(described["train"], labels["train"], len(classes))
+    network.fc.load_state_dict(head.state_dict())
+    with torch.inference_mode():
+        best = head(torch.from_numpy(described["val"])).argmax(1).numpy()
+    right = (best == labels["val"]).sum() / max(1, len(best))
+    print(f"fit on {len(labels['train'])} clips; val_top1 {right:.4g}", file=sys.stderr)
+    save_teacher(teacher, network, classes, settings.frame_pixels, settings.clip_frames, config)
+
+
+def _describe_examples(
+    network: FrameTeacher,
+    examples: Sequence[Example],
+    media: Mapping[str, MediaReader],
+    mels: Mapping[str, MelReader],
+    batch_clips: int,
+    device: torch.device,
+) -> Float[np.ndarray, "clips descriptor"]:
+    """The descriptor of each example's clip, float32."""
+    parts = [np.zeros((0, network.descriptor_width), np.float32)]
+    with torch.inference_mode():
+        for first in range(0, len(examples), batch_clips):
+            batch = [(each.video, each.moment) for each in examples[first : first + batch_clips]]
+            clips = np.stack([media[video].clip(video, moment) for video, moment in batch])
+            heard = np.stack([mels[video].mel(video, moment) for video, moment in batch])
+            has_sound = np.array([mels[video].has_sound(video)[moment] for video, moment in batch])
+            clip, mel, flag = (torch.from_numpy(x).to(device) for x in (clips, heard, has_sound))
+            described = network.describe(as_input(clip, network.network), mel, flag)
+            parts.append(described.cpu().numpy())
+    return np.concatenate(parts)
+
+
 def _check_media(network: TeacherNetwork, media: MediaConfig) -> None:
     """Refuse clips that differ from those on which a network's weights were trained."""
     published = PUBLISHED[network]
@@ -218,17 +290,26 @@ def extract_descriptors(
     config: TeacherConfig,
     threads: int = 1,
     acceleration: AccelerationConfig = NOT_ACCELERATED,
+    mels: Path | None = None,
 ) -> None:
     """Write the teacher's descriptor and class scores of a shard's clips.
 
-    Of `all` moments, or only those inside `segments`.
+    Of `all` moments, or only those inside `segments`. `mels` are of the same shard; a teacher that
+    hears needs them.
     """
     device = seed_and_pick_device(0, threads)
     network, settings = load_teacher_network(teacher)
     describe = for_inference(network, device, acceleration, config.batch_clips)
     rows = {}
     listed = read_videos(manifest)
-    with read_listed_media(listed)(media) as shard, torch.inference_mode():
+    hears = isinstance(network, FrameTeacher)
+    if hears != (mels is not None):
+        raise BadInput(f"{teacher}: a teacher that hears needs mels, and no other takes them")
+    with (
+        read_listed_media(listed)(media) as shard,
+        read_mels(mels) if mels else contextlib.nullcontext() as sounds,
+        torch.inference_mode(),
+    ):
         if (settings["frame_pixels"], settings["clip_frames"]) != (
             shard.config.frame_pixels,
             shard.config.clip_frames,
@@ -243,15 +324,19 @@ def extract_descriptors(
                 continue
             moments = _wanted(video, shard.moments(video.video), part)
             clips = list(_clips(video, shard, moments))
-            outputs = [
-                describe(
-                    as_input(
-                        torch.from_numpy(np.stack(clips[i : i + config.batch_clips])).to(device),
-                        network.network,
-                    )
+            heard = (
+                (sounds.mels(video.video)[moments], sounds.has_sound(video.video)[moments])
+                if sounds
+                else ()
+            )
+            outputs = []
+            for i in range(0, len(clips), config.batch_clips):
+                batch = slice(i, i + config.batch_clips)
+                clip, *sound = (
+                    torch.from_numpy(x).to(device)
+                    for x in (np.stack(clips[batch]), *(each[batch] for each in heard))
                 )
-                for i in range(0, len(clips), config.batch_clips)
-            ]
+                outputs.append(describe(as_input(clip, network.network), *sound))
             z, scores = (
                 torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True)
             )

