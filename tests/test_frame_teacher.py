@@ -100,7 +100,7 @@ def test_its_classifier_is_fit_on_the_labelled_clips_and_its_descriptors_are_sto
                     right += (best == int(video[1:]) % 2).sum()
                     videos += len(best)
     assert videos > 8
-    assert right == videos  # 2944 numbers tell any few clips apart
+    assert right == videos  # 2944 numbers separate any few clips
 
 
 def test_two_makings_give_the_same_bytes(world, teacher, tmp_path):
