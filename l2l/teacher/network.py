@@ -257,7 +257,8 @@ def check_size(network: TeacherNetwork, media: MediaConfig) -> None:
     size = (media.clip_frames, media.frame_pixels, media.frame_pixels)
     with torch.device("meta"), torch.no_grad():
         try:
-            build_teacher(network, 1, (), ()).eval().describe(torch.zeros(1, 3, *size))
+            teacher = build_teacher(network, 1, (), ()).eval()
+            teacher.describe(*example_clip(teacher, *size[:2]))
         except RuntimeError as error:
             message = str(error).partition("\n")[0]
             cure = (
