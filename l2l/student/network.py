@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 from torchvision.models.resnet import BasicBlock
@@ -327,11 +327,11 @@ class Student(nn.Module):
 
     def features(
         self,
-        frames: Float[Tensor, "moments 3 height width"],
+        frames: Shaped[Tensor, "moments ..."],
         mels: Float[Tensor, "moments windows bands"],
         has_sound: Bool[Tensor, " moments"],
     ) -> dict[Modality, Float[Tensor, "moments channel"]]:
-        """The feature of each modality it has.
+        """The feature of each modality it has, of `inputs`.
 
         Where there is no sound the audio feature is zero, not that of silence.
         """
@@ -350,10 +350,12 @@ class Student(nn.Module):
 
     def forward(
         self,
-        frames: Float[Tensor, "moments 3 height width"],
+        frames: Shaped[Tensor, "moments ..."],
         mels: Float[Tensor, "moments windows bands"],
         has_sound: Bool[Tensor, " moments"],
     ) -> tuple[Float[Tensor, "moments descriptor"], Float[Tensor, "moments classes"]]:
-        """The descriptor Psi(frame, mel) that stands for the clip, and class scores (logits)."""
+        """The descriptor Psi(frame, mel) that stands for the clip, and class scores (logits), of
+        `inputs`.
+        """
         descriptor = self.fuse(self.features(frames, mels, has_sound))
         return descriptor, self.classifier(descriptor)
