@@ -31,9 +31,10 @@ def test_a_descriptor_is_mean_change_and_sound():
         for clip in range(2):
             pictures = as_input(clips[clip : clip + 1], "frames")[0].transpose(0, 1)
             a, b, c = (teacher.image(each[None]).mean((2, 3))[0] for each in pictures)
-            assert torch.allclose(described[clip, :1280], (a + b + c) / 3, 1e-3, 0)
-            change = ((b - a).abs() + (c - b).abs()) / 2
-            assert torch.allclose(described[clip, 1280:2560], change, 1e-2, 1e-15)
+            mean, change = (a + b + c) / 3, ((b - a).abs() + (c - b).abs()) / 2
+            # Features of random weights are tiny: rounding is compared with the largest.
+            assert torch.allclose(described[clip, :1280], mean, 0, 1e-3 * mean.max())
+            assert torch.allclose(described[clip, 1280:2560], change, 0, 1e-3 * change.max())
     assert (described[0, 2560:] != 0).any()
     assert (described[1, 2560:] == 0).all()
     assert described.shape == (2, 2944)
