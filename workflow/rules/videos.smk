@@ -11,6 +11,7 @@ rule render_demo:
         "logs/{run}/render_demo/{dataset}.log",
     benchmark:
         "benchmarks/results/{run}/render_demo/{dataset}.tsv"
+    priority: source_first  # its clips are decoded before the target is drawn
     conda:
         "../../environment.yml"
     threads: 2  # trainings wait for both data sets: two jobs of one thread leave one drawing alone
