@@ -7,6 +7,7 @@ An untrimmed video is a sequence of scenes. *Action*: the labelled class, in one
 that classifies each moment alone mistakes an advert for the action.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,12 @@ class Film:
     pictures: np.ndarray
     waveform: np.ndarray
     actions: tuple[tuple[float, float], ...]
+
+
+def generator_of(seed: int, *names: object) -> np.random.Generator:
+    """The random numbers of a video, by a seed and all that names it: no two videos are alike."""
+    digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
 def _seconds(frames: int) -> np.ndarray:

@@ -1,11 +1,8 @@
 """Render the demo's videos."""
 
-import hashlib
 import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-
-import numpy as np
 
 from l2l.datasets import DemoDataset
 from l2l.demo import films, world
@@ -14,17 +11,10 @@ from l2l.jobs.orphans import end_with
 from l2l.stores import atomic_path, write_table
 
 
-def _seed(seed: int, *names: object) -> int:
-    """A separate seed for each video of each split of each data set, so no two are alike."""
-    return int.from_bytes(
-        hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest(), "little"
-    )
-
-
 def _render_one(
     folder: Path, file: str, name: str, dataset: DemoDataset, seed: int
 ) -> list[dict[str, object]]:
-    rng = np.random.default_rng(_seed(seed, dataset.kind, file))
+    rng = films.generator_of(seed, dataset.kind, file)
     make_film = films.trimmed_clip if dataset.kind == "clips" else films.untrimmed_video
     film = make_film(
         rng, name, rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels

@@ -1,6 +1,5 @@
 """Untrimmed videos of real sound events and real footage, of which the right seconds are known."""
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import numpy as np
 from l2l.config import MediaConfig
 from l2l.demo.artifact import write_film
 from l2l.demo.events import Footage, event_video
-from l2l.demo.films import FRAME_RATE
+from l2l.demo.films import FRAME_RATE, generator_of
 from l2l.demo.sounds import RATE_HZ
 from l2l.errors import BadInput
 from l2l.manifest.adapters.folder import find_unlabelled_videos
@@ -83,7 +82,7 @@ def lay_events(
         for each in recordings:
             split = split_of[each.fold]
             file = f"{split}/{each.label}/{each.path.stem}.mp4"
-            rng = np.random.default_rng(_seed(seed, file))
+            rng = generator_of(seed, file)
             waveform = read_event(each.path, seconds)
             film = event_video(rng, waveform, pieces[split], seconds)
             write_film(folder / file, film)
@@ -200,9 +199,3 @@ def split_footage(
         splits[split] += groups[name]
         taken[split] += frames[name]
     return splits
-
-
-def _seed(seed: int, file: str) -> int:
-    """A separate seed for each video."""
-    digest = hashlib.blake2b(repr((seed, file)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")

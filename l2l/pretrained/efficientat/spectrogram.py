@@ -42,17 +42,17 @@ def spectrograms(
     shifted and scaled to about -1 to 1.
     """
     emphasised = torchaudio.functional.preemphasis(waveforms, PREEMPHASIS)[:, 1:]
-    power, bank = _power_and_bank()
-    return (torch.log(bank @ power(emphasised) + FLOOR) - CENTRE) / SPREAD
+    power, filters = _power_and_filters()
+    return (torch.log(filters @ power(emphasised) + FLOOR) - CENTRE) / SPREAD
 
 
 @cache
-def _power_and_bank() -> tuple[nn.Module, Float[Tensor, "bands frequencies"]]:
+def _power_and_filters() -> tuple[nn.Module, Float[Tensor, "bands frequencies"]]:
     """From waveforms to the power of frequencies, and the share that each band takes of them."""
     power = torchaudio.transforms.Spectrogram(
         FFT_SAMPLES, WINDOW_SAMPLES, HOP_SAMPLES, power=2, wkwargs={"periodic": False}
     )
-    bank, _ = get_mel_banks(
+    filters, _ = get_mel_banks(
         num_bins=BANDS,
         window_length_padded=FFT_SAMPLES,
         sample_freq=RATE_HZ,
@@ -62,7 +62,7 @@ def _power_and_bank() -> tuple[nn.Module, Float[Tensor, "bands frequencies"]]:
         vtln_high=-500.0,
         vtln_warp_factor=1.0,
     )
-    return power, nn.functional.pad(bank, (0, 1))  # no band has the highest frequency
+    return power, nn.functional.pad(filters, (0, 1))  # no band has the highest frequency
 
 
 def spectrograms_of_windows(
