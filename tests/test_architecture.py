@@ -34,7 +34,7 @@ RULES = [*SPINE, "study", "apply"]
 # The videos that l2l draws itself; all others come from outside.
 PACKAGES = ["demo", *SPINE[1:], "apply"]
 ON_TOP = {"tools", "reference"}  # packages on top, for people
-GROUND = {"jobs", "pretrained"}  # packages on which all stages stand
+GROUND = {"config", "jobs", "pretrained"}  # packages on which all stages stand
 # What a later stage may import of an earlier one, besides its artifact: a network that it runs
 # again,
 DOORS = {"artifact", "network"}

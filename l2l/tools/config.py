@@ -121,7 +121,7 @@ def as_markdown() -> str:
     lines = [
         "# Every key of the configuration",
         "",
-        "Made by `l2l config --markdown` from `l2l/config.py` and `l2l/datasets.py`; do not edit. "
+        "Made by `l2l config --markdown` from `l2l/config/` and `l2l/datasets.py`; do not edit. "
         "`l2l config skimmer` prints one section, `l2l config skimmer.steps` one key, and "
         "`l2l config --schema` the JSON Schema that editors read.",
         "",
