@@ -68,12 +68,33 @@ class DemoDataset(Dataset):
     side_pixels: Annotated[int, Field(ge=16, multiple_of=2)] = Field(
         default=64, description="Side of the square pictures, in pixels."
     )
+    action_seconds: Annotated[float, Field(ge=1.1)] | None = Field(
+        default=None,
+        description="Length of each scene of the action of an untrimmed video, in seconds; there "
+        "are one or two. `null`: together about a quarter of the video.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "DemoDataset":
         if self.min_seconds > self.max_seconds:
             raise ValueError(
                 f"min_seconds {self.min_seconds} is above max_seconds {self.max_seconds}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _action_fits(self) -> "DemoDataset":
+        if self.action_seconds is None:
+            return self
+        if self.kind == "clips":
+            raise ValueError(
+                "action_seconds: found with kind clips, which are one action from end to end; "
+                "expected it with untrimmed"
+            )
+        if self.action_seconds > self.min_seconds / 4:
+            raise ValueError(
+                f"action_seconds {self.action_seconds} is above a quarter of min_seconds "
+                f"{self.min_seconds}: two of them may fill half of a video, and no more"
             )
         return self
 

@@ -41,8 +41,10 @@ def changed(path: str, value: object) -> dict:
     ids=lambda p: p.name,
 )
 def test_every_configuration_in_the_repository_is_valid(path):
-    on_paper = "on top of paper.yaml" in path.read_text(encoding="utf-8")
-    assert isinstance(read_config(*[PAPER] * on_paper, path), Config)
+    text = path.read_text(encoding="utf-8")
+    below = [PAPER] * ("on top of paper.yaml" in text)
+    below += [ROOT / "config.yaml"] * ("on top of config.yaml" in text)
+    assert isinstance(read_config(*below, path), Config)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,20 @@
 """One frame of the demo's world shows the object, the sound the motion, and only both the class."""
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from l2l.config import read_config
 from l2l.datasets import DemoDataset
 from l2l.demo import films, sounds, world
 from l2l.demo.stage import render_demo
+from l2l.evaluation.videos.methods import chosen_methods
 
+ROOT = Path(__file__).parents[1]
 seeds = st.integers(0, 2**32 - 1)
 things = st.sampled_from(world.OBJECTS)
 motions = st.sampled_from(world.MOTIONS)
@@ -66,6 +71,53 @@ def test_the_action_fills_about_a_quarter_of_an_untrimmed_video(seed, name, seco
     assert abs(len(film.waveform) / sounds.RATE_HZ - length) < 0.01
     assert 0.2 < sum(end - start for start, end in film.actions) / length < 0.3
     assert all(0 <= start < end <= length + 1e-9 for start, end in film.actions)
+
+
+@settings(max_examples=15)
+@given(seeds, st.sampled_from(world.CLASSES), st.floats(28, 40))
+def test_each_scene_of_a_short_action_is_as_long_as_asked_and_the_rest_is_filled(
+    seed, name, seconds
+):
+    rng = np.random.default_rng(seed)
+    film = films.untrimmed_video(rng, name, seconds, 16, action_seconds=2.7)
+    assert abs(len(film.pictures) / films.FRAME_RATE - seconds) < 0.1
+    assert len(film.waveform) / sounds.RATE_HZ == pytest.approx(len(film.pictures) / 15, abs=0.01)
+    assert len(film.actions) in (1, 2)
+    assert [end - start for start, end in film.actions] == pytest.approx(
+        [5 * 16 / 30] * len(film.actions)
+    )
+
+
+def test_the_order_of_the_random_numbers_of_a_video_of_the_demo_is_fixed():
+    """Another order would draw other videos, and every published number of the demo would move."""
+    rng = np.random.default_rng(3)
+    film = films.untrimmed_video(rng, "moon_bouncing", 12, 16)
+    assert film.actions == ((85 / 15, 127 / 15),)
+    assert int(rng.integers(2**31)) == 1728729370
+
+
+@pytest.mark.parametrize(
+    ("changes", "fact"),
+    [
+        ({"kind": "clips", "action_seconds": 2.0}, "found with kind clips"),
+        ({"action_seconds": 2.1}, "action_seconds 2.1 is above a quarter of min_seconds 8"),
+        ({"action_seconds": 1.0}, "greater than or equal to 1.1"),
+    ],
+)
+def test_a_length_of_the_action_that_cannot_be_drawn_is_refused(changes, fact):
+    with pytest.raises(ValueError, match=fact):
+        dataset(**changes)
+
+
+def test_a_configuration_lays_short_actions_over_the_demo():
+    demo = read_config(ROOT / "config.yaml")
+    short = read_config(ROOT / "config.yaml", ROOT / "workflow/configs/short.yaml")
+    drawn = demo.videos["untrimmed"].model_copy(update={"action_seconds": 2.7})
+    assert short.videos == {**demo.videos, "untrimmed": drawn}
+    assert short.run != demo.run
+    paper = [method.name for method in chosen_methods(None)]
+    own = ["one_look_sparse", "one_look_dense", "oracle"]
+    assert list(short.evaluation.methods or ()) == [*paper, *own]
 
 
 def test_an_advert_keeps_the_whole_scene_inside_a_frame_of_one_colour():

@@ -224,3 +224,10 @@ def test_the_papers_own_column_is_shown_for_its_data_sets_alone():
     assert shown["rows"][0]["cells"][-1] == "71.1"
     other = section(table, [row], "", Target("folder", 100))
     assert not [heading for heading, _ in other["headings"] if "paper" in heading]
+
+
+def test_the_demos_margins_are_expected_of_the_demo_alone():
+    assert Target("demo", 160).is_demo
+    assert not Target("demo", 99).is_demo, "too few videos"
+    assert not Target("demo", 160, action_seconds=2.7).is_demo, "short actions"
+    assert not Target("folder", 160).is_demo

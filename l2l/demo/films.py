@@ -1,7 +1,8 @@
 """The demo's films: trimmed clips of one action, and untrimmed videos of which the action is a
 quarter and the rest distracts.
 
-An untrimmed video is a sequence of scenes. *Action*: the labelled class, in one or two scenes.
+An untrimmed video is a sequence of scenes. *Action*: the labelled class, in one or two scenes,
+which may be made shorter.
 *Advert*: one other class, really performed, inside a picture frame and with a jingle.
 *Distraction*: wrong objects that do not move, sounds of motions off screen, babble, black. A method
 that classifies each moment alone mistakes an advert for the action.
@@ -94,16 +95,34 @@ def trimmed_clip(rng: np.random.Generator, name: str, seconds: float, side: int)
     return Film(pictures, waveform, ((0.0, frames / FRAME_RATE),))
 
 
-def untrimmed_video(rng: np.random.Generator, name: str, seconds: float, side: int) -> Film:
-    """A video whose label is the class of its action, which fills about a quarter of it."""
+def untrimmed_video(
+    rng: np.random.Generator,
+    name: str,
+    seconds: float,
+    side: int,
+    action_seconds: float | None = None,
+) -> Film:
+    """A video whose label is the class of its action, which fills about a quarter of it.
+
+    Args:
+        rng: of all that is drawn.
+        name: of the class.
+        seconds: length of the video.
+        side: of the square pictures, in pixels.
+        action_seconds: length of each of the one or two scenes of the action, in place of a
+            quarter of the video for them together.
+    """
     frames = round(seconds * FRAME_RATE)
     rival = _another(rng, world.CLASSES, name)
     action_frames, advert_frames = (
         round(frames * rng.uniform(0.22, 0.28)),
         round(frames * rng.uniform(0.18, 0.28)),
     )
-    rest = frames - action_frames - advert_frames
-    scenes = [("action", n) for n in _cut(rng, action_frames, int(rng.integers(1, 3)))]
+    actions_frames = _cut(rng, action_frames, int(rng.integers(1, 3)))
+    if action_seconds is not None:
+        actions_frames = [round(action_seconds * FRAME_RATE)] * len(actions_frames)
+    rest = frames - sum(actions_frames) - advert_frames
+    scenes = [("action", n) for n in actions_frames]
     scenes += [("advert", n) for n in _cut(rng, advert_frames, int(rng.integers(1, 3)))]
     scenes += [("distraction", n) for n in _cut(rng, rest, max(2, round(rest / FRAME_RATE / 5)))]
     pictures, waveforms, actions, at = [], [], [], 0

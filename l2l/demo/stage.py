@@ -15,10 +15,11 @@ def _render_one(
     folder: Path, file: str, name: str, dataset: DemoDataset, seed: int
 ) -> list[dict[str, object]]:
     rng = films.generator_of(seed, dataset.kind, file)
-    make_film = films.trimmed_clip if dataset.kind == "clips" else films.untrimmed_video
-    film = make_film(
-        rng, name, rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels
-    )
+    seconds, side = rng.uniform(dataset.min_seconds, dataset.max_seconds), dataset.side_pixels
+    if dataset.kind == "clips":
+        film = films.trimmed_clip(rng, name, seconds, side)
+    else:
+        film = films.untrimmed_video(rng, name, seconds, side, dataset.action_seconds)
     write_film(folder / file, film)
     return [
         {"file": file, "start_seconds": f"{start:.6f}", "end_seconds": f"{end:.6f}", "label": name}

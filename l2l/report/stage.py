@@ -26,8 +26,6 @@ from l2l.stores import MADE_BY, write_text
 Rows = Sequence[Mapping[str, str]]
 _MOST_FILES = 200  # per table
 _PACKAGES = ("torch", "torchvision", "torchaudio", "zarr", "h5py", "numpy", "av")
-# The demo's relations have margins of some points, which fewer videos cannot show.
-_DEMO_VIDEOS = 100
 
 
 def write_report(
@@ -71,7 +69,8 @@ def write_report(
     # one data set, or two
     files = {source_videos.parent.name: read_videos(source_videos), videos.parent.name: listed}
     usable = sum(video.usable and video.split == "test" for video in listed)
-    target = Target(configuration["videos"][videos.parent.name]["adapter"], usable)
+    dataset = configuration["videos"][videos.parent.name]
+    target = Target(dataset["adapter"], usable, dataset.get("action_seconds"))
     drawn = plots(rows, target)
     answers = confusions.answers_of_ours(rows.get("predictions", ()))
     stores = Stores(media, mels or (), features, skimmer)
@@ -92,7 +91,7 @@ def write_report(
             if table.in_report and table.name in rows
         ],
         relations=expected,
-        is_demo=_is_demo(target),
+        is_demo=target.is_demo,
         films=_films(listed, rows, answers, stores, config),
         errors=confusions.confident_errors(answers)[: confusions.MOST_ERRORS],
         matrix=confusions.confusion_matrix(answers),
@@ -122,13 +121,8 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Rows]:
     return rows
 
 
-def _is_demo(target: Target) -> bool:
-    """Whether the run is the demo, of which more is expected than of any other run."""
-    return target.adapter == "demo" and target.videos >= _DEMO_VIDEOS
-
-
 def _expected(rows: Mapping[str, Rows], target: Target) -> list[Relation]:
-    if _is_demo(target):
+    if target.is_demo:
         return relations(*(rows.get(name, ()) for name in ("table1", "clips", "tradeoff")))
     return reported_orders(rows.get("predictions", ()), rows.get("clips", ()))
 

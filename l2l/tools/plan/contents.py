@@ -69,12 +69,14 @@ def contents_of(
         )
         trimmed = dataset.kind == "clips"
         videos = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-        action = 0.0 if trimmed else statistics.mean(lengths) / 4  # in one piece or two
+        scenes = 0 if trimmed else 1.5  # one or two
+        quarter = 0.0 if trimmed else statistics.mean(lengths) / 4
+        action = scenes * dataset.action_seconds if dataset.action_seconds else quarter
         return Contents(
             videos,
             lengths,
             dataset.side_pixels**2,
-            0 if trimmed else 1.5,
+            scenes,
             action,
             min(16, dataset.train),
         )
