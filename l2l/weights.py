@@ -69,8 +69,10 @@ def published_state(key: str, weights: str, named: type[Enum], network: str) -> 
         state = load_tensors(weights)
     except FileNotFoundError:
         published = ", ".join(weight.name for weight in named)
+        addresses = ", ".join(weight.value.url for weight in named)
         raise BadInput(
-            f"{key}: {weights!r} is neither a file nor one of {published}, the weights of {network}"
+            f"{key}: {weights!r} is neither a file nor one of {published}, the weights of "
+            f"{network}; fetch {addresses} and give the file"
         ) from None
     except Exception as error:  # a damaged file may raise anything
         raise BadInput(

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torchvision.models import get_model_weights
 
 from l2l.arrays import VideoRows, offsets_of
 from l2l.config import TeacherConfig, as_json
+from l2l.errors import BadInput
 from l2l.hdf5 import (
     FLOATS,
     INTEGERS,
@@ -25,10 +27,10 @@ from l2l.hdf5 import (
 )
 from l2l.pretrained.efficientat import weights as efficientat
 from l2l.pretrained.efficientnet import weights as efficientnet
-from l2l.teacher.network import AnyTeacher, FrameTeacher, R2Plus1D, build_teacher
+from l2l.teacher.network import AnyTeacher, FrameTeacher, R2Plus1D, build_teacher, our_names
 from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
-from l2l.weights import fill
+from l2l.weights import fill, published_state
 
 KIND, LAYOUT = "descriptors", 2
 
@@ -75,6 +77,34 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
         return build_teacher(settings["network"], classes, settings.get("widths", ()), blocks)
 
     return build_with_state(path, "teacher", build, state).eval(), settings
+
+
+def published_teacher(
+    key: str, weights: str, config: TeacherConfig
+) -> tuple[AnyTeacher, tuple[str, ...]]:
+    """A teacher with torchvision's weights, or with a local file of the same form, and the names of
+    its classes: those of Kinetics where it has as many.
+
+    Args:
+        key: of the configuration or the command line, for errors.
+        weights: a name of torchvision's weights, or a file.
+        config: the network and its sizes.
+
+    Raises:
+        BadInput: if the weights are not available, or are not numbers of this network.
+    """
+    named = get_model_weights(config.network)
+    state = our_names(config.network, published_state(key, weights, named, config.network))
+    if "fc.bias" not in state:
+        raise BadInput(
+            f"{weights}: not a state dict of {config.network}: its last layer is not in it"
+        )
+    categories = named["KINETICS400_V1"].meta["categories"]
+    count = len(state["fc.bias"])
+    classes = categories if count == len(categories) else [f"class {i}" for i in range(count)]
+    teacher = build_teacher(config.network, count, config.widths, config.blocks)
+    fill(teacher, state, weights, config.network)
+    return teacher, tuple(classes)
 
 
 def load_frame_networks(teacher: FrameTeacher, config: TeacherConfig) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch.utils.data import Dataset
-from torchvision.models import get_model_weights
 
 from l2l.acceleration import for_training
 from l2l.checkpoints import resumable
@@ -37,6 +36,7 @@ from l2l.teacher.artifact import (
     ClipDescriptors,
     load_frame_networks,
     load_teacher_network,
+    published_teacher,
     save_teacher,
     write_descriptors,
 )
@@ -49,10 +49,8 @@ from l2l.teacher.network import (
     as_input,
     build_teacher,
     check_size,
-    our_names,
 )
 from l2l.training import seed_and_pick_device, train
-from l2l.weights import fill, published_state
 
 CLIP_FRAMES = 16  # of the paper: the fewest that pretrained weights are given
 
@@ -241,19 +239,7 @@ def load_teacher(teacher: Path, config: TeacherConfig, media_config: MediaConfig
     The weights' own preprocessing must be what the media hold.
     """
     _check_media(config.network, media_config)
-    named = get_model_weights(config.network)
-    state = our_names(
-        config.network, published_state("teacher.weights", config.weights, named, config.network)
-    )
-    if "fc.bias" not in state:
-        raise BadInput(
-            f"{config.weights}: not a state dict of {config.network}: its last layer is not in it"
-        )
-    categories = named["KINETICS400_V1"].meta["categories"]
-    count = len(state["fc.bias"])
-    classes = list(categories) if count == len(categories) else [f"class {i}" for i in range(count)]
-    network = build_teacher(config.network, count, config.widths, config.blocks)
-    fill(network, state, config.weights, config.network)
+    network, classes = published_teacher("teacher.weights", config.weights, config)
     save_teacher(
         teacher, network, classes, media_config.frame_pixels, media_config.clip_frames, config
     )

@@ -19,8 +19,10 @@ NOUNS = {"image": "pictures", "audio": "sound", BOTH: "moments"}  # of the modal
 def predict(
     video: list[Path],
     /,
-    run: Path,
+    run: Path | None = None,
+    teacher: str | None = None,
     json: bool = False,
+    moments: int | None = None,
     factor: int = 1,
     steps: int | None = None,
     method: AnswerMethod = "ours",
@@ -29,42 +31,73 @@ def predict(
     threads: int | None = None,
     acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> int:
-    """Name the action in each video with a run's student and skimmer, or its one look.
+    """Name the action in each video, by a finished run, or by published weights without any run.
+
+    A run's student and skimmer answer, or its one look; without a run R(2+1)D-18, by torchvision's
+    weights for Kinetics' 400 actions, averaged over the clips of all moments.
 
     For thousands of videos, in jobs that can be resumed: `snakemake apply`, see docs/apply.md.
 
     Args:
         video: files of any name, and folders.
         run: a finished run's folder, such as results/demo, or the file that `l2l export` made.
+        teacher: in place of a run: KINETICS400_V1, which torchvision downloads once, or a file of
+            these weights.
         json: print one JSON object per file instead of a line of text.
+        moments: with a teacher, look at so many uniform moments; default: at every one.
         factor: decode, hear and describe one moment in so many.
         steps: after which the skimmer stops; default: those that it was trained with.
         method: `ours`, the skimmer, or `one_look`, where the run has it.
         budget_gmacs: most multiply-accumulates per video, in 10^9, in place of a factor.
         top: classes per video in the JSON object.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
-        acceleration: how the student computes on a GPU, as JSON: `{"bfloat16": true}`.
+        acceleration: how the network computes on a GPU, as JSON: `{"bfloat16": true}`.
 
     Raises:
         BadInput: if there is no such run, it is not finished, its student and skimmer do not
-            belong together, or there is no video.
+            belong together, the weights are not available, or there is no video.
 
     Returns:
         0 when every file has an answer, 1 when one could not be used.
     """
-    network_path(run, method)
+    _check_options(run, teacher, moments, (factor, steps, method, budget_gmacs))
+    if run is not None:
+        network_path(run, method)
     files = video_files(video)
     if video and not files:
         raise BadInput(f"{', '.join(map(str, video))}: no file with the name of a video")
     if files and not any(map(os.path.lexists, files)):  # answered without torch
         missing = NO_SUCH_FILE
         return _print([Prediction(str(p), missing.status, missing.reason) for p in files], json)
+    if teacher is not None:
+        from l2l.apply.teacher import TeacherPredictor
+
+        by_teacher = TeacherPredictor(teacher, threads, acceleration)
+        return _print(by_teacher.predict_many(files, moments=moments, top=top), json)
+    assert run is not None
     from l2l.apply.predictor import Predictor
 
     predictor = Predictor(run, threads, steps, method, acceleration)
     return _print(
         predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top), json
     )
+
+
+def _check_options(
+    run: Path | None, teacher: str | None, moments: int | None, of_run: tuple[object, ...]
+) -> None:
+    """Refuse both or neither of a run and a teacher, and options of the other one."""
+    if (run is None) == (teacher is None):
+        raise BadInput(
+            "expected one of --run, a finished run, and --teacher KINETICS400_V1, which needs none"
+        )
+    if run is not None and moments is not None:
+        raise BadInput("--moments belongs to --teacher; with --run give --factor")
+    if teacher is not None and of_run != (1, None, "ours", None):
+        raise BadInput(
+            "--factor, --steps, --method and --budget-gmacs belong to --run; with --teacher give "
+            "--moments"
+        )
 
 
 def _print(predictions: Iterable[Prediction], json: bool) -> int:
@@ -91,6 +124,8 @@ def _line(prediction: Prediction) -> str:
     for modality in prediction.modalities:
         if seconds := prediction.selected_seconds(modality):
             line += f"; {NOUNS[modality]} weighed most at {_joined(seconds)} s"
+    if not prediction.selected:
+        line += f"; {prediction.moments_read} of {prediction.moments} moments seen"
     line += f"; {prediction.gmacs:.3g} GMACs, {prediction.decoded_pictures} pictures decoded"
     if prediction.reason:
         line += f" [{prediction.status}: {prediction.reason}]"
