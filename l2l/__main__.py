@@ -77,6 +77,7 @@ TOOLS = {
     "import_checkpoint": "l2l.reference.stage",
     "import_features": "l2l.reference.stage",
     "score": "l2l.reference.stage",
+    "evaluate_release": "l2l.tools.evaluate_release",
 }
 VERBS = STAGES | TOOLS
 

@@ -17,7 +17,14 @@ from l2l.config.one_look import OneLookConfig
 from l2l.config.reading import as_json, check_config, merge_configs, read_config
 from l2l.config.report import ReportConfig
 from l2l.config.sampler import SHUFFLENET_STEM, SamplerConfig
-from l2l.config.skimmer import PLAIN, VARIANTS, PublicCodeConfig, SkimmerConfig, Variant
+from l2l.config.skimmer import (
+    PAPER_TRAINING,
+    PLAIN,
+    VARIANTS,
+    PublicCodeConfig,
+    SkimmerConfig,
+    Variant,
+)
 from l2l.config.student import (
     AudioNetworkName,
     FinetuningConfig,
@@ -32,6 +39,7 @@ from l2l.config.whole import SCSAMPLER_SECTIONS, Config
 __all__ = [
     "CELL_PIXELS",
     "NOT_ACCELERATED",
+    "PAPER_TRAINING",
     "PLAIN",
     "SCSAMPLER_SECTIONS",
     "SHUFFLENET_STEM",

@@ -10,6 +10,9 @@ from l2l.config.training import TrainingConfig
 from l2l.config.types import FeatureName, Name
 from l2l.sections import Count, Section
 
+# Of the skimmer and of the networks it is compared with; the public code's own command.
+PAPER_TRAINING = TrainingConfig(epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20))
+
 
 class Variant(Section):
     """What a skimmer reads, where this differs from the features of the student's modalities."""

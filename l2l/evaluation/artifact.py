@@ -92,7 +92,7 @@ TABLES: tuple[Table, ...] = (
             Column("map", "mAP", "%"),
             Column("gmacs_per_video", "GMACs per video", ""),
             Column("moments", "moments read", ""),
-            Column("pictures_decoded", "pictures decoded", ""),
+            Column("pictures_decoded", "pictures decoded", "", optional=True),
             Column("index_gmacs_per_video", "GMACs of indexing", ""),
             Column("top5", "top-5", "%"),
             Column("map_interpolated", "mAP interpolated", "%"),

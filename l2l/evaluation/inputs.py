@@ -20,20 +20,21 @@ from l2l.skimmer.artifact import (
     load_skimmer,
     named_features,
 )
-from l2l.student.artifact import digest_of, load_student
+from l2l.student.artifact import digest_of, load_start, student_around
 from l2l.student.network import Student
 from l2l.teacher.artifact import DescriptorReader
 
 
 def load_student_and_features(student: Path, features: Path) -> tuple[Student, Features]:
-    """A student, and the features that it has made.
+    """A student, and the features that it has made. Of a head alone, as the public release has it,
+    the student has the paper's streams: right for costs and for nothing else.
 
     Raises:
         BadInput: if another student has made them.
     """
-    network, stored = load_student(student), read_features(features)
-    stored.check_student(student, digest_of(network))
-    return network, stored
+    start, stored = load_start(student), read_features(features)
+    stored.check_student(student, digest_of(start))
+    return (start if isinstance(start, Student) else student_around(student, start)), stored
 
 
 def load_trained(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from l2l.config import FeatureName, SkimmerConfig, TrainingConfig
+from l2l.config import PAPER_TRAINING, FeatureName, SkimmerConfig
 from l2l.errors import BadInput
 from l2l.skimmer.network import Skimmer
 from l2l.student.network import Head, Modality
@@ -34,10 +34,6 @@ _PSI = {
     "fusion.fc2": "net_imageAudio.imageAudio_fc2",
 }
 _CLASSIFIER = {"classifier": "net_classifier.classifier"}
-
-PUBLISHED_TRAINING = TrainingConfig(
-    epochs=25, batch_size=256, learning_rate=0.01, milestones=(15, 20)
-)  # the public code's own command
 
 
 class Checkpoint(NamedTuple):
@@ -126,7 +122,7 @@ def skimmer_of(
         lstm_width=lstm_width,
         key_width=_size(path, state, f"{query}.3.weight", 0),
         query_width=_size(path, state, f"{query}.0.weight", 0),
-        training=PUBLISHED_TRAINING,
+        training=PAPER_TRAINING,
     )
     psi = _size(path, state, "net_imageAudio.imageAudio_fc1.weight", 0) if has_both else 0
     if not has_both and widths[modality] != features:

@@ -10,10 +10,17 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from l2l.config import FeatureName
 from l2l.errors import BadInput
+from l2l.evaluation.measures.metrics import (
+    interpolated_mean_average_precision,
+    mean_average_precision,
+    top1,
+)
+from l2l.evaluation.measures.probabilities import class_probabilities
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.manifest.artifact import SPLITS, Video, read_videos, write_videos
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
@@ -31,6 +38,7 @@ from l2l.reference.lists import (
     video_id,
 )
 from l2l.reference.preset import PAPER, SINGLE_MODALITY, TWO_MODALITIES, Reference, skim_videos
+from l2l.shards import check_videos
 from l2l.skimmer.artifact import (
     TrainedSkimmer,
     check_student,
@@ -285,6 +293,7 @@ def score(
     checkpoint: Path,
     features: Path,
     scores: Path,
+    videos: Path | None = None,
     steps: int | None = None,
     factor: int = 1,
     hard: bool = False,
@@ -294,13 +303,16 @@ def score(
     seed: int = 0,
     threads: int = 1,
 ) -> None:
-    """Write the skimmer's scores (logits) of every video of a store.
+    """Write the skimmer's scores (logits) of every video of a store, and print its accuracy and
+    mean average precision for each split.
 
     Args:
         checkpoint: a skimmer that import_checkpoint or train_skimmer wrote.
         features: root of the features in Zarr.
         scores: written: one row per video, in the order of the store: video, then one column per
             class, every digit of float32.
+        videos: the table with the videos' labels; default: the one that import_features writes next
+            to its store. Without labels nothing is printed.
         steps: T; without it as many as the skimmer was trained with.
         factor: features are read of one moment in so many and interpolated between; those that a
             skimmer reads only of the moments it selects are read there.
@@ -388,6 +400,45 @@ def score(
                 | {c: f"{x:.9g}" for c, x in zip(trained.class_names, row, strict=True)}
             )
     write_table(scores, ("video", *trained.class_names), rows)
+    labelled = videos or _table(features)
+    if videos is not None or labelled.exists():
+        logits = np.array([[float(row[c]) for c in trained.class_names] for row in rows])
+        _print_accuracy(labelled, stored.videos, logits, trained.class_names)
+
+
+def _print_accuracy(
+    videos: Path,
+    scored: Sequence[str],
+    logits: Float[np.ndarray, "videos classes"],
+    class_names: Sequence[str],
+) -> None:
+    """One line per split: top-1, and mean average precision in both definitions.
+
+    Raises:
+        BadInput: if the table lacks a scored video, or names a class that has no score.
+    """
+    row_of = {name: i for i, name in enumerate(scored)}
+    number = {name: i for i, name in enumerate(class_names)}
+    listed = [video for video in read_videos(videos) if video.video in row_of]
+    check_videos(videos, [video.video for video in listed], scored)
+    for video in listed:
+        if unknown := set(video.labels) - set(number):
+            raise BadInput(
+                f"{videos}: video {video.video!r} is of class {min(unknown)!r}, which has no score"
+            )
+    for split in SPLITS:
+        if not (of_split := [video for video in listed if video.split == split]):
+            continue
+        probabilities = class_probabilities(logits[[row_of[each.video] for each in of_split]])
+        labels = np.array([number[each.label] for each in of_split])
+        shown = np.zeros(probabilities.shape, bool)
+        for i, each in enumerate(of_split):
+            shown[i, [number[label] for label in each.labels]] = True
+        print(
+            f"{split}: {len(of_split)} videos, top-1 {100 * top1(probabilities, labels):.2f} %, "
+            f"mAP {100 * mean_average_precision(probabilities, labels):.2f} %, interpolated "
+            f"{100 * interpolated_mean_average_precision(probabilities, shown):.2f} %"
+        )
 
 
 def reference_of(network: Skimmer) -> Reference:

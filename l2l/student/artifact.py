@@ -181,6 +181,38 @@ def load_start(path: Path) -> Student | Head:
     return head.eval()
 
 
+def student_around(path: Path, head: Head) -> Student:
+    """A student of the paper's sizes with this Psi and classifier, whose streams are random: what
+    its networks cost can be counted, and their features are not to be used.
+
+    Args:
+        path: the head's file, for errors.
+        head: of a student whose streams are not available.
+
+    Raises:
+        BadInput: if the head reads features of other widths than the paper's streams give.
+    """
+    unread = {"epochs": 1, "batch_size": 2, "learning_rate": 1}
+    config = StudentConfig.model_validate({"distil": unread, "finetune": unread})
+    media, mels = MediaConfig(), MelsConfig()
+    sizes = len(head.class_names), head.fusion.fc2.out_features, mel_shape(mels)[1]
+    student = build_student(config, head.modalities, *sizes)
+    if head.fusion.fc1.in_features != student.fusion.fc1.in_features:
+        raise BadInput(
+            f"{path}: its Psi reads {head.fusion.fc1.in_features} channels, expected "
+            f"{student.fusion.fc1.in_features}, those of the paper's streams, whose costs are "
+            "counted"
+        )
+    student.fusion, student.classifier = head.fusion, head.classifier
+    student.class_names = head.class_names
+    student.settings = {
+        "frame_pixels": media.frame_pixels,
+        "media": media.model_dump(mode="json"),
+        "mels": mels.model_dump(mode="json"),
+    }
+    return student.eval()
+
+
 def digest_of(student: Student | Head) -> str:
     """A checksum of all that a student is, its settings and its numbers.
 

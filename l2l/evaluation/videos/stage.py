@@ -41,7 +41,6 @@ def evaluate_videos(
     student: Path,
     trained: list[Path],
     videos: Path,
-    media: list[Path],
     features: Path,
     table: Path,
     classes: Path,
@@ -51,16 +50,16 @@ def evaluate_videos(
     config: EvaluationConfig,
     seed: int,
     threads: int = 1,
+    media: list[Path] | None = None,
 ) -> None:
     """Let every method of Table 1 predict the class of each usable test video of the target.
 
     Args:
-        student: the network that made the features.
+        student: the network that made the features; or the head of one whose streams are not
+            available, with the costs of the paper's streams.
         trained: the trained networks that the methods need, in any order; each file says which
             network it holds. The skimmer is always needed.
         videos: the target's videos, as decoded.
-        media: the target's media, the shards with test videos: how many pictures are decoded for
-            the frames of which moments.
         features: root of the target's features in Zarr.
         table: written: Table 1, one row per method of `evaluation.methods`. `top1` and `map` are in
             percent; costs are means over videos: of multiply-accumulates (10^9), of moments whose
@@ -76,6 +75,8 @@ def evaluate_videos(
         config: methods, moments looked at, sparse factor, random draws.
         seed: of random choices and of the bootstrap.
         threads: of torch.
+        media: the target's media, the shards with test videos: how many pictures are decoded for
+            the frames of which moments. Without them that column is empty.
 
     Raises:
         BadInput: if the features hold no class scores, a network is missing or belongs to other
@@ -99,7 +100,7 @@ def evaluate_videos(
     moments = []
     listed = read_videos(videos)
     with read_shards(
-        media, read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
+        media or [], read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
     ) as shards:
         for video, label in zip(test, truth.labels.tolist(), strict=True):
             read = stored.load(video.video)
@@ -109,10 +110,10 @@ def evaluate_videos(
                 prediction = method.predict(video_input)
                 check_finite(prediction.probabilities, f"{method.label}: video {video.video!r}")
                 predicted[method.name].append(prediction)
-                shard = shards[video.video]
-                pictures[method.name].append(
-                    fmean(shard.pictures_needed(video.video, seen) for seen in prediction.seen)
-                )
+                if shard := shards.get(video.video):
+                    pictures[method.name].append(
+                        fmean(shard.pictures_needed(video.video, seen) for seen in prediction.seen)
+                    )
             output = skim(networks["skimmer"], video.video, read)
             selected += selection_rows(video.video, networks["skimmer"], output)
 
@@ -148,7 +149,7 @@ def evaluate_tradeoff(
     """Evaluate the skimmer at every factor and after every step, and compare with published costs.
 
     Args:
-        student: the network that made the features.
+        student: the network that made the features, or its head.
         skimmer: the trained skimmer.
         videos: the target's videos, as decoded.
         features: root of the target's features in Zarr.

@@ -52,7 +52,7 @@ def table1_row(
         predictions: for each usable test video.
         truth: what the videos show.
         counts: how many times each video is in each resample of the bootstrap.
-        pictures: how many pictures of each video are decoded for the method.
+        pictures: how many pictures of each video are decoded for the method; empty: not known.
     """
     draws, labels = draws_of(predictions), truth.labels
     accuracy = fmean([top1(draw, labels) for draw in draws])
@@ -86,7 +86,7 @@ def table1_row(
         **{name: f"{100 * share:.2f}" for name, share in shares.items()},
         "gmacs_per_video": f"{np.mean([cost.macs for cost in costs]) / 1e9:.6g}",
         "moments": f"{np.mean([cost.moments for cost in costs]):.2f}",
-        "pictures_decoded": f"{fmean(pictures):.2f}",
+        "pictures_decoded": f"{fmean(pictures):.2f}" if pictures else "",
         "index_gmacs_per_video": f"{np.mean([cost.index_macs for cost in costs]) / 1e9:.6g}",
         "videos": str(len(labels)),
         "videos_all": str(len(all_labels)),
