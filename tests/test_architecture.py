@@ -48,6 +48,7 @@ SHARED = {
     "media.ffmpeg",
     "media.examples",  # the labelled moments of a split
     "student.inference",  # a student that only describes, as answers and features need it
+    "teacher.inference",  # the same of the teacher
     "skimmer.one_look",  # one of the trained networks: its cost, and how it answers
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
