@@ -402,13 +402,13 @@ def score(
     write_table(scores, ("video", *trained.class_names), rows)
     labelled = videos or _table(features)
     if videos is not None or labelled.exists():
-        logits = np.array([[float(row[c]) for c in trained.class_names] for row in rows])
-        _print_accuracy(labelled, stored.videos, logits, trained.class_names)
+        scored = np.array([[float(row[c]) for c in trained.class_names] for row in rows])
+        _print_accuracy(labelled, stored.videos, scored, trained.class_names)
 
 
 def _print_accuracy(
     videos: Path,
-    scored: Sequence[str],
+    ids: Sequence[str],
     logits: Float[np.ndarray, "videos classes"],
     class_names: Sequence[str],
 ) -> None:
@@ -417,10 +417,10 @@ def _print_accuracy(
     Raises:
         BadInput: if the table lacks a scored video, or names a class that has no score.
     """
-    row_of = {name: i for i, name in enumerate(scored)}
+    row_of = {name: i for i, name in enumerate(ids)}
     number = {name: i for i, name in enumerate(class_names)}
     listed = [video for video in read_videos(videos) if video.video in row_of]
-    check_videos(videos, [video.video for video in listed], scored)
+    check_videos(videos, [video.video for video in listed], ids)
     for video in listed:
         if unknown := set(video.labels) - set(number):
             raise BadInput(
