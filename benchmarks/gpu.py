@@ -33,7 +33,7 @@ from torch.utils.data import Dataset, TensorDataset
 from l2l import acceleration
 from l2l.acceleration import Inference, for_training, to_channels_last
 from l2l.apply import networks
-from l2l.apply.predictor import Predictor, usable_cores
+from l2l.apply.predictor import Predictor
 from l2l.config import (
     NOT_ACCELERATED,
     AccelerationConfig,
@@ -43,6 +43,7 @@ from l2l.config import (
     merge_configs,
 )
 from l2l.evaluation.cost import count_macs
+from l2l.jobs.machine import usable_cores
 from l2l.jobs.processes import device
 from l2l.loading import load_batches
 from l2l.manifest.artifact import Video

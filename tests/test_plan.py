@@ -13,8 +13,9 @@ from l2l.__main__ import main
 from l2l.config import MotionConfig, read_config
 from l2l.datasets import FolderDataset, TableDataset
 from l2l.errors import BadInput
-from l2l.tools.plan.contents import contents_of
-from l2l.tools.plan.estimate import estimate, estimate_scsampler
+from l2l.tools.plan.contents import Given, contents_of
+from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
+from l2l.tools.plan.machine import memory_mb, memory_of_stages, shortages
 from l2l.tools.plan.rates import Rates, measured, read_rates
 from l2l.tools.plan.stage import plan
 
@@ -35,7 +36,7 @@ DEMO = csv.DictReader(
 
 def estimated(config, rates=None):
     contents = {
-        name: contents_of(name, each, config.seed, None, 0) for name, each in config.videos.items()
+        name: contents_of(name, each, config.seed, Given()) for name, each in config.videos.items()
     }
     return {row.stage: row for row in estimate(config, contents, rates or Rates())}
 
@@ -84,7 +85,7 @@ def test_twice_the_videos_cost_twice_as_much_where_videos_are_what_costs():
 def test_motion_costs_by_the_pictures_of_the_target_and_their_size():
     config = read_config(TINY)
     contents = {
-        name: contents_of(name, each, config.seed, None, 0) for name, each in config.videos.items()
+        name: contents_of(name, each, config.seed, Given()) for name, each in config.videos.items()
     }
     rates = Rates(start=0, decode_start=0, decode=0, decode_pixel=0)
     costs = []
@@ -123,8 +124,74 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
         "snakemake",
         "motion",
         "sampler",
+        "clock",
     ]
     assert "minutes per shard" in lines[0]
+
+
+@pytest.fixture
+def absent(tmp_path):
+    """A configuration whose videos are not here."""
+    values = yaml.safe_load(TINY.read_text())
+    folder = {"adapter": "folder", "role": "both", "folder": str(tmp_path / "no"), "shards": 20}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(values | {"videos": {"mine": folder}}))
+    return tmp_path / "c.yaml"
+
+
+def planned_rows(capsys):
+    """What was printed: the numbers of each row, and the other lines."""
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.replace(",", "").split()[1:] for line in lines[2:13]}
+    return {name: [float(cell) for cell in cells] for name, cells in rows.items()}, lines
+
+
+def test_a_plan_needs_no_videos_where_their_number_and_length_are_given(absent, capsys):
+    given = {"videos": 10_000, "seconds": 117.0, "cores": 8}
+    assert plan([absent], **given) == 0
+    cores, lines = planned_rows(capsys)
+    assert lines[0].startswith("mine: 10,000 videos of 117 s, 325.0 hours; ")
+    assert lines[-1].startswith("clock h: 8 cores, ")
+    plan([absent], **given, gpu="a100", gpus=2)
+    gpus, lines = planned_rows(capsys)
+    assert lines[-1].startswith("clock h: 8 cores, 2 a100s, ")
+    cpu_h, gpu_h, clock_h = range(1, 4)
+    assert cores["media"][clock_h] == pytest.approx(cores["media"][cpu_h] / 8, abs=0.01)
+    assert cores["student"][gpu_h] == 0 < gpus["student"][gpu_h]
+    assert cores["all"][clock_h] < cores["all"][cpu_h]
+    assert gpus["media"] == cores["media"]
+    with pytest.raises(BadInput, match="give the mean length of a video too"):
+        plan([absent], videos=100)
+    with pytest.raises(BadInput, match="--cores 0: expected 1 or more"):
+        plan([absent], videos=100, seconds=1.0, cores=0)
+    with pytest.raises(BadInput, match="--gpu with --measure or --rates"):
+        plan([absent], videos=100, seconds=1.0, gpu="a100", measure=True)
+
+
+def test_jobs_that_wait_for_one_another_take_their_time_on_any_number_of_cores():
+    cost = Cost("student", jobs=9, cpu_seconds=10.0, network_seconds=80.0, chain_seconds=30.0)
+    assert [cost.clock_seconds(cores, 0) for cores in (1, 2, 9, 90)] == [90, 45, 30, 30]
+    assert [cost.clock_seconds(1, gpus) for gpus in (1, 2, 9)] == [80, 40, 30]
+
+
+def test_a_stage_that_asks_for_more_than_the_machine_has_is_named():
+    rows = [Cost("media", jobs=40, size=3e9), Cost("student", jobs=9, size=1e9)]
+    asked = {"media": 2000, "student": 8000}
+    assert shortages(rows, 4, 32_000, 5e9, asked) == []
+    assert shortages(rows, 8, 32_000, 5e9, asked) == [
+        "student: 8 jobs at once ask for 64,000 MB of memory, this machine has 32,000: snakemake "
+        "--resources mem_mb=32000"
+    ]
+    small = shortages(rows, 1, 6000, 2e9, asked)
+    assert small[0] == "student: a job asks for 8,000 MB of memory, this machine has 6,000"
+    assert small[1] == "all: 4.0 GB of files, this disk has 2.0"
+
+
+def test_the_memory_of_a_stage_is_what_its_rules_ask_for():
+    asked = memory_of_stages()
+    assert (asked["media"], asked["teacher"], asked["mels"]) == (2000, 8000, 4000)
+    stages = "manifest media mels motion teacher student features skimmer sampler evaluation"
+    assert set(stages.split()) <= set(asked)
+    assert 500 < memory_mb() < 10**8
 
 
 def test_a_data_set_without_labels_has_a_row_of_its_answers(clip, tmp_path, capsys):
@@ -147,8 +214,8 @@ def test_videos_that_are_not_available_need_a_given_length(tmp_path):
     (tmp_path / "a/1.mp4").touch()
     dataset = FolderDataset(adapter="folder", role="both", folder=tmp_path, shards=1)
     with pytest.raises(BadInput, match="give --seconds"):
-        contents_of("found", dataset, 1, None, 640 * 360)
-    assert contents_of("found", dataset, 1, 90.0, 640 * 360).mean_seconds == 90
+        contents_of("found", dataset, 1, Given())
+    assert contents_of("found", dataset, 1, Given(90.0)).mean_seconds == 90
 
 
 def test_a_teacher_that_cannot_take_the_clips_is_refused_as_in_the_run(tmp_path):
@@ -177,9 +244,7 @@ def test_a_plan_is_made_of_something(tmp_path):
         "label_column": "label",
     }
     with pytest.raises(BadInput, match="no videos are listed"):
-        contents_of(
-            "found", TableDataset(folder=tmp_path, tables=[table], **dataset), 1, None, 640 * 360
-        )
+        contents_of("found", TableDataset(folder=tmp_path, tables=[table], **dataset), 1, Given())
 
 
 def test_rates_are_read_back_as_they_were_written_and_nothing_else_is(tmp_path):
@@ -210,7 +275,7 @@ def test_measuring_gives_a_rate_for_all_that_costs(media):
     assert all(
         value > 0
         for name, value in rates.model_dump().items()
-        if name not in ("gpu", "decode_pixel")
+        if name not in ("gpu", "decode_pixel", "step")
     )
     assert 0 < rates.mel < 0.1
     assert rates.teacher_train > rates.teacher_forward

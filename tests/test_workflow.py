@@ -22,7 +22,7 @@ from l2l.manifest.artifact import read_videos
 from l2l.stores import checksum_path, read_table
 from l2l.student.artifact import digest_of, load_student
 from l2l.tools.inspect import inspect
-from l2l.tools.plan.contents import contents_of
+from l2l.tools.plan.contents import Given, contents_of
 from l2l.tools.plan.estimate import estimate
 from l2l.tools.plan.rates import Rates
 from l2l.tools.predict import predict
@@ -240,7 +240,7 @@ def test_a_plan_states_jobs_files_and_bytes_of_every_stage_before_the_run(run, t
     config = read_config(TINY)
     rows = estimate(
         config,
-        {name: contents_of(name, each, 1, None, 0) for name, each in config.videos.items()},
+        {name: contents_of(name, each, 1, Given()) for name, each in config.videos.items()},
         Rates(),
     )
     dry = snakemake(tmp_path, "--dry-run")

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from l2l.apply.predictor import usable_cores
 from l2l.config import MediaConfig
 from l2l.errors import BadInput
+from l2l.jobs.machine import usable_cores
 from l2l.manifest.artifact import USABLE
 from l2l.manifest.probe import ProbeResult, probe_files
 from l2l.media.decode import decode

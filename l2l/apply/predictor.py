@@ -1,6 +1,5 @@
 """A finished run, loaded once, that answers for any video."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from l2l.apply.run import network_path
 from l2l.config import NOT_ACCELERATED, AccelerationConfig, AnswerMethod
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
+from l2l.jobs.machine import usable_cores
 from l2l.manifest.probe import probe_files
 from l2l.media.ffmpeg import check_ffmpeg
 from l2l.training import seed_and_pick_device
@@ -182,10 +182,3 @@ class Predictor:
                     yield waiting.popleft().result()
             finally:  # the caller wants no more
                 pool.shutdown(wait=False, cancel_futures=True)
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -48,6 +48,13 @@ def describe_shortage(memory_bytes: int, threads: int) -> str:
     return ""
 
 
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def spent_cpu_seconds() -> float:
     """Processor time of this process and its children so far; on Linux also of those that run."""
     import resource

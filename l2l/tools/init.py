@@ -25,7 +25,7 @@ from l2l.manifest.listing import list_dataset
 from l2l.moments import MOMENT_SECONDS
 from l2l.stores import atomic_path
 from l2l.terminal import escape
-from l2l.tools.plan.contents import Contents, contents_of
+from l2l.tools.plan.contents import Contents, Given, contents_of
 
 FEW_MOMENTS = 3_000  # of train; fight.yaml has about 400, the demo's clips 5,400
 MANY_MOMENTS = 50_000
@@ -97,8 +97,6 @@ def init(
 
     The folder has the layout FOLDER/<class>/* or FOLDER/{train,val,test}/<class>/*.
 
-    Example: l2l init /data/mine --output my.yaml
-
     Args:
         folder: of the videos.
         output: the file to write; one that exists is not replaced.
@@ -108,6 +106,9 @@ def init(
     Raises:
         BadInput: if there is such a file or run, the folder has another layout, no train or no test
             videos, or one class, or no length of a video is known.
+
+    Example:
+        l2l init /data/mine --output my.yaml
     """
     if os.path.lexists(output):
         raise BadInput(f"{output}: exists and is not replaced; give --output another name")
@@ -119,7 +120,7 @@ def init(
     dataset = FolderDataset(role="both", shards=FEW_SHARDS, adapter="folder", folder=folder)
     videos = list_dataset(dataset, SEED)
     check_labels(videos, dataset.role)
-    contents = contents_of("mine", dataset, SEED, seconds, 0)
+    contents = contents_of("mine", dataset, SEED, Given(seconds, 0))
     for split in ("train", "test"):
         if not contents.videos[split]:
             raise BadInput(

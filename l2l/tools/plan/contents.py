@@ -55,13 +55,21 @@ class Contents:
         )
 
 
-def contents_of(
-    name: str, dataset: AnyDataset, seed: int, seconds: float | None, pixels: int
-) -> Contents:
-    """What a data set holds, from its lists and some of its files.
+@dataclass(frozen=True)
+class Given:
+    """What is given of data sets whose files are not here."""
+
+    seconds: float | None = None  # mean length of a video
+    pixels: int = 640 * 360  # of a picture
+    videos: int | None = None  # of each data set, in place of its lists; 8:1:1 train, val and test
+    classes: int = 200  # where the lists are not read
+
+
+def contents_of(name: str, dataset: AnyDataset, seed: int, given: Given) -> Contents:
+    """What a data set holds, from its lists and some of its files, or as it is given.
 
     Raises:
-        BadInput: if it cannot be listed, or no file of it is available and `seconds` is not given.
+        BadInput: if it cannot be listed, or no file of it is available and no length is given.
     """
     if isinstance(dataset, DemoDataset):
         lengths = tuple(
@@ -80,6 +88,8 @@ def contents_of(
             action,
             min(16, dataset.train),
         )
+    if given.videos is not None:
+        return _as_given(dataset, given)
     listed = list_dataset(dataset, seed)
     at_hand = [video for video in listed if video.usable]
     sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
@@ -89,18 +99,27 @@ def contents_of(
             f"{name}: no videos are listed or found; is {dataset.folder} laid out as its adapter "
             "expects?"
         )
-    if not facts and seconds is None:
+    if not facts and given.seconds is None:
         raise BadInput(
             f"{name}: none of {len(listed)} videos is available, so their length is not known; "
             "give --seconds"
         )
-    lengths = tuple(fact.duration_seconds for fact in facts) or (seconds or 0.0,)
-    area = statistics.mean(fact.width * fact.height for fact in facts) if facts else pixels
+    lengths = tuple(fact.duration_seconds for fact in facts) or (given.seconds or 0.0,)
+    area = statistics.mean(fact.width * fact.height for fact in facts) if facts else given.pixels
     segments, labelled = _labelled(listed)
     example = at_hand[0].path if at_hand else None
     splits = [UNLABELLED] if dataset.role == "apply" else SPLITS
     videos = {split: sum(video.split == split for video in listed) for split in splits}
     return Contents(videos, lengths, area, segments, labelled, len(class_names(listed)), example)
+
+
+def _as_given(dataset: AnyDataset, given: Given) -> Contents:
+    assert given.videos is not None
+    assert given.seconds is not None
+    val = test = given.videos // 10
+    splits = {"train": given.videos - val - test, "val": val, "test": test}
+    videos = {UNLABELLED: given.videos} if dataset.role == "apply" else splits
+    return Contents(videos, (given.seconds,), given.pixels, 0.0, 0.0, given.classes)
 
 
 def _labelled(videos: list[Video]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from l2l.config import PLAIN, Config, FeatureName, Variant
+from l2l.config import PLAIN, Config, FeatureName, TrainingConfig, Variant
 from l2l.datasets import PARTS, DemoDataset
 from l2l.evaluation.artifact import TABLES
 from l2l.evaluation.videos.methods import computed_methods, trained_networks
@@ -45,6 +45,16 @@ class Cost:
     network_seconds: float = 0.0  # of forward and backward passes: on a GPU where there is one
     files: float = 0.0
     size: float = 0.0  # bytes
+    chain_seconds: float = 0.0  # of the longest jobs that wait for one another
+
+    def clock_seconds(self, cores: int, gpus: int) -> float:
+        """How long it takes at least with so many cores and GPUs; without GPUs, all on cores."""
+        lanes, cards = max(1, min(cores, self.jobs)), max(1, min(gpus, self.jobs))
+        if gpus:  # cores read and decode while GPUs compute
+            work = max(self.cpu_seconds / lanes, self.network_seconds / cards)
+        else:
+            work = (self.cpu_seconds + self.network_seconds) / lanes
+        return max(work, self.chain_seconds)
 
 
 def estimate(config: Config, contents: dict[str, Contents], rates: Rates) -> list[Cost]:
@@ -278,13 +288,15 @@ class _Estimate:
             clips = {
                 split: n * self.source.labelled(config) for split, n in self.source.videos.items()
             }
-            epochs = config.teacher.training.epochs
-            cost.cpu_seconds += epochs * (clips["train"] + clips["val"]) * clip_read
-            cost.network_seconds += (
-                epochs
-                * self.teacher_macs
-                * (clips["train"] * rates.teacher_train + clips["val"] * rates.teacher_forward)
+            training = config.teacher.training
+            cost.cpu_seconds += training.epochs * (clips["train"] + clips["val"]) * clip_read
+            cost.network_seconds += self._training_seconds(
+                training, clips["train"], self.teacher_macs * rates.teacher_train
             )
+            cost.network_seconds += (
+                training.epochs * self.teacher_macs * clips["val"] * rates.teacher_forward
+            )
+            cost.chain_seconds = cost.cpu_seconds + cost.network_seconds
         read_by_a_skimmer = any(
             "teacher" in config.skimmer.all_variants[name].features for name in config.compared
         )
@@ -314,17 +326,33 @@ class _Estimate:
             trainings = ((config.distil, self.source, self.moments[self.config.source]),) + 2 * (
                 (config.finetune, self.target, self.target.labelled(self.config)),
             )
+            chain = []
             for training, dataset, moments in trainings:
                 train = training.epochs * dataset.videos["train"] * moments
                 val = training.epochs * dataset.videos["val"] * moments
                 cost.jobs += 1
                 cost.files += 1
                 cost.size += size_of(self.students[modalities])
-                cost.cpu_seconds += rates.start + (train + val) * (rates.read + rates.read_mel)
-                cost.network_seconds += work * (
-                    train * rates.student_train + val * rates.student_forward
+                cpu_seconds = rates.start + (train + val) * (rates.read + rates.read_mel)
+                network_seconds = work * val * rates.student_forward + self._training_seconds(
+                    training, dataset.videos["train"] * moments, work * rates.student_train
                 )
+                cost.cpu_seconds += cpu_seconds
+                cost.network_seconds += network_seconds
+                chain.append(cpu_seconds + network_seconds)
+            cost.chain_seconds = max(cost.chain_seconds, sum(chain[:2]))  # fine-tuned after
         return cost
+
+    def _training_seconds(self, training: TrainingConfig, entries: float, seconds: float) -> float:
+        """Forward and backward passes of a training.
+
+        Args:
+            training: its schedule.
+            entries: per epoch.
+            seconds: per entry.
+        """
+        steps = training.epochs * entries / training.batch_size
+        return max(training.epochs * entries * seconds, steps * self.rates.step)
 
     def _features(self, cost: Cost) -> Cost:
         config, rates = self.config, self.rates
@@ -375,9 +403,14 @@ class _Estimate:
             }
             trained = TrainedSkimmer(network, model, (), config.skimmer.steps, variant)
             work = macs(trained.scores, read, torch.ones(1, moments, dtype=torch.bool))
-            times = config.skimmer.training.epochs * self.target.videos["train"] * factor
-            cost.network_seconds += times * work * rates.skimmer_train
+            network_seconds = self._training_seconds(
+                config.skimmer.training,
+                self.target.videos["train"],
+                factor * work * rates.skimmer_train,
+            )
+            cost.network_seconds += network_seconds
             cost.cpu_seconds += rates.start
+            cost.chain_seconds = max(cost.chain_seconds, rates.start + network_seconds)
         return cost
 
     def _evaluation(self, cost: Cost) -> Cost:

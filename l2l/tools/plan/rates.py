@@ -62,6 +62,7 @@ class Rates(Section):
     student_forward: Seconds = 0.05
     student_train: Seconds = 0.24
     skimmer_train: Seconds = 0.3
+    step: Seconds = 0.0  # a training's step takes at least so long
     evaluate: Seconds = 0.1  # a test video, by every method, at every factor, and by the variants
 
 

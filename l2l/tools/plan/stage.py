@@ -1,5 +1,6 @@
 """What a run will cost, as a table before it starts: jobs, hours, files and bytes by stage."""
 
+import sys
 from pathlib import Path
 
 import yaml
@@ -7,9 +8,12 @@ import yaml
 from l2l.config import read_config
 from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
+from l2l.jobs.machine import usable_cores
 from l2l.stores import atomic_path, check_replaceable
-from l2l.tools.plan.contents import Contents, contents_of
+from l2l.tools.plan.contents import Contents, Given, contents_of
 from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
+from l2l.tools.plan.gpus import Gpu, rates_of
+from l2l.tools.plan.machine import free_bytes, memory_mb, memory_of_stages, shortages
 from l2l.tools.plan.rates import Rates, measured, read_rates
 
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
@@ -21,8 +25,14 @@ def plan(
     rates: Path | None = None,
     seconds: float | None = None,
     pixels: int = 640 * 360,
+    videos: int | None = None,
+    classes: int = 200,
+    cores: int | None = None,
+    gpu: Gpu | None = None,
+    gpus: int = 1,
 ) -> int:
-    """Say what a run will cost: jobs, CPU and GPU hours, files and disk, by stage.
+    """Say what a run will cost: jobs, CPU and GPU hours, hours by the clock, files and disk, by
+    stage; and where a stage asks for more than this machine has.
 
     Args:
         configfile: of the run; of several files later ones win key by key.
@@ -32,19 +42,38 @@ def plan(
             are taken.
         seconds: mean length of a video, where no file of a data set is available.
         pixels: of a picture of the source, where no file is available.
+        videos: number of videos of each data set, 8:1:1 train, val and test, in place of its lists
+            and files; needs --seconds.
+        classes: of a data set whose lists are not read.
+        cores: of Snakemake; default: those of this machine.
+        gpu: the networks' hours are those of such GPUs by their data sheets, see docs/scale.md;
+            default: as in the rates.
+        gpus: number of GPUs, where networks run on GPUs.
 
     Raises:
         BadInput: if the configuration or the rates are not valid, or the length of videos is
             neither given nor found in files.
+
+    Example:
+        l2l plan --configfile config.yaml --cores 8
     """
     if (seconds is not None and not 0 < seconds < float("inf")) or pixels < 1:
         raise BadInput(f"--seconds {seconds} and --pixels {pixels}: a video has some of each")
+    for name, count in (("videos", videos), ("classes", classes), ("cores", cores), ("gpus", gpus)):
+        if count is not None and count < (10 if name == "videos" else 1):
+            raise BadInput(f"--{name} {count}: expected {10 if name == 'videos' else 1} or more")
+    if videos is not None and seconds is None:
+        raise BadInput("--videos without --seconds: give the mean length of a video too")
+    if gpu is not None and (measure or rates is not None):
+        raise BadInput("--gpu with --measure or --rates: give one of them")
     config = read_config(*configfile)
+    given = Given(seconds, pixels, videos, classes)
     contents = {
-        name: contents_of(name, each, config.seed, seconds, pixels)
-        for name, each in config.videos.items()
+        name: contents_of(name, each, config.seed, given) for name, each in config.videos.items()
     }
     speeds = read_rates(rates) if rates is not None and not measure else Rates()
+    if gpu is not None:
+        speeds = rates_of(gpu)
     if measure:
         if rates is not None:
             check_replaceable(rates)
@@ -55,21 +84,32 @@ def plan(
     for name, each in contents.items():
         _print_dataset(name, each, config.videos[name])
     rows = estimate(config, contents, speeds)
-    print(f"{'stage':<12}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'files':>10}{'GB':>10}")
-    _print_rows([*rows, _sum(rows)], speeds.gpu)
+    hours = f"{'CPU h':>10}{'GPU h':>10}{'clock h':>10}"
+    print(f"{'stage':<12}{'jobs':>8}{hours}{'files':>10}{'GB':>10}")
+    cores, gpus = cores or usable_cores(), gpus if speeds.gpu else 0
+    _print_rows(rows, cores, gpus)
+    _print_row(_sum(rows), sum(row.clock_seconds(cores, gpus) for row in rows), gpus)
     print("snakemake scsampler, above that:")
-    _print_rows(estimate_scsampler(config, contents, speeds), speeds.gpu)
+    _print_rows(estimate_scsampler(config, contents, speeds), cores, gpus)
+    on_gpus = f", {gpus} {gpu or 'GPU'}{'s' * (gpus > 1)}" if gpus else ""
+    print(f"clock h: {cores} cores{on_gpus}, one stage after another, shards of equal size")
+    for line in shortages(rows, cores, memory_mb(), free_bytes(), memory_of_stages()):
+        print(f"warning: {line}", file=sys.stderr)
     return 0
 
 
-def _print_rows(rows: list[Cost], gpu: bool) -> None:
+def _print_rows(rows: list[Cost], cores: int, gpus: int) -> None:
     for row in rows:
-        cpu = row.cpu_seconds + (0 if gpu else row.network_seconds)
-        on_gpu = row.network_seconds if gpu else 0
-        print(
-            f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{on_gpu / 3600:>10,.2f}"
-            f"{row.files:>10,.0f}{row.size / 1e9:>10,.3f}"
-        )
+        _print_row(row, row.clock_seconds(cores, gpus), gpus)
+
+
+def _print_row(row: Cost, clock_seconds: float, gpus: int) -> None:
+    cpu = row.cpu_seconds + (0 if gpus else row.network_seconds)
+    on_gpu = row.network_seconds if gpus else 0
+    print(
+        f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{on_gpu / 3600:>10,.2f}"
+        f"{clock_seconds / 3600:>10,.2f}{row.files:>10,.0f}{row.size / 1e9:>10,.3f}"
+    )
 
 
 def _print_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
