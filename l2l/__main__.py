@@ -1,13 +1,10 @@
 """The command line: ``l2l VERB --option value``. Every stage function is a verb; its parameters are
-the options.
+the options, see `l2l.verbs`.
 
-Positional-only parameters of a function become positional arguments; a config section is given as
-JSON. The options are read from the function's source, so that help and wrong usage are answered
-without importing torch: a stage is imported once its options are known to be right.
+A config section is given as JSON. A stage is imported once its options are known to be right.
 """
 
 import argparse
-import ast
 import contextlib
 import importlib
 import os
@@ -23,88 +20,17 @@ from typing import Any
 
 from l2l.errors import BadInput
 from l2l.terminal import escaped_output
-
-# verb: module; the function has the verb's name. In the order of the chain, then what people run.
-STAGES = {
-    "render_demo": "l2l.demo.stage",
-    "list_videos": "l2l.manifest.stage",
-    "check_leaks": "l2l.manifest.stage",
-    "decode_videos": "l2l.media.stage",
-    "collect_statuses": "l2l.media.stage",
-    "compute_mels": "l2l.mels.stage",
-    "extract_motion": "l2l.motion.stage",
-    "train_teacher": "l2l.teacher.stage",
-    "fit_frame_teacher": "l2l.teacher.stage",
-    "load_teacher": "l2l.teacher.stage",
-    "extract_descriptors": "l2l.teacher.stage",
-    "distil_student": "l2l.student.stage",
-    "finetune_student": "l2l.student.stage",
-    "extract_features": "l2l.features.stage",
-    "complete_features": "l2l.features.stage",
-    "train_skimmer": "l2l.skimmer.stage",
-    "train_sampler": "l2l.sampler.stage",
-    "score_clips": "l2l.sampler.stage",
-    "evaluate_clips": "l2l.evaluation.clips.stage",
-    "evaluate_audio": "l2l.evaluation.clips.stage",
-    "evaluate_videos": "l2l.evaluation.videos.stage",
-    "evaluate_tradeoff": "l2l.evaluation.videos.stage",
-    "evaluate_variants": "l2l.evaluation.variants.stage",
-    "evaluate_scsampler": "l2l.evaluation.scsampler.stage",
-    "write_report": "l2l.report.stage",
-    "write_scsampler_report": "l2l.report.scsampler.stage",
-    "apply_videos": "l2l.apply.stage",
-    "collect_predictions": "l2l.apply.stage",
-    "write_predictions_page": "l2l.apply.stage",
-}
-TOOLS = {
-    "init": "l2l.tools.init",
-    "predict": "l2l.tools.predict",
-    "hear": "l2l.tools.hear",
-    "lay_events": "l2l.tools.lay_events",
-    "export": "l2l.tools.export",
-    "check": "l2l.tools.check",
-    "show": "l2l.tools.show",
-    "costs": "l2l.tools.costs",
-    "diff": "l2l.tools.diff",
-    "inspect": "l2l.tools.inspect",
-    "doctor": "l2l.tools.doctor",
-    "plan": "l2l.tools.plan.stage",
-    "config": "l2l.tools.config",
-    "export_predictions": "l2l.tools.export_predictions",
-    "scsampler": "l2l.tools.scsampler",
-    "summarise_study": "l2l.tools.summarise_study",
-    "summarise_scsampler": "l2l.tools.summarise_scsampler",
-    "import_checkpoint": "l2l.reference.stage",
-    "import_features": "l2l.reference.stage",
-    "score": "l2l.reference.stage",
-    "evaluate_release": "l2l.tools.evaluate_release",
-}
-VERBS = STAGES | TOOLS
+from l2l.verbs import STAGES, TOOLS, TRAININGS, VERBS, function_of, nearest, parser_of, summary_of
 
 # What a shell reports of a program that SIGPIPE or SIGINT ended.
 BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE
 INTERRUPTED_STATUS = 128 + signal.SIGINT
 MOST_NUMBERED = 1_000_000  # paths that one {first..last} may stand for
-_TEXT_TYPES: dict[str, Callable[[str], object]] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "Path": Path,
-}
 
 
 def verb_function(verb: str) -> Callable[..., int | None]:
     """The function a verb runs."""
     return getattr(importlib.import_module(VERBS[verb]), verb)
-
-
-def _verb_source(verb: str) -> ast.FunctionDef:
-    """The definition of a verb's function, parsed and not imported."""
-    source = Path(__file__).parents[1].joinpath(*VERBS[verb].split(".")).with_suffix(".py")
-    definitions = ast.parse(source.read_text(encoding="utf-8")).body
-    return next(
-        node for node in definitions if isinstance(node, ast.FunctionDef) and node.name == verb
-    )
 
 
 def numbered(paths: Sequence[Path]) -> list[Path]:
@@ -128,50 +54,6 @@ def numbered(paths: Sequence[Path]) -> list[Path]:
             for number in range(int(first), int(last) + 1)
         ]
     return expanded
-
-
-def _add_option(
-    parser: argparse.ArgumentParser, argument: ast.arg, positional: bool, required: bool
-) -> None:
-    """Add a parameter. An option that is not given is left to the function's default."""
-    assert argument.annotation is not None
-    kind = ast.unparse(argument.annotation).removesuffix(" | None")
-    flag = "--" + argument.arg.replace("_", "-")
-    options: dict[str, Any] = {}
-    if kind == "bool":
-        parser.add_argument(flag, dest=argument.arg, action="store_true", default=argparse.SUPPRESS)
-        return
-    if kind.startswith("list["):
-        kind = kind.removeprefix("list[").removesuffix("]")
-        options["nargs"] = "+"
-    if kind.startswith("Literal["):
-        choices = ast.literal_eval(kind.removeprefix("Literal").replace("[", "(", 1)[:-1] + ",)")
-        options["choices"] = choices
-    if kind in _TEXT_TYPES:
-        options["type"] = _TEXT_TYPES[kind]
-    if positional:
-        if not required:
-            options["nargs"] = "?"
-        parser.add_argument(argument.arg, metavar=argument.arg.upper(), **options)
-        return
-    parser.add_argument(
-        flag, dest=argument.arg, required=required, default=argparse.SUPPRESS, **options
-    )
-
-
-def _parser_of(verb: str) -> argparse.ArgumentParser:
-    function = _verb_source(verb)
-    parser = argparse.ArgumentParser(
-        prog=f"l2l {verb}",
-        description=ast.get_docstring(function),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    without_default = len(arguments) - len(function.args.defaults)
-    for place, argument in enumerate(arguments):
-        positional = argument in function.args.posonlyargs
-        _add_option(parser, argument, positional, required=place < without_default)
-    return parser
 
 
 def _convert(parser: argparse.ArgumentParser, name: str, kind: Any, value: object) -> object:
@@ -205,12 +87,12 @@ def _convert(parser: argparse.ArgumentParser, name: str, kind: Any, value: objec
 
 
 def _call(verb: str, arguments: Sequence[str]) -> int:
-    parser = _parser_of(verb)
+    parser = parser_of(verb)
     values = vars(parser.parse_args(arguments))
     function = verb_function(verb)
     kinds = typing.get_type_hints(function, include_extras=True)
     values = {name: _convert(parser, name, kinds[name], value) for name, value in values.items()}
-    positional = [values.pop(each.arg) for each in _verb_source(verb).args.posonlyargs]
+    positional = [values.pop(each.arg) for each in function_of(verb).args.posonlyargs]
     return function(*positional, **values) or 0
 
 
@@ -218,8 +100,7 @@ def _usage() -> str:
     """Every verb, with what each tool does: the first line of its docstring."""
     lines = ["usage: l2l VERB ...    (VERB --help explains one; --version)", "", "tools:"]
     for verb in TOOLS:
-        description = ast.get_docstring(_verb_source(verb)) or ""
-        lines.append(f"  {verb:<19}{description.splitlines()[0]}")
+        lines.append(f"  {verb:<20}{summary_of(verb)}")
     stages = textwrap.wrap(", ".join(STAGES), 100, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*lines, "", "stages, which Snakemake runs:", *stages])
 
@@ -233,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         `head`, ended first.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    program = " ".join(["l2l", *(each for each in arguments[:1] if each in VERBS)])
+    verbs = [each.replace("-", "_") for each in arguments[:1]]
+    program = " ".join(["l2l", *(each for each in verbs if each in VERBS)])
     _open_closed_streams()
     with escaped_output():
         try:
@@ -244,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             return BROKEN_PIPE_STATUS
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends it at once
+            print(f"{program}: {_how_to_go_on(program)}", file=sys.stderr, flush=True)
             return INTERRUPTED_STATUS
         except BadInput as error:
             message = str(error)
@@ -254,18 +138,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _how_to_go_on(program: str) -> str:
+    """What to do after Ctrl-C. No artifact is left half-written: see `l2l.stores.atomic_path`."""
+    command = "snakemake" if "L2L_JOB" in os.environ else "the same command"
+    if program.rpartition(" ")[2] in TRAININGS:
+        return f"interrupted; run {command} again: it goes on from the last checkpoint"
+    return f"interrupted; nothing unfinished was kept: run {command} again"
+
+
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0 if arguments else 2
-    verb = arguments[0]
+    verb = arguments[0] if arguments[0].startswith("-") else arguments[0].replace("-", "_")
     if verb == "--version":
         from l2l.stores import MADE_BY
 
         print(MADE_BY)
         return 0
     if verb not in VERBS:
-        print(f"l2l: unknown verb {verb!r}; expected one of {', '.join(VERBS)}", file=sys.stderr)
+        known = nearest(verb, list(VERBS)) or f"; expected one of {', '.join(VERBS)}"
+        print(f"l2l: unknown verb {verb!r}{known}", file=sys.stderr)
         return 2
     if job := os.environ.get("L2L_JOB"):  # set where a rule runs this, and nowhere else
         from l2l.jobs.orphans import end_with_job

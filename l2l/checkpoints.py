@@ -40,6 +40,28 @@ def captured_signal(number: signal.Signals) -> Iterator[list[signal.Signals]]:
         signal.signal(number, before)
 
 
+@contextlib.contextmanager
+def postponed_interrupt() -> Iterator[list[signal.Signals]]:
+    """The arrival of Ctrl-C, which does nothing else until the block ends; the second one ends it.
+
+    Where it is ignored, as in a shell's background, it stays so.
+    """
+    arrived: list[signal.Signals] = []
+
+    def note(*_: object) -> None:
+        if arrived:
+            raise KeyboardInterrupt
+        arrived.append(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield arrived
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Checkpoints:
     """The checkpoints of one training.
 

@@ -81,10 +81,11 @@ def split_batch(batch: list, count: int) -> list[list]:
 
 
 def _ignore_signals(_: int) -> None:
-    """Let a worker ignore signals that a cluster sends to all processes of a job.
+    """Let a worker ignore signals that a cluster, or a terminal, sends to all processes of a job.
 
-    The training has to finish its step first; it ends its workers itself.
+    The training has to finish its step first; it ends its workers itself. So it does after Ctrl-C.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 

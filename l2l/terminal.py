@@ -27,13 +27,13 @@ class EscapedOutput(io.TextIOBase):
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream = stream
+        self.stream = stream  # below, where nothing is escaped: for a bar alone
         self._name = name  # in errors: what cannot be written to
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """That of the stream below."""
-        return self._stream.encoding or "utf-8"
+        return self.stream.encoding or "utf-8"
 
     def write(self, text: str) -> int:
         """Write the text, escaped."""
@@ -41,13 +41,13 @@ class EscapedOutput(io.TextIOBase):
             escape_lines(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
         )
         with self._named_errors():
-            self._stream.write(encodable)
+            self.stream.write(encodable)
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream below."""
         with self._named_errors():
-            self._stream.flush()
+            self.stream.flush()
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -58,11 +58,11 @@ class EscapedOutput(io.TextIOBase):
 
     def fileno(self) -> int:
         """The file descriptor of the stream below."""
-        return self._stream.fileno()
+        return self.stream.fileno()
 
     def isatty(self) -> bool:
         """Whether the stream below is a terminal."""
-        return self._stream.isatty()
+        return self.stream.isatty()
 
 
 @contextlib.contextmanager

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from l2l.acceleration import autocast
-from l2l.checkpoints import Checkpoints, captured_signal
+from l2l.checkpoints import Checkpoints, captured_signal, postponed_interrupt
 from l2l.config import TrainingConfig
 from l2l.errors import BadInput
 from l2l.jobs.processes import device, process_group
 from l2l.loading import load_batches, plan_epoch, split_batch
+from l2l.progress import CountedLines, duration
 from l2l.stores import MADE_BY, atomic_path
 from l2l.torch_files import first_line, load_tensors
 from l2l.weights import check_numbers
@@ -154,6 +155,12 @@ def _first_not_finite(network: nn.Module) -> str | None:
     return next(name for name, good in zip(state, finite.tolist(), strict=True) if not good)
 
 
+def _stop(interrupts: Sequence[signal.Signals]) -> None:
+    if interrupts:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGTERM)
+
+
 def train(
     network: nn.Module,
     groups: Sequence[Mapping[str, Any]],
@@ -173,7 +180,7 @@ def train(
     own statistics. Its running statistics move once per part in one process, and to the mean over
     the processes where there are several.
 
-    SIGTERM ends the process as usual, but after the current step and a checkpoint.
+    SIGTERM and Ctrl-C end the process as usual, but after the current step and a checkpoint.
 
     Args:
         network: in training mode during an epoch and in evaluation mode during `validate`.
@@ -196,7 +203,7 @@ def train(
     rate_scales = [group.get("rate", 1.0) for group in groups]
     optimizer = build_optimizer(groups, config)
     precision = autocast(config.bfloat16)
-    with process_group() as team:
+    with process_group() as team, postponed_interrupt() as interrupts:
         parts_per_batch = config.gradient_accumulation * team.size
         if config.batch_size < 2 * parts_per_batch:
             raise BadInput(
@@ -225,6 +232,8 @@ def train(
             network.train()
             stopping = 0.0
             with captured_signal(signal.SIGTERM) as signals:
+                noun = f"steps of epoch {progress.epoch + 1}"
+                lines = CountedLines(len(batches), noun, progress.steps, shown=team.is_main)
                 for step in range(progress.steps, len(batches)):
                     # ---- learning rate
 
@@ -245,7 +254,8 @@ def train(
                     weights = [len(part) / len(batches[step]) for part in parts[step]]
                     own_loss = _add_gradients(loss, loaded, weights, precision)
                     # any process may have the signal; all stop after the same step
-                    mean_loss, stopping = team.all_reduce(network, (own_loss, len(signals)))
+                    asked = len(signals) + len(interrupts)
+                    mean_loss, stopping = team.all_reduce(network, (own_loss, asked))
                     place = f"epoch {progress.epoch + 1}, step {step + 1}"
                     if not math.isfinite(mean_loss):
                         raise BadInput(
@@ -264,6 +274,7 @@ def train(
                     # ---- checkpoint: at the end of an epoch, when due, and before stopping
 
                     progress = progress._replace(steps=step + 1, loss=progress.loss + mean_loss)
+                    lines.count(progress.steps)
                     epoch_done = progress.steps == len(batches)
                     if (
                         checkpoints
@@ -277,7 +288,7 @@ def train(
             if stopping:
                 team.broadcast(None)  # wait until the checkpoint is written
             if stopping or signals:
-                signal.raise_signal(signal.SIGTERM)
+                _stop(interrupts)
 
             # ---- validate and log
 
@@ -289,9 +300,11 @@ def train(
                     **validate(),
                     "seconds": time.monotonic() - start_seconds,
                 }
+                left = (config.epochs - progress.epoch - 1) * figures["seconds"]
                 print(
                     f"epoch {progress.epoch + 1}/{config.epochs}",
                     *(f"{name} {value:.4g}" for name, value in figures.items()),
+                    f"({duration(left)} left)",
                     file=sys.stderr,
                     flush=True,
                 )

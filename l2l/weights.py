@@ -117,7 +117,8 @@ def _downloaded(key: str, weights: Any) -> dict[str, Tensor]:
     except Exception as error:  # nothing to download from; a damaged file
         raise BadInput(
             f"{key}: {weights} could not be downloaded ({first_line(error)}); fetch "
-            f"{weights.url} and give the file"
+            f"{weights.url} and give the file, or, where there is a network, run l2l fetch_weights "
+            "--configfile FILE"
         ) from None
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from l2l.__main__ import STAGES, VERBS, _parser_of
 from l2l.config import Config
 from l2l.evaluation.artifact import TABLES
+from l2l.verbs import STAGES, VERBS, parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SPINE = [
@@ -158,7 +158,7 @@ def test_what_a_rule_gives_a_verb_are_options_of_it():
         for command in commands:
             verb = command.split()[0]
             options = set(re.findall(r"(?<!\S)--[\w-]+", command.partition('"""')[0]))
-            unknown = options - set(_parser_of(verb)._option_string_actions)
+            unknown = options - set(parser_of(verb)._option_string_actions)
             assert not unknown, f"{path.name}: l2l {verb} has no {sorted(unknown)}"
             given += len(options)
     assert given > 100

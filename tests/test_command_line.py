@@ -202,15 +202,6 @@ def test_closed_streams_change_no_status(clip, tmp_path, closed):
     assert [row["status"] for row in read_table(tmp_path / "out.tsv", ("status",))] == ["ok"]
 
 
-def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):
-    def interrupted(verb, arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("l2l.__main__._call", interrupted)
-    assert main(["check", "v.mp4"]) == 130
-    assert capsys.readouterr().err == ""
-
-
 # ---- what reaches a terminal ---------------------------------------------------------------------
 
 

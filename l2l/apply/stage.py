@@ -13,6 +13,7 @@ from l2l.apply.artifact import (
 )
 from l2l.config import NOT_ACCELERATED, AccelerationConfig, ApplyConfig, FeaturesConfig
 from l2l.manifest.artifact import read_videos
+from l2l.progress import counted
 from l2l.shards import check_videos
 
 
@@ -57,7 +58,7 @@ def apply_videos(
     answers = predictor.answers(map(Request.of_video, videos), options, media is not None)
     answered = []
     with kept_stores(predictor.networks, features_config, media, mels, features) as keep:
-        for video, answer in zip(videos, answers, strict=True):
+        for video, answer in counted(zip(videos, answers, strict=True), len(videos)):
             keep(video, answer)
             answered.append(answer.prediction)
     write_predictions(predictions, answered)

@@ -1,6 +1,7 @@
 """Render the demo's videos."""
 
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from l2l.datasets import DemoDataset
 from l2l.demo import films, world
 from l2l.demo.artifact import write_film
 from l2l.jobs.orphans import end_with
+from l2l.progress import counted
 from l2l.stores import atomic_path, write_table
 
 
@@ -25,6 +27,12 @@ def _render_one(
         {"file": file, "start_seconds": f"{start:.6f}", "end_seconds": f"{end:.6f}", "label": name}
         for start, end in film.actions
     ]
+
+
+def _begin(starter: int) -> None:
+    """Let a process end with the one that started it, which alone answers Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with([starter])
 
 
 def render_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1) -> None:
@@ -49,12 +57,16 @@ def render_demo(videos: Path, dataset: DemoDataset, seed: int, threads: int = 1)
     ]
     with (
         atomic_path(videos, "segments.tsv") as folder,
-        ProcessPoolExecutor(threads, initializer=end_with, initargs=([os.getpid()],)) as pool,
+        ProcessPoolExecutor(threads, initializer=_begin, initargs=(os.getpid(),)) as pool,
     ):
         rendered = [
             pool.submit(_render_one, folder, file, name, dataset, seed) for file, name in files
         ]
-        rows = [row for future in rendered for row in future.result()]
+        try:
+            rows = [row for each in counted(rendered, len(files)) for row in each.result()]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # the others are not begun
+            raise
         write_table(
             folder / "segments.tsv", ("file", "start_seconds", "end_seconds", "label"), rows
         )

@@ -8,6 +8,7 @@ import numpy as np
 from l2l.config import NOT_ACCELERATED, AccelerationConfig, FeaturesConfig, as_json
 from l2l.errors import BadInput
 from l2l.features.artifact import complete_root, write_features
+from l2l.progress import counted
 
 
 def extract_features(
@@ -68,7 +69,7 @@ def extract_features(
                 "snakemake again"
             )
         check_videos(mels, shard_mels.videos, shard_media.videos)
-        for video in shard_media.videos:
+        for video in counted(shard_media.videos, len(shard_media.videos)):
             moments = shard_media.moments(video)
             if shard_mels.moments(video) != moments:
                 raise BadInput(

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from l2l.manifest.artifact import Video
 from l2l.manifest.probe import ProbeResult, probe_files
+from l2l.progress import counted
 
 
 def with_facts(videos: Sequence[Video]) -> list[Video]:
     """The videos with what their files declare; unusable ones, such as missing ones, unchanged."""
     results = probe_files(video.path for video in videos if video.usable)
-    return [_with(video, next(results)) if video.usable else video for video in videos]
+    opened = counted(videos, len(videos), "videos opened", caller_prints=True)
+    return [_with(video, next(results)) if video.usable else video for video in opened]
 
 
 def _with(video: Video, result: ProbeResult) -> Video:

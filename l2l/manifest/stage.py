@@ -70,6 +70,8 @@ def list_videos(
     for name, of_shard in rows.items():
         write_videos(shards / f"{name}.tsv", of_shard)
     write_videos(videos, probed)
+    usable = sum(video.usable for video in probed)
+    print(f"{usable:,} of {len(probed):,} listed videos can be used", file=sys.stderr)
     if record is not None and not isinstance(dataset, DemoDataset):
         write_seen(record, probed, stamps, dataset.folder, read_seen(record))
 

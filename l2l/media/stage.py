@@ -16,6 +16,7 @@ from l2l.media.artifact import read_listed_media, write_media
 from l2l.media.decode import decode
 from l2l.media.decoded import Decoded
 from l2l.media.ffmpeg import check_ffmpeg
+from l2l.progress import counted
 from l2l.shards import check_videos
 from l2l.stores import MADE_BY
 
@@ -50,7 +51,9 @@ def decode_videos(
     counts, not_skipped = Counter[str](), Counter[str]()
     clips_stored = role != "target" and config.clips == "stored"
     with write_media(media, config, clips_stored, made_by) as writer:
-        for video, decoded in _decode_in_order(videos, config, clips_stored, threads):
+        for video, decoded in counted(
+            _decode_in_order(videos, config, clips_stored, threads), len(videos)
+        ):
             if decoded is None:
                 writer.add_unusable(video, video.status, video.reason)
             else:  # the remarks from listing still hold
@@ -116,14 +119,16 @@ def _decode_in_order(
     """
     waiting: deque[tuple[Video, Future[Decoded] | None]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for video in videos:
-            waiting.append(
-                (video, pool.submit(_decode, video, config, clips_stored) if video.usable else None)
-            )
-            if len(waiting) > threads:
+        try:
+            for video in videos:
+                future = pool.submit(_decode, video, config, clips_stored) if video.usable else None
+                waiting.append((video, future))
+                if len(waiting) > threads:
+                    yield _first(waiting)
+            while waiting:
                 yield _first(waiting)
-        while waiting:
-            yield _first(waiting)
+        finally:  # after an error or Ctrl-C the others are not begun
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _first(waiting: deque[tuple[Video, Future[Decoded] | None]]) -> tuple[Video, Decoded | None]:

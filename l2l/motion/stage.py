@@ -14,6 +14,7 @@ from l2l.media.ffmpeg import FfmpegStopped
 from l2l.motion.artifact import Motion, write_motion
 from l2l.motion.cells import CellReader
 from l2l.motion.proxy import TIME_FACTOR, check_encoder, code_proxy
+from l2l.progress import counted
 from l2l.shards import check_videos
 from l2l.stores import MADE_BY
 
@@ -44,7 +45,7 @@ def extract_motion(manifest: Path, media: Path, motion: Path, config: MotionConf
         write_motion(motion, config, shard.config, made_by) as writer,
     ):
         check_videos(media, set(shard.statuses), [video.video for video in videos])
-        for video in videos:
+        for video in counted(videos, len(videos)):
             if shard.moments(video.video):
                 writer.add(video.video, _motion_of(video, media, shard, cells, config))
 

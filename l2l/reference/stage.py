@@ -5,6 +5,7 @@ video.
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from l2l.evaluation.measures.metrics import (
 from l2l.evaluation.measures.probabilities import class_probabilities
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.manifest.artifact import SPLITS, Video, read_videos, write_videos
+from l2l.progress import counted
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
 from l2l.reference.lists import (
     AUDIO,
@@ -79,6 +81,9 @@ def import_checkpoint(
 
     Raises:
         BadInput: if the file is refused, or is not a network of the public code.
+
+    Example:
+        l2l import_checkpoint skimmer.pth.tar skimmer.pt --class-names classes.txt
     """
     seed_and_pick_device(0, threads)
     saved = read_checkpoint(ref)
@@ -145,6 +150,9 @@ def import_features(
         BadInput: naming the file that is missing, misshapen or not as long as its fellows, before
             anything is written; or the file with a number that is not finite, while the store is
             written: then it is not marked as whole.
+
+    Example:
+        l2l import_features test.pkl features --split test --checkpoint skimmer.pt
     """
     seed_and_pick_device(0, threads)
     lines = read_list(listing)
@@ -174,11 +182,11 @@ def import_features(
         )
 
     _open_for_writing(out, split, others)
-    for number, part in enumerate(_parts(rows)):
-        read = [(row.video, _features(files[row.video], only, classifier)) for row in part]
+    read = ((row.video, _features(files[row.video], only, classifier)) for row in rows)
+    for number, part in enumerate(_parts(counted(read, len(rows)))):
         write_features(
             out / f"{split}-{number:03d}",
-            read,
+            part,
             classes,
             "float32",
             2048,
@@ -270,8 +278,11 @@ def _rows(
     return [*rows.values()]
 
 
-def _parts(rows: Sequence[Video]) -> Iterator[Sequence[Video]]:
-    return (rows[i : i + SHARD_VIDEOS] for i in range(0, len(rows), SHARD_VIDEOS))
+def _parts(
+    videos: Iterator[tuple[str, VideoFeatures]],
+) -> Iterator[list[tuple[str, VideoFeatures]]]:
+    while part := list(islice(videos, SHARD_VIDEOS)):
+        yield part
 
 
 def _features(
@@ -329,6 +340,9 @@ def score(
         BadInput: if the checkpoint is no skimmer, was trained for another student than the
             features', reads others than the store's, or is one that the public code has not, with
             `reference`.
+
+    Example:
+        l2l score --checkpoint skimmer.pt --features features --scores scores.tsv
     """
     for name, value in (
         ("steps", 1 if steps is None else steps),
@@ -374,7 +388,8 @@ def score(
         random.Random(seed),
     )
     rows = []
-    for first in range(0, len(stored.videos), batch_videos):
+    batches = range(0, len(stored.videos), batch_videos)
+    for first in counted(batches, len(batches), "batches of videos"):
         names = stored.videos[first : first + batch_videos]
         loaded = [named_features(name, stored.load(name), tuple(widths), {}) for name in names]
         _check_widths(checkpoint, widths, features, {m: x.shape[1] for m, x in loaded[0].items()})

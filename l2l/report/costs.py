@@ -22,9 +22,8 @@ def costs_page(run: Path) -> str:
     Raises:
         BadInput: if the run has neither logs of trainings nor benchmarks.
     """
-    folder = run.absolute()
-    workdir = folder.parent.parent
-    logs, benchmarks = workdir / "logs" / folder.name, workdir / "benchmarks/results" / folder.name
+    folder, logs = run.absolute(), logs_of(run)
+    benchmarks = folder.parents[1] / "benchmarks/results" / folder.name
     trainings, spent = read_trainings(logs), read_spent(benchmarks)
     if not trainings and not spent:
         raise BadInput(
@@ -38,6 +37,12 @@ def costs_page(run: Path) -> str:
         trainings=[_curves(training) for training in trainings],
         spent=spent_bars(spent),
     )
+
+
+def logs_of(run: Path) -> Path:
+    """The folder of a run's logs, from that of its results."""
+    folder = run.absolute()
+    return folder.parents[1] / "logs" / folder.name
 
 
 def not_converged(trainings: Sequence[Training]) -> list[str]:

@@ -1,5 +1,7 @@
-"""Learning curves, read from the logs of the trainings: `epoch 3/8 loss 0.69 val_top1 0.81 ...`."""
+"""Learning curves, read from the logs of the trainings: `epoch 3/8 loss 0.69 ... (2 min left)`."""
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +9,7 @@ from pathlib import Path
 
 from l2l.errors import BadInput
 
-_EPOCH = re.compile(r"^epoch (\d+)/(\d+) ((?:\w+ \S+ ?)+)$", re.MULTILINE)
+_EPOCH = re.compile(r"^epoch (\d+)/(\d+) ((?:\w+ \S+ ?)+)(?:\(.* left\))?$", re.MULTILINE)
 # The logs of rules with these names have epochs.
 TRAININGS = ("train_teacher", "distil_student", "finetune_student", "train_skimmer")
 LAST_SHARE = 5  # the last fifth of the epochs
@@ -23,11 +25,15 @@ class Training:
         name: rule and network, such as `train_skimmer/lstm`.
         planned: number of epochs that it was configured for.
         curves: of each figure, such as `loss` and `val_top1`, its value after each epoch.
+        numbers: of the epochs that the log has, from 1.
+        seconds: that each of them took.
     """
 
     name: str
     planned: int
     curves: dict[str, list[float]]
+    numbers: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -84,5 +90,21 @@ def _training(path: Path, name: str) -> Training | None:
                 raise BadInput(
                     f"{path}: epoch {number}: {figure} is {value!r}, expected a number"
                 ) from None
-    curves.pop("seconds", None)
-    return Training(name, int(epochs[0][1]), curves) if curves.get("loss") else None
+    seconds = tuple(curves.pop("seconds", ()))
+    numbers = tuple(int(number) for number, *_ in epochs)
+    if not curves.get("loss"):
+        return None
+    return Training(name, int(epochs[0][1]), curves, numbers, seconds)
+
+
+def epochs_csv(trainings: Sequence[Training]) -> str:
+    """One line per training, epoch and figure."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("training", "epoch", "figure", "value"))
+    for training in trainings:
+        figures = training.curves | {"seconds": list(training.seconds)}
+        for figure, values in figures.items():
+            rows = zip(training.numbers, values, strict=True)
+            writer.writerows((training.name, epoch, figure, value) for epoch, value in rows)
+    return text.getvalue()

@@ -21,6 +21,7 @@ from l2l.media.artifact import read_media
 from l2l.mels.artifact import MelReader, read_mels
 from l2l.mels.spectrogram import floor_of
 from l2l.motion.artifact import MotionReader, read_motion
+from l2l.progress import counted
 from l2l.sampler.artifact import (
     Part,
     SamplerNetwork,
@@ -343,7 +344,7 @@ def score_clips(
             if mel_readers:
                 _check_made_alike(path, each, sections)
         networks = {name: each.network.to(device) for name, each in trained.items()}
-        for video in heard_reader.videos:
+        for video in counted(heard_reader.videos, len(heard_reader.videos)):
             pictures = {kind: Pictures(kind, shards[kind], 0).moments(video) for kind in kinds}
             has_sound = heard_reader.has_sound(video)
             outputs = {

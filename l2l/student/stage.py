@@ -115,6 +115,18 @@ def distil_student(
 
     The source's labels are not read; how often the student's best class is the teacher's on val is
     logged.
+
+    Args:
+        videos: the source's videos, with their final status.
+        media: the source's media, all shards.
+        mels: the source's mels, all shards.
+        descriptors: the teacher's descriptors of the source's moments, all shards.
+        student: written: the network.
+        modalities: what it reads: image, audio, or both.
+        config: the section `student`.
+        seed: of the initial weights and the order of the moments.
+        threads: of the job: one trains, the others load moments.
+        acceleration: the section `acceleration`.
     """
     device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
     listed = read_videos(videos)
@@ -204,6 +216,18 @@ def finetune_student(
     The one from nothing waits for no teacher, so its descriptor is as wide as the feature of its
         image trunk: at full size 512 numbers, as R(2+1)D's are. With teachers of 768 or 1024 it
         stays at 512: Psi's last layer and the classifier are smaller.
+
+    Args:
+        videos: the target's videos, with their final status.
+        media: the target's media, all shards.
+        mels: the target's mels, all shards.
+        student: written: the network.
+        modalities: what it reads: image, audio, or both.
+        config: the section `student`.
+        seed: of the initial weights and the order of the moments.
+        distilled: the distilled student to start from; without one it starts from nothing.
+        threads: of the job: one trains, the others load moments.
+        acceleration: the section `acceleration`.
     """
     device, workers = seed_and_pick_device(seed), own_threads(threads) - 1
     listed = read_videos(videos)

@@ -31,6 +31,7 @@ from l2l.media.decode import decode
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import MelReader, read_mels
 from l2l.moments import FRAME_RATE, moments_inside
+from l2l.progress import counted
 from l2l.shards import check_videos, read_shards
 from l2l.teacher.artifact import (
     ClipDescriptors,
@@ -92,6 +93,15 @@ def train_teacher(
     """Train a teacher on the clips and labels of a distillation source that stores its clips.
 
     Val accuracy is logged.
+
+    Args:
+        videos: the source's videos, with their final status.
+        media: the source's media, all shards.
+        teacher: written: the network.
+        config: the section `teacher`.
+        seed: of the initial weights and the order of the clips.
+        threads: of the job: one trains, the others load clips.
+        acceleration: the section `acceleration`.
     """
     if config.training is None:
         raise BadInput(
@@ -156,6 +166,14 @@ def fit_frame_teacher(
     the labelled clips of a source that stores its clips. Nothing is random.
 
     Val accuracy is logged.
+
+    Args:
+        videos: the source's videos, with their final status.
+        media: the source's media, all shards.
+        mels: the source's mels, all shards.
+        teacher: written: the network.
+        config: the section `teacher`.
+        threads: of torch.
     """
     device = seed_and_pick_device(0, threads)
     listed = read_videos(videos)
@@ -198,7 +216,8 @@ def _describe_examples(
     """The descriptor of each example's clip, float32."""
     parts = [np.zeros((0, network.descriptor_width), np.float32)]
     with torch.inference_mode():
-        for first in range(0, len(examples), batch_clips):
+        batches = range(0, len(examples), batch_clips)
+        for first in counted(batches, len(batches), "batches of clips"):
             batch = [(each.video, each.moment) for each in examples[first : first + batch_clips]]
             clips = np.stack([media[video].clip(video, moment) for video, moment in batch])
             heard = np.stack([mels[video].mel(video, moment) for video, moment in batch])
@@ -237,6 +256,11 @@ def load_teacher(teacher: Path, config: TeacherConfig, media_config: MediaConfig
     """Take a teacher from torchvision's weights or a local file.
 
     The weights' own preprocessing must be what the media hold.
+
+    Args:
+        teacher: written: the network.
+        config: the section `teacher`, which names the weights.
+        media_config: the section `media`: the clips that the network will see.
     """
     _check_media(config.network, media_config)
     network, classes = published_teacher("teacher.weights", config.weights, config)
@@ -282,6 +306,17 @@ def extract_descriptors(
 
     Of `all` moments, or only those inside `segments`. `mels` are of the same shard; a teacher that
     hears needs them.
+
+    Args:
+        manifest: the shard's table of videos.
+        media: of the shard.
+        teacher: the network.
+        descriptors: written: descriptors and class scores, HDF5.
+        part: of which moments: `all`, or those inside labelled `segments`.
+        config: the section `teacher`.
+        threads: of torch.
+        acceleration: the section `acceleration`.
+        mels: of the same shard; a teacher that hears needs them.
     """
     device = seed_and_pick_device(0, threads)
     network, settings = load_teacher_network(teacher)
@@ -305,7 +340,7 @@ def extract_descriptors(
                 "with one config"
             )
         check_videos(media, shard.statuses, [video.video for video in listed])
-        for video in listed:
+        for video in counted(listed, len(listed)):
             if video.video not in shard.videos:
                 continue
             moments = _wanted(video, shard.moments(video.video), part)

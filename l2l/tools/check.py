@@ -12,6 +12,7 @@ from l2l.manifest.artifact import USABLE, Video
 from l2l.manifest.examine import mark_duplicates, with_facts
 from l2l.manifest.files import video_files
 from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
+from l2l.progress import counted
 from l2l.stores import write_table
 from l2l.terminal import escape
 
@@ -48,6 +49,9 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
 
     Raises:
         BadInput: if there is nothing to check, or the table cannot be written.
+
+    Example:
+        l2l check folder --tsv checked.tsv
     """
     videos = video_files(path)
     if not videos:
@@ -59,7 +63,7 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
         _check_destination(tsv)
     findings = []
     output_is_read = True
-    for finding in examine(videos):
+    for finding in counted(examine(videos), len(videos), caller_prints=True):
         findings.append(finding)
         try:
             if output_is_read:

@@ -147,8 +147,16 @@ def config(key: str | None = None, /, schema: bool = False, markdown: bool = Fal
     the JSON Schema of config.yaml, which editors use to check and complete it; `--markdown` prints
     docs/configuration.md.
 
+    Args:
+        key: a section such as `skimmer`, or a key such as `skimmer.steps`; without one all keys.
+        schema: print the JSON Schema of config.yaml, which editors use to check and complete it.
+        markdown: print docs/configuration.md.
+
     Raises:
         BadInput: if there is no such key.
+
+    Example:
+        l2l config skimmer.steps
     """
     if schema:
         print(json.dumps(Config.model_json_schema(), indent=2))

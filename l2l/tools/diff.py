@@ -30,8 +30,6 @@ def diff(run: Path, other: Path, /) -> int:
 
     Numbers are shown with their intervals, where tables have them.
 
-    Example: l2l diff results/before results/after
-
     Args:
         run: folder of a run, such as results/before.
         other: folder of another run.
@@ -41,6 +39,9 @@ def diff(run: Path, other: Path, /) -> int:
 
     Raises:
         BadInput: if one of them is no run's folder, or a file of it is damaged.
+
+    Example:
+        l2l diff results/before results/after
     """
     for folder in (run, other):
         if not folder.is_dir() or not any((folder / n).exists() for n in (RECORD, "evaluation")):

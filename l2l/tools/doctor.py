@@ -216,6 +216,9 @@ def doctor() -> int:
 
     Returns:
         0 if all is well, 1 if something is broken.
+
+    Example:
+        l2l doctor
     """
     pins = _pins()
     checks: dict[str, Callable[[], tuple[str, bool]]] = {"Python": _python}

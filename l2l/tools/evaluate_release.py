@@ -51,6 +51,9 @@ def evaluate_release(
     Raises:
         BadInput: if neither a skimmer nor a training list is given, a file is missing or is another
             one, or a row is asked for that needs a training without a training list.
+
+    Example:
+        l2l evaluate_release val.pkl results/release --head head.pth --skimmer skimmer.pth.tar
     """
     if skimmer is None and train is None:
         raise BadInput("expected --skimmer, a checkpoint, or --train, the list to train one on")

@@ -20,8 +20,6 @@ def export(run: Path, file: Path, /) -> None:
     It takes the place of the run's folder in `l2l predict --run`, `apply.run` and `l2l.load`. It
     holds no videos, but the configuration that made the run, with the paths in it.
 
-    Example: l2l export results/demo demo.safetensors
-
     Args:
         run: the folder of a finished run, such as results/demo.
         file: the file to write, safetensors; one that exists is not replaced.
@@ -29,6 +27,9 @@ def export(run: Path, file: Path, /) -> None:
     Raises:
         BadInput: if the run is not finished, its networks do not belong together, or there is such
             a file.
+
+    Example:
+        l2l export results/demo demo.safetensors
     """
     if os.path.lexists(file):
         raise BadInput(f"{file}: exists and is not replaced; give another name")

@@ -23,8 +23,6 @@ def export_predictions(run: Path, file: Path, /, method: str = "ours_dense") -> 
     A run keeps the most probable class of each test video by each method, so the file has one label
     per video: top-1 computed from it is that of the run, mAP is not.
 
-    Example: l2l export_predictions results/activitynet results.json --method ours_sparse
-
     Args:
         run: the folder of a finished run, such as results/demo.
         file: the JSON file to write; one that exists is not replaced.
@@ -32,6 +30,9 @@ def export_predictions(run: Path, file: Path, /, method: str = "ours_dense") -> 
 
     Raises:
         BadInput: if the run is not evaluated, has no such method, or there is such a file.
+
+    Example:
+        l2l export_predictions results/demo results.json --method ours_sparse
     """
     if os.path.lexists(file):
         raise BadInput(f"{file}: exists and is not replaced; give another name")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from l2l.errors import BadInput
 from l2l.manifest.files import video_files
 from l2l.manifest.probe import NO_SUCH_FILE
+from l2l.progress import counted
 from l2l.stores import check_replaceable, write_text
 from l2l.terminal import escape
 
@@ -47,6 +48,9 @@ def hear(
 
     Returns:
         0 when every file was heard, 1 when one could not be used or has no sound.
+
+    Example:
+        l2l hear video.mp4 --weights mn04_as_mAP_432.pt --page heard.html
     """
     files = video_files(video)
     if video and not files:
@@ -65,7 +69,7 @@ def hear(
 
     listener = Listener(weights, seconds, threads)
     unheard, timelines = 0, []
-    for heard in listener.hear_many(files):
+    for heard in counted(listener.hear_many(files), len(files), caller_prints=True):
         ranges = ranges_of(heard, listener.names, top, least_probability)
         unheard += not heard.has_sound.any()
         for line in [_object(heard, ranges)] if json else _lines(heard, ranges, least_probability):

@@ -33,6 +33,9 @@ def inspect(store: Path, /, check: bool = False) -> int:
 
     Raises:
         BadInput: if it is not an artifact, or is damaged.
+
+    Example:
+        l2l inspect results/demo/skimmer/skimmer.pt --check
     """
     if not os.path.lexists(store):
         raise BadInput(f"{store}: no such file or folder")

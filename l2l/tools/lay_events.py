@@ -20,6 +20,7 @@ from l2l.manifest.artifact import SPLITS
 from l2l.manifest.lists import read_rows
 from l2l.manifest.probe import probe_files
 from l2l.media.decode import decode
+from l2l.progress import counted
 from l2l.stores import atomic_path, write_table
 
 COLUMNS = ("file", "split", "label", "start_seconds", "end_seconds", "fold")
@@ -68,6 +69,9 @@ def lay_events(
     Raises:
         BadInput: if there are no events or no footage, an event cannot be read or is longer than
             the video, a fold has no events, or a file of footage has no group.
+
+    Example:
+        l2l lay_events ESC-10 --footage footage --output laid
     """
     recordings = find_events(events)
     split_of = {each.fold: "train" for each in recordings} | {val_fold: "val", test_fold: "test"}
@@ -79,7 +83,7 @@ def lay_events(
     pieces = split_footage(read_footage(footage, side_pixels), group_of, counts)
     rows = []
     with atomic_path(output, "segments.tsv") as folder:
-        for each in recordings:
+        for each in counted(recordings, len(recordings), "events"):
             split = split_of[each.fold]
             file = f"{split}/{each.label}/{each.path.stem}.mp4"
             rng = generator_of(seed, file)
@@ -141,7 +145,8 @@ def read_footage(folder: Path, side_pixels: int) -> dict[Path, Footage]:
     media = MediaConfig(resize_pixels=side_pixels, frame_pixels=side_pixels, clip_stride=2)
     paths = [Path(video.file) for video in find_unlabelled_videos(folder)]
     footage = {}
-    for path, probed in zip(paths, probe_files(paths), strict=True):
+    opened = zip(paths, probe_files(paths), strict=True)
+    for path, probed in counted(opened, len(paths), "pieces of footage"):
         if probed.status != "ok":
             continue
         decoded = decode(probed.source(path), media, "clips")

@@ -11,6 +11,7 @@ from l2l.config import NOT_ACCELERATED, AccelerationConfig, AnswerMethod
 from l2l.errors import BadInput
 from l2l.manifest.files import video_files
 from l2l.manifest.probe import NO_SUCH_FILE
+from l2l.progress import counted
 from l2l.terminal import escape
 
 NOUNS = {"image": "pictures", "audio": "sound", BOTH: "moments"}  # of the modalities
@@ -59,6 +60,9 @@ def predict(
 
     Returns:
         0 when every file has an answer, 1 when one could not be used.
+
+    Example:
+        l2l predict video.mp4 folder --run results/demo --json
     """
     _check_options(run, teacher, moments, (factor, steps, method, budget_gmacs))
     if run is not None:
@@ -73,14 +77,14 @@ def predict(
         from l2l.apply.teacher import TeacherPredictor
 
         by_teacher = TeacherPredictor(teacher, threads, acceleration)
-        return _print(by_teacher.predict_many(files, moments=moments, top=top), json)
+        answers = by_teacher.predict_many(files, moments=moments, top=top)
+        return _print(counted(answers, len(files), caller_prints=True), json)
     assert run is not None
     from l2l.apply.predictor import Predictor
 
     predictor = Predictor(run, threads, steps, method, acceleration)
-    return _print(
-        predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top), json
-    )
+    predictions = predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top)
+    return _print(counted(predictions, len(files), caller_prints=True), json)
 
 
 def _check_options(

@@ -32,6 +32,9 @@ def scsampler(table: Path, /) -> int:
 
     Raises:
         BadInput: if it is no such table.
+
+    Example:
+        l2l scsampler results/demo/evaluation/scsampler.tsv
     """
     labels = {row.name: row.label for row in ROWS}
     rows = read_evaluation_table(table, "scsampler")

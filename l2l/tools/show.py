@@ -17,6 +17,9 @@ def show(video: str, /, run: Path, output: Path | None = None) -> None:
 
     Raises:
         BadInput: if the run is not finished, or has no such usable test video.
+
+    Example:
+        l2l show test/moon_bouncing/0004 --run results/demo --output video.html
     """
     network_path(run)
     from l2l.report.video import video_page

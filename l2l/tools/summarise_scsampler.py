@@ -17,6 +17,9 @@ def summarise_scsampler(tables: list[Path], summary: Path, relations: Path) -> N
         summary: written: one row per row of the tables.
         relations: written: one row per relation: points between its two rows on the poster, and
             over the runs.
+
+    Example:
+        snakemake --cores 8 scsampler_study
     """
     costs = ("gmacs_per_video", "sampler_gmacs_per_video", "recogniser_gmacs_per_video")
     counts = ("clips", "pictures_decoded", "pictures_coded")

@@ -17,6 +17,9 @@ def summarise_study(
         clips: the table of clips of each run.
         table1_summary: written: one row per method.
         clips_summary: written: one row per network and modality.
+
+    Example:
+        snakemake --cores 8 study
     """
     figures = ("top1", "map", "top5", "map_interpolated", "top1_all", "map_all")
     summarise(table1, ("method",), figures, ("gmacs_per_video", "moments"), table1_summary)

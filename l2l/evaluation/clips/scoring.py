@@ -11,6 +11,7 @@ from l2l.media.artifact import MediaReader
 from l2l.media.examples import Example
 from l2l.mels.artifact import MelReader
 from l2l.mels.spectrogram import floor_of
+from l2l.progress import counted
 from l2l.student.artifact import mels_of
 from l2l.student.network import Student
 
@@ -33,8 +34,9 @@ def student_outputs(
     """
     size, floor = student.settings["config"]["batch_moments"], floor_of(mels_of(student.settings))
     descriptors, scores = [], []
+    batches = range(0, len(examples), size)
     with torch.inference_mode():
-        for first in range(0, len(examples), size):
+        for first in counted(batches, len(batches), "batches of moments"):
             batch = examples[first : first + size]
             frames = np.stack([media[e.video].frame(e.video, e.moment) for e in batch])
             sounds = np.stack([mels[e.video].mel(e.video, e.moment) for e in batch])

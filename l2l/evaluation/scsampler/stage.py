@@ -29,6 +29,7 @@ from l2l.evaluation.scsampler.choices import (
 from l2l.evaluation.scsampler.tables import Recognised, clip_rows, scsampler_row
 from l2l.manifest.artifact import Video, class_names, read_videos, usable_ids
 from l2l.moments import ClipGrid
+from l2l.progress import counted
 from l2l.sampler.artifact import SaliencyReader, Scored, VideoSaliency, read_saliency
 from l2l.sampler.choice import histogram_of_oracle
 from l2l.sampler.examples import check_moments
@@ -118,7 +119,8 @@ def evaluate_scsampler(
             _log_missing_sound([scored[each.video].saliency(each.video) for each in test], config)
         answers: dict[str, list[Recognised]] = {row.name: [] for row in rows}
         chosen: list[dict[str, str]] = []
-        for video, label in zip(test, truth.labels.tolist(), strict=True):
+        labelled = zip(test, truth.labels.tolist(), strict=True)
+        for video, label in counted(labelled, len(test)):
             probabilities = recognised(video.video, descriptor_readers, recogniser)
             saliency_of_clips = scored[video.video].saliency(video.video)
             attention = ours.attention(video.video) if ours else {}

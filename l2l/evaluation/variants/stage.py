@@ -9,6 +9,7 @@ from l2l.evaluation.inputs import load_student_and_features, load_trained, test_
 from l2l.evaluation.variants.ablations import ABLATIONS, ablation_rows
 from l2l.evaluation.variants.evaluate import EvaluatedVariant, evaluate_variant
 from l2l.evaluation.variants.recognition import recognition_rows
+from l2l.progress import counted
 from l2l.shards import read_shards
 from l2l.teacher.artifact import load_teacher_network, read_descriptors
 from l2l.training import seed_and_pick_device
@@ -56,12 +57,13 @@ def evaluate_variants(
     evaluated = [EvaluatedVariant(model) for model in trained]
     if both_modalities:
         evaluated += [row.evaluated for row in ABLATIONS if row.evaluated.model in trained]
+    distinct = list(dict.fromkeys(evaluated))
     with read_shards(descriptors or [], read_descriptors, stored.videos) as described:
         metrics = {
             variant: evaluate_variant(
                 variant, trained[variant.model], ids, truth.labels, stored, costs, described
             )
-            for variant in dict.fromkeys(evaluated)
+            for variant in counted(distinct, len(distinct), "variants")
         }
     write_evaluation_table(
         ablations, "ablations", ablation_rows(metrics if both_modalities else {})

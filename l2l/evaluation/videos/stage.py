@@ -33,6 +33,7 @@ from l2l.evaluation.videos.tables import (
 from l2l.evaluation.videos.tradeoff import tradeoff_rows
 from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.media.artifact import read_listed_media
+from l2l.progress import counted
 from l2l.shards import read_shards
 from l2l.training import seed_and_pick_device
 
@@ -102,7 +103,8 @@ def evaluate_videos(
     with read_shards(
         media or [], read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
     ) as shards:
-        for video, label in zip(test, truth.labels.tolist(), strict=True):
+        labelled = zip(test, truth.labels.tolist(), strict=True)
+        for video, label in counted(labelled, len(test)):
             read = stored.load(video.video)
             moments.append(len(read))
             video_input = VideoInput(video.video, read, networks, costs, config, seed, label)

@@ -10,6 +10,7 @@ from l2l.evaluation.cost import CostModel
 from l2l.evaluation.measures.metrics import mean_average_precision, top1
 from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
 from l2l.features.artifact import Features
+from l2l.progress import counted
 from l2l.skimmer.artifact import TrainedSkimmer, named_features
 from l2l.skimmer.network import Skimmer
 from l2l.skimmer.padding import pad_videos
@@ -38,7 +39,8 @@ def scores_at_stops(
     scores = np.empty(
         (len(factors), trained.steps, len(videos), len(trained.class_names)), np.float32
     )
-    for first in range(0, len(videos), _BATCH_VIDEOS):
+    batches = range(0, len(videos), _BATCH_VIDEOS)
+    for first in counted(batches, len(batches), "batches of videos"):
         batch = videos[first : first + _BATCH_VIDEOS]
         stored = [
             named_features(video, features.load(video), trained.feature_names, {})
