@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sampler_world
 import torch
-from sampler_world import SAMPLER, evaluate, score, train
+from sampler_world import ALL_ROWS, SAMPLER, evaluate, score, train
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 from training_world import Training, run
@@ -20,6 +20,7 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table, write_evaluation_table
 from l2l.evaluation.cost import count_macs
 from l2l.evaluation.videos.predictions import random_draws
+from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos, write_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels, write_mels
@@ -30,6 +31,8 @@ from l2l.report.scsampler.stage import FILMED, write_scsampler_report
 from l2l.sampler.artifact import load_sampler, read_saliency, save_sampler
 from l2l.sampler.rows import POSTER_CLASSIFIERS, ROWS, chosen_rows, joint_start, single_networks
 from l2l.sampler.stage import score_clips, train_sampler
+from l2l.skimmer.artifact import load_skimmer
+from l2l.skimmer.sparse import span_middles
 from l2l.teacher.artifact import (
     ClipDescriptors,
     load_teacher_network,
@@ -66,13 +69,15 @@ def saliency(world, samplers, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def skimmer(tmp_path_factory):
-    return evaluation_world.untrained_networks(tmp_path_factory.mktemp("skimmer"))["skimmer"]
+def trained(tmp_path_factory):
+    """The run's networks by whose weights a row chooses."""
+    files = evaluation_world.untrained_networks(tmp_path_factory.mktemp("trained"))
+    return [files[name] for name in dict.fromkeys(row.trained for row in ROWS if row.trained)]
 
 
 @pytest.fixture(scope="module")
-def tables(world, saliency, skimmer, tmp_path_factory):
-    return evaluate(world, saliency, skimmer, tmp_path_factory.mktemp("tables"))
+def tables(world, saliency, trained, tmp_path_factory):
+    return evaluate(world, saliency, trained, tmp_path_factory.mktemp("tables"), ALL_ROWS)
 
 
 def auc(saliency, useful):
@@ -191,12 +196,14 @@ def test_each_row_equals_plain_code_on_what_its_samplers_say(world, tables, sali
                 for video, each in zip(test, probabilities, strict=True)
             ]
             draws = list(zip(*of_video, strict=True))
-        elif row.choice not in ("empirical", "ours_dense", "ours_sparse"):
+        elif row.choice != "empirical" and not row.trained:
             for i, found in enumerate(draws[0]):
                 if said[i].has_sound.any():  # for the silent video see the next test
                     expected = plain_choice(row, said[i], probabilities[i], labels[i])
                     assert found == sorted(expected), (row.name, test[i].video)
         if row.choice == "empirical":  # of its draws the table has the first alone
+            continue
+        if row.weighted:  # see the test of what a network's weights choose
             continue
         answers = [
             np.stack([each[some].mean(0) for each, some in zip(probabilities, draw, strict=True)])
@@ -225,6 +232,7 @@ def test_costs_are_those_of_what_a_row_reads(world, tables, saliency):
     assert cost["union"] == pytest.approx(cost["visual"] + cost["audio"], rel=1e-4)
     assert cost["random"] == cost["dense"] == cost["oracle"] == 0
     assert 0 < cost["ours_sparse"] < cost["ours_dense"]
+    assert 0 < cost["one_look_sparse"] < cost["one_look_dense"] == cost["one_look_dense_weighted"]
     recognising = {name: float(row["recogniser_gmacs_per_video"]) for name, row in rows.items()}
     moments = np.mean([len(each.pictures) for each in said])
     per_clip = recognising["uniform"] / SAMPLER.clips
@@ -264,9 +272,47 @@ def test_pictures_that_differ_and_seconds_of_sound_are_counted(world, tables, sa
         assert found == pytest.approx(expected, abs=0.051), name
 
 
-def test_where_all_clips_are_chosen_every_row_is_dense(world, saliency, skimmer, tmp_path):
-    config = SAMPLER.model_copy(update={"clips": 40, "seen": 30})
-    rows = read_evaluation_table(evaluate(world, saliency, skimmer, tmp_path, config)[0])
+@pytest.mark.parametrize("factor", [1, 5])
+def test_one_look_chooses_by_its_weights_and_lends_them_to_the_recogniser(
+    world, tables, trained, factor
+):
+    """Plain numpy on what the network itself says of the moments that are read."""
+    name = f"one_look_{'dense' if factor == 1 else 'sparse'}"
+    network = load_skimmer(trained[-1])
+    assert network.model == "one_look"
+    stored, clips = read_features(world.features.features), chosen_clips(tables[1])
+    answers = {
+        (row["row"], row["video"]): row["probability"]
+        for row in read_evaluation_table(tables[1], "scsampler_clips")
+    }
+    with read_descriptors(world.descriptors[1]) as described:
+        for video in [each.video for each in usable_test_videos(world)]:
+            read = stored.load(video)
+            moments = span_middles(len(read), factor)
+            features = {m: torch.from_numpy(x[moments])[None] for m, x in read.features.items()}
+            with torch.no_grad():
+                weights = network.network(features, torch.ones(1, len(moments)).bool()).weights[0]
+            order = np.argsort(-weights.numpy(), kind="stable")
+            most = sorted(moments[i] for i in order[: SAMPLER.clips])
+            chosen = clips[name, video]
+            assert chosen == clips[f"{name}_weighted", video]
+            assert set(most) <= set(chosen)
+            assert len(chosen) == SAMPLER.clips
+            probabilities = softmax(described.described(video).scores.astype(np.float64), 1)
+            by_moment = dict(zip(moments, weights.double().numpy(), strict=True))
+            of_chosen = np.array([by_moment.get(clip, 0) for clip in chosen])
+            expected = of_chosen @ probabilities[chosen] / of_chosen.sum()
+            assert float(answers[f"{name}_weighted", video]) == pytest.approx(
+                expected.max(), abs=1e-5
+            )
+            plain = probabilities[chosen].mean(0).max()
+            assert float(answers[name, video]) == pytest.approx(plain, abs=1e-5)
+
+
+def test_where_all_clips_are_chosen_every_row_is_dense(world, saliency, trained, tmp_path):
+    plain = tuple(row.name for row in ROWS if not row.weighted)
+    config = SAMPLER.model_copy(update={"clips": 40, "seen": 30, "rows": plain})
+    rows = read_evaluation_table(evaluate(world, saliency, trained, tmp_path, config)[0])
     names = ("top1", "map", "clips", "recogniser_gmacs_per_video")
     assert len({tuple(row[name] for name in names) for row in rows}) == 1
 
@@ -282,22 +328,22 @@ def test_a_silent_video_is_chosen_by_eye_alone(world, tables):
     assert chosen["audio"] == chosen["uniform"]
 
 
-def test_the_log_says_how_often_sound_is_missing(world, saliency, skimmer, tmp_path, capsys):
-    evaluate(world, saliency, skimmer, tmp_path)
+def test_the_log_says_how_often_sound_is_missing(world, saliency, trained, tmp_path, capsys):
+    evaluate(world, saliency, trained, tmp_path)
     said = capsys.readouterr().err
     assert "clips without sound rank last by ear; 1 of 8 test videos have fewer than 6" in said
     seen = SAMPLER.model_copy(update={"rows": ("visual", "uniform")})
-    evaluate(world, saliency, skimmer, tmp_path, seen)
+    evaluate(world, saliency, trained, tmp_path, seen)
     assert "sound" not in capsys.readouterr().err
 
 
 def test_another_recogniser_is_priced_and_has_the_posters_own_line(
-    world, saliency, skimmer, tmp_path
+    world, saliency, trained, tmp_path
 ):
     other = build_teacher("mc3_18", len(feature_world.CLASSES), (), ())
     save_teacher(tmp_path / "mc3.pt", other, feature_world.CLASSES, 16, 4)
     few = SAMPLER.model_copy(update={"rows": ("union", "uniform", "dense")})
-    table, _ = evaluate(world, saliency, skimmer, tmp_path, few, teacher=tmp_path / "mc3.pt")
+    table, _ = evaluate(world, saliency, trained, tmp_path, few, teacher=tmp_path / "mc3.pt")
     union, uniform, dense = read_evaluation_table(table)
     assert union["quoted_source"].endswith("miniSports")
     assert (uniform["quoted_top1"], dense["quoted_runtime"]) == ("64.80", "12.9 days")
@@ -307,7 +353,7 @@ def test_another_recogniser_is_priced_and_has_the_posters_own_line(
 
 
 def test_a_teacher_of_other_classes_recognises_by_a_head_trained_for_those_of_the_target(
-    world, saliency, skimmer, tmp_path
+    world, saliency, trained, tmp_path
 ):
     """Its descriptors show the class where a clip is useful; its own scores say nothing. So it is
     right on the oracle's clips of every class that a training video has.
@@ -330,7 +376,7 @@ def test_a_teacher_of_other_classes_recognises_by_a_head_trained_for_those_of_th
         others = [f"of {name}" for name in settings["class_names"]]
         write_descriptors(paths[-1], rows, teacher, others)
     few = SAMPLER.model_copy(update={"rows": ("uniform", "oracle")})
-    table, _ = evaluate(world, saliency, skimmer, tmp_path, few, descriptors=paths)
+    table, _ = evaluate(world, saliency, trained, tmp_path, few, descriptors=paths)
     uniform, oracle = read_evaluation_table(table)
     learnt = [each.label in known for each in usable_test_videos(world)]
     assert float(oracle["top1"]) == 100 * np.mean(learnt) > 50
@@ -362,16 +408,16 @@ def test_the_log_says_of_how_many_videos_the_teacher_is_right_on_all_or_no_clip(
     assert "the teacher is right on all or on no clip of 3 of 14 videos" in said
 
 
-def test_rows_that_are_not_asked_for_need_no_network(world, saliency, skimmer, samplers, tmp_path):
+def test_rows_that_are_not_asked_for_need_no_network(world, saliency, trained, samplers, tmp_path):
     only = SAMPLER.model_copy(update={"rows": ("audio", "uniform")})
     heard = score(
         world, [samplers["audio-ranking-vgg"]], tmp_path / "s.h5", motion=None, media=None
     )
-    rows = read_evaluation_table(evaluate(world, heard, skimmer, tmp_path, only)[0])
-    whole = read_evaluation_table(evaluate(world, saliency, skimmer, tmp_path, only)[0])
+    rows = read_evaluation_table(evaluate(world, heard, trained, tmp_path, only)[0])
+    whole = read_evaluation_table(evaluate(world, saliency, trained, tmp_path, only)[0])
     assert rows == whole
     with pytest.raises(BadInput, match="expected displacement-class-resnet18 too, which row"):
-        evaluate(world, heard, skimmer, tmp_path, SAMPLER)
+        evaluate(world, heard, trained, tmp_path, SAMPLER)
 
 
 def test_the_same_inputs_and_seed_give_the_same_bytes(world, samplers, tmp_path):
@@ -439,9 +485,7 @@ def test_scores_do_not_depend_on_the_batch(world, saliency, samplers, tmp_path):
                 np.testing.assert_allclose(values, batched, atol=2e-5)
 
 
-def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(
-    world, tables, skimmer, tmp_path
-):
+def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(world, tables, tmp_path):
     networks = evaluation_world.untrained_networks(tmp_path)
     evaluation_world.evaluate(world.features, networks, tmp_path)
 
@@ -491,7 +535,7 @@ def test_the_page_shows_the_tables_the_relations_and_the_chosen_clips(
     assert ">Listen to Look with the student</text>" in plot
     for each in POSTER_CLASSIFIERS:
         assert f'<td class="name">{each.name}</td>' in page
-    assert page.count("<img") == 2 * 7 * SAMPLER.clips
+    assert page.count("<img") == 2 * len(FILMED) * SAMPLER.clips
     relations = poster_relations(read_evaluation_table(tables[0]))
     assert len(relations) == len(PAIRS)
     assert all(relation.poster > 0 for relation in relations)
@@ -596,14 +640,14 @@ def test_numbers_that_are_not_finite_are_written_nowhere(world, samplers, tmp_pa
     assert not (tmp_path / "t.pt").exists()
 
 
-def test_files_of_something_else_are_refused(world, samplers, skimmer, saliency, tmp_path):
+def test_files_of_something_else_are_refused(world, samplers, trained, saliency, tmp_path):
     with pytest.raises(BadInput, match="found a skimmer; expected a sampler"):
-        score(world, [skimmer], tmp_path / "s.h5")
+        score(world, trained[:1], tmp_path / "s.h5")
     one = samplers["displacement-class-resnet18"]
     with pytest.raises(BadInput, match="holds displacement-class-resnet18, and so does another"):
         score(world, [one, one], tmp_path / "s.h5")
     with pytest.raises(BadInput, match="found kind"):
-        evaluate(world, world.mels[1], skimmer, tmp_path)
+        evaluate(world, world.mels[1], trained, tmp_path)
     with pytest.raises(BadInput, match="made of another table of videos"):
         score(world, [one], tmp_path / "s.h5", motion=world.motion[0])
 
@@ -656,5 +700,11 @@ def test_descriptors_of_some_moments_only_are_refused(world, tmp_path):
                 )
 
 
-def test_every_chosen_row_is_known():
-    assert chosen_rows(None) == ROWS
+def test_rows_of_networks_that_the_run_does_not_train_are_left_out_unless_they_are_named():
+    names = [row.name for row in chosen_rows(None)]
+    assert names == [row.name for row in ROWS if not row.name.startswith("one_look")]
+    assert chosen_rows(None, ("skimmer", "lstm", "one_look")) == ROWS
+    assert [row.name for row in chosen_rows(("oracle", "one_look_sparse"))] == [
+        "one_look_sparse",
+        "oracle",
+    ]

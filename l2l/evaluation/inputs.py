@@ -81,7 +81,7 @@ def load_trained_networks(
     if missing := [name for name in names if name not in trained]:
         raise BadInput(
             f"--trained: found {', '.join(trained) or 'nothing'}, expected {missing[0]} too, which "
-            "a method of evaluation.methods needs"
+            "a row of the table needs"
         )
     return trained
 

@@ -51,6 +51,11 @@ class Row:
         choice: how clips are chosen: a name of `CHOICES` in l2l/evaluation/scsampler/choices.py.
         visual: the sampler that sees, if the choice reads one.
         audio: the sampler that hears, if the choice reads one.
+        trained: the run's trained network by whose weights clips are chosen, if the choice reads
+            them: results/<run>/skimmer/<trained>.pt.
+        sparse: whether that network reads one moment in `evaluation.sparse_factor`.
+        weighted: whether the recogniser's probabilities are averaged by that network's weights;
+            else each chosen clip counts the same.
         quoted_top1: the poster's own figure, percent, of miniSports; of the table `classifier` see
             `POSTER_CLASSIFIERS`.
         quoted_runtime: the poster's own time for its test set, of other machines.
@@ -64,6 +69,9 @@ class Row:
     audio: Sampler | None = None
     quoted_top1: float | None = None
     quoted_runtime: str = ""
+    trained: str | None = None
+    sparse: bool = False
+    weighted: bool = False
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -82,6 +90,23 @@ def _seen(objective: Objective, inputs: tuple[str, ...] = MOTION, network: str =
 
 def _heard(objective: Objective) -> Sampler:
     return Sampler(("audio",), objective, "vgg")
+
+
+def _attended(
+    name: str, label: str, trained: str, sparse: bool = False, weighted: bool = False
+) -> Row:
+    """The clips to which a trained network of the run gives the largest weights."""
+    reading = "sparse" if sparse else "dense"
+    choice = f"{name}_{reading}"
+    return Row(
+        choice + "_weighted" * weighted,
+        "classifier",
+        f"{label} ({reading}{', weighted' * weighted})",
+        choice,
+        trained=trained,
+        sparse=sparse,
+        weighted=weighted,
+    )
 
 
 SHUFFLE = "shufflenet26"
@@ -163,8 +188,12 @@ ROWS: tuple[Row, ...] = (
         HEARD,
     ),
     Row("scsampler", "classifier", "SCSampler (union list)", "union", SEEN, HEARD),
-    Row("ours_dense", "classifier", "Listen to Look (dense)", "ours_dense"),
-    Row("ours_sparse", "classifier", "Listen to Look (sparse)", "ours_sparse"),
+    _attended("ours", "Listen to Look", "skimmer"),
+    _attended("ours", "Listen to Look", "skimmer", sparse=True),
+    _attended("one_look", "One look", "one_look"),
+    _attended("one_look", "One look", "one_look", sparse=True),
+    _attended("one_look", "One look", "one_look", weighted=True),
+    _attended("one_look", "One look", "one_look", sparse=True, weighted=True),
     Row("random", "classifier", "Random", "random"),
     Row("uniform", "classifier", "Uniform", "uniform"),
     Row("empirical", "classifier", "Empirical", "empirical"),
@@ -260,8 +289,15 @@ def quote(row: Row, network: str) -> Quote:
     )
 
 
-def chosen_rows(names: Sequence[str] | None) -> tuple[Row, ...]:
-    """The rows of `sampler.rows`, in the order of `ROWS`; all where it is not given.
+def chosen_rows(
+    names: Sequence[str] | None, trained: Sequence[str] = ("skimmer",)
+) -> tuple[Row, ...]:
+    """The rows of `sampler.rows`, in the order of `ROWS`; where it is not given, all that need no
+    other trained network than the run has.
+
+    Args:
+        names: of the rows.
+        trained: the networks that the run trains for Table 1.
 
     Raises:
         BadInput: for a name that is not in `ROWS`.
@@ -270,7 +306,9 @@ def chosen_rows(names: Sequence[str] | None) -> tuple[Row, ...]:
     for name in names or ():
         if name not in known:
             raise BadInput(f"sampler.rows: found {name!r}, expected some of {', '.join(known)}")
-    return tuple(row for row in ROWS if names is None or row.name in names)
+    if names is None:
+        return tuple(row for row in ROWS if row.trained in (None, *trained))
+    return tuple(row for row in ROWS if row.name in names)
 
 
 def single_networks(rows: Sequence[Row]) -> tuple[str, ...]:

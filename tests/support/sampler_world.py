@@ -25,6 +25,7 @@ from l2l.media.decoded import Decoded
 from l2l.media.pictures import EncodedPictures
 from l2l.mels.artifact import write_mels
 from l2l.motion.artifact import Motion, write_motion
+from l2l.sampler.rows import ROWS
 from l2l.sampler.stage import score_clips, train_sampler
 from l2l.teacher.artifact import ClipDescriptors, save_teacher, write_descriptors
 from l2l.teacher.network import R2Plus1D
@@ -54,6 +55,7 @@ SAMPLER = SamplerConfig(
     training=FIT,
     joint=FIT.model_copy(update={"epochs": 1}),
 )
+ALL_ROWS = SAMPLER.model_copy(update={"rows": tuple(row.name for row in ROWS)})
 EVALUATION = EvaluationConfig(random_draws=3)
 
 
@@ -206,7 +208,7 @@ def score(world: World, samplers: Sequence[Path], path: Path, **changed: object)
 def evaluate(
     world: World,
     saliency: Path,
-    skimmer: Path,
+    trained: Sequence[Path],
     folder: Path,
     config: SamplerConfig = SAMPLER,
     **changed: object,
@@ -219,7 +221,7 @@ def evaluate(
         "saliency": [saliency],
         "videos": world.features.videos,
         "student": world.features.student,
-        "skimmer": skimmer,
+        "trained": list(trained),
         "features": world.features.features,
     }
     evaluate_scsampler(

@@ -36,7 +36,9 @@ try:
             read_yaml(file, "a configuration file")
     CONFIG = check_config(dict(config), " ".join(map(str, CONFIG_FILES)))
     TABLE1_METHODS = chosen_methods(CONFIG.evaluation.methods)
-    SAMPLER_ROWS = chosen_rows(CONFIG.sampler.rows)
+    # The networks that the chosen methods of Table 1 need.
+    TRAINED_NETWORKS = trained_networks(CONFIG.evaluation.methods)
+    SAMPLER_ROWS = chosen_rows(CONFIG.sampler.rows, TRAINED_NETWORKS)
 except BadInput as error:
     raise WorkflowError(str(error)) from None
 
@@ -67,9 +69,9 @@ ORIGINS = ("distilled", "undistilled")
 MAIN_STUDENT = "-".join(CONFIG.student.modalities)
 PLOTTED = [table for table in TABLES if table.plotted]
 VARIANTS = CONFIG.skimmer.all_variants
-# The networks that the chosen methods of Table 1 need; those that any method may need.
-TRAINED_NETWORKS = trained_networks(CONFIG.evaluation.methods)
+# The networks that any method may need.
 NETWORKS_OF_METHODS = trained_networks([method.name for method in METHODS])
+ONE_LOOK = ["results/{run}/skimmer/one_look.pt"] if "one_look" in TRAINED_NETWORKS else []
 # With the methods by name, so that a method added to the list remakes Table 1.
 TABLE1_SECTION = as_json(
     CONFIG.evaluation.model_copy(
@@ -402,12 +404,18 @@ def model_options(wildcards, input):
 
 def skimmer_section(wildcards):
     """The part of the skimmer's section that a training reads: no variants, since it is given its
-    own; and one look's settings for one look alone.
+    own; and the settings of one look, the ranked sampler and early exit for these alone.
     """
     others = {"variants": {}}
     if wildcards.model != "one_look":
         others["one_look"] = OneLookConfig()
-    return as_json(CONFIG.skimmer.model_copy(update=others))
+    without = {"ranked", "early_exit"} - {wildcards.model}
+    return as_json(CONFIG.skimmer.model_copy(update=others), without)
+
+
+def one_look_option(wildcards, input):
+    """One look as the command line takes it, where the run trains it."""
+    return shlex.join(["--one-look", *input.one_look]) if input.one_look else ""
 
 
 def descriptors_to_fit_on(wildcards):

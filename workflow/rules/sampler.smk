@@ -140,7 +140,7 @@ rule evaluate_scsampler:
         ],
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         student=MAIN_STUDENT_FILE,
-        skimmer="results/{run}/skimmer/skimmer.pt",
+        trained=expand("results/{{run}}/skimmer/{model}.pt", model=CHOOSING_NETWORKS),
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["test"]),
     output:
@@ -159,7 +159,7 @@ rule evaluate_scsampler:
     params:
         descriptors=clip_ranges(),
         features=lambda wildcards, input: os.path.dirname(input.features),
-        config=section(CONFIG.sampler),
+        config=section(SAMPLER_EVALUATION),
         evaluation=section(CONFIG.evaluation),
         clip_stride=CONFIG.media.clip_stride,
         seed=seed,
@@ -172,7 +172,7 @@ rule evaluate_scsampler:
             --saliency {input.saliency:q} \
             --videos {input.videos:q} \
             --student {input.student:q} \
-            --skimmer {input.skimmer:q} \
+            --trained {input.trained:q} \
             --features {params.features:q} \
             --table {output.table:q} \
             --clips {output.clips:q} \

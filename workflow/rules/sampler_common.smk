@@ -7,6 +7,14 @@ SAMPLERS = [*single_networks(SAMPLER_ROWS), *joint_networks(SAMPLER_ROWS)]
 SAMPLER_TRAINING = CONFIG.sampler.model_copy(
     update={"rows": None, "clips": 10, "seen": 8, "visual_weight": 0}
 )
+# The same, with the rows by name: which there are depends on what the run trains for Table 1.
+SAMPLER_EVALUATION = CONFIG.sampler.model_copy(
+    update={"rows": tuple(row.name for row in SAMPLER_ROWS)}
+)
+# The run's trained networks by whose weights rows choose.
+CHOOSING_NETWORKS = list(dict.fromkeys(row.trained for row in SAMPLER_ROWS if row.trained)) or [
+    "skimmer"  # the option takes at least one
+]
 ALL_MOMENTS_DESCRIBED = CONFIG.source == CONFIG.target or READS_TEACHER
 DESCRIBED = f"teacher/{CONFIG.target}" if ALL_MOMENTS_DESCRIBED else "sampler/clips"
 

@@ -35,7 +35,8 @@ class VideoClips:
         probabilities: the recogniser's, of each class, for every clip, float64 (clips, classes).
         label: the number of its class; only the oracle reads it.
         saliency: what the samplers say of every clip.
-        attention: how much Listen to Look attends to each clip, (clips,), by row.
+        attention: the weight of each clip, (clips,), by row that chooses by a trained network's;
+            -inf where it was not read.
         shares: where the oracle's clips lie in training videos.
         config: K, K', alpha.
         draws: repetitions of random choices.
@@ -65,6 +66,15 @@ class VideoClips:
         """Saliency by the row's audio sampler; -inf where a clip has no sound."""
         saliency = _saliency(row.audio, self.saliency)
         return np.where(self.saliency.has_sound, saliency, -np.inf)
+
+    def recognised(self, row: Row, clips: Sequence[int]) -> Float[np.ndarray, " classes"]:
+        """The recogniser's class probabilities, averaged over the clips that a row chooses."""
+        probabilities = self.probabilities[list(clips)]
+        if not row.weighted:
+            return probabilities.mean(0)
+        # a clip that was not read has no weight
+        weights = np.maximum(self.attention[row.name][list(clips)], 0)
+        return weights @ probabilities / weights.sum()
 
     def empirical(self) -> Clips:
         """Draws by the histogram of the oracle's clips of training videos."""
@@ -105,8 +115,10 @@ CHOICES: Mapping[str, Choose] = {
     "intersection": lambda video, row: [
         intersection_list(video.seen(row), video.heard(row), video.config.clips)
     ],
-    "ours_dense": lambda video, row: [best(video.attention[row.name], video.config.clips)],
-    "ours_sparse": lambda video, row: [best(video.attention[row.name], video.config.clips)],
+    **dict.fromkeys(
+        ("ours_dense", "ours_sparse", "one_look_dense", "one_look_sparse"),
+        lambda video, row: [best(video.attention[row.name], video.config.clips)],
+    ),
     "random": lambda video, row: random_draws(
         video.count, video.config.clips, video.draws, video.video, video.seed
     ),

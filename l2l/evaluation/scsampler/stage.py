@@ -13,10 +13,10 @@ from l2l.config import EvaluationConfig, SamplerConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import write_evaluation_table
 from l2l.evaluation.cost import CostModel, count_macs
-from l2l.evaluation.inputs import load_student_and_features, load_trained
+from l2l.evaluation.inputs import load_student_and_features, load_trained_networks
 from l2l.evaluation.measures.intervals import resamples
 from l2l.evaluation.measures.truth import Truth
-from l2l.evaluation.scsampler.attention import ListenToLook
+from l2l.evaluation.scsampler.attention import Attention
 from l2l.evaluation.scsampler.choices import (
     CHOICES,
     READS_ALL,
@@ -49,7 +49,7 @@ def evaluate_scsampler(
     saliency: list[Path],
     videos: Path,
     student: Path,
-    skimmer: Path,
+    trained: list[Path],
     features: Path,
     table: Path,
     clips: Path,
@@ -72,7 +72,7 @@ def evaluate_scsampler(
         saliency: what the samplers say of the clips of the test videos, all shards.
         videos: the target's videos, as decoded.
         student: the network that made the features.
-        skimmer: the trained skimmer of the run.
+        trained: the trained networks of the run by whose weights a row chooses, in any order.
         features: root of the target's features in Zarr.
         table: written: one row per record of l2l/sampler/rows.py.
         clips: written: the clips that each row chooses, of random choices the first draw's.
@@ -93,7 +93,7 @@ def evaluate_scsampler(
     if not test:
         raise BadInput(f"{videos}: no usable test videos to evaluate on")
     truth = _truth(listed, classes)
-    ours = _listen_to_look(rows, student, skimmer, features, evaluation)
+    attention = _attention(rows, student, trained, features, evaluation)
     with ExitStack() as stack:
         ids = usable_ids(listed)
         descriptor_readers = stack.enter_context(read_shards(descriptors, read_descriptors, ids))
@@ -123,26 +123,26 @@ def evaluate_scsampler(
         for video, label in counted(labelled, len(test)):
             probabilities = recognised(video.video, descriptor_readers, recogniser)
             saliency_of_clips = scored[video.video].saliency(video.video)
-            attention = ours.attention(video.video) if ours else {}
+            weights = attention.weights(video.video) if attention else {}
             lengths = {
                 "descriptors": len(probabilities),
                 "saliency": len(saliency_of_clips.pictures),
             }
-            lengths |= {f"attention of {name}": len(x) for name, x in attention.items()}
+            lengths |= {f"weights of {name}": len(x) for name, x in weights.items()}
             check_moments(video.video, lengths)
             clips_of_video = VideoClips(
                 video.video,
                 probabilities,
                 label,
                 saliency_of_clips,
-                attention,
+                weights,
                 shares,
                 config,
                 evaluation.random_draws,
                 seed,
             )
             for row in rows:
-                each = _recognise(row, clips_of_video, networks, ours, macs, grid)
+                each = _recognise(row, clips_of_video, networks, attention, macs, grid)
                 answers[row.name].append(each)
                 chosen.append(clip_rows(video.video, video.label, classes, row, each))
     counts = resamples(len(test), seed)
@@ -168,16 +168,21 @@ def _truth(listed: Sequence[Video], classes: Sequence[str]) -> Truth:
     return Truth(labels, shown, unusable)
 
 
-def _listen_to_look(
-    rows: Sequence[Row], student: Path, skimmer: Path, features: Path, config: EvaluationConfig
-) -> ListenToLook | None:
-    """The run's skimmer, if a row lets it choose."""
-    factors = {"ours_dense": 1, "ours_sparse": config.sparse_factor}
-    wanted = {row.name: factors[row.choice] for row in rows if row.choice in factors}
-    if not wanted:
+def _attention(
+    rows: Sequence[Row],
+    student: Path,
+    trained: Sequence[Path],
+    features: Path,
+    config: EvaluationConfig,
+) -> Attention | None:
+    """The run's trained networks, if a row lets one choose."""
+    choosing = [row for row in rows if row.trained]
+    if not choosing:
         return None
     network, stored = load_student_and_features(student, features)
-    return ListenToLook(load_trained(skimmer, stored), stored, CostModel(network), wanted)
+    names = dict.fromkeys(row.trained for row in choosing if row.trained)
+    networks = load_trained_networks(trained, stored, list(names))
+    return Attention(networks, stored, CostModel(network), choosing, config.sparse_factor)
 
 
 def _networks(
@@ -242,7 +247,7 @@ def _recognise(
     row: Row,
     video: VideoClips,
     networks: Mapping[str, Scored],
-    ours: ListenToLook | None,
+    attention: Attention | None,
     clip_macs: int,
     grid: ClipGrid,
 ) -> Recognised:
@@ -251,18 +256,18 @@ def _recognise(
     seen = video.count if row.choice in READS_ALL else len(draws[0])
     recogniser, sampler = seen * clip_macs, sampler_macs(row, networks, video.saliency)
     kinds, read = inputs_of(row, networks), list(range(video.count))
-    if ours is not None and row.name in ours.factors:
-        sampler += ours.macs(row.name, video.count)
-        read = ours.moments_read(row.name, video.count)
+    if attention is not None and row.trained:
+        sampler += attention.macs(row, video.count)
+        read = attention.moments_read(row, video.count)
         kinds |= {"frame", "audio"} & {
-            {"image": "frame"}.get(each, each) for each in ours.trained.network.modalities
+            {"image": "frame"}.get(each, each) for each in attention.network(row).network.modalities
         }
     recognised_clips = range(video.count) if row.choice in READS_ALL else draws[0]
     moves = bool(kinds & {"displacement", "residual"})
     framed = read if "frame" in kinds else []
     pictures = pictures_needed(recognised_clips, framed, video.count if moves else 0, grid)
     return Recognised(
-        np.stack([video.probabilities[clips].mean(0) for clips in draws]),
+        np.stack([video.recognised(row, clips) for clips in draws]),
         draws[0],
         sampler,
         recogniser,

@@ -26,7 +26,11 @@ TITLES = {
     "combination": "Combinations of the visual and the audio sampler",
     "classifier": "Compared with other choices, for the same recogniser",
 }
-FILMED = ("visual", "audio", "union", "visual_ranking", "ours_dense", "uniform", "oracle")
+FILMED = (
+    *("visual", "audio", "union", "visual_ranking"),
+    *("ours_dense", "one_look_dense", "one_look_sparse"),
+    *("uniform", "oracle"),
+)
 _HIDDEN = ("table", "row", "quoted_source")
 
 
@@ -59,6 +63,7 @@ def write_scsampler_report(
         title=f"{config.title}: SCSampler",
         made_by=MADE_BY,
         run=run,
+        one_look=any(row["choice"].startswith("one_look") for row in rows),
         figure=Markup(themed(scsampler_plot(rows, read_evaluation_table(table1, "table1")))),
         sections=_sections(rows),
         caption=BY_NAME["scsampler"].caption,
