@@ -49,7 +49,8 @@ SHARED = {
     "media.examples",  # the labelled moments of a split
     "student.inference",  # a student that only describes, as answers and features need it
     "teacher.inference",  # the same of the teacher
-    "skimmer.one_look",  # one of the trained networks: its cost, and how it answers
+    "skimmer.early_exit",  # trained networks: their cost, and how they answer
+    "skimmer.one_look",
     "skimmer.padding",  # videos of several lengths in one batch
     "skimmer.sparse",
     "mels.spectrogram",

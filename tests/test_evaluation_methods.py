@@ -3,15 +3,17 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import feature_world
 import numpy as np
 import pytest
+import torch
 from evaluation_world import EVALUATION, evaluate, train_variant, untrained_networks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2l.config import VARIANTS
+from l2l.config import VARIANTS, OneLookConfig, StopConfig
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import read_evaluation_table
 from l2l.evaluation.cost import CostModel
@@ -34,11 +36,13 @@ from l2l.evaluation.videos.predictions import (
     MethodPrediction,
     VideoInput,
     most_confident,
+    next_moments,
     random_draws,
 )
 from l2l.features.artifact import VideoFeatures
 from l2l.moments import moments_inside
-from l2l.skimmer.artifact import TrainedSkimmer, load_skimmer
+from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer
+from l2l.skimmer.sparse import span_middles
 from l2l.student.artifact import load_student
 
 PAPER = (
@@ -182,7 +186,11 @@ def test_every_method_predicts_for_a_video_of_any_length(networks, costs, count)
     features_macs = costs.moment_macs(("image", "audio"))
     scored = features_macs + costs.scores_macs
     picked, sparse = min(count, 10), math.ceil(count / 5)
-    macs = {model: costs.network_macs(network, count) for model, network in networks.items()}
+    macs = {
+        model: costs.network_macs(network, count)
+        for model, network in networks.items()
+        if model != "early_exit"  # which reads at most ten
+    }
     expected = {
         **dict.fromkeys(
             ("random", "uniform", "front", "center", "end"), (picked * scored, 0, picked)
@@ -211,9 +219,27 @@ def test_every_method_predicts_for_a_video_of_any_length(networks, costs, count)
             count * features_macs,
             count,
         ),
+        "ranked_sparse": (
+            sparse * features_macs + costs.network_macs(networks["ranked"], sparse),
+            sparse * features_macs,
+            sparse,
+        ),
+        "ranked_dense": (
+            count * features_macs + macs["ranked"],
+            count * features_macs,
+            count,
+        ),
         "oracle": (count * scored, count * scored, count),
     }
-    assert set(expected) >= set(PAPER)
+    for name, network in (("one_look_stop", "one_look"), ("early_exit", "early_exit")):
+        read = predicted[name].cost.moments
+        assert read == len(predicted[name].seen[0]) <= 12  # 4 and 8 more; at most 10
+        expected[name] = (
+            read * features_macs + costs.network_macs(networks[network], read),
+            read * features_macs if network == "one_look" else 0,
+            read,
+        )
+    assert set(expected) == set(predicted)
     assert {name: tuple(predicted[name].cost) for name in expected} == expected
 
 
@@ -257,6 +283,43 @@ def test_one_look_reads_the_middles_of_the_spans_and_nothing_else(networks, cost
         sparse.probabilities, predict(read, networks, costs)["one_look_sparse"].probabilities
     )
     assert sparse.picks == [middles]
+
+
+def test_more_moments_are_read_near_the_largest_weights_first():
+    weights = {5: 0.1, 15: 0.7, 25: 0.2}
+    assert next_moments(weights, 30, 2, 5) == [17, 13, 27, 23, 7]
+    assert next_moments({0: 0.6, 1: 0.4}, 4, 2, 9) == [2, 3]
+    assert next_moments({0: 0.5, 1: 0.5}, 2, 2, 9) == []
+
+
+@pytest.mark.parametrize("context", [False, True])
+@pytest.mark.parametrize("probability", [1e-9, 1.0])
+def test_one_look_stops_where_it_is_sure_or_has_read_as_many_as_it_may(
+    networks, costs, context, probability
+):
+    torch.manual_seed(3)
+    looking = networks["one_look"]
+    if context:
+        config = feature_world.SKIMMER.model_copy(update={"one_look": OneLookConfig(context=True)})
+        widths = {"image": 16, "audio": 16}
+        network = build("one_look", widths, 6, 32, 16, config).eval()
+        looking = replace(looking, network=network)
+    stop = StopConfig(factor=10, more=5, at_a_time=2, probability=probability)
+    config, read = EVALUATION.model_copy(update={"stop": stop}), video_features(40)
+    video = VideoInput("v", read, {"one_look": looking}, costs, config, 0, label=2)
+    prediction = video.look_until_sure("one_look")
+    rounds = [4] if probability < 0.5 else [4, 6, 8, 9]
+    (seen,) = prediction.seen
+    assert len(seen) == len(set(seen)) == rounds[-1] == prediction.cost.moments
+    assert set(span_middles(40, 10)) <= set(seen)
+    per_moment = costs.moment_macs(("image", "audio"))
+    scored = rounds if context else rounds[-1:]  # how many moments, in each round that counts
+    network_macs = sum(costs.network_macs(looking, count) for count in scored)
+    assert prediction.cost.macs == rounds[-1] * per_moment + network_macs
+    given = {m: torch.from_numpy(x[sorted(seen)])[None] for m, x in read.features.items()}
+    with torch.no_grad():
+        logits = looking.network(given, torch.ones(1, len(seen), dtype=torch.bool)).logits
+    np.testing.assert_allclose(prediction.probabilities, logits.exp().numpy(), atol=1e-6)
 
 
 def test_the_oracle_averages_the_moments_with_the_largest_probability_of_the_class(networks, costs):

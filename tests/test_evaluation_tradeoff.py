@@ -6,7 +6,7 @@ import feature_world
 import numpy as np
 import pytest
 import torch
-from evaluation_world import evaluate, untrained_networks
+from evaluation_world import EVALUATION, evaluate, untrained_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from l2l.evaluation.cost import CostModel, count_macs
 from l2l.evaluation.measures.metrics import mean_average_precision
 from l2l.evaluation.measures.probabilities import class_probabilities
 from l2l.evaluation.published.frontier import frontier_rows
+from l2l.evaluation.videos.methods import chosen_methods
 from l2l.evaluation.videos.stage import evaluate_tradeoff
 from l2l.evaluation.videos.tradeoff import scores_at_stops, tradeoff_rows
 from l2l.features.artifact import read_features
@@ -37,7 +38,10 @@ def networks(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def tables(world, networks, tmp_path_factory) -> Path:
-    folder = evaluate(world, networks, tmp_path_factory.mktemp("tables"))
+    paper = [method.name for method in chosen_methods(None)]
+    methods = (*paper, "one_look_sparse", "one_look_dense", "oracle")
+    section = EVALUATION.model_copy(update={"methods": methods})
+    folder = evaluate(world, networks, tmp_path_factory.mktemp("tables"), section)
     evaluate_tradeoff(
         world.student,
         networks["skimmer"],
@@ -47,8 +51,15 @@ def tables(world, networks, tmp_path_factory) -> Path:
         "made",
         folder / "tradeoff.tsv",
         folder / "frontier.tsv",
+        one_look=networks["one_look"],
     )
     return folder
+
+
+def rows_of(tables: Path, network: str) -> list[dict[str, str]]:
+    """A network's rows of tradeoff.tsv."""
+    rows = read_evaluation_table(tables / "tradeoff.tsv")
+    return [row for row in rows if row["network"] == network]
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +139,7 @@ def test_confident_predictions_have_the_average_precision_of_table_1(
 
 
 def test_the_tradeoff_has_every_factor_and_step_and_agrees_with_table_1(tables):
-    rows = {
-        (int(r["factor"]), int(r["steps"])): r
-        for r in read_evaluation_table(tables / "tradeoff.tsv")
-    }
+    rows = {(int(r["factor"]), int(r["steps"])): r for r in rows_of(tables, "skimmer")}
     assert list(rows) == [(factor, steps) for factor in range(1, 21) for steps in range(1, 7)]
     table1 = {row["method"]: row for row in read_evaluation_table(tables / "table1.tsv")}
     for factor, method in ((1, "ours_dense"), (5, "ours_sparse")):
@@ -139,10 +147,23 @@ def test_the_tradeoff_has_every_factor_and_step_and_agrees_with_table_1(tables):
             assert rows[factor, 6][column] == table1[method][column]
 
 
+def test_one_look_has_a_row_per_factor_which_agrees_with_table_1(tables):
+    rows = {int(row["factor"]): row for row in rows_of(tables, "one_look")}
+    assert list(rows) == list(range(1, 21))
+    assert {row["steps"] for row in rows.values()} == {""}
+    table1 = {row["method"]: row for row in read_evaluation_table(tables / "table1.tsv")}
+    for factor, method in ((1, "one_look_dense"), (5, "one_look_sparse")):
+        for column in ("top1", "map", "gmacs_per_video", "moments"):
+            assert rows[factor][column] == table1[method][column], (method, column)
+    costs = [float(row["gmacs_per_video"]) for row in rows.values()]
+    assert costs == sorted(costs, reverse=True)
+    assert len(set(costs)) > 10
+
+
 def test_fewer_steps_and_fewer_moments_cost_less_and_as_much_as_is_counted(networks, costs, tables):
     rows = {
         (int(r["factor"]), int(r["steps"])): float(r["gmacs_per_video"])
-        for r in read_evaluation_table(tables / "tradeoff.tsv")
+        for r in rows_of(tables, "skimmer")
     }
     assert all(
         rows[factor, steps] < rows[factor, steps + 1] for factor in (1, 20) for steps in range(1, 6)
@@ -162,7 +183,10 @@ def test_the_frontier_has_the_runs_points_and_then_quoted_ones_each_with_its_sou
     rows = read_evaluation_table(tables / "frontier.tsv")
     own = [row for row in rows if row["quoted"] == "no"]
     assert own == rows[: len(own)]
-    assert {row["method"] for row in own} == {"ours", "uniform", "dense", "scsampler"}
+    assert {row["method"] for row in own} == {"ours", "one_look", "uniform", "dense", "scsampler"}
+    one_look = [row for row in own if row["method"] == "one_look"]
+    assert len(one_look) == 9
+    assert {row["steps"] for row in one_look} == {""}
     assert {(row["dataset"], row["recognition_features"]) for row in own} == {
         ("made", "image-audio")
     }
@@ -190,7 +214,9 @@ def test_a_runs_points_are_those_of_its_tables():
         for i, m in enumerate(("uniform", "dense", "lstm"), 1)
     ]
     tradeoff = [
-        {"factor": "2", "steps": str(k), "map": f"{k}.50", "gmacs_per_video": "9"} for k in (1, 2)
+        {"network": "skimmer", "factor": "2", "map": f"{k}.50", "gmacs_per_video": "9"}
+        | {"steps": str(k)}
+        for k in (1, 2)
     ]
     own = [row for row in frontier_rows(table1, tradeoff, "image", "d") if row["quoted"] == "no"]
     points = [

@@ -130,6 +130,19 @@ def test_one_look_and_the_oracle_are_rows_where_they_are_asked_for(world, networ
     top1 = {name: float(row["top1"]) for name, row in rows.items()}
     assert top1["oracle"] == max(top1.values())
     assert top1["one_look_dense"] >= top1["dense"] + 5  # it sees through the adverts
+    assert top1["ranked_dense"] >= top1["dense"] + 5
+    assert top1["early_exit"] > top1["front"]
+    picks = read_evaluation_table(folder / "picks.tsv")
+    own = [method.name for method in METHODS if not method.paper]
+    assert list(dict.fromkeys(row["method"] for row in picks)) == own
+    of_one = [
+        row for row in picks if row["method"] == "one_look_dense" and row["video"] == "test-000"
+    ]
+    moments = [int(row["moment"]) for row in of_one]
+    assert len(moments) == 3
+    assert moments == sorted(moments)
+    assert 0 < sum(float(row["weight"]) for row in of_one) <= 1
+    assert {row["weight"] for row in picks if row["method"] == "oracle"} == {""}
     cheap, whole = (
         float(rows[f"one_look_{how}"]["gmacs_per_video"]) for how in ("sparse", "dense")
     )

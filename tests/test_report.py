@@ -56,7 +56,9 @@ def clips(
 def stops(three=79.0, ten=80.0) -> list[dict[str, str]]:
     """Rows of tradeoff.tsv; sparse reading is not asked about."""
     cells = [("1", "2", 60), ("1", "3", three), ("1", "10", ten), ("5", "3", 10), ("5", "10", 90)]
-    return [{"factor": f, "steps": s, "top1": f"{top1:.2f}"} for f, s, top1 in cells]
+    rows = [{"factor": f, "steps": s, "top1": f"{top1:.2f}"} for f, s, top1 in cells]
+    of_skimmer = [{"network": "skimmer"} | row for row in rows]
+    return [*of_skimmer, {"network": "one_look", "factor": "1", "steps": "", "top1": "99.00"}]
 
 
 def broken(table, clip_rows, tradeoff=None) -> list[str]:
@@ -131,11 +133,14 @@ def test_the_plot_of_clips_names_the_teacher_and_every_student():
 
 def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
     rows = [
-        {"factor": str(f), "steps": str(k), "top1": f"{f + k}"}
+        {"network": "skimmer", "factor": str(f), "steps": str(k), "top1": f"{f + k}"}
         for f in range(1, 21)
         for k in range(1, 5)
     ]
     plot = tradeoff_plot(rows)
+    assert "one look" not in plot
+    look = {"network": "one_look", "steps": "", "top1": "50"}
+    assert ">one look<" in tradeoff_plot([*rows, *(look | {"factor": f} for f in ("1", "5"))])
     assert re.findall(r">(\d+ steps?|factor \d+)<", plot) == [
         *("1 step", "2 steps", "3 steps", "4 steps"),
         *("factor 1", "factor 2", "factor 5", "factor 10", "factor 20"),
@@ -211,6 +216,8 @@ def test_every_table_of_the_list_has_a_section_with_title_headings_and_caption(
     rows = [any_row(table)]
     if table.name in ("tradeoff", "frontier"):
         rows = [row | {"factor": "2", "steps": "1"} for row in rows]
+    if table.name == "tradeoff":  # the plot is of the skimmer
+        rows.append(rows[0] | {"network": "skimmer"})
     if table.name == "frontier":  # a plot of a run's own points and of quoted ones
         rows = [rows[0] | {"quoted": "no"}, rows[0] | {"quoted": "yes"}]
     write_evaluation_table(tmp_path / f"{table.name}.tsv", table.name, rows)

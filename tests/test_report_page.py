@@ -74,6 +74,22 @@ def test_a_timeline_has_the_picks_of_every_step_and_modality(run, page):
     assert "sound weighed most" in page
 
 
+def test_a_film_has_a_strip_of_the_moments_that_one_look_weighs_most(run, page):
+    films = page.partition('<section id="moments">')[2].split('<div class="film">')[1:]
+    rows = read_evaluation_table(run / "evaluation/picks.tsv")
+    assert {row["method"] for row in rows} == {"one_look_sparse"}
+    for film in films:
+        (video,) = {row["video"] for row in rows if f"<h3>{row['video']} " in film}
+        picked = [row for row in rows if row["video"] == video]
+        most = sorted(picked, key=lambda row: -float(row["weight"]))[:3]
+        strip = film.partition("<span>One look (sparse)</span>")[2].partition("</div>")[0]
+        captions = re.findall(r"<figcaption>([\d.]+) s<br>weight ([\d.]+)</figcaption>", strip)
+        assert captions == [
+            (f"{int(row['moment']) * 16 / 30:.1f}", f"{float(row['weight']):.2f}")
+            for row in sorted(most, key=lambda row: int(row["moment"]))
+        ]
+
+
 def test_what_was_left_out_and_what_has_a_remark_are_two_tables(page):
     files = page.partition('<section id="files">')[2]
     left_out, remarked = files.partition("<h3>Used, with a remark</h3>")[::2]

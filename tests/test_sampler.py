@@ -15,6 +15,7 @@ from torch import nn
 from l2l.config import MediaConfig, MotionConfig, SamplerConfig
 from l2l.errors import BadInput
 from l2l.motion.artifact import Motion, read_motion, write_motion
+from l2l.ranking import ranking_loss
 from l2l.sampler.choice import (
     best,
     convex_list,
@@ -26,7 +27,7 @@ from l2l.sampler.choice import (
     union_list,
 )
 from l2l.sampler.examples import Pictures, Target, VideoClips
-from l2l.sampler.loss import class_loss, ranking_loss, right_loss
+from l2l.sampler.loss import class_loss, right_loss
 from l2l.sampler.network import CHANNELS, build_network
 from l2l.sampler.rows import (
     POSTER_CLASSIFIERS,

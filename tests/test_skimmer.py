@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimmer_world import (
     BASELINES,
+    CHOOSERS,
     MODALITIES,
     WIDTHS,
     logits_of,
@@ -40,7 +41,7 @@ def test_a_videos_scores_are_those_it_gets_alone(modalities, lengths, steps, see
         )
 
 
-@pytest.mark.parametrize("kind", BASELINES)
+@pytest.mark.parametrize("kind", [*BASELINES, *CHOOSERS])
 @given(lengths=lengths, seed=st.integers(0, 99))
 @settings(max_examples=20)
 def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, seed):
@@ -52,7 +53,7 @@ def test_a_videos_scores_by_a_baseline_are_those_it_gets_alone(kind, lengths, se
         )
 
 
-@pytest.mark.parametrize("kind", ["skimmer", *BASELINES])
+@pytest.mark.parametrize("kind", ["skimmer", *BASELINES, *CHOOSERS])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("padding", [0.0, 1e30, math.nan, math.inf])
 def test_the_content_and_number_of_absent_moments_change_no_score(kind, training, padding):

@@ -7,6 +7,7 @@ anything starts, with one line that names it.
 
 from l2l.config.acceleration import NOT_ACCELERATED, AccelerationConfig
 from l2l.config.apply import AnswerMethod, ApplyConfig
+from l2l.config.early_exit import EarlyExitConfig
 from l2l.config.evaluation import EvaluationConfig
 from l2l.config.features import FeaturesConfig
 from l2l.config.manifest import ManifestConfig
@@ -14,6 +15,7 @@ from l2l.config.media import MediaConfig
 from l2l.config.mels import MelsConfig
 from l2l.config.motion import CELL_PIXELS, MotionConfig
 from l2l.config.one_look import OneLookConfig
+from l2l.config.ranked import RankedConfig
 from l2l.config.reading import as_json, check_config, merge_configs, read_config
 from l2l.config.report import ReportConfig
 from l2l.config.sampler import SHUFFLENET_STEM, SamplerConfig
@@ -25,6 +27,7 @@ from l2l.config.skimmer import (
     SkimmerConfig,
     Variant,
 )
+from l2l.config.stop import StopConfig
 from l2l.config.student import (
     AudioNetworkName,
     FinetuningConfig,
@@ -49,6 +52,7 @@ __all__ = [
     "ApplyConfig",
     "AudioNetworkName",
     "Config",
+    "EarlyExitConfig",
     "EvaluationConfig",
     "FeatureName",
     "FeaturesConfig",
@@ -61,9 +65,11 @@ __all__ = [
     "MotionConfig",
     "OneLookConfig",
     "PublicCodeConfig",
+    "RankedConfig",
     "ReportConfig",
     "SamplerConfig",
     "SkimmerConfig",
+    "StopConfig",
     "StudentConfig",
     "TeacherConfig",
     "TeacherNetwork",

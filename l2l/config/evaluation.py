@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from l2l.config.stop import StopConfig
 from l2l.config.types import Name
 from l2l.sections import Count, Section
 
@@ -25,6 +26,10 @@ class EvaluationConfig(Section):
         default=None,
         description="Rows of table1.tsv in this order, by their names in "
         "l2l/evaluation/videos/methods.py; `null`: the paper's eleven. Paper: these.",
+    )
+    stop: StopConfig = Field(
+        default=StopConfig(),
+        description="When row `one_look_stop` stops, where `methods` has it. Paper: none.",
     )
     variants: tuple[Name, ...] | None = Field(
         default=None,

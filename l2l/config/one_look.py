@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from l2l.config.training import TrainingConfig
+from l2l.config.training import ADAMW_ON_FEATURES, TrainingConfig
 from l2l.sections import Count, Section
 
 
@@ -37,14 +37,7 @@ class OneLookConfig(Section):
         "the spans is drawn from 1 to so many moments for each video. Paper: none.",
     )
     training: TrainingConfig = Field(
-        default=TrainingConfig(
-            epochs=60,
-            batch_size=32,
-            learning_rate=0.002,
-            optimizer="adamw",
-            schedule="cosine",
-            weight_decay=0.01,
-        ),
+        default=ADAMW_ON_FEATURES,
         description="Training on the labels of the target's videos; Psi and the classifier as the "
         "skimmer's (`fusion_lr_scale`, `classifier_lr_scale`). Paper: none.",
     )

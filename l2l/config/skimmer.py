@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from l2l.config.early_exit import EarlyExitConfig
 from l2l.config.one_look import OneLookConfig
+from l2l.config.ranked import RankedConfig
 from l2l.config.training import TrainingConfig
 from l2l.config.types import FeatureName, Name
 from l2l.sections import Count, Section
@@ -162,6 +164,14 @@ class SkimmerConfig(Section):
         default=OneLookConfig(),
         description="One look, where `evaluation.methods` has a row of it. Paper: none.",
     )
+    ranked: RankedConfig = Field(
+        default=RankedConfig(),
+        description="A ranked sampler, where `evaluation.methods` has a row of it. Paper: none.",
+    )
+    early_exit: EarlyExitConfig = Field(
+        default=EarlyExitConfig(),
+        description="Early exit, where `evaluation.methods` has its row. Paper: none.",
+    )
     variants: dict[Name, Variant] = Field(
         default_factory=dict,
         description="Your own variants by name, in addition to l2l's "
@@ -170,7 +180,8 @@ class SkimmerConfig(Section):
 
     @model_validator(mode="after")
     def _new_names(self) -> "SkimmerConfig":
-        taken = {"skimmer", "lstm", "non_recurrent", "one_look", *VARIANTS} & set(self.variants)
+        models = {"skimmer", "lstm", "non_recurrent", "one_look", "ranked", "early_exit"}
+        taken = {*models, *VARIANTS} & set(self.variants)
         if taken:
             raise ValueError(f"variants: {min(taken)} is one of l2l's own; choose another name")
         return self

@@ -93,3 +93,14 @@ class TrainingConfig(Section):
                 f"milestones {self.milestones} must rise and lie before epoch {self.epochs}"
             )
         return self
+
+
+# Of the networks of l2l's own that read the stored features of videos.
+ADAMW_ON_FEATURES = TrainingConfig(
+    epochs=60,
+    batch_size=32,
+    learning_rate=0.002,
+    optimizer="adamw",
+    schedule="cosine",
+    weight_decay=0.01,
+)

@@ -137,14 +137,16 @@ TABLES: tuple[Table, ...] = (
         "Fewer moments and fewer steps (Figures 6 and 11)",
         "evaluate_tradeoff",
         (
+            Column("network", "network"),
             Column("factor", "factor", ""),
-            Column("steps", "steps", ""),
+            Column("steps", "steps", "", optional=True),
             Column("top1", "top-1", "%"),
             Column("map", "mAP", "%"),
             Column("gmacs_per_video", "GMACs per video", ""),
             Column("moments", "moments read", ""),
         ),
-        "The skimmer with features of one moment in `factor`, stopped after each step.",
+        "The skimmer with features of one moment in `factor`, stopped after each step; and one "
+        "look, which has no steps, where the run has trained it.",
         folded=True,
         plotted=True,
     ),
@@ -297,6 +299,21 @@ TABLES: tuple[Table, ...] = (
         "its attention weight; and the weight of that modality.",
         in_report=False,
     ),
+    Table(
+        "picks",
+        "Moments that other methods pick",
+        "evaluate_videos",
+        (
+            Column("video", "video"),
+            Column("method", "method"),
+            Column("moment", "moment", ""),
+            Column("weight", "weight", "", optional=True),
+        ),
+        "The moments that each method which is not of the paper's Table 1 picks in each test "
+        "video, in order of time, and the weight of each where the method weighs them. The report "
+        "shows them in its film strips.",
+        in_report=False,
+    ),
 )
 # Tables that only `snakemake scsampler` makes; they are not in the report of the chain.
 SCSAMPLER_TABLES: tuple[Table, ...] = (
@@ -334,6 +351,7 @@ SCSAMPLER_TABLES: tuple[Table, ...] = (
         "The teacher recognises the clips that each row chooses; means over the usable test "
         "videos. Low and high are the ends of 95 % intervals, from a bootstrap over the videos; "
         "top-1 of all counts unusable videos as wrong. A clip without sound ranks last by ear. "
+        "Weighted: the teacher's probabilities are averaged by the weights that chose the clips. "
         "MACs are multiply-accumulates, counted on calls. Pictures decoded: pictures on the 30 fps "
         "grid that are needed. A decoder may have to decode some of those between them too, and to "
         "find how pictures move all are decoded and coded "

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from l2l.config import FeatureName
 from l2l.mels.spectrogram import floor_of, mel_shape
 from l2l.skimmer.artifact import TrainedSkimmer
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.network import Skimmer, SkimmerOutput, joint_weights
 from l2l.skimmer.one_look import OneLook
 from l2l.student.artifact import mels_of
@@ -133,6 +134,7 @@ class CostModel:
         factor: int = 1,
         output: SkimmerOutput | None = None,
         unaggregated: bool = False,
+        read: int | None = None,
     ) -> VideoCost:
         """Cost of a trained network's prediction for one video.
 
@@ -144,9 +146,13 @@ class CostModel:
                 classifies selected moments alone needs it: their recognition features are computed
                 once, however often a moment is selected.
             unaggregated: whether the skimmer reads selected moments (supplement, G.3).
+            read: number of moments that were read, of a network that reads as many as it wants;
+                default: as many as at the factor.
         """
-        read = classified = len(trained.moments_read(moments, factor))
-        given = read if isinstance(trained.network, OneLook) else moments
+        if read is None:
+            read = len(trained.moments_read(moments, factor))
+        classified = read
+        given = read if isinstance(trained.network, OneLook | EarlyExit) else moments
         if trained.variant.selected:
             assert output is not None
             joint = joint_weights(output.weights[0], output.modality_weights[0])
@@ -199,6 +205,9 @@ class CostModel:
             m: torch.zeros(1, moments, width) for m, width in widths.items()
         }
         present = torch.ones(1, moments, dtype=torch.bool)
+        if isinstance(trained.network, EarlyExit):
+            exits = trained.network
+            return count_macs(lambda: exits.answer_after(features))
         network = replace(trained, steps=steps or trained.steps)
         if unaggregated:
             return count_macs(lambda: network.skim(features, present, unaggregated))

@@ -48,6 +48,7 @@ from l2l.skimmer.artifact import (
     named_features,
     save_skimmer,
 )
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.network import Skimmer
 from l2l.stores import write_table
 from l2l.student.artifact import load_start, save_head
@@ -250,13 +251,22 @@ def _open_for_writing(out: Path, split: str, others: Sequence[Video]) -> None:
 
 
 def _classifier_of(checkpoint: Path) -> tuple[tuple[str, ...], nn.Linear]:
-    """The names of the classes and the classifier of a skimmer or of a head."""
+    """The names of the classes and the classifier of a skimmer or of a head.
+
+    Raises:
+        BadInput: if it is neither, or has several classifiers.
+    """
     try:
         trained = load_skimmer(checkpoint)
-        return trained.class_names, trained.network.classifier
     except BadInput:
         head = load_start(checkpoint)
         return head.class_names, head.classifier
+    if isinstance(trained.network, EarlyExit):
+        raise BadInput(
+            f"{checkpoint}: found early_exit, which has a classifier per moment, expected a "
+            "network with one"
+        )
+    return trained.class_names, trained.network.classifier
 
 
 def _rows(

@@ -206,9 +206,16 @@ def _steps(count: int) -> str:
 
 def tradeoff_plot(tradeoff: Rows) -> str:
     """The skimmer's accuracy by the share of moments read, and by the step after which it stops
-    (paper, Figs. 6 and 11).
+    (paper, Figs. 6 and 11); and that of one look by the share of moments read.
     """
-    top1 = {(int(row["factor"]), int(row["steps"])): float(row["top1"]) for row in tradeoff}
+    top1 = {
+        (int(row["factor"]), int(row["steps"])): float(row["top1"])
+        for row in tradeoff
+        if row["network"] == "skimmer"
+    }
+    one_look = [
+        (int(row["factor"]), float(row["top1"])) for row in tradeoff if row["network"] == "one_look"
+    ]
     factors = sorted({factor for factor, _ in top1})
     steps = sorted({count for _, count in top1})
     figure = _figure(9)
@@ -222,6 +229,8 @@ def tradeoff_plot(tradeoff: Rows) -> str:
             color=_COLOURS[i],
             label=_steps(stop),
         )
+    if one_look:
+        by_factor.plot(*zip(*one_look, strict=True), "s--", ms=3, color=_OTHERS, label="one look")
     for i, factor in enumerate(f for f in (1, 2, 5, 10, 20) if f in factors):
         by_step.plot(
             steps,
@@ -291,7 +300,7 @@ def frontier_plot(frontier: Rows, together: bool) -> str:
 
 def _by_curve(frontier: Rows) -> Mapping[tuple[str, ...], list[tuple[float, float]]]:
     """(cost, precision) of the points of each curve; the run has one curve per number of steps."""
-    labels = method_labels()
+    labels = {**method_labels(), "one_look": "One look"}
     curves: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for row in frontier:
         name = labels.get(row["method"], row["method"])

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l2l.evaluation.videos.methods import method_labels
 from l2l.manifest.artifact import Video
 from l2l.moments import MOMENT_SECONDS, SAMPLE_RATE_HZ, start_sample, start_seconds
 from l2l.report.attention import Attention, OpenStores
@@ -45,7 +46,12 @@ def picks_of(rows: Sequence[Row]) -> dict[str, list[Pick]]:
 
 
 def look(
-    video: Video, answer: Row, picks: Sequence[Pick], stores: OpenStores, pictures: int
+    video: Video,
+    answer: Row,
+    picks: Sequence[Pick],
+    stores: OpenStores,
+    pictures: int,
+    picked: Sequence[Row] = (),
 ) -> dict[str, object]:
     """What the page shows of one video.
 
@@ -55,6 +61,7 @@ def look(
         picks: the moments that are weighed most.
         stores: with the video.
         pictures: per film strip: the moments of the first steps.
+        picked: its rows of picks.tsv: what other methods pick.
     """
     shard = stores.media[video.video]
     count = shard.moments(video.video)
@@ -73,6 +80,7 @@ def look(
                 ],
             }
         )
+    strips += _strips_of_methods(video, picked, stores, pictures)
     uniform = sorted({(2 * i + 1) * count // (2 * pictures) for i in range(pictures)})
     of_uniform = [_picture(video, stores, moment) for moment in uniform]
     strips.append({"name": "uniform", "pictures": of_uniform})
@@ -86,6 +94,30 @@ def look(
         "timeline": _timeline(video, stores.attention(video.video), picks, count),
         "sound": _sound(shard.waveform(video.video), picks),
     }
+
+
+def _strips_of_methods(
+    video: Video, picked: Sequence[Row], stores: OpenStores, pictures: int
+) -> list[dict[str, object]]:
+    """A film strip of each method: the moments of the largest weights, or the first where the
+    method gives none.
+    """
+    labels = method_labels()
+    strips: list[dict[str, object]] = []
+    for method in dict.fromkeys(row["method"] for row in picked):
+        rows = [row for row in picked if row["method"] == method]
+        most = sorted(rows, key=lambda row: -float(row["weight"] or 0))[:pictures]
+        strips.append(
+            {
+                "name": labels.get(method, method),
+                "pictures": [
+                    _picture(video, stores, int(row["moment"]))
+                    | ({"note": f"weight {float(row['weight']):.2f}"} if row["weight"] else {})
+                    for row in sorted(most, key=lambda row: int(row["moment"]))
+                ],
+            }
+        )
+    return strips
 
 
 def _time(pick: Pick) -> tuple[int, int]:

@@ -148,11 +148,21 @@ def _films(
     """Some test videos: right answers, then errors."""
     picks, by_id = picks_of(rows.get("selections", ())), {video.video: video for video in listed}
     answered = {row["video"]: row for row in answers if row["video"] in picks}
+    picked: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows.get("picks", ()):
+        picked.setdefault(row["video"], []).append(row)
     chosen = confusions.videos_to_show(list(answered.values()), config.film_strips)
     shown = [by_id[video] for video in chosen]
     with open_stores(stores, listed, shown) as opened:
         return [
-            look(video, answered[video.video], picks[video.video], opened, config.pictures)
+            look(
+                video,
+                answered[video.video],
+                picks[video.video],
+                opened,
+                config.pictures,
+                picked.get(video.video, ()),
+            )
             for video in shown
         ]
 

@@ -36,6 +36,11 @@ def video_page(run: Path, video: str) -> str:
     selections = read_evaluation_table(run / "evaluation" / "selections.tsv")
     picks = picks_of([row for row in selections if row["video"] == video])[video]
     (ours,) = (row for row in answers if row["method"] == "ours_dense")
+    picked = [
+        row
+        for row in read_evaluation_table(run / "evaluation" / "picks.tsv")
+        if row["video"] == video
+    ]
     stores = Stores(
         sorted((run / "media" / target).glob("test-*.h5")),
         sorted((run / "mels" / target).glob("test-*.h5")),
@@ -48,7 +53,7 @@ def video_page(run: Path, video: str) -> str:
             title=video,
             made_by=MADE_BY,
             run=run.name,
-            film=look(shown, ours, picks, opened, pictures=len(picks)),
+            film=look(shown, ours, picks, opened, len(picks), picked),
             answers=[
                 {
                     "method": labels.get(row["method"], row["method"]),

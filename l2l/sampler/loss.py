@@ -1,5 +1,5 @@
-"""The three objectives of a sampler (SCSampler's poster, in words; the formulas are recalled from
-the paper, whose text was not available).
+"""Two of the three objectives of a sampler (SCSampler's poster, in words; the formulas are recalled
+from the paper, whose text was not available). The third, SAL-RANK, is `l2l.ranking`.
 
 A *saliency* says how much a clip is worth to the recogniser: from 0 to 1, one number per clip.
 """
@@ -24,29 +24,3 @@ def right_loss(logits: Float[Tensor, " clips"], right: Bool[Tensor, " clips"]) -
     class of the clip is the label of the video.
     """
     return F.binary_cross_entropy_with_logits(logits, right.to(logits.dtype))
-
-
-def ranking_loss(
-    logits: Float[Tensor, " clips"],
-    truth: Float[Tensor, " clips"],
-    video: Int[Tensor, " clips"],
-    margin: float,
-) -> Float[Tensor, ""]:
-    """SAL-RANK, saliency as ranking: the mean hinge over all pairs (i, j) of clips of one video.
-
-        max(0, margin - z (s_i - s_j)),   z = 1 if truth_i > truth_j else -1
-
-    Pairs of equal truth have no order and do not count; zero where no pair is left. The mean over
-    the pairs of all videos together is that of AR-Net's re-implementation. A batch that is cut into
-    parts (gradient accumulation, several processes) gives the mean of its parts' means, weighted by
-    their videos: the same wherever the videos have equally many pairs.
-
-    Args:
-        logits: s, of saliency.
-        truth: the recogniser's probability of the video's class on each clip.
-        video: the video of each clip.
-        margin: eta, in logits.
-    """
-    above = (video[:, None] == video[None]) & (truth[:, None] > truth[None])
-    differences = (logits[:, None] - logits[None])[above]
-    return (margin - differences).clamp_min(0).sum() / max(1, differences.numel())

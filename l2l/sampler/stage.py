@@ -22,6 +22,7 @@ from l2l.mels.artifact import MelReader, read_mels
 from l2l.mels.spectrogram import floor_of
 from l2l.motion.artifact import MotionReader, read_motion
 from l2l.progress import counted
+from l2l.ranking import ranking_loss
 from l2l.sampler.artifact import (
     Part,
     SamplerNetwork,
@@ -46,7 +47,7 @@ from l2l.sampler.examples import (
     gather,
     sections_of,
 )
-from l2l.sampler.loss import class_loss, ranking_loss, right_loss
+from l2l.sampler.loss import class_loss, right_loss
 from l2l.sampler.network import Input
 from l2l.sampler.rows import JOINT
 from l2l.shards import check_videos, read_shards

@@ -15,6 +15,7 @@ from l2l.config import PLAIN, FeatureName, SkimmerConfig, Variant
 from l2l.errors import BadInput
 from l2l.features.artifact import VideoFeatures
 from l2l.skimmer.baselines import LstmBaseline, largest_weights, skim_once
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.network import (
     HARD_RULES,
     PAPER_RULES,
@@ -27,16 +28,17 @@ from l2l.skimmer.network import (
     select_jointly,
 )
 from l2l.skimmer.one_look import OneLook, OneLookOutput
-from l2l.skimmer.sparse import interpolate, moments_read, read_sparsely, span_middles
+from l2l.skimmer.ranked import RankedSampler
+from l2l.skimmer.sparse import halves, interpolate, moments_read, read_sparsely, span_middles
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
 from l2l.torch_files import build_with_state, text, texts
 from l2l.training import load_network, save_network
 
 KIND = "skimmer"
-Model = Literal["skimmer", "lstm", "non_recurrent", "one_look"]
+Model = Literal["skimmer", "lstm", "non_recurrent", "one_look", "ranked", "early_exit"]
 MODELS: tuple[Model, ...] = get_args(Model)
-Network = Skimmer | LstmBaseline | OneLook
+Network = Skimmer | LstmBaseline | OneLook | EarlyExit
 
 
 @dataclass(frozen=True)
@@ -63,22 +65,28 @@ class TrainedSkimmer:
         """Class scores (logits) of a batch: (videos, classes)."""
         if isinstance(self.network, Skimmer | OneLook):
             return self.output(features, present).logits
+        if isinstance(self.network, EarlyExit):
+            return self.network(features, present).logits
         return self.network(features, present)
 
     def output(
         self, features: Mapping[FeatureName, Tensor], present: Tensor
     ) -> SkimmerOutput | OneLookOutput:
-        """Class scores (logits) of a batch and the weights of its moments; not of `lstm`, which has
-        none.
+        """Class scores (logits) of a batch and the weights of its moments; not of `lstm` and
+        `early_exit`, which have none.
         """
         if isinstance(self.network, OneLook):
             return self.network(features, present)
         return self.skim(features, present)
 
     def moments_read(self, count: int, factor: int) -> list[int]:
-        """The moments whose features are computed where one in `factor` is read."""
+        """The moments whose features are computed where one in `factor` is read; of early exit the
+        most that it reads, in its own order, at any factor.
+        """
         if isinstance(self.network, OneLook):
             return span_middles(count, factor)
+        if isinstance(self.network, EarlyExit):
+            return halves(count, self.network.moments)
         return moments_read(count, factor)
 
     def read(self, features: Tensor, factor: int) -> Tensor:
@@ -89,10 +97,10 @@ class TrainedSkimmer:
             factor: at least 1.
 
         Returns:
-            The features of the moments that are read for one look; interpolated to all moments for
-            the others.
+            The features of the moments that are read for one look, the ranked sampler and early
+            exit; interpolated to all moments for the others.
         """
-        if isinstance(self.network, OneLook):
+        if isinstance(self.network, OneLook | EarlyExit):
             return features[self.moments_read(len(features), factor)]
         return read_sparsely(features, factor)
 
@@ -104,7 +112,7 @@ class TrainedSkimmer:
             factor: at least 1.
             count: number of moments of the video.
         """
-        if isinstance(self.network, OneLook):
+        if isinstance(self.network, OneLook | EarlyExit):
             return read
         return interpolate(read, factor, count)
 
@@ -226,6 +234,14 @@ def build(
         look = config.one_look
         scores = (look.width, look.scored_by, look.context, look.dropout)
         return OneLook(widths, classes, fusion_hidden, descriptor_width, *scores)
+    if model == "ranked":
+        ranked = config.ranked
+        network = RankedSampler(widths, classes, fusion_hidden, descriptor_width, ranked.width)
+        network.picks = ranked.moments
+        return network
+    if model == "early_exit":
+        most = config.early_exit.moments
+        return EarlyExit(widths, classes, fusion_hidden, descriptor_width, most)
     sizes = (config.lstm_width, config.key_width, config.query_width)
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing, queried)
 

@@ -17,7 +17,7 @@ from l2l.loading import RandomizedDataset
 from l2l.manifest.artifact import Video
 from l2l.skimmer.artifact import all_descriptors
 from l2l.skimmer.padding import pad_videos
-from l2l.skimmer.sparse import read_sparsely
+from l2l.skimmer.sparse import halves, read_sparsely
 from l2l.teacher.artifact import DescriptorReader
 
 
@@ -201,6 +201,27 @@ class RandomMoments(RandomizedDataset):
         lengths = (count - starts).clamp(max=factor)
         moments = starts + (torch.rand(len(starts), generator=generator) * lengths).long()
         return Example({m: x[moments] for m, x in features.items()}, label)
+
+
+class FixedOrder(Dataset):
+    """Examples of which some moments are read in a fixed order from coarse to fine, and no other.
+    Early exit learns from them.
+
+    Args:
+        examples: with features of all moments.
+        moments: most that are read of a video.
+    """
+
+    def __init__(self, examples: Examples | Sequence[Example], moments: int) -> None:
+        self.examples, self.moments = examples, moments
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, i: int) -> Example:
+        features, label = self.examples[i]
+        order = halves(len(next(iter(features.values()))), self.moments)
+        return Example({m: x[order] for m, x in features.items()}, label)
 
 
 def collate(batch: Sequence[Example]) -> tuple[dict[FeatureName, Tensor], Tensor, Tensor]:

@@ -84,28 +84,28 @@ class OneLook(nn.Module):
             features: of the moments that were read, by name.
             present: moments that were read; the others are padding.
         """
-        # ---- of each present moment: its features and class probabilities
+        fused, scores = self.fused_and_scores(features, present)
+        log_weights = at(present, scores, -math.inf).log_softmax(1)
+        log_probabilities = self.classifier(fused).log_softmax(1)
+        weighted = log_weights[..., None] + at(present, log_probabilities)
+        return OneLookOutput(weighted.logsumexp(1), log_weights.exp().detach())
 
+    def fused_and_scores(
+        self,
+        features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
+        present: Bool[Tensor, "videos moments"],
+    ) -> tuple[Float[Tensor, "read descriptor"], Float[Tensor, " read"]]:
+        """The fused feature and the score of each present moment, one video after another."""
         read: dict[FeatureName, Tensor] = {m: features[m][present] for m in self.modalities}
         read["fused"] = self.fusion(torch.cat([read[m] for m in self.modalities], 1))
         scored = torch.cat([read[name] for name in self.scored_by], 1)
         if self.context:
-            mean = mean_over_present(_at(present, scored), present)
+            mean = mean_over_present(at(present, scored), present)
             scored = torch.cat([scored, mean[present.nonzero()[:, 0]]], 1)
-        log_probabilities = self.classifier(read["fused"]).log_softmax(1)
-
-        # ---- its score, and the softmax over the video's moments
-
-        scores = self.scorer(self.dropout(scored))[:, 0]
-        log_weights = _at(present, scores, -math.inf).log_softmax(1)
-
-        # ---- the weighted mean of the probabilities
-
-        weighted = log_weights[..., None] + _at(present, log_probabilities)
-        return OneLookOutput(weighted.logsumexp(1), log_weights.exp().detach())
+        return read["fused"], self.scorer(self.dropout(scored))[:, 0]
 
 
-def _at(present: Bool[Tensor, "videos moments"], values: Tensor, absent: float = 0.0) -> Tensor:
+def at(present: Bool[Tensor, "videos moments"], values: Tensor, absent: float = 0.0) -> Tensor:
     """Values of present moments (present, ...) at their places: (videos, moments, ...)."""
     return values.new_full((*present.shape, *values.shape[1:]), absent).index_put(
         (present,), values

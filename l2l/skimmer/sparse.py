@@ -25,6 +25,19 @@ def span_middles(count: int, factor: int) -> list[int]:
     return [start + min(factor, count - start) // 2 for start in range(0, count, factor)]
 
 
+def halves(count: int, moments: int) -> list[int]:
+    """The first `moments` moments of a fixed order from coarse to fine: the middle of the video,
+    the middles of its halves, of its quarters, and so on. Early exit reads in this order.
+    """
+    order: dict[int, None] = {}
+    parts = 1
+    while len(order) < min(count, moments):
+        middles = [(2 * i + 1) * count // (2 * parts) for i in range(parts)]
+        order |= dict.fromkeys(middles)
+        parts *= 2
+    return list(order)[:moments]
+
+
 def interpolate(
     read: Float[Tensor, "read channel"], factor: int, count: int
 ) -> Float[Tensor, "moments channel"]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from l2l.checkpoints import resumable
 from l2l.config import (
@@ -15,19 +16,22 @@ from l2l.config import (
     FeatureName,
     PublicCodeConfig,
     SkimmerConfig,
+    TrainingConfig,
     Variant,
     as_json,
 )
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.jobs.processes import own_threads, team
-from l2l.loading import RandomizedDataset
 from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build, save_skimmer
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.examples import (
+    Example,
     Examples,
     FeatureCache,
+    FixedOrder,
     RandomMoments,
     RandomSparseReading,
     SeededReading,
@@ -35,6 +39,7 @@ from l2l.skimmer.examples import (
 )
 from l2l.skimmer.network import Skimmer
 from l2l.skimmer.public_code import collate_crops, prepare, restore, without_a_random_moment
+from l2l.skimmer.ranked import RankedSampler
 from l2l.student.artifact import digest_of, load_start
 from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
@@ -67,7 +72,8 @@ def train_skimmer(
         features: root of the target's features in Zarr.
         skimmer: written: the trained network.
         config: sizes, steps and schedule.
-        model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`, `one_look`.
+        model: `skimmer`, or a network it is compared with: `lstm`, `non_recurrent`, `one_look`,
+            `ranked`, `early_exit`.
         seed: of the initial weights and the order of the videos.
         threads: of the job: one trains, the others load features.
         variant: which features the skimmer reads, if not the student's modalities.
@@ -128,12 +134,15 @@ def train_skimmer(
         # ---- train and write
 
         dense = set(recognition) - set(variant.indexing) if variant.selected else set()
-        one_look = config.one_look
         read = RandomSparseReading(examples["train"], config.read_factors, dense)
-        dataset: RandomizedDataset = read
+        dataset: Dataset = read
         make_batch: Callable[[list[Any]], Batch] = collate
         if model == "one_look":
-            dataset = RandomMoments(examples["train"], one_look.longest_factor)
+            dataset = RandomMoments(examples["train"], config.one_look.longest_factor)
+        elif model == "ranked":
+            dataset = RandomMoments(examples["train"], config.ranked.longest_factor)
+        elif model == "early_exit":
+            dataset = FixedOrder(examples["train"], config.early_exit.moments)
         elif public_code.crop_moments:
             dataset = SeededReading(read)
             make_batch = partial(collate_crops, *public_code.crop_moments)
@@ -141,8 +150,8 @@ def train_skimmer(
             network,
             groups,
             dataset,
-            lambda batch: training_loss(trained, batch, device, public_code.masks_a_random_moment),
-            one_look.training if model == "one_look" else config.training,
+            _loss(trained, config, device, public_code.masks_a_random_moment),
+            _training(config, model),
             lambda: validate(trained, examples["val"], device),
             make_batch,
             workers,
@@ -152,6 +161,34 @@ def train_skimmer(
             restore(network)
         if team().is_main:
             save_skimmer(skimmer, trained, widths, config)
+
+
+def _training(config: SkimmerConfig, model: Model) -> TrainingConfig:
+    """The training of a model; those of the paper share one."""
+    own = {
+        "one_look": config.one_look.training,
+        "ranked": config.ranked.training,
+        "early_exit": config.early_exit.training,
+    }
+    return own.get(model, config.training)
+
+
+def _loss(
+    trained: TrainedSkimmer, config: SkimmerConfig, device: torch.device, masks: bool
+) -> Callable[[Batch], Tensor]:
+    """The loss of a collated batch: cross-entropy, or the network's own."""
+    network = trained.network
+    if isinstance(network, RankedSampler):
+        ranked = config.ranked
+        return lambda batch: network.loss(*_on(device, batch), ranked.margin, ranked.least_gap)
+    if isinstance(network, EarlyExit):
+        return lambda batch: network.loss(*_on(device, batch), config.early_exit.beta)
+    return lambda batch: training_loss(trained, batch, device, masks)
+
+
+def _on(device: torch.device, batch: Batch) -> Batch:
+    features, present, labels = batch
+    return {m: x.to(device) for m, x in features.items()}, present.to(device), labels.to(device)
 
 
 def training_loss(
@@ -200,7 +237,9 @@ def start_from_student(
 
     Modules of rate 0, or named in `frozen`, are frozen, so that no gradient of theirs is computed.
     A classifier that does not read the student's descriptor (of the LSTM baseline, of a single
-    stream, of the teacher's descriptors) keeps its initial weights and learns at the full rate.
+    stream, of the teacher's descriptors) keeps its initial weights and learns at the full rate. The
+    ranked sampler learns an order alone: its Psi and classifier are frozen. Each classifier of
+    early exit starts as the student's and learns at the full rate.
 
     Returns:
         The parameter groups to train.
@@ -213,7 +252,12 @@ def start_from_student(
     }
     if recognition == student.modalities:
         network.fusion.load_state_dict(student.fusion.state_dict())
-    if trained.model == "lstm" or recognition not in (student.modalities, ("fused",)):
+    if trained.model == "ranked":
+        rates |= {"fusion": 0.0, "classifier": 0.0}
+    if isinstance(network, EarlyExit):
+        for classifier in network.classifiers:
+            classifier.load_state_dict(student.classifier.state_dict())
+    elif trained.model == "lstm" or recognition not in (student.modalities, ("fused",)):
         rates["classifier"] = 1.0
     else:
         network.classifier.load_state_dict(student.classifier.state_dict())
@@ -235,7 +279,12 @@ def validate(trained: TrainedSkimmer, val: Examples, device: torch.device) -> di
     with torch.inference_mode():
         for first in range(0, len(val), VALIDATION_VIDEOS):
             indices = range(first, min(first + VALIDATION_VIDEOS, len(val)))
-            batch = collate([val[i] for i in indices])
+            batch = collate([_as_read(trained, val[i]) for i in indices])
             predicted = _logits(trained, batch, device).argmax(1).cpu()
             correct += int((predicted == batch[2]).sum())
     return {"val_top1": correct / len(val)}
+
+
+def _as_read(trained: TrainedSkimmer, example: Example) -> Example:
+    """An example as the network is given it, all moments read where it reads them all."""
+    return Example({m: trained.read(x, 1) for m, x in example.features.items()}, example.label)

@@ -8,6 +8,7 @@ import feature_world
 import numpy as np
 
 from l2l.config import MelsConfig, ReportConfig
+from l2l.evaluation.videos.methods import chosen_methods
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import Segment, read_videos, write_videos
 from l2l.media.artifact import write_media
@@ -39,7 +40,9 @@ def make_run(folder: Path, test: int = 6) -> Path:
     write_videos(videos, listed)
     world = feature_world.World(made.student, videos, run / "features/mine", made.media)
     networks = evaluation_world.untrained_networks(run / "skimmer")
-    evaluation_world.evaluate(world, networks, run / "evaluation")
+    methods = (*(method.name for method in chosen_methods(None)), "one_look_sparse")
+    section = evaluation_world.EVALUATION.model_copy(update={"methods": methods})
+    evaluation_world.evaluate(world, networks, run / "evaluation", section)
     _write_stores(run, [video for video in listed if video.usable and video.split == "test"])
     write_text(run / "config.json", json.dumps(SETTINGS))
     logs = folder / "logs/small"

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 
 from l2l.skimmer.baselines import LstmBaseline, skim_once
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.network import PAPER_RULES, SELECTED_ANSWERS, WEIGHTED_ANSWERS, Skimmer
 from l2l.skimmer.one_look import OneLook
+from l2l.skimmer.ranked import RankedSampler
 
 WIDTHS = {"image": 6, "audio": 5}
 ALL_WIDTHS = {**WIDTHS, "fused": 8, "teacher": 4}
@@ -20,6 +22,7 @@ SMALL = {
 MODALITIES = (("image", "audio"), ("image",), ("audio",))
 RULES = {"weighed": PAPER_RULES, "answers": WEIGHTED_ANSWERS, "selected": SELECTED_ANSWERS}
 BASELINES = ("lstm", "non_recurrent", "one_look", "one_look in context")
+CHOOSERS = ("ranked", "early_exit")  # what is chosen has no gradient from the answer
 
 
 def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -87,6 +90,12 @@ def small_network(kind: str):
         return shaken(LstmBaseline(WIDTHS, 4, 11, 8, 9))
     if kind.startswith("one_look"):
         return shaken(OneLook(WIDTHS, 4, 11, 8, 10, context=kind == "one_look in context"))
+    if kind == "ranked":
+        network = RankedSampler(WIDTHS, 4, 11, 8, 10)
+        network.picks = 3
+        return shaken(network)
+    if kind == "early_exit":
+        return shaken(EarlyExit(WIDTHS, 4, 11, 8, 5))
     return NonRecurrent().eval()
 
 
@@ -94,7 +103,7 @@ def logits_of(network, features: dict[str, Tensor], present: Tensor, steps: int 
     if isinstance(network, Skimmer):
         return network(features, present, steps).logits
     output = network(features, present)
-    return output.logits if isinstance(network, OneLook) else output
+    return output.logits if isinstance(network, OneLook | EarlyExit) else output
 
 
 def scores_of(network, features: dict[str, Tensor], present: Tensor, steps: int = 2) -> Tensor:

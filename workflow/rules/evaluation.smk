@@ -19,6 +19,7 @@ rule evaluate_videos:
         classes=evaluation_table("classes"),
         predictions=evaluation_table("predictions"),
         selections=evaluation_table("selections"),
+        picks=evaluation_table("picks"),
         selection=evaluation_table("selection"),
     log:
         "logs/{run}/evaluate_videos.log",
@@ -36,7 +37,7 @@ rule evaluate_videos:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=TABLE1_SECTION,
         seed=seed,
-        version=6,
+        version=7,
     shell:
         """
         python -P -m l2l evaluate_videos \
@@ -49,6 +50,7 @@ rule evaluate_videos:
             --classes {output.classes:q} \
             --predictions {output.predictions:q} \
             --selections {output.selections:q} \
+            --picks {output.picks:q} \
             --selection {output.selection:q} \
             --config {params.config:q} \
             --seed {params.seed} \
@@ -61,6 +63,7 @@ rule evaluate_tradeoff:
     input:
         student=MAIN_STUDENT_FILE,
         skimmer="results/{run}/skimmer/skimmer.pt",
+        one_look=ONE_LOOK,
         videos=f"results/{{run}}/media/{CONFIG.target}/videos.tsv",
         features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
         shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK),
@@ -80,11 +83,12 @@ rule evaluate_tradeoff:
         runtime=escalating_minutes(240),
     params:
         features=lambda wildcards, input: os.path.dirname(input.features),
+        one_look=one_look_option,
         dataset=CONFIG.target,
-        version=2,
+        version=3,
     shell:
         """
-        python -P -m l2l evaluate_tradeoff \
+        python -P -m l2l evaluate_tradeoff {params.one_look} \
             --student {input.student:q} \
             --skimmer {input.skimmer:q} \
             --videos {input.videos:q} \

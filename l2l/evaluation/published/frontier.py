@@ -28,18 +28,20 @@ def frontier_rows(
         features: what the run indexes by and recognises from.
         dataset: the run's target.
     """
-    all_steps = max(int(row["steps"]) for row in tradeoff)
-    skimmer = [
+    all_steps = max(int(row["steps"]) for row in tradeoff if row["network"] == "skimmer")
+    curves = [("ours", "skimmer", str(steps)) for steps in sorted({*EARLY_STEPS, all_steps})]
+    curves.append(("one_look", "one_look", ""))
+    networks = [
         {
-            "method": "ours",
+            "method": method,
             "index_features": features,
             "factor": row["factor"],
             "steps": row["steps"],
             **_point(row),
         }
-        for steps in sorted({*EARLY_STEPS, all_steps})
+        for method, network, steps in curves
         for row in tradeoff
-        if int(row["steps"]) == steps and int(row["factor"]) in FACTORS
+        if (row["network"], row["steps"]) == (network, steps) and int(row["factor"]) in FACTORS
     ]
     # Uniform and dense read nothing to choose moments.
     index_features = {"uniform": "", "dense": "", "scsampler": features}
@@ -62,7 +64,7 @@ def frontier_rows(
     }
     quoted = {"factor": "", "steps": "", "quoted": "yes"}
     return [
-        *(row | measured for row in skimmer + others),
+        *(row | measured for row in networks + others),
         *(row | quoted for row in read_table(PUBLISHED, PUBLISHED_COLUMNS)),
     ]
 

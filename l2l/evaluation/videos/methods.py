@@ -108,6 +108,11 @@ def classified_sparsely_by(trained: str) -> Predict:
     return lambda video: video.classify(trained, video.config.sparse_factor)
 
 
+def looked_until_sure(trained: str) -> Predict:
+    """One look reads a coarse grid, then more until it is sure, by `evaluation.stop`."""
+    return lambda video: video.look_until_sure(trained)
+
+
 METHODS: tuple[Method, ...] = (
     Method("random", "Random", average_of_random_moments()),
     Method("uniform", "Uniform", average_of(uniform)),
@@ -129,6 +134,20 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "one_look_dense", "One look (dense)", classified_by("one_look"), "one_look", paper=False
+    ),
+    Method(
+        "one_look_stop", "One look, until sure", looked_until_sure("one_look"), "one_look", False
+    ),
+    Method(
+        "ranked_sparse",
+        "Ranked sampler (sparse)",
+        classified_sparsely_by("ranked"),
+        "ranked",
+        False,
+    ),
+    Method("ranked_dense", "Ranked sampler (dense)", classified_by("ranked"), "ranked", False),
+    Method(
+        "early_exit", "Early exit, fixed order", classified_by("early_exit"), "early_exit", False
     ),
     Method("oracle", "Oracle (knows the class)", average_of_best_of_class(), paper=False),
 )

@@ -8,15 +8,17 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from l2l.config import EvaluationConfig
 from l2l.evaluation.cost import CostModel, VideoCost
 from l2l.evaluation.inputs import video_batch
 from l2l.evaluation.measures.probabilities import class_probabilities
 from l2l.features.artifact import VideoFeatures
-from l2l.skimmer.artifact import TrainedSkimmer
+from l2l.skimmer.artifact import TrainedSkimmer, named_features
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.network import Skimmer, SkimmerOutput
-from l2l.skimmer.one_look import OneLook
+from l2l.skimmer.one_look import OneLook, OneLookOutput
 
 Probabilities = Float[np.ndarray, "moments classes"]
 
@@ -31,12 +33,14 @@ class MethodPrediction:
         picks: the moments that the method picks, one list for each draw; empty for a method that
             picks none.
         seen: the moments whose frames the method is given, one list for each draw.
+        weights: of the picks of the first draw, where the method weighs them.
     """
 
     probabilities: Float[np.ndarray, "draws classes"]
     cost: VideoCost
     picks: Sequence[Sequence[int]] = ()
     seen: Sequence[Sequence[int]] = ()
+    weights: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ class VideoInput:
         """
         trained = self.trained[name]
         picks: list[list[int]] = []
-        skimmed = None
+        weights: list[float] = []
+        skimmed, read = None, trained.moments_read(self.count, factor)
         features, present = video_batch(trained, self.video, self.features, factor)
         with torch.inference_mode():
             if isinstance(trained.network, Skimmer):
@@ -116,15 +121,89 @@ class VideoInput:
                 picks, logits = [trained.picks(skimmed, self.config.moments)], skimmed.logits
             elif isinstance(trained.network, OneLook):
                 output = trained.network(features, present)
-                looked = trained.moments_read(self.count, factor)
-                picks = [[looked[i] for i in trained.picks(output, self.config.moments)]]
+                picks, weights = self._weighed(trained, output, read)
                 logits = output.logits
+            elif isinstance(trained.network, EarlyExit):
+                exited = trained.network(features, present)
+                read = read[: int(exited.read[0])]
+                picks, logits = [sorted(read)], exited.logits
             else:
                 logits = trained.scores(features, present)
-        cost = self.costs.network(trained, self.count, factor, skimmed)
+        cost = self.costs.network(trained, self.count, factor, skimmed, read=len(read))
+        return self._prediction(trained, logits, cost, picks, read, weights)
+
+    def look_until_sure(self, name: str) -> MethodPrediction:
+        """Let one look read a coarse grid, then more moments near those with the largest weights,
+        until its most probable class is probable enough, or as many are read as
+        `evaluation.stop` allows.
+
+        A moment is read once, and scored once where the score has no context.
+
+        Args:
+            name: of the network.
+        """
+        trained, stop = self.trained[name], self.config.stop
+        assert isinstance(trained.network, OneLook)
+        tensors = named_features(self.video, self.features, trained.feature_names, {})
+        read, earlier_macs = trained.moments_read(self.count, stop.factor), 0
+        most = len(read) + stop.more
+        while True:
+            features = {m: x[read][None] for m, x in tensors.items()}
+            with torch.inference_mode():
+                output = trained.network(features, torch.ones(1, len(read), dtype=torch.bool))
+            sure = float(output.logits.max().exp()) >= stop.probability
+            number = min(stop.at_a_time, most - len(read))
+            weights = dict(zip(read, output.weights[0].tolist(), strict=True))
+            more = [] if sure else next_moments(weights, self.count, stop.apart, number)
+            if not more:
+                break
+            if trained.network.context:  # every moment is scored again
+                earlier_macs += self.costs.network_macs(trained, len(read))
+            read = sorted([*read, *more])
+        cost = self.costs.network(trained, self.count, read=len(read))
+        cost = cost._replace(macs=cost.macs + earlier_macs)
+        picks, of_picks = self._weighed(trained, output, read)
+        return self._prediction(trained, output.logits, cost, picks, read, of_picks)
+
+    def _weighed(
+        self, trained: TrainedSkimmer, output: OneLookOutput, read: Sequence[int]
+    ) -> tuple[list[list[int]], list[float]]:
+        """The moments of the largest weights among those that were read, and these weights."""
+        picked = trained.picks(output, self.config.moments)
+        return [[read[i] for i in picked]], output.weights[0, picked].tolist()
+
+    def _prediction(
+        self,
+        trained: TrainedSkimmer,
+        logits: Tensor,
+        cost: VideoCost,
+        picks: Sequence[Sequence[int]],
+        read: Sequence[int],
+        weights: Sequence[float],
+    ) -> MethodPrediction:
         only_hears = set(trained.feature_names) == {"audio"} or not self.costs.sees
-        seen = [] if only_hears else trained.moments_read(self.count, factor)
-        return MethodPrediction(class_probabilities(logits.numpy()), cost, picks, [seen])
+        seen = [] if only_hears else read
+        return MethodPrediction(class_probabilities(logits.numpy()), cost, picks, [seen], weights)
+
+
+def next_moments(weights: Mapping[int, float], count: int, apart: int, number: int) -> list[int]:
+    """Which moments to read next: those not read yet that lie `apart` moments from one that was
+    read, first after then before it, that of the largest weight first; then those nearer to it.
+
+    Args:
+        weights: of each moment that was read.
+        count: moments of the video.
+        apart: largest distance.
+        number: at most so many are returned; fewer where no more lie as near.
+    """
+    ranked = sorted(weights, key=lambda moment: (-weights[moment], moment))
+    unread: dict[int, None] = {}
+    for distance in range(apart, 0, -1):
+        for moment in ranked:
+            for near in (moment + distance, moment - distance):
+                if 0 <= near < count and near not in weights:
+                    unread[near] = None
+    return list(unread)[:number]
 
 
 def random_draws(count: int, moments: int, draws: int, video: str, seed: int) -> list[list[int]]:

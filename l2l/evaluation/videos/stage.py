@@ -25,12 +25,13 @@ from l2l.evaluation.videos.predictions import MethodPrediction, VideoInput, skim
 from l2l.evaluation.videos.tables import (
     class_rows,
     draws_of,
+    pick_rows,
     prediction_rows,
     selection_quality_rows,
     selection_rows,
     table1_row,
 )
-from l2l.evaluation.videos.tradeoff import tradeoff_rows
+from l2l.evaluation.videos.tradeoff import one_look_rows, tradeoff_rows
 from l2l.manifest.artifact import read_videos, usable_ids
 from l2l.media.artifact import read_listed_media
 from l2l.progress import counted
@@ -47,6 +48,7 @@ def evaluate_videos(
     classes: Path,
     predictions: Path,
     selections: Path,
+    picks: Path,
     selection: Path,
     config: EvaluationConfig,
     seed: int,
@@ -70,6 +72,8 @@ def evaluate_videos(
         predictions: written: one row per video and method, with the most probable class; of a
             random method the first draw. It has ours (dense) and uniform in every run.
         selections: written: what the skimmer, reading densely, selects in each step for the next.
+        picks: written: the moments that each method which is not of the paper's Table 1 picks, of
+            random choices the first draw's.
         selection: written: one row per method that picks moments, with the shares of its picks
             inside labelled segments and of segments that are hit; none where no test video has
             segments.
@@ -132,6 +136,8 @@ def evaluate_videos(
         predictions, "predictions", prediction_rows(test, predicted, stored.classes)
     )
     write_evaluation_table(selections, "selections", selected)
+    own = {method.name: predicted[method.name] for method in methods if not method.paper}
+    write_evaluation_table(picks, "picks", pick_rows(test, own))
     of_rows = {method.name: predicted[method.name] for method in methods}
     quality = selection_quality_rows(test, moments, of_rows)
     write_evaluation_table(selection, "selection", quality)
@@ -147,6 +153,7 @@ def evaluate_tradeoff(
     tradeoff: Path,
     frontier: Path,
     threads: int = 1,
+    one_look: Path | None = None,
 ) -> None:
     """Evaluate the skimmer at every factor and after every step, and compare with published costs.
 
@@ -157,17 +164,23 @@ def evaluate_tradeoff(
         features: root of the target's features in Zarr.
         table1: what `evaluate_videos` wrote of the same videos.
         dataset: the target's name.
-        tradeoff: written: one row per factor and number of steps (paper, Figs. 6 and 11).
+        tradeoff: written: one row per factor and number of steps (paper, Figs. 6 and 11), then one
+            per factor of one look.
         frontier: written: mean average precision and cost of this run's systems, then of published
             ones (paper, Fig. 7).
         threads: of torch.
+        one_look: one look, where the run has trained it.
     """
     seed_and_pick_device(0, threads)
     network, stored = load_student_and_features(student, features)
     trained = load_trained(skimmer, stored)
     test, truth = test_videos(videos, stored)
     ids = [video.video for video in test]
-    rows = tradeoff_rows(trained, stored, ids, truth.labels, CostModel(network))
+    costs = CostModel(network)
+    rows = tradeoff_rows(trained, stored, ids, truth.labels, costs)
+    if one_look is not None:
+        looking = load_trained(one_look, stored, "one_look")
+        rows += one_look_rows(looking, stored, ids, truth.labels, costs)
     write_evaluation_table(tradeoff, "tradeoff", rows)
     points = frontier_rows(
         read_evaluation_table(table1, "table1"), rows, "-".join(network.modalities), dataset

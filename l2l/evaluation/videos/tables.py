@@ -184,6 +184,22 @@ def prediction_rows(
     return rows
 
 
+def pick_rows(
+    videos: Sequence[Video], predictions: Mapping[str, Sequence[MethodPrediction]]
+) -> list[dict[str, object]]:
+    """The picked moments of each video by each method that picks some, in order of time."""
+    rows: list[dict[str, object]] = []
+    for i, video in enumerate(videos):
+        for method, by_video in predictions.items():
+            prediction = by_video[i]
+            for k, moment in enumerate(prediction.picks[0] if prediction.picks else ()):
+                weight = f"{prediction.weights[k]:.6f}" if prediction.weights else ""
+                rows.append(
+                    {"video": video.video, "method": method, "moment": moment, "weight": weight}
+                )
+    return rows
+
+
 def selection_rows(
     video: str, trained: TrainedSkimmer, output: SkimmerOutput
 ) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 
 from l2l.evaluation.cost import CostModel
+from l2l.evaluation.inputs import video_batch
 from l2l.evaluation.measures.metrics import mean_average_precision, top1
 from l2l.evaluation.measures.probabilities import check_finite, class_probabilities
 from l2l.features.artifact import Features
@@ -93,13 +94,58 @@ def tradeoff_rows(
                 probabilities = class_probabilities(scores)
                 network_macs = [costs.network_macs(trained, count, steps) for count in counts]
                 macs = moment_macs * np.mean(moments) + np.mean(network_macs)
-                row = {
-                    "factor": str(factor),
-                    "steps": str(steps),
-                    "top1": f"{100 * top1(probabilities, labels):.2f}",
-                    "map": f"{100 * mean_average_precision(probabilities, labels):.2f}",
-                    "gmacs_per_video": f"{macs / 1e9:.6g}",
-                    "moments": f"{np.mean(moments):.2f}",
-                }
-                rows.append(row)
+                figures = _figures(probabilities, labels, float(macs), moments)
+                rows.append(
+                    {"network": "skimmer", "factor": str(factor), "steps": str(steps), **figures}
+                )
     return rows
+
+
+def one_look_rows(
+    trained: TrainedSkimmer,
+    features: Features,
+    videos: Sequence[str],
+    labels: Int[np.ndarray, " videos"],
+    costs: CostModel,
+    factors: Sequence[int] = FACTORS,
+) -> list[dict[str, str]]:
+    """One row per factor of one look, which has no steps; arguments as of `tradeoff_rows`."""
+    counts = [features.moments(video) for video in videos]
+    logits = np.empty((len(factors), len(videos), len(trained.class_names)), np.float32)
+    for v, video in enumerate(videos):
+        stored = features.load(video)
+        for i, factor in enumerate(factors):
+            read, present = video_batch(trained, video, stored, factor)
+            with torch.inference_mode():
+                logits[i, v] = trained.scores(read, present)[0].numpy()
+    check_finite(logits, "class scores of one look at a factor")
+    rows = []
+    for factor, scores in zip(factors, logits, strict=True):
+        of_videos = [costs.network(trained, count, factor) for count in counts]
+        macs = float(np.mean([cost.macs for cost in of_videos]))
+        moments = [cost.moments for cost in of_videos]
+        figures = _figures(class_probabilities(scores), labels, macs, moments)
+        rows.append({"network": "one_look", "factor": str(factor), "steps": "", **figures})
+    return rows
+
+
+def _figures(
+    probabilities: Float[np.ndarray, "videos classes"],
+    labels: Int[np.ndarray, " videos"],
+    macs: float,
+    moments: Sequence[int],
+) -> dict[str, str]:
+    """The columns of a row that are measured.
+
+    Args:
+        probabilities: of each class.
+        labels: the first label of each video.
+        macs: multiply-accumulates per video.
+        moments: how many are read of each video.
+    """
+    return {
+        "top1": f"{100 * top1(probabilities, labels):.2f}",
+        "map": f"{100 * mean_average_precision(probabilities, labels):.2f}",
+        "gmacs_per_video": f"{macs / 1e9:.6g}",
+        "moments": f"{np.mean(moments):.2f}",
+    }
