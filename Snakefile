@@ -52,6 +52,10 @@ onsuccess:  # of a run that made something
         logger.info(line)
 
 
+onerror:  # also after Ctrl-C
+    logger.info("What is finished is kept: run the same command again to go on.")
+
+
 rule all:
     """The whole chain for one run."""
     default_target: True

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from training_world import Training, training
-from workflow_runs import environment
+from workflow_runs import environment, snakemake_argv
 
 from l2l.config import as_json
 from l2l.datasets import DemoDataset
@@ -31,13 +32,21 @@ DEMO = DemoDataset(
 def interrupt(
     arguments: list[str | Path], folder: Path, has_begun: Callable[[Path], bool], **variables: str
 ) -> tuple[int, str]:
-    """Start a verb, press Ctrl-C once it works, and return its status and its log.
+    """`interrupt_program` for a verb."""
+    argv = [sys.executable, "-P", "-m", "l2l", *map(str, arguments)]
+    return interrupt_program(argv, folder, has_begun, **variables)
+
+
+def interrupt_program(
+    argv: list[str], folder: Path, has_begun: Callable[[Path], bool], **variables: str
+) -> tuple[int, str]:
+    """Start a program, press Ctrl-C once it works, and return its status and its log.
 
     A terminal sends the signal to every process of the program.
     """
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "l2l", *map(str, arguments)],
+            argv,
             cwd=folder,
             env=environment() | variables,
             stdout=log,
@@ -105,3 +114,15 @@ def test_drawing_with_several_processes_leaves_nothing_and_no_traceback(tmp_path
     assert (status, log.splitlines()[1:]) == (130, [])
     assert log.startswith("l2l render_demo: interrupted; ")
     assert list(tmp_path.iterdir()) == [tmp_path / "log"]
+
+
+@pytest.mark.workflow
+def test_a_whole_run_says_that_it_is_started_again(tmp_path):
+    def draws(folder: Path) -> bool:
+        return any(folder.glob("results/tiny/videos/.*.part"))
+
+    status, log = interrupt_program(snakemake_argv(tmp_path), tmp_path, draws)
+    assert status == 1  # as Snakemake ends itself
+    assert "What is finished is kept: run the same command again to go on." in log
+    assert "Traceback" not in log
+    assert not list(tmp_path.rglob("*.part"))

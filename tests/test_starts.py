@@ -16,6 +16,8 @@ from workflow_runs import (
     tiny_with,
 )
 
+from l2l.jobs.start import configfile_words
+
 pytestmark = pytest.mark.workflow
 
 
@@ -32,7 +34,7 @@ def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_a
     assert "Job stats" not in stopped.stdout + stopped.stderr
 
 
-def test_a_folder_of_videos_that_is_not_there_is_reported_by_the_dry_run(tmp_path):
+def test_a_folder_of_videos_that_is_not_there_stops_the_dry_run_after_the_plan(tmp_path):
     videos = {
         "all": {
             "adapter": "folder",
@@ -41,12 +43,11 @@ def test_a_folder_of_videos_that_is_not_there_is_reported_by_the_dry_run(tmp_pat
             "shards": 1,
         }
     }
-    dry = snakemake(
-        tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
-    )
-    assert (
+    dry = snakemake(tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", videos))
+    assert dry.returncode == 1
+    assert planned(dry) > VIDEO_LEVEL
+    assert dry.stderr.splitlines()[-1].startswith(
         f"videos.all: {tmp_path}/nowhere: No such file or directory; expected folders train, val, "
-        in dry.stdout + dry.stderr
     )
     videos = {
         "all": videos["all"]
@@ -56,10 +57,73 @@ def test_a_folder_of_videos_that_is_not_there_is_reported_by_the_dry_run(tmp_pat
     dry = snakemake(
         tmp_path, "--dry-run", "--quiet", configfile=tiny_with(tmp_path / "c.yaml", videos)
     )
-    assert (
-        f"videos.all: {tmp_path}/nowhere: none of the files of the 3 listed videos exists"
-        in dry.stdout + dry.stderr
+    line = f"videos.all: {tmp_path}/nowhere: none of the files of the 3 listed videos exists"
+    assert (dry.returncode, dry.stderr.splitlines()[-1]) == (1, line)
+    (tmp_path / "t.csv").unlink()
+    dry = snakemake(tmp_path, "--dry-run", configfile=tmp_path / "c.yaml")
+    printed = dry.stdout + dry.stderr
+    assert f"{tmp_path}/t.csv: no such file; " in printed
+    assert "docs/datasets.md says under table where it comes from" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--configfile", "nowhere.yaml"], "l2l: nowhere.yaml: no such file in "),
+        (
+            ["--configfile", str(TINY), "results/tiny/report.html"],
+            "l2l: results/tiny/report.html: no configuration file; --configfile takes every word "
+            "that follows, so targets come first: snakemake results/tiny/report.html --configfile ",
+        ),
+        (["--configfile=results"], "l2l: results: a folder; expected a configuration file"),
+    ],
+)
+def test_what_is_no_configuration_file_is_answered_in_one_line(arguments, line, tmp_path):
+    (tmp_path / "results").mkdir()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n"]
+    stopped = subprocess.run(
+        [*command, *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
+    first, last = stopped.stderr.splitlines()
+    assert first.startswith("Using workflow specific profile ")
+    assert last.startswith(line)
+    assert stopped.returncode == 1
+
+
+def test_targets_and_other_options_after_configuration_files_are_distinguished():
+    words = ["--cores", "2", "--configfile", "a.yaml", "b.yaml", "-n", "target", "--configfile=c"]
+    assert configfile_words(words) == ["c"]
+    assert configfile_words(words[:-1]) == ["a.yaml", "b.yaml"]
+    assert configfile_words(["target", "--config", "run=x"]) == []
+
+
+def test_the_profile_without_its_plugin_says_make_slurm(tmp_path):
+    script = f"""
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: (
+    None if name == "snakemake_executor_plugin_slurm" else found(name, *more)
+)
+from snakemake.cli import main
+main(["--profile", "slurm", "-n", "--directory", {str(tmp_path)!r}])
+"""
+    stopped = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert stopped.returncode == 1
+    assert stopped.stderr.splitlines()[-1].startswith("l2l: Snakemake's plugin for Slurm is not ")
+    assert "make slurm" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
 
 
 @pytest.mark.parametrize("profile", ["slurm", "profiles/local", "profiles/ci"])

@@ -8,13 +8,18 @@ where a version needs this no more, or in another way. A version without what is
 as it does by itself, and a line says so.
 """
 
+import atexit
 import inspect
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from snakemake.logging import logger
+
+from l2l.terminal import escape
 
 
 class _EdgesThatMakeRun(Mapping[Any, dict[Any, Any]]):
@@ -57,6 +62,18 @@ def compare_jobs_behind_ancient_inputs() -> None:
         return every_job(dag, direction, *jobs, **options)
 
     planner.bfs = bfs
+
+
+def fail_after_plan(line: str) -> None:
+    """Have this process, a dry run, end with this line and status 1 after what it prints else."""
+
+    def fail() -> None:
+        print(escape(line), file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)  # a handler cannot change the status in another way
+
+    atexit.register(fail)
 
 
 def _planner() -> Any:

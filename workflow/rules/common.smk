@@ -19,7 +19,7 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME, TABLES, read_evaluation_table
 from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
-from l2l.jobs.planning import compare_jobs_behind_ancient_inputs
+from l2l.jobs.planning import compare_jobs_behind_ancient_inputs, fail_after_plan
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.pretrained.efficientnet.package import installed_file
 from l2l.report.verdict import headline
@@ -220,9 +220,13 @@ def dataset_fingerprints(dataset, run):
         raise WorkflowError(str(error)) from None
     finally:
         gc.enable()
-    # A dry run goes on, for instance with only the lists in place; the job that lists them stops.
+    # The plan goes on, for instance with only the lists in place; the job that lists them stops.
     if fingerprint.trouble:
-        logger.warning(f"videos.{dataset}: {fingerprint.trouble}")
+        line = f"videos.{dataset}: {fingerprint.trouble}"
+        if workflow.dryrun:
+            fail_after_plan(line)
+        else:
+            logger.warning(line)
     return fingerprint
 
 
@@ -273,7 +277,15 @@ def annotation_files(wildcards):
     Without those that have a brace in their path, which Snakemake would take for a wildcard: what
     is listed is a part of the listing's fingerprint.
     """
-    paths = map(str, CONFIG.videos[wildcards.dataset].annotation_files)
+    dataset = CONFIG.videos[wildcards.dataset]
+    table = f"results/{wildcards.run}/manifest/{wildcards.dataset}/videos.tsv"
+    for path in dataset.annotation_files:
+        if not path.exists() and not os.path.exists(table):
+            raise WorkflowError(
+                f"videos.{wildcards.dataset}: {path.absolute()}: no such file; docs/datasets.md "
+                f"says under {dataset.adapter} where it comes from"
+            )
+    paths = map(str, dataset.annotation_files)
     return [path for path in paths if "{" not in path]
 
 
