@@ -15,6 +15,8 @@ from l2l.tools.costs import costs
 STYLE = Path(__file__).parents[1] / "l2l/report/style.css"
 TEXTS = ("--ink", "--soft", "--ours", "--good", "--bad", "--link")
 LEAST_CONTRAST = 4.5
+A4_PIXELS = 718  # 21 cm less two margins of 1 cm, at 96 pixels per inch
+MOST_PAGES = 40
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,19 @@ def test_what_was_left_out_and_what_has_a_remark_are_two_tables(page):
     assert "broken" not in remarked.partition("</table>")[0]
 
 
+def test_clips_where_sound_helps_most_and_least_are_seen_and_heard(run, page):
+    part = page.partition('<section id="audio_helps">')[2].partition("</section>")[0]
+    most, least = part.partition("<h3>Sound helps least</h3>")[::2]
+    rows = read_evaluation_table(run / "evaluation/audio_helps.tsv")
+    heard = [row for row in rows if row["has_sound"] == "yes"]
+    assert len(heard) == len(rows) - 1
+    for group, expected in ((most, heard[:3]), (least.partition("<table>")[0], heard[-3:])):
+        assert group.count("<audio ") == group.count("<img ") == 3
+        for row in expected:
+            assert f"{row['video']}, {float(row['start_seconds']):.1f} s" in group
+            assert f"L1 {float(row['image']):.3f} by the picture" in group
+
+
 # ---- colours -------------------------------------------------------------------------------------
 
 
@@ -133,6 +148,7 @@ def test_every_text_can_be_read_on_every_ground(scheme):
 # ---- in a browser --------------------------------------------------------------------------------
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.WHY_NOT)
 def test_a_browser_shows_all_of_it_on_a_screen_and_on_a_phone_in_light_and_dark(report, tmp_path):
     papers = set()
@@ -148,6 +164,31 @@ def test_a_browser_shows_all_of_it_on_a_screen_and_on_a_phone_in_light_and_dark(
                 assert shown["faint"] == [], where
                 papers.add(shown["paper"])
     assert len(papers) == 2
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browser.PROGRAM is None, reason=browser.WHY_NOT)
+def test_it_prints_whole_on_white_paper_even_where_screens_are_dark(report, tmp_path):
+    with browser.started(tmp_path) as chromium:
+        shown = chromium.open(report, A4_PIXELS, dark=True, media="print")
+        hidden = chromium.value(
+            "[...document.querySelectorAll('h1, h2, h3, p, tr, pre, svg, img')]"
+            ".filter((each) => !each.checkVisibility({contentVisibilityAuto: true}))"
+            ".map((each) => each.textContent.slice(0, 40))"
+        )
+        players = chromium.value("[...document.querySelectorAll('audio, nav')].length")
+        printed_players = chromium.value(
+            "[...document.querySelectorAll('audio, nav')].filter((x) => x.checkVisibility()).length"
+        )
+        pdf = chromium.print_a4()
+    assert shown["errors"] == []
+    assert shown["width"] <= A4_PIXELS  # nothing is cut off at the right
+    assert shown["paper"] == "rgb(255, 255, 255)"
+    assert shown["faint"] == []
+    assert hidden == []  # folded tables are open
+    assert (players > 0, printed_players) == (True, 0)
+    assert pdf.startswith(b"%PDF-")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= MOST_PAGES
 
 
 # ---- l2l show ------------------------------------------------------------------------------------

@@ -449,7 +449,8 @@ def _print_accuracy(
     for video in listed:
         if unknown := set(video.labels) - set(number):
             raise BadInput(
-                f"{videos}: video {video.video!r} is of class {min(unknown)!r}, which has no score"
+                f"{videos}: video {video.video!r} is of class {min(unknown)!r}, which has no "
+                "score; import_checkpoint takes the names of the classes"
             )
     for split in SPLITS:
         if not (of_split := [video for video in listed if video.split == split]):

@@ -1,5 +1,6 @@
 """Headless Chromium, by its DevTools protocol over two pipes: no driver, no network."""
 
+import base64
 import contextlib
 import json
 import os
@@ -96,9 +97,9 @@ class Browser:
             self._events.append(values)
         return values
 
-    def open(self, page: Path, width: int, dark: bool) -> dict[str, Any]:
-        """Open a page and look it over; see `_CHECKS`, and `errors`: lines of its console and
-        addresses that it asked for.
+    def open(self, page: Path, width: int, dark: bool, media: str = "screen") -> dict[str, Any]:
+        """Open a page, for a `screen` or for `print`, and look it over; see `_CHECKS`, and
+        `errors`: lines of its console and addresses that it asked for.
         """
         self._events.clear()
         self.call(
@@ -109,7 +110,7 @@ class Browser:
             mobile=width < 600,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", media="screen", features=[scheme])
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.call("Page.navigate", url=page.resolve().as_uri())
         end = time.monotonic() + _SECONDS
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
@@ -135,11 +136,20 @@ class Browser:
                 errors.append(values["entry"]["text"])
         return errors
 
+    def value(self, expression: str) -> Any:
+        """What an expression gives on the page."""
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"][
+            "value"
+        ]
+
+    def print_a4(self) -> bytes:
+        """The page as PDF on A4, as the browser's own print dialog makes it."""
+        printed = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+        return base64.b64decode(printed["data"])
+
     def picture(self, path: Path, height: int, top: int = 0) -> None:
         """Write a part of the page as PNG, over its whole width."""
-        import base64
-
-        width = self.call("Runtime.evaluate", expression="innerWidth")["result"]["value"]
+        width = self.value("innerWidth")
         clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
         shot = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
