@@ -1,16 +1,17 @@
 """From the public release, its features and checkpoints, to Table 1 and Fig. 6, without video."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from l2l.__main__ import verb_function
 from l2l.config import PAPER_TRAINING, EvaluationConfig, SkimmerConfig
 from l2l.errors import BadInput
+from l2l.evaluation.artifact import TABLES, read_evaluation_table
 from l2l.evaluation.videos.methods import METHODS, Method, chosen_methods, trained_networks
 from l2l.terminal import escape
 
 DATASET = "activitynet"  # the release's
-TABLES = ("table1", "classes", "predictions", "selections", "selection", "tradeoff", "frontier")
 _COLUMNS = ("top1", "map", "map_interpolated", "gmacs_per_video", "moments")
 _HEADINGS = ("top-1 %", "mAP %", "interpolated %", "GMACs", "moments", "paper, top-1 %")
 _WIDTH = 15  # of a printed column
@@ -75,14 +76,13 @@ def evaluate_release(
         if name != "skimmer" or skimmer is None:
             options = {"skimmer": path, "config": config, "model": name, "seed": seed}
             _run("train_skimmer", student=ours, threads=threads, **read, **options)
-    tables = {name: out / "evaluation" / f"{name}.tsv" for name in TABLES}
+    tables = {table.name: out / "evaluation" / f"{table.name}.tsv" for table in TABLES}
     _run(
         "evaluate_videos",
         student=ours,
         trained=list(trained.values()),
         **read,
-        table=tables["table1"],
-        **{name: tables[name] for name in TABLES[1:5]},
+        **_written_by("evaluate_videos", tables),
         config=evaluation.model_copy(update={"methods": tuple(m.name for m in methods)}),
         seed=seed,
         threads=threads,
@@ -92,7 +92,8 @@ def evaluate_release(
         student=ours,
         skimmer=trained["skimmer"],
         **read,
-        **{name: tables[name] for name in ("table1", "tradeoff", "frontier")},
+        table1=tables["table1"],
+        **_written_by("evaluate_tradeoff", tables),
         dataset=DATASET,
         threads=threads,
     )
@@ -119,6 +120,15 @@ def rows_of(evaluation: EvaluationConfig, can_train: bool) -> tuple[list[Method]
     return possible, left_out
 
 
+def _written_by(verb: str, tables: Mapping[str, Path]) -> dict[str, Path]:
+    """The tables that a verb writes, by the options that name them."""
+    return {
+        {"table1": "table"}.get(table.name, table.name): tables[table.name]
+        for table in TABLES
+        if table.written_by == verb
+    }
+
+
 def _run(verb: str, *arguments: Path, **options: object) -> None:
     print(escape(" ".join([verb, *map(str, arguments)])), file=sys.stderr, flush=True)
     verb_function(verb)(*arguments, **options)
@@ -126,7 +136,6 @@ def _run(verb: str, *arguments: Path, **options: object) -> None:
 
 def _write_plots(tables: dict[str, Path], figures: Path) -> None:
     """Table 1, Fig. 6 and Fig. 7 as the report of a run has them."""
-    from l2l.evaluation.artifact import read_evaluation_table
     from l2l.report.sections import Target, plots
     from l2l.stores import write_text
 
@@ -138,7 +147,6 @@ def _write_plots(tables: dict[str, Path], figures: Path) -> None:
 
 
 def _print_table1(table: Path, methods: list[Method]) -> None:
-    from l2l.evaluation.artifact import read_evaluation_table
     from l2l.report.sections import quoted_table1
 
     ((_, quoted),) = quoted_table1(DATASET).items()
