@@ -144,6 +144,7 @@ def stages(at: Path, config: Config) -> Iterator[tuple[str, Callable[[], Any]]]:
         name: at / f"{name}.tsv"
         for name in ("table", "classes", "predictions", "selections", "selection")
     }
+    outputs["scores"] = at / "scores.h5"
     yield (
         "evaluation",
         lambda: evaluate_videos(

@@ -1,13 +1,27 @@
-"""Listen to Look: action recognition in untrimmed video by previewing audio."""
+"""Listen to Look: action recognition in untrimmed video by previewing audio.
 
+What is named here is the public face: `load` answers for videos by a finished run, `open_features`,
+`open_media` and `open_scores` read what a run stores. docs/python.md has examples. All other
+modules are internal and may change at any time.
+"""
+
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from l2l.errors import BadInput
 
 if TYPE_CHECKING:
     from l2l.apply.predictor import Predictor
     from l2l.config import AccelerationConfig
+    from l2l.evaluation.videos.artifact import Scores
+    from l2l.features.artifact import Features
+    from l2l.media.artifact import MediaReader
 
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
+__all__ = ["BadInput", "__version__", "load", "open_features", "open_media", "open_scores"]
+
+# What the functions need is imported in them, so that `import l2l` imports nothing heavy.
 
 
 def load(
@@ -33,8 +47,61 @@ def load(
     Raises:
         BadInput: if there is no such run, it is not finished, or it has no such network.
     """
-    # here, so that `import l2l` imports nothing heavy
     from l2l.apply.predictor import Predictor
     from l2l.config import NOT_ACCELERATED
 
     return Predictor(run, threads, steps, method, acceleration or NOT_ACCELERATED)
+
+
+def open_features(path: str | Path) -> "Features":
+    """Open the features of a data set, which are read video by video.
+
+        features = l2l.open_features("results/demo/features/untrimmed")
+        features.load(features.videos[0]).fused  # (moments, 512) float32
+        features.to_xarray()  # with named dimensions and coordinates
+
+    Args:
+        path: the folder, results/<run>/features/<dataset>, or that of one shard in it.
+
+    Raises:
+        BadInput: if it is missing, incomplete, damaged or of another kind.
+    """
+    from l2l.features.artifact import read_features
+
+    return read_features(Path(path))
+
+
+def open_media(path: str | Path) -> AbstractContextManager["MediaReader"]:
+    """Open the frames and the sound of a shard's videos, for a `with` statement.
+
+        with l2l.open_media("results/demo/media/untrimmed/test-000.h5") as media:
+            frame = media.frame(media.videos[0], moment=3)  # uint8 (side, side, 3)
+
+    Args:
+        path: the file, results/<run>/media/<dataset>/<shard>.h5.
+
+    Raises:
+        BadInput: if it is missing, incomplete, damaged or of another kind.
+    """
+    from l2l.media.artifact import read_media
+
+    return read_media(Path(path))
+
+
+def open_scores(run: str | Path) -> AbstractContextManager["Scores"]:
+    """Open what each method of Table 1 predicts for each test video, and the skimmer's attention
+    over all moments, for a `with` statement.
+
+        with l2l.open_scores("results/demo") as scores:
+            right = scores.probabilities("ours_dense")[0].argmax(1) == scores.labels
+
+    Args:
+        run: the run's folder, or its file evaluation/scores.h5.
+
+    Raises:
+        BadInput: if it is missing, incomplete, damaged or of another kind.
+    """
+    from l2l.evaluation.videos.artifact import read_scores
+
+    path = Path(run)
+    return read_scores(path / "evaluation/scores.h5" if path.is_dir() else path)

@@ -1,12 +1,17 @@
 """What arrays on disk have in common.
 
 The rows of all videos lie one after another in one array, with offsets that say which are whose;
-and all numbers are finite.
+each row has its video, its moment and its start in seconds as coordinates; and all numbers are
+finite.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float64, Int32
+
+from l2l.moments import FRAME_RATE, MOMENT_FRAMES
 
 FLOAT16_EXPONENT = np.uint16(0x7C00)  # all ones: a NaN or an infinity
 
@@ -28,6 +33,76 @@ def check_finite(name: str, array: np.ndarray) -> np.ndarray:
 
 class NotFiniteError(ValueError):
     """An array holds a NaN or an infinity, which no artifact may."""
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """What a store says of each of its videos; a row of the manifest has it."""
+
+    @property
+    def video(self) -> str:
+        """Its id."""
+
+    @property
+    def split(self) -> str:
+        """Train, val, test or apply; empty: not known."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of classes, the video's own first; none: not known."""
+
+
+class VideoLabels(NamedTuple):
+    """A video's id, split and labels, as a store has them."""
+
+    video: str
+    split: str = ""
+    labels: tuple[str, ...] = ()
+
+
+def labels_of(videos: Iterable[str], listed: Iterable[Labelled]) -> list[VideoLabels]:
+    """The split and labels of some videos, in their order; those that are not listed have none."""
+    known = {each.video: VideoLabels(each.video, each.split, each.labels) for each in listed}
+    return [known.get(video, VideoLabels(video)) for video in videos]
+
+
+class RowCoordinates(NamedTuple):
+    """Of each row: its video, by number in the store; its moment; where it starts in the video."""
+
+    video_index: Int32[np.ndarray, " row"]
+    moment: Int32[np.ndarray, " row"]
+    start_seconds: Float64[np.ndarray, " row"]
+
+
+ROW_UNITS = {"video_index": "1", "moment": "1", "start_seconds": "s"}
+
+
+def row_coordinates(offsets: np.ndarray, rows_per_moment: int = 1) -> RowCoordinates:
+    """The coordinates of rows at equal distances, of which each video has its first ones.
+
+    Args:
+        offsets: of the videos, (videos + 1,).
+        rows_per_moment: of a store with several rows per moment, such as pictures.
+    """
+    counts = np.diff(offsets)
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    return RowCoordinates(
+        video_index_of(offsets),
+        (within // rows_per_moment).astype(np.int32),
+        within * MOMENT_FRAMES / (rows_per_moment * FRAME_RATE),
+    )
+
+
+def chosen_coordinates(offsets: np.ndarray, moments: np.ndarray) -> RowCoordinates:
+    """The coordinates of rows of some moments of each video, (rows,)."""
+    seconds = moments.astype(np.int64) * MOMENT_FRAMES / FRAME_RATE
+    return RowCoordinates(video_index_of(offsets), moments.astype(np.int32), seconds)
+
+
+def video_index_of(offsets: np.ndarray) -> Int32[np.ndarray, " row"]:
+    """The number of each row's video."""
+    counts = np.diff(offsets)
+    return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
 
 def offsets_of(lengths: Iterable[int]) -> np.ndarray:

@@ -3,6 +3,9 @@
 What is read may come from anybody. A file is read without a lock, since it was written under
 another name and renamed: some file systems have no locks. It is refused if it refers to anything
 outside itself, asks for a plug-in, or declares more than it holds.
+
+Arrays have the names of their dimensions, and HDF5's dimension scales where a dimension has
+coordinates. `add_video_rows` writes what is common to stores with rows of several videos.
 """
 
 import contextlib
@@ -17,7 +20,16 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
-from l2l.arrays import NotFiniteError, check_finite
+from l2l.arrays import (
+    ROW_UNITS,
+    Labelled,
+    NotFiniteError,
+    RowCoordinates,
+    VideoLabels,
+    VideoRows,
+    check_finite,
+    offsets_of,
+)
 from l2l.errors import BadInput
 from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
@@ -31,6 +43,10 @@ DEFLATED = np.int8
 MAX_DEFLATION = 1100  # bytes that deflate can make of one are at most 1032
 MAX_CHUNK_BYTES = 1 << 24  # of a deflated array: what one read unfolds at least
 FLUSH_BYTES = 1 << 24  # what a growing array collects before it writes
+# Attributes of dimension scales: references to arrays of the same file, which nothing here reads.
+_SCALE_ATTRIBUTES = {"DIMENSION_LIST": "O", "REFERENCE_LIST": "V", "DIMENSION_LABELS": "O"}
+# Names of arrays that are the coordinate of their only axis, besides one with the axis's own name.
+_SCALES = ("id", "moment")
 _PLAIN_LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 
 
@@ -124,7 +140,34 @@ def write_hdf5(
             yield file
         except NotFiniteError as error:
             raise BadInput(f"{path}: not written: {error}") from None
+        _name_dimensions(file)
         file.attrs["complete"] = True
+
+
+def _name_dimensions(file: h5py.File) -> None:
+    """Name the dimensions of every array after its axes, and attach the coordinates of an axis as
+    its dimension scale: the array with the axis's own name, as in netCDF, or the one with the id of
+    each video or the moment of each row.
+    """
+    arrays: list[tuple[h5py.Dataset, list[str]]] = []
+    file.visititems(
+        lambda _, item: (
+            arrays.append((item, item.attrs["axes"].split())) if "axes" in item.attrs else None
+        )
+    )
+    scales: dict[str, h5py.Dataset] = {}
+    for array, axes in arrays:
+        leaf = array.name.rpartition("/")[2]
+        named = axes == [leaf]
+        if named or (len(axes) == 1 and leaf in _SCALES and axes[0] not in scales):
+            scales[axes[0]] = array
+    for axis, scale in scales.items():
+        scale.make_scale(axis)
+    for array, axes in arrays:
+        for dimension, axis in zip(array.dims, axes, strict=True):
+            dimension.label = axis
+            if axis in scales and array != scales[axis]:
+                dimension.attach_scale(scales[axis])
 
 
 @contextlib.contextmanager
@@ -232,8 +275,56 @@ class GrowingArray:
 
 def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence[str]) -> None:
     """Store texts of any characters but NUL, checksummed."""
-    encoded = np.array([text.encode("utf-8", "surrogateescape") for text in texts], np.bytes_)
-    add_array(group, name, encoded, axes)
+    encoded = np.array([text.encode("utf-8", "surrogatepass") for text in texts], np.bytes_)
+    # said to be UTF-8, so that h5py's asstr() reads it
+    add_array(group, name, encoded.astype(h5py.string_dtype("utf-8", encoded.itemsize)), axes)
+
+
+def add_labels(group: h5py.Group, videos: Sequence[Labelled]) -> None:
+    """Store the split and the labels of each video: video i has label[label_offset[i]] to
+    label[label_offset[i + 1] - 1], its own first.
+    """
+    add_texts(group, "split", [each.split for each in videos], ("video",))
+    add_texts(group, "label", [name for each in videos for name in each.labels], ("label",))
+    add_offsets(group, "label_offset", offsets_of(len(each.labels) for each in videos), "label")
+
+
+def add_offsets(group: h5py.Group, name: str, offsets: np.ndarray, axis: str) -> None:
+    """Store which entries of an axis are whose, in the form of Awkward's ListOffsetArray."""
+    add_array(group, name, offsets, ("video_edge",), f"{axis}s")
+    group[name].attrs["ragged"] = (
+        f"ListOffsetArray: video i has [offset[i], offset[i + 1]) of {axis}"
+    )
+
+
+def add_coordinates(group: h5py.Group, axis: str, rows: RowCoordinates) -> None:
+    """Store the video, the moment and the start of each row."""
+    for name, values in rows._asdict().items():
+        add_array(group, name, values, (axis,), ROW_UNITS[name])
+    # CF, indexed ragged array
+    group["video_index"].attrs["instance_dimension"] = "video"
+
+
+def add_video_rows(
+    file: h5py.File,
+    axis: str,
+    videos: Sequence[Labelled],
+    offsets: np.ndarray,
+    rows: RowCoordinates,
+) -> None:
+    """Store whose the rows of a file are: `read_video_rows` reads it.
+
+    Args:
+        file: the file.
+        axis: name of the rows.
+        videos: in the order of their rows.
+        offsets: where the rows of each video start, (videos + 1,).
+        rows: coordinates of the rows.
+    """
+    add_texts(file, "video", [each.video for each in videos], ("video",))
+    add_labels(file, videos)
+    add_offsets(file, "offset", offsets, axis)
+    add_coordinates(file, axis, rows)
 
 
 def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
@@ -304,7 +395,7 @@ class Store:
     def texts(self, name: str) -> list[str]:
         """What `add_texts` stored."""
         encoded = self.array(name, TEXTS, ())[...]
-        return [text.decode("utf-8", "surrogateescape") for text in encoded.tolist()]
+        return [text.decode("utf-8", "surrogatepass") for text in encoded.tolist()]
 
     def explain(self, error: OSError) -> BadInput:
         """What was wrong with the file: the disk, its content by its own checksum, or its form."""
@@ -346,6 +437,48 @@ class StoredArray:
             f"{self._dataset.name}  {self._dataset.shape} {self._dataset.dtype}  "
             f"({attributes.get('axes', '')})  {attributes.get('unit', '')}"
         )
+
+
+def read_labels(store: Store, videos: Sequence[str], group: str = "") -> list[VideoLabels]:
+    """What `add_labels` stored, of these videos in their order.
+
+    Raises:
+        KeyError, ValueError: if it is not of as many videos.
+    """
+    splits, labels = store.texts(f"{group}split"), store.texts(f"{group}label")
+    of_video = VideoRows(videos, store.array(f"{group}label_offset", INTEGERS, ())[...])
+    of_video.check_arrays(label=len(labels))
+    return [
+        VideoLabels(video, split, tuple(labels[of_video[video]]))
+        for video, split in zip(videos, splits, strict=True)
+    ]
+
+
+def check_coordinates(store: Store, rows: int, group: str = "") -> None:
+    """Check that `add_coordinates` stored so many rows.
+
+    Raises:
+        KeyError, ValueError: if it did not.
+    """
+    for name, kinds in (("video_index", INTEGERS), ("moment", INTEGERS), ("start_seconds", FLOATS)):
+        if (count := len(store.array(f"{group}{name}", kinds, ()))) != rows:
+            raise ValueError(f"{group}{name} has {count} rows, expected {rows}")
+
+
+def read_video_rows(store: Store, **lengths: int) -> tuple[VideoRows, list[VideoLabels]]:
+    """What `add_video_rows` stored: the rows of each video, and its split and labels.
+
+    Args:
+        store: the file.
+        lengths: of the arrays that have the rows.
+
+    Raises:
+        KeyError, ValueError: if a part is missing, or has other lengths.
+    """
+    rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
+    rows.check_arrays(**lengths)
+    check_coordinates(store, rows.total)
+    return rows, read_labels(store, rows.videos)
 
 
 @contextlib.contextmanager
@@ -432,7 +565,8 @@ def _check_dataset(item: Any, file_bytes: int) -> None:
 def _check_attributes(item: Any, file_bytes: int) -> None:
     for name in item.attrs:
         stored = item.attrs.get_id(name)
-        if stored.dtype.kind not in _PLAIN_KINDS + "O" or stored.get_storage_size() > file_bytes:
+        kinds = _SCALE_ATTRIBUTES.get(name, _PLAIN_KINDS + "O")
+        if stored.dtype.kind not in kinds or stored.get_storage_size() > file_bytes:
             raise ValueError(f"attribute {name} of {item.name} is no plain text or number")
 
 

@@ -35,6 +35,7 @@ def kept_stores(
     """
     spectrograms: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     described: list[tuple[str, VideoFeatures]] = []
+    videos: list[Video] = []
     with contextlib.ExitStack() as stack:
         writer = None
         if media is not None:
@@ -42,6 +43,7 @@ def kept_stores(
 
         def keep(video: Video, answer: Answer) -> None:
             read = answer.read
+            videos.append(video)
             if writer is not None:
                 if read.decoded is None:
                     writer.add_unusable(video, read.status, read.reason)
@@ -54,7 +56,7 @@ def kept_stores(
 
         yield keep
     if mels is not None:
-        write_mels(mels, spectrograms, networks.mels, mel_shape(networks.mels))
+        write_mels(mels, spectrograms, networks.mels, mel_shape(networks.mels), videos)
     if features is not None:
         provenance = {
             "student": networks.settings,
@@ -68,4 +70,5 @@ def kept_stores(
             config.dtype,
             config.chunk_moments,
             provenance,
+            videos,
         )

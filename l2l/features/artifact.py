@@ -2,8 +2,9 @@
 ``zarr.open("results/<run>/features/<dataset>")``.
 
 One group per shard, written once by one job. Each of its arrays has the rows of all videos one
-after another: video i has rows offset[i] to offset[i + 1]. Chunks have a checksum. ``complete`` is
-written last.
+after another: video i has rows offset[i] to offset[i + 1]. video_index, moment and start_seconds
+say of each row whose it is. Names of videos and classes, splits and labels are attributes of the
+group. Chunks have a checksum. ``complete`` is written last.
 
 What is read may come from anybody: only what l2l writes is opened (Zarr 3, little-endian numbers,
 CRC-32C), since other codecs can run code or expand without bound, and no array is larger than the
@@ -14,27 +15,41 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 import zarr.codecs
 
-from l2l.arrays import NotFiniteError, VideoRows, check_finite, offsets_of
+from l2l.arrays import (
+    ROW_UNITS,
+    Labelled,
+    NotFiniteError,
+    VideoLabels,
+    VideoRows,
+    check_finite,
+    labels_of,
+    offsets_of,
+    row_coordinates,
+)
 from l2l.errors import BadInput
+from l2l.features.dataset import labelled_dataset
 from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
-KIND, LAYOUT = "features", 2
+if TYPE_CHECKING:
+    import xarray
+
+KIND, LAYOUT = "features", 3
 _MARK = "zarr.json"
 _SHARDS_KEPT = 2
 _CHUNKS_KEPT = 8
 _ARRAYS_OPEN = 256
 _CHECKSUM_BYTES = 4  # at the end of each chunk
 _CODECS = ["bytes", "crc32c"]
-_ITEM_BYTES = {"bool": 1, "float16": 2, "float32": 4, "int64": 8}
+_ITEM_BYTES = {"bool": 1, "float16": 2, "float32": 4, "float64": 8, "int32": 4, "int64": 8}
 AXES = {
     "image_feature": ("moment", "image_channel"),
     "audio_feature": ("moment", "audio_channel"),
@@ -42,8 +57,14 @@ AXES = {
     "score": ("moment", "class"),
     "has_sound": ("moment",),
     "offset": ("video_edge",),
+    **dict.fromkeys(ROW_UNITS, ("moment",)),
 }
-UNITS = {"score": "logit", "offset": "moments since the start of the shard"}
+UNITS = {"score": "logit", "offset": "moments since the start of the shard", **ROW_UNITS}
+# How the rows are the videos': by the names of Awkward and of CF (indexed ragged array).
+_RAGGED = {
+    "offset": {"ragged": "ListOffsetArray: video i has [offset[i], offset[i + 1]) of moment"},
+    "video_index": {"instance_dimension": "video"},
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,12 @@ class VideoFeatures:
     def __len__(self) -> int:
         return len(self.fused)
 
+    def __repr__(self) -> str:
+        names = " and ".join(self.features)
+        return (
+            f"VideoFeatures({len(self)} moments, {names} features, sound in {self.has_sound.sum()})"
+        )
+
 
 def write_features(
     path: Path,
@@ -66,6 +93,7 @@ def write_features(
     dtype: str,
     chunk_moments: int,
     provenance: Mapping[str, Any],
+    listed: Iterable[Labelled] = (),
 ) -> None:
     """Write one shard's group under a temporary name, then rename it.
 
@@ -76,12 +104,14 @@ def write_features(
         dtype: of features and scores: float16 or float32.
         chunk_moments: rows per chunk.
         provenance: what the features were made with.
+        listed: splits and labels of the videos.
 
     Raises:
         BadInput: if a number is not finite, or too large for `dtype`.
     """
     with atomic_path(path, _MARK) as part, zarr.config.set({"array.write_empty_chunks": True}):
         group = zarr.create_group(part, zarr_format=3)
+        videos = labels_of([video for video, _ in rows], listed)
         arrays = _flat_arrays(path, rows, dtype)
         for name, array in arrays.items():
             chunks = (chunk_moments if name != "offset" else len(array), *array.shape[1:])
@@ -92,13 +122,15 @@ def write_features(
                 chunks=tuple(max(1, c) for c in chunks),
                 compressors=[zarr.codecs.Crc32cCodec()],
                 dimension_names=AXES[name],
-                attributes={"unit": UNITS.get(name, "1")},
+                attributes={"unit": UNITS.get(name, "1"), **_RAGGED.get(name, {})},
             )
             stored[...] = array
         attributes = {
             "kind": KIND,
             "layout": LAYOUT,
-            "videos": [video for video, _ in rows],
+            "videos": [each.video for each in videos],
+            "splits": [each.split for each in videos],
+            "labels": [list(each.labels) for each in videos],
             "classes": list(classes),
             "provenance": dict(provenance),
             "made_by": MADE_BY,
@@ -111,7 +143,8 @@ def _flat_arrays(
     path: Path, rows: Sequence[tuple[str, VideoFeatures]], dtype: str
 ) -> dict[str, np.ndarray]:
     """The arrays of a shard by name, all videos one after another."""
-    arrays: dict[str, np.ndarray] = {"offset": offsets_of(len(video) for _, video in rows)}
+    offsets = offsets_of(len(video) for _, video in rows)
+    arrays: dict[str, np.ndarray] = {"offset": offsets, **row_coordinates(offsets)._asdict()}
     if not rows:
         return arrays
     columns = {
@@ -329,6 +362,7 @@ class Features:
         self.classes: tuple[str, ...] = ()
         self.modalities: tuple[str, ...] = ()
         self.has_scores = False
+        self.labels: dict[str, VideoLabels] = {}  # split and labels of each video
         self._rows: dict[str, VideoRows] = {}  # by shard
         self._shard_of: dict[str, str] = {}
         self._arrays = functools.lru_cache(maxsize=_SHARDS_KEPT)(self._read_shard)
@@ -342,8 +376,10 @@ class Features:
         attributes = _read_group(path)
         self.provenance = _same_student(self.provenance, attributes["provenance"], path, first)
         classes, videos = tuple(attributes["classes"]), tuple(attributes["videos"])
-        if not all(isinstance(name, str) for name in (*classes, *videos)):
-            raise ValueError("a class or a video is no text")
+        splits, labels = attributes["splits"], attributes["labels"]
+        named = (*classes, *videos, *splits, *(name for each in labels for name in each))
+        if not all(isinstance(name, str) for name in named):
+            raise ValueError("a class, a video, a split or a label is no text")
         if (self.classes or classes) != classes:
             raise BadInput(f"{path}: of other classes than {first}; run snakemake again")
         self.classes = classes
@@ -352,6 +388,8 @@ class Features:
             self.modalities = tuple(m for m in ("image", "audio") if f"{m}_feature" in names)
             self.has_scores = "score" in names
         self._rows[shard] = VideoRows(videos, _read_whole(path, "offset"))
+        for video, split, of_video in zip(videos, splits, labels, strict=True):
+            self.labels[video] = VideoLabels(video, split, tuple(of_video))
         if duplicates := self._shard_of.keys() & set(videos):
             raise BadInput(f"{path}: {min(duplicates)!r} is in another shard too; {MOVE_AWAY}")
         self._shard_of |= dict.fromkeys(videos, shard)
@@ -454,10 +492,49 @@ class Features:
         Raises:
             BadInput: naming the first shard or chunk that is damaged.
         """
-        for _ in self.arrays():
-            pass
+        for shard, array in self.arrays():
+            if array.basename in ROW_UNITS:
+                self._check_coordinate(shard, array.basename)
         for video in self.videos:
             self.load(video)
+
+    def _check_coordinate(self, shard: str, name: str) -> None:
+        """Refuse coordinates of rows that are not those of the videos."""
+        store, rows = self.root / shard, self._rows[shard]
+        expected = row_coordinates(offsets_of(map(rows.count, rows.videos)))._asdict()[name]
+        if not np.array_equal(_read_whole(store, name), expected):
+            raise BadInput(f"{store}: damaged ({name} is not that of its videos); {MOVE_AWAY}")
+
+    def to_xarray(self, videos: Iterable[str] | None = None) -> "xarray.Dataset":
+        """Some videos as one labelled xarray Dataset, in memory, in the type they have on disk.
+
+        Its rows, the dimension `moment`, are all moments of the first video, then of the next.
+        Coordinates of rows: `video_index`, `moment`, `start_seconds`. Of videos: `video`, `split`,
+        `label` (the first), `labelled` (by class), and `row_size`, as CF's contiguous ragged array
+        has it. Of scores: `class`.
+
+        Args:
+            videos: their ids; default: all.
+
+        Raises:
+            BadInput: if xarray is not installed, a video is not in the store, or is damaged.
+        """
+        chosen = list(self.videos if videos is None else videos)
+        names = (*(f"{m}_feature" for m in self.modalities), "fused_feature", "has_sound")
+        names += ("score",) * self.has_scores
+        places = [self._find(video) for video in chosen]
+        arrays = {
+            name: np.concatenate([self._read_rows(shard, name, rows) for shard, rows in places])
+            for name in names
+            if places
+        }
+        return labelled_dataset(
+            {name: (AXES[name], array, UNITS.get(name, "1")) for name, array in arrays.items()},
+            [self.labels[video] for video in chosen],
+            offsets_of(map(self.moments, chosen)),
+            self.classes,
+            {"made_of": str(self.root), "provenance": json.dumps(self.provenance, sort_keys=True)},
+        )
 
     def _find(self, video: str) -> tuple[str, slice]:
         if video not in self._shard_of:
@@ -467,6 +544,13 @@ class Features:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._shard_of)
+
+    def __repr__(self) -> str:
+        moments = sum(rows.total for rows in self._rows.values())
+        return (
+            f"Features({str(self.root)!r}, {len(self._shard_of)} videos, {moments} moments, "
+            f"{' and '.join(self.modalities) or 'no'} features, {len(self.classes)} classes)"
+        )
 
 
 def read_features(root: Path) -> Features:

@@ -81,8 +81,9 @@ def extract_features(
                 describe, frames, shard_mels.mels(video), shard_mels.has_sound(video)
             )
             rows.append((video, extracted))
+        listed = shard_media.listed
     write_features(
-        features, rows, network.class_names, config.dtype, config.chunk_moments, provenance
+        features, rows, network.class_names, config.dtype, config.chunk_moments, provenance, listed
     )
 
 

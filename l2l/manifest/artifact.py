@@ -6,7 +6,6 @@ network is trained on.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,13 @@ from typing import Literal, NamedTuple
 
 from l2l.datasets import Dataset
 from l2l.errors import BadInput
+from l2l.manifest.cells import (
+    Span,
+    labels_cell,
+    read_labels_cell,
+    read_segments_cell,
+    segments_cell,
+)
 from l2l.manifest.source import Source
 from l2l.stores import read_table, write_table
 
@@ -160,10 +166,11 @@ def shard_names(videos: Iterable[Video], dataset: Dataset) -> Iterator[tuple[str
 
 def _row(video: Video) -> dict[str, str]:
     row = {column: getattr(video, column) for column in COLUMNS if column != "path"}
-    row["labels"] = json.dumps(video.labels)
-    row["segments"] = json.dumps(
-        video.segments
-        and [[each.start_seconds, each.end_seconds, each.label] for each in video.segments]
+    row["labels"] = labels_cell(video.labels)
+    row["segments"] = segments_cell(
+        None
+        if video.segments is None
+        else [(each.start_seconds, each.end_seconds, each.label) for each in video.segments]
     )
     row["path"] = video.file
     return {
@@ -172,10 +179,8 @@ def _row(video: Video) -> dict[str, str]:
     }
 
 
-def _segments(spans: list[tuple[float, float, str]] | None) -> tuple[Segment, ...] | None:
-    if spans is None:
-        return None
-    return tuple(Segment(float(start), float(end), label) for start, end, label in spans)
+def _segments(spans: list[Span] | None) -> tuple[Segment, ...] | None:
+    return None if spans is None else tuple(Segment(*span) for span in spans)
 
 
 def _video(row: dict[str, str], where: str) -> Video:
@@ -184,8 +189,8 @@ def _video(row: dict[str, str], where: str) -> Video:
             video=row["video"],
             file=row["path"],
             split=row["split"],
-            labels=tuple(json.loads(row["labels"])),
-            segments=_segments(json.loads(row["segments"])),
+            labels=read_labels_cell(row["labels"]),
+            segments=_segments(read_segments_cell(row["segments"])),
             group=row["group"],
             duration_seconds=float(row["duration_seconds"]),
             frame_rate=float(row["frame_rate"]),

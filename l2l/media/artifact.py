@@ -9,8 +9,14 @@ frame_needs (moments, 3)
     of each moment of each video: what decoding its frame takes, see `pictures_needed`
 videos/first_picture, first_sample, first_run (videos + 1,)
     where a video's part of the flat arrays starts
+videos/split (videos,)   videos/label, label_offset
+    as listed, see `l2l.hdf5.add_labels`
+moments/video_index, moment, start_seconds (moments,)
+    whose the rows of frame_needs are, see `l2l.hdf5.add_coordinates`
 pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)
     JPEG; raw rows for `lossless`
+pictures/video_index, moment, start_seconds (pictures,)
+    whose the pictures are
 sound/samples (samples,) int16   sound/runs (runs, 2)
     mono 16 kHz; spans that were decoded, from the video's time zero
 """
@@ -23,7 +29,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from l2l.arrays import VideoRows
+from l2l.arrays import VideoLabels, VideoRows, offsets_of, row_coordinates
 from l2l.config import MediaConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import (
@@ -31,7 +37,12 @@ from l2l.hdf5 import (
     GrowingArray,
     Store,
     add_array,
+    add_coordinates,
+    add_labels,
+    add_offsets,
     add_texts,
+    check_coordinates,
+    read_labels,
     read_store,
     write_hdf5,
 )
@@ -41,7 +52,7 @@ from l2l.media.pictures import EncodedPictures, encode
 from l2l.moments import MOMENT_FRAMES, ClipGrid
 from l2l.stores import MADE_BY, MOVE_AWAY
 
-KIND, LAYOUT = "media", 5
+KIND, LAYOUT = "media", 6
 NUMBERS = ("grid_frames", "moments", "frames_decoded", "frames_total")  # of each video
 # Of the flat arrays: a few clips of JPEG. What is read and checked together.
 CHUNK_BYTES = 1 << 18
@@ -63,12 +74,13 @@ class MediaWriter:
         self._clips_stored = clips_stored
         pictures, sound = file.create_group("pictures"), file.create_group("sound")
         self._bytes = _flat(pictures, "bytes", np.uint8, "byte")
-        self._offsets = _flat(pictures, "offsets", np.int64, "picture", unit="bytes")
+        self._offsets = _flat(pictures, "offsets", np.int64, "picture_edge", unit="bytes")
         self._offsets.append(np.zeros(1, np.int64))
         self._samples = _flat(sound, "samples", np.int16, "sample", unit="full scale / 32768")
         self._runs = _flat(sound, "runs", np.int64, "run bound", unit="samples", row=(2,))
-        self._needs = _flat(file, "frame_needs", np.int64, "moment", unit="pictures", row=(3,))
+        self._needs = _flat(file, "frame_needs", np.int64, "moment need", unit="pictures", row=(3,))
         self._rows: list[tuple[str | int, ...]] = []  # id, fingerprint, status, reason, NUMBERS
+        self._listed: list[VideoLabels] = []
         self._firsts = [(0, 0, 0)]
 
     def add(self, video: Video, decoded: Decoded) -> None:
@@ -116,6 +128,7 @@ class MediaWriter:
 
     def _end(self, video: Video, status: str, reason: str, *numbers: int) -> None:
         self._rows.append((video.video, video.fingerprint, status, reason, *numbers))
+        self._listed.append(VideoLabels(video.video, video.split, video.labels))
         self._firsts.append((self._offsets.count - 1, self._samples.count, self._runs.count))
 
     def finish(self) -> None:
@@ -130,8 +143,19 @@ class MediaWriter:
                 videos, name, np.array([row[column] for row in self._rows], np.int64), ["video"]
             )
         firsts = np.array(self._firsts, np.int64)
-        for column, name in enumerate(("first_picture", "first_sample", "first_run")):
-            add_array(videos, name, firsts[:, column].copy(), ["video"])
+        for column, axis in enumerate(("picture", "sample", "run")):
+            add_offsets(videos, f"first_{axis}", firsts[:, column].copy(), axis)
+        add_labels(videos, self._listed)
+        self._add_coordinates(firsts[:, 0])
+
+    def _add_coordinates(self, first_picture: np.ndarray) -> None:
+        """Of each moment and of each picture."""
+        counts = [int(row[4 + NUMBERS.index("moments")]) for row in self._rows]
+        moments = row_coordinates(offsets_of(counts))
+        add_coordinates(self._file.create_group("moments"), "moment", moments)
+        per_moment = self._media.grid.pictures_per_moment if self._clips_stored else 1
+        pictures = row_coordinates(first_picture, per_moment)
+        add_coordinates(self._file["pictures"], "picture", pictures)
 
 
 @contextlib.contextmanager
@@ -171,6 +195,7 @@ class MediaReader:
         self.statuses: dict[str, tuple[str, str]] = by_video(
             list(zip(store.texts("videos/status"), reasons, strict=True))
         )
+        self.listed = read_labels(store, videos, "videos/")
         self._grid_frames = numbers("grid_frames")
         self._moments = numbers("moments")
         self._frames_decoded = numbers("frames_decoded")
@@ -190,6 +215,8 @@ class MediaReader:
         counts = [self._moments[video] for video in videos]
         self._moment_rows = VideoRows(videos, np.concatenate([[0], np.cumsum(counts, dtype=int)]))
         self._moment_rows.check_arrays(moments=len(self._needs))
+        check_coordinates(store, self._moment_rows.total, "moments/")
+        check_coordinates(store, self._picture_rows.total, "pictures/")
         self._picture_rows.check_arrays(pictures=len(self._offsets) - 1)
         self._sample_rows.check_arrays(samples=len(self._samples))
         self._run_rows.check_arrays(runs=len(self._runs))
@@ -250,6 +277,10 @@ class MediaReader:
     def has_sound(self, video: str) -> np.ndarray:
         """Whether at least half of each moment's second was decoded, bool (moments,)."""
         return covered(self._runs[self._run_rows[video]], self.moments(video))
+
+    def __repr__(self) -> str:
+        moments = sum(self._moments.values())
+        return f"MediaReader({str(self.path)!r}, {len(self.videos)} videos, {moments} moments)"
 
     def _check(self, video: str, moment: int) -> None:
         if not 0 <= moment < self.moments(video):

@@ -1,29 +1,33 @@
 """The mels of a shard in HDF5.
 
-``mel`` (moments, windows, bands), all videos one after another, and ``offset`` between them.
+mel (moments, windows, bands) float16, ln(power)   has_sound (moments,) bool
+    all videos one after another
+video, split (videos,)   offset (videos + 1,)   label, label_offset
+video_index, moment, start_seconds (moments,)
+    whose the rows are, see `l2l.hdf5.add_video_rows`
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from l2l.arrays import VideoRows, offsets_of
+from l2l.arrays import Labelled, labels_of, offsets_of, row_coordinates
 from l2l.config import MelsConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import (
     BOOLEANS,
     FLOATS,
-    INTEGERS,
     Store,
     add_array,
-    add_texts,
+    add_video_rows,
     read_store,
+    read_video_rows,
     write_hdf5,
 )
 
-KIND, LAYOUT = "mels", 1
+KIND, LAYOUT = "mels", 2
 
 
 def write_mels(
@@ -31,10 +35,16 @@ def write_mels(
     rows: Mapping[str, tuple[np.ndarray, np.ndarray]],
     mels: MelsConfig,
     shape: tuple[int, int],
+    listed: Iterable[Labelled] = (),
 ) -> None:
     """Write a shard's mels, float16.
 
-    For each video its mels (moments, windows, bands) and has_sound (moments,).
+    Args:
+        path: the file.
+        rows: of each video its mels (moments, windows, bands) and has_sound (moments,).
+        mels: the section that they are made with.
+        shape: of one mel.
+        listed: splits and labels of the videos.
     """
     parts = [mel for mel, _ in rows.values()]
     flags = [has_sound for _, has_sound in rows.values()]
@@ -44,8 +54,8 @@ def write_mels(
             file, "mel", mel, ("moment", "window", "band"), "ln(power)", chunk_bytes=1 << 15
         )  # training reads one at a time
         add_array(file, "has_sound", np.concatenate([np.zeros(0, bool), *flags]), ("moment",))
-        add_array(file, "offset", offsets_of(map(len, parts)), ("video_edge",), "moments")
-        add_texts(file, "video", list(rows), ("video",))
+        offsets = offsets_of(map(len, parts))
+        add_video_rows(file, "moment", labels_of(rows, listed), offsets, row_coordinates(offsets))
 
 
 class MelReader:
@@ -56,8 +66,9 @@ class MelReader:
         self._mel = store.array("mel", FLOATS, (None, None))
         self._has_sound = store.array("has_sound", BOOLEANS, ())
         self.config = MelsConfig.model_validate_json(store.attribute("config"))
-        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
-        self._rows.check_arrays(mel=len(self._mel), has_sound=len(self._has_sound))
+        self._rows, self.listed = read_video_rows(
+            store, mel=len(self._mel), has_sound=len(self._has_sound)
+        )
         self.videos = self._rows.videos
 
     def moments(self, video: str) -> int:

@@ -28,4 +28,5 @@ def compute_mels(media: Path, mels: Path, config: MelsConfig, threads: int = 1) 
             video: (log_mel(shard.windows(video), config), shard.has_sound(video))
             for video in counted(shard.videos, len(shard.videos))
         }
-    write_mels(mels, rows, config, mel_shape(config))
+        listed = shard.listed
+    write_mels(mels, rows, config, mel_shape(config), listed)

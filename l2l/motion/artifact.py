@@ -6,8 +6,9 @@ residual     (pictures, 3, rows, columns) int8, half levels of 0 to 255
     mean of the decoded red, green, blue minus those predicted from the previous picture; clipped
 gop_position (pictures,) uint8
     0 at a key picture, which has no motion: its displacement and residual are zero
-video        (videos,)   offset (videos + 1,) pictures
-    the usable videos, in the manifest's order, and where each one's pictures start
+video, split (videos,)   offset (videos + 1,)   label, label_offset
+video_index, moment, start_seconds (pictures,)
+    the usable videos, in the manifest's order, and whose the rows are: `l2l.hdf5.add_video_rows`
 
 Picture p of a video is at tick p x stride of its 30 fps grid, and belongs to moment
 p // (16 / stride). Pictures after the last moment are not kept. Only the last moment can have fewer
@@ -16,7 +17,7 @@ than 16 / stride pictures, and none has no picture; but all those of a moment ma
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,21 +25,21 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Int8, UInt8
 
-from l2l.arrays import VideoRows, offsets_of
+from l2l.arrays import Labelled, labels_of, offsets_of, row_coordinates
 from l2l.config import MediaConfig, MotionConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import (
     INTEGERS,
     GrowingArray,
     Store,
-    add_array,
-    add_texts,
+    add_video_rows,
     read_store,
+    read_video_rows,
     write_hdf5,
 )
 from l2l.stores import MADE_BY
 
-KIND, LAYOUT = "motion", 1
+KIND, LAYOUT = "motion", 2
 DISPLACEMENT_UNIT_PIXELS = 0.5
 RESIDUAL_UNIT_LEVELS = 0.5
 CHUNK_BYTES = 1 << 15  # a few moments: training reads one at a time
@@ -60,8 +61,10 @@ class Motion(NamedTuple):
 class MotionWriter:
     """Adds the usable videos of a shard one by one; see `write_motion`."""
 
-    def __init__(self, file: h5py.File, config: MotionConfig) -> None:
-        self._file = file
+    def __init__(
+        self, file: h5py.File, config: MotionConfig, listed: Iterable[Labelled] = ()
+    ) -> None:
+        self._file, self._config, self._listed = file, config, listed
         cells = (config.cells, config.cells)
         self._shapes = {"displacement": (2, *cells), "residual": (3, *cells), "gop_position": ()}
         described = {
@@ -100,13 +103,18 @@ class MotionWriter:
         for array in self._arrays.values():
             array.flush()
         offsets = offsets_of(self._pictures.values())
-        add_array(self._file, "offset", offsets, ("video_edge",), "pictures")
-        add_texts(self._file, "video", list(self._pictures), ("video",))
+        coordinates = row_coordinates(offsets, self._config.pictures_per_moment)
+        videos = labels_of(self._pictures, self._listed)
+        add_video_rows(self._file, "picture", videos, offsets, coordinates)
 
 
 @contextlib.contextmanager
 def write_motion(
-    path: Path, config: MotionConfig, media: MediaConfig, made_by: str = MADE_BY
+    path: Path,
+    config: MotionConfig,
+    media: MediaConfig,
+    made_by: str = MADE_BY,
+    listed: Iterable[Labelled] = (),
 ) -> Iterator[MotionWriter]:
     """Open a motion file for writing; it appears, whole, when the block ends without an error.
 
@@ -115,6 +123,7 @@ def write_motion(
         config: how the motion is made.
         media: the section that the media of these videos were made with.
         made_by: the program, and the encoder's version.
+        listed: splits and labels of the videos.
     """
     attributes = {
         "made_by": made_by,
@@ -124,7 +133,7 @@ def write_motion(
         "residual_unit_levels": RESIDUAL_UNIT_LEVELS,
     }
     with write_hdf5(path, KIND, LAYOUT, attributes) as file:
-        writer = MotionWriter(file, config)
+        writer = MotionWriter(file, config, listed)
         yield writer
         writer.finish()
 
@@ -140,8 +149,8 @@ class MotionReader:
         self._displacement = store.array("displacement", INTEGERS, (2, *cells))
         self._residual = store.array("residual", INTEGERS, (3, *cells))
         self._gop_position = store.array("gop_position", INTEGERS, ())
-        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
-        self._rows.check_arrays(
+        self._rows, self.listed = read_video_rows(
+            store,
             displacement=len(self._displacement),
             residual=len(self._residual),
             gop_position=len(self._gop_position),

@@ -42,7 +42,7 @@ def extract_motion(manifest: Path, media: Path, motion: Path, config: MotionConf
     with (
         read_listed_media(videos)(media) as shard,
         CellReader(config) as cells,
-        write_motion(motion, config, shard.config, made_by) as writer,
+        write_motion(motion, config, shard.config, made_by, videos) as writer,
     ):
         check_videos(media, set(shard.statuses), [video.video for video in videos])
         for video in counted(videos, len(videos)):

@@ -192,6 +192,7 @@ def import_features(
             "float32",
             2048,
             {"list": str(listing), "split": split},
+            rows,
         )
     write_videos(_table(out), [*others, *rows])
     complete_root(out, _shards(out))

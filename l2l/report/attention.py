@@ -1,4 +1,4 @@
-"""The stores that show a test video, and the skimmer's attention over all of its moments."""
+"""The stores that show a test video."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import torch
-from jaxtyping import Float
-
-from l2l.features.artifact import Features, read_features
+from l2l.evaluation.videos.artifact import Attention, Scores, read_scores
 from l2l.manifest.artifact import Video, shard_of
 from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.mels.artifact import MelReader, read_mels
 from l2l.shards import read_shards
-from l2l.skimmer.artifact import TrainedSkimmer, load_skimmer, named_features
-from l2l.skimmer.network import Skimmer
 
 
 @dataclass(frozen=True)
@@ -26,46 +20,24 @@ class Stores:
     Attributes:
         media: of the test shards.
         mels: of the test shards; none: no spectrograms are shown.
-        features: root of the features in Zarr; None: no attention is shown.
-        skimmer: the trained skimmer; None: no attention is shown.
+        scores: of the test videos; None: no attention is shown.
     """
 
     media: Sequence[Path]
     mels: Sequence[Path] = ()
-    features: Path | None = None
-    skimmer: Path | None = None
-
-
-class Attention(NamedTuple):
-    """Of one video: what each modality's query weighs in each step."""
-
-    modalities: tuple[str, ...]
-    weights: Float[np.ndarray, "looks modalities moments"]
-    modality_weights: Float[np.ndarray, "looks modalities"]
+    scores: Path | None = None
 
 
 class OpenStores(NamedTuple):
-    """The readers of each shown video, and what computes its attention."""
+    """The readers of each shown video, and of the attention over its moments."""
 
     media: Mapping[str, MediaReader]
     mels: Mapping[str, MelReader]
-    features: Features | None
-    skimmer: TrainedSkimmer | None
+    scores: Scores | None
 
     def attention(self, video: str) -> Attention | None:
-        """The attention over all moments of a video; None without features and skimmer."""
-        if self.features is None or self.skimmer is None:
-            return None
-        assert isinstance(self.skimmer.network, Skimmer)
-        named = named_features(
-            video, self.features.load(video), self.skimmer.feature_names, descriptors={}
-        )
-        batch = {name: values[None] for name, values in named.items()}
-        present = torch.ones(1, self.features.moments(video), dtype=torch.bool)
-        with torch.inference_mode():
-            output = self.skimmer.skim(batch, present)
-        modalities = self.skimmer.network.modalities
-        return Attention(modalities, output.weights[0].numpy(), output.modality_weights[0].numpy())
+        """The attention over all moments of a video; None without scores."""
+        return self.scores.attention(video) if self.scores else None
 
 
 def shards_with(paths: Sequence[Path], videos: Sequence[Video]) -> list[Path]:
@@ -103,6 +75,5 @@ def open_stores(
         mels = stack.enter_context(
             read_shards(shards_with(stores.mels, shown), read_mels, usable, ids)
         )
-        features = read_features(stores.features) if stores.features and shown else None
-        skimmer = load_skimmer(stores.skimmer) if stores.skimmer and shown else None
-        yield OpenStores(media, mels, features, skimmer)
+        scores = stack.enter_context(read_scores(stores.scores)) if stores.scores else None
+        yield OpenStores(media, mels, scores)

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l2l.evaluation.videos.artifact import Attention
 from l2l.evaluation.videos.methods import method_labels
 from l2l.manifest.artifact import Video
 from l2l.moments import MOMENT_SECONDS, SAMPLE_RATE_HZ, start_sample, start_seconds
-from l2l.report.attention import Attention, OpenStores
+from l2l.report.attention import OpenStores
 from l2l.report.charts import binned, heat_paths, moments_per_column
 from l2l.report.figures import picture_address
 from l2l.report.sound import sound_address, spectrogram_address

@@ -38,8 +38,7 @@ def write_report(
     settings: str,
     mels: list[Path] | None = None,
     source_media: list[Path] | None = None,
-    features: Path | None = None,
-    skimmer: Path | None = None,
+    scores: Path | None = None,
     figures: Path | None = None,
 ) -> None:
     """Write the page. It depends on results alone, so the same results give the same bytes; what a
@@ -56,8 +55,7 @@ def write_report(
         settings: the whole configuration as JSON, shown at the end.
         mels: the target's mels, the shards with test videos, for the spectrograms.
         source_media: the source's media, for the clips where sound helps.
-        features: root of the target's features in Zarr, for the attention over all moments.
-        skimmer: the trained skimmer, for the same.
+        scores: of the target's test videos, for the attention over all moments.
         figures: written: a folder with the plots, as SVG.
 
     Raises:
@@ -73,7 +71,7 @@ def write_report(
     target = Target(dataset["adapter"], usable, dataset.get("action_seconds"))
     drawn = plots(rows, target)
     answers = confusions.answers_of_ours(rows.get("predictions", ()))
-    stores = Stores(media, mels or (), features, skimmer)
+    stores = Stores(media, mels or (), scores)
     expected = _expected(rows, target)
     text = page_template("l2l.report").render(
         title=config.title,

@@ -44,8 +44,7 @@ def video_page(run: Path, video: str) -> str:
     stores = Stores(
         sorted((run / "media" / target).glob("test-*.h5")),
         sorted((run / "mels" / target).glob("test-*.h5")),
-        run / "features" / target,
-        run / "skimmer" / "skimmer.pt",
+        run / "evaluation" / "scores.h5",
     )
     labels = method_labels()
     with open_stores(stores, listed, [shown]) as opened:

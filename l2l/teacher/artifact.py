@@ -1,11 +1,16 @@
 """The teacher on disk, and what it says of clips.
 
-Descriptors and class scores, in HDF5, one file per shard.
+Descriptors and class scores, in HDF5, one file per shard:
+
+descriptor (clips, descriptor) float16   score (clips, classes) float16, logit
+class (classes,)
+video, split (videos,)   offset (videos + 1,)   label, label_offset
+video_index, moment, start_seconds (clips,)
+    whose the rows are, see `l2l.hdf5.add_video_rows`
 """
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,7 @@ from typing import Any
 import numpy as np
 from torchvision.models import get_model_weights
 
-from l2l.arrays import VideoRows, offsets_of
+from l2l.arrays import Labelled, chosen_coordinates, labels_of, offsets_of
 from l2l.config import TeacherConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import (
@@ -22,7 +27,9 @@ from l2l.hdf5 import (
     Store,
     add_array,
     add_texts,
+    add_video_rows,
     read_store,
+    read_video_rows,
     write_hdf5,
 )
 from l2l.pretrained.efficientat import weights as efficientat
@@ -32,7 +39,7 @@ from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
 from l2l.weights import fill, published_state
 
-KIND, LAYOUT = "descriptors", 2
+KIND, LAYOUT = "descriptors", 3
 
 
 def save_teacher(
@@ -135,9 +142,17 @@ def write_descriptors(
     teacher: AnyTeacher,
     class_names: Sequence[str],
     config: TeacherConfig | None = None,
+    listed: Iterable[Labelled] = (),
 ) -> None:
-    """Write a shard's descriptors, all videos one after another, with the section they were made
-    with.
+    """Write a shard's descriptors, all videos one after another.
+
+    Args:
+        path: the file.
+        rows: of each video.
+        teacher: that made them.
+        class_names: of the scores.
+        config: the section that they are made with.
+        listed: splits and labels of the videos.
     """
     parts = list(rows.values())
     made_with = {"config": as_json(config)} if config else {}
@@ -145,14 +160,14 @@ def write_descriptors(
         path,
         KIND,
         LAYOUT,
-        {"network": teacher.network, "class_names": list(class_names), **made_with},
+        {"network": teacher.network, **made_with},
     ) as file:
         empty = ClipDescriptors(
             np.zeros(0, np.int32),
             np.zeros((0, teacher.descriptor_width), np.float16),
             np.zeros((0, len(class_names)), np.float16),
         )
-        add_array(file, "moment", np.concatenate([p.moments for p in (empty, *parts)]), ("clip",))
+        add_texts(file, "class", class_names, ("class",))
         add_array(
             file,
             "descriptor",
@@ -166,14 +181,10 @@ def write_descriptors(
             ("clip", "class"),
             "logit",
         )
-        add_array(
-            file,
-            "offset",
-            offsets_of(len(p.moments) for p in parts),
-            ("video_edge",),
-            "clips",
-        )
-        add_texts(file, "video", list(rows), ("video",))
+        offsets = offsets_of(len(p.moments) for p in parts)
+        moments = np.concatenate([p.moments for p in (empty, *parts)])
+        coordinates = chosen_coordinates(offsets, moments)
+        add_video_rows(file, "clip", labels_of(rows, listed), offsets, coordinates)
 
 
 class DescriptorReader:
@@ -181,14 +192,14 @@ class DescriptorReader:
 
     def __init__(self, store: Store) -> None:
         names = ("moment", "descriptor", "score")
-        self.class_names: list[str] = json.loads(store.attribute("class_names"))
+        self.class_names = store.texts("class")
         self._arrays = (
             store.array("moment", INTEGERS, ()),
             store.array("descriptor", FLOATS, (None,)),
             store.array("score", FLOATS, (len(self.class_names),)),
         )
-        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
-        self._rows.check_arrays(**dict(zip(names, map(len, self._arrays), strict=True)))
+        lengths = dict(zip(names, map(len, self._arrays), strict=True))
+        self._rows, self.listed = read_video_rows(store, **lengths)
         self.videos = self._rows.videos
 
     def moments(self, video: str) -> int:

@@ -362,4 +362,4 @@ def extract_descriptors(
                 torch.cat(part).half().cpu().numpy() for part in zip(*outputs, strict=True)
             )
             rows[video.video] = ClipDescriptors(np.asarray(moments, np.int32), z, scores)
-    write_descriptors(descriptors, rows, network, settings["class_names"], config)
+    write_descriptors(descriptors, rows, network, settings["class_names"], config, listed)

@@ -83,6 +83,7 @@ def evaluate_release(
         trained=list(trained.values()),
         **read,
         **_written_by("evaluate_videos", tables),
+        scores=out / "evaluation/scores.h5",
         config=evaluation.model_copy(update={"methods": tuple(m.name for m in methods)}),
         seed=seed,
         threads=threads,

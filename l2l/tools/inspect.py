@@ -123,6 +123,7 @@ def _hdf5(path: Path, check: bool) -> Iterator[str]:
 
 def _reader(kind: str) -> Callable[[Path], AbstractContextManager[Any]] | None:
     """What reads an HDF5 file of a kind."""
+    from l2l.evaluation.videos.artifact import read_scores
     from l2l.media.artifact import read_media
     from l2l.mels.artifact import read_mels
     from l2l.motion.artifact import read_motion
@@ -135,6 +136,7 @@ def _reader(kind: str) -> Callable[[Path], AbstractContextManager[Any]] | None:
         "motion": read_motion,
         "descriptors": read_descriptors,
         "saliency": read_saliency,
+        "scores": read_scores,
     }
     return readers.get(kind)
 

@@ -23,7 +23,7 @@ OUTPUTS = {
     {"table1": "table"}.get(table.name, table.name): f"{table.name}.tsv"
     for table in TABLES
     if table.written_by == "evaluate_videos"
-}
+} | {"scores": "scores.h5"}
 
 
 def train_networks(world: feature_world.World, folder: Path) -> dict[str, Path]:

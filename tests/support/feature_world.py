@@ -85,6 +85,7 @@ def make_world(
             "float32",
             256,
             made_with,
+            videos,
         )
     complete_root(world.features, [world.features / f"shard-{shard:03d}" for shard in range(2)])
     counts = {name: len(features) for name, features in rows if name.startswith("test")}

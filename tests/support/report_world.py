@@ -122,8 +122,7 @@ def write_page(run: Path, report: Path) -> str:
         json.dumps(SETTINGS),
         mels=[run / "mels/mine/test-000.h5"],
         source_media=[run / "media/mine/test-000.h5"],
-        features=run / "features/mine",
-        skimmer=run / "skimmer/skimmer.pt",
+        scores=run / "evaluation/scores.h5",
         figures=report.parent / "figures",
     )
     return report.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from l2l.config import MediaConfig, MelsConfig, MotionConfig
+from l2l.evaluation.videos.artifact import Attention, read_scores, write_scores
 from l2l.features.artifact import VideoFeatures, complete_root, read_features, write_features
 from l2l.manifest.artifact import Video
 from l2l.media.artifact import read_media, write_media
@@ -68,7 +69,8 @@ def read_a_media(path: Path) -> list:
 
 
 def write_some_mels(path: Path) -> None:
-    write_mels(path, {video.video: (MEL, HEARD) for video in VIDEOS}, MelsConfig(), (101, 40))
+    rows = {video.video: (MEL, HEARD) for video in VIDEOS}
+    write_mels(path, rows, MelsConfig(), (101, 40), VIDEOS)
 
 
 def read_some_mels(path: Path) -> list:
@@ -83,7 +85,7 @@ def read_some_mels(path: Path) -> list:
 
 def write_some_motion(path: Path) -> None:
     rng, section = np.random.default_rng(1), MotionConfig(pixels=64)
-    with write_motion(path, section, MEDIA) as writer:
+    with write_motion(path, section, MEDIA, listed=VIDEOS) as writer:
         for video in VIDEOS:
             writer.add(
                 video.video,
@@ -107,6 +109,7 @@ def write_some_descriptors(path: Path) -> None:
         {video.video: DESCRIBED for video in VIDEOS},
         R2Plus1D(2, (2, 2, 2, 4), (1, 1, 1, 1)),
         ["a", "b"],
+        listed=VIDEOS,
     )
 
 
@@ -142,6 +145,7 @@ def write_some_features(path: Path) -> None:
         "float16",
         4,
         {"made": "here"},
+        VIDEOS,
     )
     complete_root(path, [path / "shard-000"])
 
@@ -151,6 +155,24 @@ def read_some_features(path: Path) -> list:
     parts = [bank.load(video) for video in bank.videos]
     found = [x for p in parts for x in (p.features["image"], p.fused, p.scores, p.has_sound)]
     return [bank.classes, bank.videos, bank.provenance, *found]
+
+
+def write_some_scores(path: Path) -> None:
+    probabilities = {
+        "random": [np.array([[0.5, 0.5], [0.25, 0.75]])] * 2,
+        "ours_dense": [np.array([[0.125, 0.875]])] * 2,
+    }
+    weights = np.arange(16, dtype=np.float32).reshape(2, 2, 4) / 16
+    look = Attention(("image", "audio"), weights, np.full((2, 2), 0.5, np.float32))
+    write_scores(path, VIDEOS, ("a", "b"), probabilities, [look, look])
+
+
+def read_some_scores(path: Path) -> list:
+    with read_scores(path) as scores:
+        looks = [scores.attention(video) for video in scores.videos]
+        arrays = [array for look in looks for array in (look.weights, look.modality_weights)]
+        arrays += [scores.probabilities(method) for method in scores.methods]
+        return [scores.classes, scores.methods, scores.listed, *arrays]
 
 
 def write_a_network(path: Path) -> None:
@@ -169,6 +191,7 @@ STORES: dict[str, tuple[Callable[[Path], None], Callable[[Path], list]]] = {
     "motion.h5": (write_some_motion, read_some_motion),
     "descriptors.h5": (write_some_descriptors, read_some_descriptors),
     "saliency.h5": (write_some_saliency, read_some_saliency),
+    "scores.h5": (write_some_scores, read_some_scores),
     "features": (write_some_features, read_some_features),
     "network.pt": (write_a_network, read_a_network),
 }

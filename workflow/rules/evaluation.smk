@@ -2,6 +2,8 @@
 #      labelled moments
 # out: results/{run}/evaluation/<name>.tsv   the tables of l2l/evaluation/artifact.py; TABLES there
 #                                            has their columns, units and captions
+#      results/{run}/evaluation/scores.h5    each method's probability of each class for each test
+#                                            video, and the skimmer's attention over all moments
 # The methods of Table 1 are those of l2l/evaluation/videos/methods.py.
 
 
@@ -18,6 +20,7 @@ rule evaluate_videos:
         table=evaluation_table("table1"),
         classes=evaluation_table("classes"),
         predictions=evaluation_table("predictions"),
+        scores="results/{run}/evaluation/scores.h5",
         selections=evaluation_table("selections"),
         picks=evaluation_table("picks"),
         selection=evaluation_table("selection"),
@@ -37,7 +40,7 @@ rule evaluate_videos:
         features=lambda wildcards, input: os.path.dirname(input.features),
         config=TABLE1_SECTION,
         seed=seed,
-        version=7,
+        version=8,
     shell:
         """
         python -P -m l2l evaluate_videos \
@@ -49,6 +52,7 @@ rule evaluate_videos:
             --table {output.table:q} \
             --classes {output.classes:q} \
             --predictions {output.predictions:q} \
+            --scores {output.scores:q} \
             --selections {output.selections:q} \
             --picks {output.picks:q} \
             --selection {output.selection:q} \

@@ -1,7 +1,8 @@
 # in:  the target's media and mels, and the fine-tuned student
 # out: results/{run}/features/{dataset}/{shard}/    Zarr v3: image_feature, audio_feature,
 #                                                   fused_feature (moments, channels),
-#                                                   score (moments, classes), has_sound, offset
+#                                                   score (moments, classes), has_sound, offset;
+#                                                   video_index, moment, start_seconds (moments,)
 #      results/{run}/features/{dataset}/zarr.json   marks the data set's features as complete; the
 #                                                   folder opens as one group
 
@@ -32,7 +33,7 @@ rule extract_features:
         features=store_folder,
         config=section(CONFIG.features),
         acceleration=section(CONFIG.acceleration),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l extract_features \
@@ -65,7 +66,7 @@ rule complete_features:
         runtime=escalating_minutes(30),
     params:
         shards=shard_ranges("features", suffix=""),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l complete_features \

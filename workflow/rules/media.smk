@@ -6,7 +6,7 @@
 #      results/{run}/media/{dataset}/training/videos.tsv   a copy of it: what the trainings read
 
 
-STATUSES_VERSION = 1  # raise it when the numbers of collect_statuses change
+STATUSES_VERSION = 2  # raise it when the numbers of collect_statuses change
 
 
 rule decode_videos:
@@ -30,7 +30,7 @@ rule decode_videos:
     params:
         config=section(CONFIG.media),
         role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
-        version=6,
+        version=7,
     shell:
         """
         python -P -m l2l decode_videos \

@@ -21,7 +21,7 @@ rule compute_mels:
         runtime=escalating_minutes(60),
     params:
         config=section(CONFIG.mels),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l compute_mels \

@@ -28,7 +28,7 @@ rule extract_motion:
         runtime=escalating_minutes(480),
     params:
         config=section(CONFIG.motion),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l extract_motion \

@@ -1,5 +1,5 @@
-# in:  a run's tables, the target's pictures, sound, features and skimmer, the source's media, the
-#      status of every file
+# in:  a run's tables and scores, the target's pictures and sound, the source's media, the status of
+#      every file
 # out: results/{run}/report.html          one self-contained page
 #      results/{run}/figures/<table>.svg  its plots
 
@@ -13,9 +13,7 @@ rule write_report:
         media=shard_files("media", CONFIG.target, parts=["test"]),
         mels=shard_files("mels", CONFIG.target, parts=["test"]),
         source_media=shard_files("media", CONFIG.source),
-        features=f"results/{{run}}/features/{CONFIG.target}/zarr.json",
-        shards=shard_files("features", CONFIG.target, suffix=ZARR_MARK, parts=["test"]),
-        skimmer="results/{run}/skimmer/skimmer.pt",
+        scores="results/{run}/evaluation/scores.h5",
     output:
         report=in_snakemakes_report("results/{run}/report.html", "The page", "the whole report"),
         figures=[
@@ -36,11 +34,10 @@ rule write_report:
         media=shard_ranges("media", CONFIG.target, parts=["test"]),
         mels=shard_ranges("mels", CONFIG.target, parts=["test"]),
         source_media=shard_ranges("media", CONFIG.source),
-        features=lambda wildcards, input: os.path.dirname(input.features),
         figures=lambda wildcards, output: os.path.dirname(output.figures[0]),
         config=section(CONFIG.report),
         settings=section(CONFIG.of_chain, (*SCSAMPLER_SECTIONS, "apply")),
-        version=6,
+        version=7,
     shell:
         """
         python -P -m l2l write_report \
@@ -50,8 +47,7 @@ rule write_report:
             --media {params.media:q} \
             --mels {params.mels:q} \
             --source-media {params.source_media:q} \
-            --features {params.features:q} \
-            --skimmer {input.skimmer:q} \
+            --scores {input.scores:q} \
             --figures {params.figures:q} \
             --report {output.report:q} \
             --config {params.config:q} \

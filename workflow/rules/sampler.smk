@@ -35,7 +35,7 @@ rule describe_all_clips:
     params:
         mels=mels_option,
         config=section(CONFIG.teacher),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l extract_descriptors {params.mels} \

@@ -146,7 +146,7 @@ rule extract_descriptors:
         part=described_part,
         config=section(CONFIG.teacher),
         acceleration=section(CONFIG.acceleration),
-        version=2,
+        version=3,
     shell:
         """
         python -P -m l2l extract_descriptors {params.mels} \

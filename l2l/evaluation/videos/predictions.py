@@ -14,6 +14,7 @@ from l2l.config import EvaluationConfig
 from l2l.evaluation.cost import CostModel, VideoCost
 from l2l.evaluation.inputs import video_batch
 from l2l.evaluation.measures.probabilities import class_probabilities
+from l2l.evaluation.videos.artifact import Attention
 from l2l.features.artifact import VideoFeatures
 from l2l.skimmer.artifact import TrainedSkimmer, named_features
 from l2l.skimmer.early_exit import EarlyExit
@@ -225,3 +226,9 @@ def skim(trained: TrainedSkimmer, video: str, read: VideoFeatures) -> SkimmerOut
     features, present = video_batch(trained, video, read)
     with torch.inference_mode():
         return trained.skim(features, present)
+
+
+def attention_of(trained: TrainedSkimmer, output: SkimmerOutput) -> Attention:
+    """The attention of the only video of a batch."""
+    weights, of_modalities = output.weights[0].numpy(), output.modality_weights[0].numpy()
+    return Attention(trained.network.modalities, weights, of_modalities)

@@ -16,12 +16,18 @@ from l2l.evaluation.inputs import (
 from l2l.evaluation.measures.intervals import resamples
 from l2l.evaluation.measures.probabilities import check_finite
 from l2l.evaluation.published.frontier import frontier_rows
+from l2l.evaluation.videos.artifact import Attention, write_scores
 from l2l.evaluation.videos.methods import (
     chosen_methods,
     computed_methods,
     trained_networks,
 )
-from l2l.evaluation.videos.predictions import MethodPrediction, VideoInput, skim
+from l2l.evaluation.videos.predictions import (
+    MethodPrediction,
+    VideoInput,
+    attention_of,
+    skim,
+)
 from l2l.evaluation.videos.tables import (
     class_rows,
     draws_of,
@@ -47,6 +53,7 @@ def evaluate_videos(
     table: Path,
     classes: Path,
     predictions: Path,
+    scores: Path,
     selections: Path,
     picks: Path,
     selection: Path,
@@ -71,6 +78,8 @@ def evaluate_videos(
         classes: written: one row per class, ours (dense) compared with uniform.
         predictions: written: one row per video and method, with the most probable class; of a
             random method the first draw. It has ours (dense) and uniform in every run.
+        scores: written: the probability of every class by each method for each video, and the
+            skimmer's attention over all moments, in HDF5.
         selections: written: what the skimmer, reading densely, selects in each step for the next.
         picks: written: the moments that each method which is not of the paper's Table 1 picks, of
             random choices the first draw's.
@@ -102,7 +111,7 @@ def evaluate_videos(
     predicted: dict[str, list[MethodPrediction]] = {method.name: [] for method in computed}
     pictures: dict[str, list[float]] = {method.name: [] for method in computed}
     selected: list[dict[str, object]] = []
-    moments = []
+    attentions: list[Attention] = []
     listed = read_videos(videos)
     with read_shards(
         media or [], read_listed_media(listed), usable_ids(listed), usable_ids(listed, "test")
@@ -110,7 +119,6 @@ def evaluate_videos(
         labelled = zip(test, truth.labels.tolist(), strict=True)
         for video, label in counted(labelled, len(test)):
             read = stored.load(video.video)
-            moments.append(len(read))
             video_input = VideoInput(video.video, read, networks, costs, config, seed, label)
             for method in computed:
                 prediction = method.predict(video_input)
@@ -122,6 +130,7 @@ def evaluate_videos(
                     )
             output = skim(networks["skimmer"], video.video, read)
             selected += selection_rows(video.video, networks["skimmer"], output)
+            attentions.append(attention_of(networks["skimmer"], output))
 
     counts = resamples(len(test), seed)
     rows = [
@@ -135,10 +144,16 @@ def evaluate_videos(
     write_evaluation_table(
         predictions, "predictions", prediction_rows(test, predicted, stored.classes)
     )
+    probabilities = {
+        method: [prediction.probabilities for prediction in each]
+        for method, each in predicted.items()
+    }
+    write_scores(scores, test, stored.classes, probabilities, attentions)
     write_evaluation_table(selections, "selections", selected)
     own = {method.name: predicted[method.name] for method in methods if not method.paper}
     write_evaluation_table(picks, "picks", pick_rows(test, own))
     of_rows = {method.name: predicted[method.name] for method in methods}
+    moments = [stored.moments(video.video) for video in test]
     quality = selection_quality_rows(test, moments, of_rows)
     write_evaluation_table(selection, "selection", quality)
 

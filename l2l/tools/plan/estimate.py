@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from l2l.arrays import ROW_UNITS
 from l2l.config import PLAIN, Config, FeatureName, TrainingConfig, Variant
 from l2l.datasets import PARTS, DemoDataset
 from l2l.evaluation.artifact import TABLES
@@ -33,6 +34,7 @@ FIXED_TABLES = 12_500  # bytes: methods, published points, ablations
 CELL_BYTES = 1.5  # of 5, deflated
 HALF_FULL_CHUNKS = 800_000  # bytes of a shard's media that are not filled
 KINETICS_CLASSES = 400
+ROW_BYTES = 16  # of a row's video, moment and start
 
 
 @dataclass
@@ -359,7 +361,7 @@ class _Estimate:
         moments = self.target.total * self.moments[config.target]
         shards = self._shards(config.target)
         widths = sum(self.widths.values()) + self.teacher.descriptor_width + self.target.classes
-        arrays = len(self.widths) + 3
+        arrays = len(self.widths) + 3 + len(ROW_UNITS)
         cost.jobs = shards + 1
         cost.cpu_seconds = cost.jobs * rates.start + moments * rates.read
         cost.network_seconds = (
@@ -368,7 +370,7 @@ class _Estimate:
         chunks = -(-moments // (shards * config.features.chunk_moments))
         cost.files = 1 + shards * (3 + arrays * (1 + chunks))
         rows = shards * chunks * config.features.chunk_moments  # a chunk is written whole
-        cost.size = rows * (widths * np.dtype(config.features.dtype).itemsize + 1)
+        cost.size = rows * (widths * np.dtype(config.features.dtype).itemsize + 1 + ROW_BYTES)
         return cost
 
     def _skimmer(self, cost: Cost) -> Cost:
@@ -419,7 +421,7 @@ class _Estimate:
         clips = tested * self.target.labelled(config)
         tables = [table for table in TABLES if table.written_by != "evaluate_scsampler"]
         cost.jobs = len({table.written_by for table in tables})
-        cost.files = 2 * len(tables)  # each with its checksum
+        cost.files = 2 * len(tables) + 1  # each with its checksum; the scores
         cost.cpu_seconds = (
             cost.jobs * rates.start
             + tested * rates.evaluate
@@ -430,9 +432,19 @@ class _Estimate:
             len(computed_methods(config.evaluation.methods)) * 77
             + config.skimmer.steps * len(config.student.modalities) * 55
         )
+        cost.size += tested * self._scores_bytes()
         cost.size += FIXED_TABLES + 20 * config.skimmer.steps * 40 + self.target.classes * 90
         cost.size += self.source.videos["test"] * self.moments[config.source] * 110
         return cost
+
+    def _scores_bytes(self) -> float:
+        """Of a video in scores.h5: 8 per class and prediction, 4 per weight of the attention."""
+        config = self.config
+        methods = [method.name for method in computed_methods(config.evaluation.methods)]
+        predictions = len(methods) + ("random" in methods) * (config.evaluation.random_draws - 1)
+        weights = config.skimmer.steps * len(config.student.modalities)
+        attention = self.moments[config.target] * (4 * weights + ROW_BYTES)
+        return 8 * predictions * self.target.classes + attention
 
     def _report(self, cost: Cost) -> Cost:
         config = self.config
