@@ -101,8 +101,8 @@ def test_a_method_with_its_own_network_takes_three_files_and_no_rule(
     copy.edit(
         "l2l/skimmer/artifact.py",
         (
-            'Model = Literal["skimmer", "lstm", "non_recurrent", "one_look"]',
-            'Model = Literal["skimmer", "lstm", "non_recurrent", "one_look", "mean_pool"]',
+            'Model = Literal["skimmer", ',
+            'Model = Literal["mean_pool", "skimmer", ',
         ),
         (
             "import LstmBaseline,",
