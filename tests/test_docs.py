@@ -136,11 +136,11 @@ def test_the_rows_of_table_1_in_the_readme_are_those_of_the_page_on_the_demo():
         return table.strip().splitlines()
 
     shown, all_rows = rows(README), rows(PAGES["docs/demo.md"])
-    assert len(shown) == 2 + 4
+    assert len(shown) == 2 + 6
     assert set(shown) <= set(all_rows)
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     assert f"{config['videos']['untrimmed']['test']} test" in " ".join(README.split())
-    assert config["study"]["seeds"] == [11, 12, 13]
+    assert config["study"]["seeds"] == [21, 22, 23]
 
 
 def test_the_drawing_of_the_method_is_as_its_script_makes_it(tmp_path):
