@@ -82,7 +82,7 @@ def test_every_configuration_in_the_repository_is_valid(path):
             "fft_samples 32000 must be even, at least window_samples 400, and below 32000",
         ),
         ("media.clip_stride", 3, "must divide 16"),
-        ("skimmer.training.milestones", [90], "must rise and lie before epoch"),
+        ("teacher.training.milestones", [90], "must rise and lie before epoch"),
         (
             "videos.clips.role",
             "target",
