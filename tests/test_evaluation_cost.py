@@ -8,6 +8,7 @@ from evaluation_world import untrained_networks
 from l2l import config
 from l2l.evaluation.cost import CostModel, VideoCost, count_macs, student_macs
 from l2l.skimmer.artifact import TrainedSkimmer, load_skimmer
+from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.network import Skimmer
 from l2l.student.artifact import load_student
 from l2l.student.network import Student
@@ -93,6 +94,8 @@ def test_a_network_costs_its_call_and_more_for_a_longer_video(networks, costs):
         torch.ones(1, 9, dtype=torch.bool),
     )
     for network in networks.values():
+        if isinstance(network.network, EarlyExit):
+            continue  # it costs what it was asked for: tests/test_early_exit.py
         assert costs.network_macs(network, 9) == count_macs(
             lambda n=network: n.scores(features, present)
         )

@@ -59,7 +59,9 @@ def test_one_command_goes_from_nothing_to_every_table_and_the_report(run):
         "",
     ]
     for table in TABLES:
-        assert read_evaluation_table(results / f"evaluation/{table.name}.tsv"), table.name
+        rows = read_evaluation_table(results / f"evaluation/{table.name}.tsv")
+        # what methods outside the paper's Table 1 pick; the run has none of them
+        assert bool(rows) == (table.name != "picks"), table.name
     page = (results / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
@@ -256,9 +258,9 @@ def test_a_plan_states_jobs_files_and_bytes_of_every_stage_before_the_run(run, t
             if file.is_file()
         ]
         assert row.files == pytest.approx(len(files), rel=0.3), row.stage
-        assert row.size == pytest.approx(sum(file.stat().st_size for file in files), rel=0.3), (
-            row.stage
-        )
+        size = sum(file.stat().st_size for file in files)
+        # what HDF5 takes for names of dimensions matters in a run as small as this
+        assert row.size == pytest.approx(size, rel=0.3, abs=70_000), row.stage
 
 
 def test_snakemakes_own_report_holds_the_page_every_table_with_its_caption_and_the_plots(

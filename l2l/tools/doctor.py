@@ -44,6 +44,8 @@ MODULES = {  # of the distributions that l2l requires
     "simplejpeg": "simplejpeg",
     "safetensors": "safetensors",
     "pygments": "pygments",
+    "shtab": "shtab",
+    "tqdm": "tqdm",
     "snakemake": "snakemake",
 }
 # The message of a broken import, and what repairs it: the first pattern that matches.

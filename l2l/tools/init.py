@@ -80,8 +80,9 @@ MANY = Schedules(
     Schedule(4, (3,), 32, 0.05), Schedule(5, (3, 4), 32, 0.0005), Schedule(2, (1,), 32, 0.005)
 )
 SKIM_FEW = Schedule(20, (12, 17), 16, 0.01)  # fight.yaml
-SKIM_SOME = Schedule(60, (40, 54), 32, 0.001)  # config.yaml
-SKIM_MANY = Schedule(25, (15, 20), 32, 0.001)  # config.yaml with the paper's epochs
+SKIM_SOME = Schedule(60, (), 32, 0.001)  # config.yaml
+SKIM_MANY = Schedule(25, (), 32, 0.001)  # config.yaml with the paper's epochs
+ALONG_A_COSINE = ", optimizer: adamw, schedule: cosine, weight_decay: 0.01"  # config.yaml
 NARROW = Widths((12, 24, 48, 96), (16, 32, 64, 128), (8, 16, 32, 64))  # both files
 WIDE = Widths((24, 48, 96, 192), (32, 64, 128, 256), (16, 32, 64, 128))  # twice that
 
@@ -198,6 +199,7 @@ def _configuration(
     """The text of the configuration file."""
     moments = train_moments(contents)
     schedules, skim = schedules_for(moments), skimmer_schedule_for(contents.videos["train"])
+    along = "" if skim.milestones else ALONG_A_COSINE
     widths = NARROW if contents.classes <= FEW_CLASSES else WIDE
     fields = FolderDataset.model_fields
     fractions = (
@@ -253,7 +255,7 @@ skimmer: # {contents.videos["train"]:,} train videos
   key_width: 128 # paper: 512
   query_width: 256 # paper: 1024
   steps: 10 # as the paper
-{sparse if skim is not SKIM_FEW else ""}  training: {_training(skim)}
+{sparse if skim is not SKIM_FEW else ""}  training: {_training(skim, along)}
 
 report:
   {_entry("title", f"Listen to Look, {run}")}

@@ -11,6 +11,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+# A profile has loaded l2l already, which may be that of another checkout.
+for loaded in [name for name in sys.modules if name.partition(".")[0] == "l2l"]:
+    del sys.modules[loaded]
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config
