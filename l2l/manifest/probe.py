@@ -105,7 +105,8 @@ def probe_files(
             if _is_absent(path):  # answered without starting a process
                 yield NO_SUCH_FILE
             else:
-                yield child.probe(path, time_limit_seconds)
+                # a child that was kept may have another working directory
+                yield child.probe(path.absolute(), time_limit_seconds)
     finally:
         if keep:
             _idle.give_back(child)
