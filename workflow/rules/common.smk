@@ -11,9 +11,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# A profile has loaded l2l already, which may be that of another checkout.
-for loaded in [name for name in sys.modules if name.partition(".")[0] == "l2l"]:
-    del sys.modules[loaded]
+# The profile has imported l2l, as it is installed; where that is another checkout's, it goes again.
+if not Path(getattr(sys.modules.get("l2l"), "__file__", workflow.basedir)).is_relative_to(
+    workflow.basedir
+):
+    for module in [name for name in sys.modules if name.partition(".")[0] == "l2l"]:
+        del sys.modules[module]
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from l2l.config import SCSAMPLER_SECTIONS, OneLookConfig, as_json, check_config

@@ -26,7 +26,6 @@ from l2l.arrays import Labelled, offsets_of, row_coordinates
 from l2l.hdf5 import (
     FLOATS,
     INTEGERS,
-    GrowingArray,
     Store,
     add_array,
     add_texts,
@@ -71,12 +70,9 @@ def write_scores(
     draws = [(name, draw) for name, each in probabilities.items() for draw in range(len(each[0]))]
     offsets = offsets_of(each.weights.shape[2] for each in attentions)
     with write_hdf5(path, KIND, LAYOUT, {}) as file:
-        shape = (len(draws), len(classes))
-        axes = "video prediction class"
-        array = GrowingArray(file, "probability", np.float64, shape, axes, "1")
-        for of_video in zip(*probabilities.values(), strict=True):
-            array.append(np.concatenate(of_video)[None])
-        array.flush()
+        of_videos = zip(*probabilities.values(), strict=True)
+        array = np.stack([np.concatenate(of_video) for of_video in of_videos]).astype(np.float64)
+        add_array(file, "probability", array, ("video", "prediction", "class"), "1")
         add_texts(file, "method", [name for name, _ in draws], ("prediction",))
         numbers = np.array([draw for _, draw in draws], np.int32)
         add_array(file, "draw", numbers, ("prediction",))

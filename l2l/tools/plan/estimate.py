@@ -35,6 +35,7 @@ CELL_BYTES = 1.5  # of 5, deflated
 HALF_FULL_CHUNKS = 800_000  # bytes of a shard's media that are not filled
 KINETICS_CLASSES = 400
 ROW_BYTES = 16  # of a row's video, moment and start
+HDF5_BYTES = 10_000  # of a small file: its arrays, their attributes, the names of dimensions
 
 
 @dataclass
@@ -313,11 +314,8 @@ class _Estimate:
             cost.network_seconds += (
                 videos * clips_per_video * self.teacher_macs * rates.teacher_forward
             )
-            cost.size += (
-                videos
-                * clips_per_video
-                * (2 * (self.teacher.descriptor_width + self.teacher_classes) + 4)
-            )
+            row = 2 * (self.teacher.descriptor_width + self.teacher_classes) + ROW_BYTES
+            cost.size += shards * HDF5_BYTES + videos * clips_per_video * row
         cost.cpu_seconds += cost.jobs * rates.start
         return cost
 
