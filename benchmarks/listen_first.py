@@ -427,8 +427,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     network = load_efficientat_mn04(given.weights)
-    videos = listed_videos(given.folder, ("train", given.split))
-    train, test = ([v for v in videos if v.split == split] for split in ("train", given.split))
+    videos = listed_videos(given.folder, ("train", "val", given.split))
+    train, val, test = (
+        [v for v in videos if v.split == split] for split in ("train", "val", given.split)
+    )
     classes = sorted({video.label for video in videos})
     heard = heard_in(network, videos, given.output)
     price = None if given.no_ways else prices(network, test[:TIMED_VIDEOS])
@@ -442,7 +444,7 @@ def main() -> None:
                 Track(x, classes.index(v.label), moments_inside(events(v), len(x)))
                 for v, x in ((v, sounds[v.video]) for v in part)
             ]
-            for part in (train, test)
+            for part in (train, val, test)
         ]
         shares = {name: f"{100 * share:.1f}" for name, share in bars(*tracks).items()}
         print_table((f"{kind}: bar", "%"), shares.items())

@@ -1,6 +1,7 @@
 """The configuration: what it takes, what it refuses and how it says so."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,8 @@ def changed(path: str, value: object) -> dict:
     ids=lambda p: p.name,
 )
 def test_every_configuration_in_the_repository_is_valid(path):
-    text = path.read_text(encoding="utf-8")
-    below = [PAPER] * ("on top of paper.yaml" in text)
-    below += [ROOT / "config.yaml"] * ("on top of config.yaml" in text)
+    names = re.findall(r"on top of (\w+\.yaml)", path.read_text(encoding="utf-8"), re.IGNORECASE)
+    below = [ROOT / name if name == "config.yaml" else PAPER.with_name(name) for name in names]
     assert isinstance(read_config(*below, path), Config)
 
 

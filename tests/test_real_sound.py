@@ -40,7 +40,7 @@ def tracks(seed: int, count: int) -> list[event_bars.Track]:
 
 
 def test_who_knows_the_event_is_right_and_the_surest_moment_lies_in_it():
-    bars = event_bars.bars(tracks(0, 40), tracks(1, 40))
+    bars = event_bars.bars(tracks(0, 40), tracks(2, 40), tracks(1, 40))
     assert bars["trimmed: mean of the moments in the event"] == 1.0
     assert bars["trimmed: surest moment"] == 1.0
     assert bars["surest moment of trimmed lies in the event"] == 1.0
@@ -49,7 +49,7 @@ def test_who_knows_the_event_is_right_and_the_surest_moment_lies_in_it():
 
 def test_a_classifier_that_hears_no_difference_answers_by_chance():
     silent = [track._replace(heard=np.zeros((30, 4), np.float32)) for track in tracks(0, 40)]
-    bars = event_bars.bars(silent, silent)
+    bars = event_bars.bars(silent, silent, silent)
     names = set(bars) - {"surest moment of trimmed lies in the event"}
     assert {bars[name] for name in names} == {0.5}
 

@@ -14,7 +14,7 @@ from l2l.manifest.artifact import Video
 from l2l.media.examples import Example, labelled_moments
 from l2l.teacher.artifact import ClipDescriptors, DescriptorReader
 
-HEAD_DECAY = 1e-4  # of the squared weights of the linear head, added to cross-entropy
+HEAD_DECAY = 1e-4  # of the squared weights of the linear head
 HEAD_STEPS = 200  # of L-BFGS at most
 
 
@@ -53,10 +53,17 @@ def fit_head(
     descriptors: Float[np.ndarray, "clips descriptor"],
     labels: Int[np.ndarray, " clips"],
     classes: int,
+    decay: float = HEAD_DECAY,
 ) -> nn.Linear:
     """Fit a linear classifier of descriptors: logistic regression from zero, so nothing is random.
 
     Channels are standardised while fitting; the returned classifier takes descriptors as they are.
+
+    Args:
+        descriptors: of the clips.
+        labels: their classes.
+        classes: number of classes.
+        decay: of the squared weights of standardised channels, added to cross-entropy.
     """
     x, y = torch.from_numpy(descriptors).double(), torch.from_numpy(labels)
     mean, spread = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
@@ -70,7 +77,7 @@ def fit_head(
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(head((x - mean) / spread), y)
-        loss = loss + HEAD_DECAY * head.weight.square().sum()
+        loss = loss + decay * head.weight.square().sum()
         loss.backward()
         return loss
 
