@@ -5,14 +5,18 @@
 RUN is the folder of a finished run, such as results/demo. Each network of its `evaluation.methods`
 is trained on the run's features with the run's own seed and with others (1000, 2000, ... more), and
 answers for the run's test or val videos. Drawings, teacher, student and features stay as they are.
-The table, in markdown, has mean and standard deviation over the seeds per run; the last column has
-those over all trainings of all runs.
+Rows that are not trained are measured once per run.
+
+The table, in markdown, has per row and run the mean and standard deviation over the trainings of
+top-1 and mean average precision in percent, and the mean GMACs and moments per video; the last
+column has those over all trainings of all runs.
 """
 
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +26,16 @@ from l2l.config import Config, read_config
 from l2l.evaluation.cost import CostModel
 from l2l.evaluation.inputs import load_student_and_features, load_trained_networks
 from l2l.evaluation.measures.metrics import mean_average_precision, top1
-from l2l.evaluation.videos.methods import Method, chosen_methods, trained_networks
+from l2l.evaluation.videos.methods import Method, chosen_methods
 from l2l.evaluation.videos.predictions import VideoInput
 from l2l.manifest.artifact import read_videos
 from l2l.skimmer.artifact import MODELS
 from l2l.skimmer.stage import train_skimmer
 
-FIGURES = ("top1", "map")
+FIGURES = {"top1": 1, "map": 1, "gmacs": 4, "moments": 1}
+"""The figures of a method, and how many decimals of each are printed."""
 Figures = dict[tuple[str, str], list[float]]
-"""Of each method and figure, its value per training, in percent."""
+"""Of each method and figure, its value per training."""
 
 
 def student_path(run: Path, config: Config) -> Path:
@@ -39,10 +44,15 @@ def student_path(run: Path, config: Config) -> Path:
     return run / f"student/finetuned/{name}-distilled.pt"
 
 
-def train(run: Path, config: Config, seed: int, folder: Path) -> list[Path]:
-    """Train each network that the run's rows need, with this seed."""
+def networks_of(methods: Iterable[Method]) -> list[str]:
+    """Names of the trained networks of some methods."""
+    return list(dict.fromkeys(each.trained for each in methods if each.trained))
+
+
+def train(run: Path, config: Config, methods: list[Method], seed: int, folder: Path) -> list[Path]:
+    """Train each network that the methods need, with this seed."""
     paths = []
-    for name in trained_networks(config.evaluation.methods):
+    for name in networks_of(methods):
         paths.append(folder / f"{name}.pt")
         train_skimmer(
             student_path(run, config),
@@ -59,11 +69,11 @@ def train(run: Path, config: Config, seed: int, folder: Path) -> list[Path]:
 def figures(
     run: Path, config: Config, trained: list[Path], methods: list[Method], split: str
 ) -> Iterator[tuple[tuple[str, str], float]]:
-    """Top-1 and mean average precision of each method on the run's videos of a split."""
+    """The figures of each method on the run's videos of a split."""
     network, stored = load_student_and_features(
         student_path(run, config), run / f"features/{config.target}"
     )
-    networks = load_trained_networks(trained, stored, trained_networks(config.evaluation.methods))
+    networks = load_trained_networks(trained, stored, networks_of(methods))
     videos = read_videos(run / f"media/{config.target}/videos.tsv")
     chosen = [each for each in videos if each.usable and each.split == split]
     labels = np.array([stored.classes.index(each.label) for each in chosen])
@@ -78,24 +88,33 @@ def figures(
         probabilities = np.stack([answer.probabilities[0] for answer in answers])
         yield (method.name, "top1"), 100 * top1(probabilities, labels)
         yield (method.name, "map"), 100 * mean_average_precision(probabilities, labels)
+        costs_per_video = [answer.cost for answer in answers]
+        yield (method.name, "gmacs"), statistics.fmean(each.macs for each in costs_per_video) / 1e9
+        yield (method.name, "moments"), statistics.fmean(each.moments for each in costs_per_video)
 
 
 def measured(run: Path, seeds: int, split: str) -> Figures:
     """The figures of trainings with so many seeds."""
     config = read_config(run / "config.json")
-    methods = [each for each in chosen_methods(config.evaluation.methods) if each.trained]
+    methods = list(chosen_methods(config.evaluation.methods))
     found: Figures = {(each.name, figure): [] for each in methods for figure in FIGURES}
     for number in range(seeds):
+        measured_now = [each for each in methods if each.trained or number == 0]
         with tempfile.TemporaryDirectory(prefix="l2l-seeds-") as folder:
-            trained = train(run, config, config.seed + 1000 * number, Path(folder))
-            for key, value in figures(run, config, trained, methods, split):
+            seed = config.seed + 1000 * number
+            trained = train(run, config, measured_now, seed, Path(folder))
+            for key, value in figures(run, config, trained, measured_now, split):
                 found[key].append(value)
     return found
 
 
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
+def spread(figure: str, values: list[float]) -> str:
+    """Mean, and of what is in percent the standard deviation where there are several values."""
+    decimals = FIGURES[figure]
+    mean = f"{statistics.fmean(values):.{decimals}f}"
+    if figure in ("gmacs", "moments") or len(values) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{decimals}f}"
 
 
 def main() -> None:
@@ -108,12 +127,12 @@ def main() -> None:
     torch.set_num_threads(1)
     per_run = [measured(run, options.seeds, options.split) for run in options.runs]
     names = [run.name for run in options.runs]
-    print(f"| method | figure, % | {' | '.join(names)} | all {options.seeds * len(names)} |")
+    print(f"| method | figure | {' | '.join(names)} | all |")
     print("|---" * (len(names) + 3) + "|")
-    for key in per_run[0]:
-        cells = [spread(found[key]) for found in per_run]
-        every = [value for found in per_run for value in found[key]]
-        print(f"| {' | '.join((*key, *cells, spread(every)))} |", flush=True)
+    for method, figure in per_run[0]:
+        values = [found[method, figure] for found in per_run]
+        cells = [spread(figure, each) for each in (*values, list(chain.from_iterable(values)))]
+        print(f"| {' | '.join((method, figure, *cells))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import feature_world
 import numpy as np
@@ -40,7 +41,7 @@ from l2l.evaluation.videos.predictions import (
     random_draws,
 )
 from l2l.features.artifact import VideoFeatures
-from l2l.moments import moments_inside
+from l2l.moments import moments_inside, start_seconds
 from l2l.skimmer.artifact import TrainedSkimmer, build, load_skimmer
 from l2l.skimmer.sparse import span_middles
 from l2l.student.artifact import load_student
@@ -338,6 +339,34 @@ def test_key_frames_and_scenes_are_those_of_the_labelled_segments():
     assert key_frame_rate([0, 5, 6, 30], segments, 40) == 0.5
     assert scene_hit_rate([0, 5, 6, 30], segments, 40) == 0.5
     assert scene_hit_rate([0, 19, 20], segments, 40) == 1
+
+
+def kfs_bench(timestamps: list[Fraction], scenes: list[list[tuple[float, float]]]):
+    """Key Frame Rate and Scene Hit Rate, plainly: a scene is a list of intervals."""
+
+    def inside(timestamp: Fraction, scene: list[tuple[float, float]]) -> bool:
+        return any(start <= timestamp <= end for start, end in scene)
+
+    keys = sum(any(inside(t, scene) for scene in scenes) for t in timestamps)
+    hits = sum(any(inside(t, scene) for t in timestamps) for scene in scenes)
+    return keys / len(timestamps), hits / len(scenes)
+
+
+@given(
+    picks=st.sets(st.integers(0, 59), min_size=1, max_size=12),
+    starts=st.lists(st.integers(0, 28), min_size=1, max_size=3),
+    quarters=st.integers(7, 36),
+)
+def test_key_frame_rate_and_scene_hit_rate_are_the_formulas_of_kfs_bench(picks, starts, quarters):
+    """A moment's second lies inside a segment where its start lies between the segment's start and
+    one second before its end; seven quarters of a second hold at least one such moment.
+    """
+    count = 60  # the last begins at 31.5 s, so segments that begin by 28 s have a whole moment
+    segments = [(float(start), start + quarters / 4) for start in starts]
+    timestamps = [start_seconds(k) for k in sorted(picks)]
+    expected = kfs_bench(timestamps, [[(start, end - 1)] for start, end in segments])
+    measured = key_frame_rate(picks, segments, count), scene_hit_rate(picks, segments, count)
+    assert measured == pytest.approx(expected)
 
 
 def test_sparse_reading_reads_no_feature_between_the_moments_read(networks, costs):

@@ -16,6 +16,12 @@ class EarlyExitConfig(Section):
         description="Most moments that are read of a video, in an order from coarse to fine that "
         "is the same for every video. Paper: none; FrameExit: 10.",
     )
+    first_probability: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.99,
+        description="It stops after the first moment where the most probable class there has more "
+        "than this probability; later a gate decides. Paper: none; FrameExit: 0.99 for ActivityNet "
+        "and 0.95 for Mini-Kinetics.",
+    )
     beta: Annotated[float, Field(gt=0)] = Field(
         default=0.01,
         description="In training a gate learns to stop after t moments where the loss there is at "

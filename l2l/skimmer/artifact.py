@@ -29,7 +29,13 @@ from l2l.skimmer.network import (
 )
 from l2l.skimmer.one_look import OneLook, OneLookOutput
 from l2l.skimmer.ranked import RankedSampler
-from l2l.skimmer.sparse import halves, interpolate, moments_read, read_sparsely, span_middles
+from l2l.skimmer.sparse import (
+    coarse_to_fine,
+    interpolate,
+    moments_read,
+    read_sparsely,
+    span_middles,
+)
 from l2l.student.network import Fusion
 from l2l.teacher.artifact import DescriptorReader
 from l2l.torch_files import build_with_state, text, texts
@@ -86,7 +92,7 @@ class TrainedSkimmer:
         if isinstance(self.network, OneLook):
             return span_middles(count, factor)
         if isinstance(self.network, EarlyExit):
-            return halves(count, self.network.moments)
+            return coarse_to_fine(count, self.network.moments)
         return moments_read(count, factor)
 
     def read(self, features: Tensor, factor: int) -> Tensor:
@@ -240,8 +246,8 @@ def build(
         network.picks = ranked.moments
         return network
     if model == "early_exit":
-        most = config.early_exit.moments
-        return EarlyExit(widths, classes, fusion_hidden, descriptor_width, most)
+        exits = (config.early_exit.moments, config.early_exit.first_probability)
+        return EarlyExit(widths, classes, fusion_hidden, descriptor_width, *exits)
     sizes = (config.lstm_width, config.key_width, config.query_width)
     return Skimmer(widths, classes, fusion_hidden, descriptor_width, *sizes, indexing, queried)
 

@@ -1,9 +1,20 @@
 """Early exit in a fixed order, on cached features: FrameExit (Ghodrati, Bejnordi, Habibian, CVPR
-2021).
+2021, arXiv 2104.13400).
 
 Not in the paper: the rival of methods that choose where to look. Moments are read in an order that
-is the same for every video (`halves`), and after each one a gate says whether to stop. The formulas
-are recalled; FrameExit's text was not available.
+is the same for every video (`coarse_to_fine`), and after each one it is decided whether to stop.
+
+From FrameExit's public code for inference: the moments and their order; the running maximum; one
+classifier per number of moments read; the first of them stops where its best class is probable
+enough (0.99 for ActivityNet, 0.95 for Mini-Kinetics); after each later moment but the last a gate
+sees the maximum without and with that moment, each through the same two layers (128, 64), both
+then through one layer to one number. From its paper, as recalled, since the public code does not
+train: the loss.
+
+What differs: the features are the student's, and Psi is in place of FrameExit's layer of 4096; a
+gate has no batch norm, which training cannot use where one video of a batch alone is long enough
+for that gate; the logit of a gate is that of stopping (there of going on). The paper's figure 2 has
+a gate after the first moment too, where the public code has the threshold.
 """
 
 from collections.abc import Mapping
@@ -17,7 +28,7 @@ from torch import Tensor, nn
 from l2l.config import FeatureName
 from l2l.student.network import Fusion
 
-GATE_WIDTH = 64  # of both hidden layers of a gate
+GATE_WIDTHS = (128, 64)
 
 
 class EarlyExitOutput(NamedTuple):
@@ -28,9 +39,33 @@ class EarlyExitOutput(NamedTuple):
     read: Int[Tensor, " videos"]
 
 
+class Gate(nn.Module):
+    """From what was known before and after a moment to the logit of stopping.
+
+    Args:
+        width: of the pooled feature.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        first, second = GATE_WIDTHS
+        self.shared = nn.Sequential(
+            nn.Linear(width, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU()
+        )
+        self.stop = nn.Linear(2 * second, 1)
+
+    def forward(
+        self,
+        before: Float[Tensor, "videos descriptor"],
+        after: Float[Tensor, "videos descriptor"],
+    ) -> Float[Tensor, " videos"]:
+        """The logits, one per video."""
+        return self.stop(torch.cat([self.shared(after), self.shared(before)], 1))[:, 0]
+
+
 class EarlyExit(nn.Module):
     """Running maximum of the fused features, one classifier per number of moments read, and one
-    gate after each but the last.
+    gate after each moment but the first and the last.
 
     Args:
         widths: channels of each feature that Psi takes, in its order.
@@ -38,6 +73,7 @@ class EarlyExit(nn.Module):
         fusion_hidden: width between the two layers of Psi.
         descriptor_width: width of Psi's output, the fused feature.
         moments: most that are read of a video.
+        first_probability: it stops after the first moment where the best class is more probable.
     """
 
     def __init__(
@@ -47,14 +83,16 @@ class EarlyExit(nn.Module):
         fusion_hidden: int = 1024,
         descriptor_width: int = 512,
         moments: int = 10,
+        first_probability: float = 0.99,
     ) -> None:
         super().__init__()
         self.modalities = tuple(widths)
+        self.first_probability = first_probability
         self.fusion = Fusion(sum(widths.values()), fusion_hidden, descriptor_width)
         self.classifiers = nn.ModuleList(
             nn.Linear(descriptor_width, classes) for _ in range(moments)
         )
-        self.gates = nn.ModuleList(_gate(descriptor_width) for _ in range(moments - 1))
+        self.gates = nn.ModuleList(Gate(descriptor_width) for _ in range(moments - 2))
 
     @property
     def moments(self) -> int:
@@ -66,7 +104,7 @@ class EarlyExit(nn.Module):
         features: Mapping[FeatureName, Float[Tensor, "videos moments _channel"]],
         present: Bool[Tensor, "videos moments"],
     ) -> EarlyExitOutput:
-        """Classify a batch of videos, each after as many moments as its gates say.
+        """Classify a batch of videos, each after as many moments as it takes to stop.
 
         Args:
             features: of the moments in the order in which they are read, by name.
@@ -76,8 +114,8 @@ class EarlyExit(nn.Module):
         pooled = self.pooled(features, present)
         last = present.sum(1).clamp(max=self.moments)
         read, reading = last.clone(), torch.ones_like(last, dtype=torch.bool)
-        for k, gate in enumerate(self.gates[: pooled.shape[1] - 1], start=1):
-            stops = reading & (k < last) & (self.gate_logits(gate, pooled, k) >= 0)
+        for k in range(1, int(last.max())):
+            stops = reading & (k < last) & self._stops(pooled, k)
             read = read.where(~stops, k)
             reading &= ~stops
         logits = torch.stack(
@@ -88,14 +126,25 @@ class EarlyExit(nn.Module):
     def answer_after(
         self, features: Mapping[FeatureName, Float[Tensor, "1 read _channel"]]
     ) -> Float[Tensor, "1 classes"]:
-        """What is computed of one video whose gate says to stop after all these moments; at most
-        `moments`, after which there is no gate.
+        """What is computed of one video that stops after all these moments; at most `moments`,
+        after which nothing is asked.
         """
         count = next(iter(features.values())).shape[1]
         pooled = self.pooled(features, torch.ones(1, count, dtype=torch.bool))
-        for k, gate in enumerate(self.gates[:count], start=1):
-            self.gate_logits(gate, pooled, k)
+        if count == 1:
+            return self.classifiers[0](pooled[:, 0])
+        for k in range(1, min(count, self.moments - 1) + 1):
+            self._stops(pooled, k)
         return self.classifiers[count - 1](pooled[:, -1])
+
+    def _stops(
+        self, pooled: Float[Tensor, "videos moments descriptor"], read: int
+    ) -> Bool[Tensor, " videos"]:
+        """Which videos stop after so many moments, fewer than `moments`."""
+        if read == 1:
+            best = self.classifiers[0](pooled[:, 0]).softmax(1).amax(1)
+            return best > self.first_probability
+        return self.gate_logits(pooled, read) >= 0
 
     def pooled(
         self,
@@ -107,14 +156,12 @@ class EarlyExit(nn.Module):
         return fused.masked_fill(~present[..., None], -torch.inf).cummax(1).values
 
     def gate_logits(
-        self, gate: nn.Module, pooled: Float[Tensor, "videos moments descriptor"], read: int
+        self, pooled: Float[Tensor, "videos moments descriptor"], read: int
     ) -> Float[Tensor, " videos"]:
-        """Whether to stop after `read` moments, by what was known before the last one and with it;
-        the first has nothing before it.
+        """Whether to stop after `read` moments, at least two, by what was known before the last one
+        and with it.
         """
-        with_it = pooled[:, read - 1]
-        before = pooled[:, read - 2] if read > 1 else torch.zeros_like(with_it)
-        return gate(torch.cat([before, with_it], 1))[:, 0]
+        return self.gates[read - 2](pooled[:, read - 2], pooled[:, read - 1])
 
     def loss(
         self,
@@ -139,19 +186,9 @@ class EarlyExit(nn.Module):
             scores = self.classifiers[k - 1](pooled[here, k - 1])
             losses = F.cross_entropy(scores, labels[here], reduction="none")
             classifying.append(losses.mean())
-            if k < self.moments:
+            if 1 < k < self.moments:
                 good = (losses.detach() <= beta * torch.e ** (k / 2)).to(losses.dtype)
-                logits = self.gate_logits(self.gates[k - 1], pooled.detach()[here], k)
+                logits = self.gate_logits(pooled.detach()[here], k)
                 gating.append(F.binary_cross_entropy_with_logits(logits, good))
-        return torch.stack(classifying).mean() + torch.stack(gating).mean()
-
-
-def _gate(width: int) -> nn.Sequential:
-    """From what was known before and after a moment to the logit of stopping."""
-    return nn.Sequential(
-        nn.Linear(2 * width, GATE_WIDTH),
-        nn.ReLU(),
-        nn.Linear(GATE_WIDTH, GATE_WIDTH),
-        nn.ReLU(),
-        nn.Linear(GATE_WIDTH, 1),
-    )
+        loss = torch.stack(classifying).mean()
+        return loss + torch.stack(gating).mean() if gating else loss

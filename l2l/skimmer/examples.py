@@ -17,7 +17,7 @@ from l2l.loading import RandomizedDataset
 from l2l.manifest.artifact import Video
 from l2l.skimmer.artifact import all_descriptors
 from l2l.skimmer.padding import pad_videos
-from l2l.skimmer.sparse import halves, read_sparsely
+from l2l.skimmer.sparse import coarse_to_fine, read_sparsely
 from l2l.teacher.artifact import DescriptorReader
 
 
@@ -220,7 +220,7 @@ class FixedOrder(Dataset):
 
     def __getitem__(self, i: int) -> Example:
         features, label = self.examples[i]
-        order = halves(len(next(iter(features.values()))), self.moments)
+        order = coarse_to_fine(len(next(iter(features.values()))), self.moments)
         return Example({m: x[order] for m, x in features.items()}, label)
 
 

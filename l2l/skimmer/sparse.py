@@ -5,6 +5,8 @@ Interpolation is linear in time. A moment that was read keeps its own feature; m
 last one that was read have the feature of that one.
 """
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,17 +27,25 @@ def span_middles(count: int, factor: int) -> list[int]:
     return [start + min(factor, count - start) // 2 for start in range(0, count, factor)]
 
 
-def halves(count: int, moments: int) -> list[int]:
-    """The first `moments` moments of a fixed order from coarse to fine: the middle of the video,
-    the middles of its halves, of its quarters, and so on. Early exit reads in this order.
+def coarse_to_fine(count: int, moments: int) -> list[int]:
+    """`moments` moments from the first to the last at equal distances, or all of a shorter video,
+    in a fixed order: the one in the middle, the first, the last, then again and again the middle of
+    the widest gap. Early exit reads in this order.
+
+    Among gaps of equal width the one nearest to the middle is first; a middle between two moments
+    is the even one, but the first is the later one. That is FrameExit's published order of ten,
+    5, 0, 9, 2, 7, 4, 6, 3, 8, 1. Its Algorithm 1 has the same levels (middle, ends, middles of the
+    halves, of the quarters, ...), each from first to last.
     """
-    order: dict[int, None] = {}
-    parts = 1
-    while len(order) < min(count, moments):
-        middles = [(2 * i + 1) * count // (2 * parts) for i in range(parts)]
-        order |= dict.fromkeys(middles)
-        parts *= 2
-    return list(order)[:moments]
+    size = min(count, moments)
+    spread = [min(i * count // max(1, size - 1), count - 1) for i in range(size)]
+    middle = size // 2
+    order = dict.fromkeys([middle, 0, size - 1])
+    while len(order) < size:
+        gaps = [gap for gap in pairwise(sorted(order)) if gap[1] - gap[0] > 1]
+        middles = {round((start + end) / 2): end - start for start, end in gaps}
+        order[min(middles, key=lambda k: (-middles[k], abs(k - middle)))] = None
+    return [spread[i] for i in order]
 
 
 def interpolate(

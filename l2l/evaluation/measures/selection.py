@@ -2,7 +2,12 @@
 
 Key Frame Rate and Scene Hit Rate are those of KFS-Bench (Li et al., arXiv 2512.14017): the share of
 the picked frames that lie inside a labelled scene, and the share of the scenes in which a frame is
-picked. A pick is a moment here, and a scene is a labelled segment.
+picked. They have the formulas of its public eval.py, which a test compares; it differs in what is
+picked and labelled. There a pick is a timestamp, inside from a scene's start to one second after
+its labelled end (labels are in whole seconds), and a scene may have several intervals. Here a pick
+is a moment, inside where its whole second of picture and sound is (`moments_inside`: a segment too
+short for that has one moment), and each segment is a scene. Its further measures, of how evenly
+scenes are covered, are left out: videos have one or two segments here.
 """
 
 from collections.abc import Collection, Sequence
