@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimmer_world import WIDTHS, made_up, shaken
 
-from l2l.skimmer.examples import Example, RandomMoments
+from l2l.skimmer.artifact import TrainedSkimmer
+from l2l.skimmer.examples import Example, RandomMoments, RandomMomentsWithAll, collate_with_all
 from l2l.skimmer.one_look import OneLook
 from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import moments_read, span_middles
+from l2l.skimmer.stage import consistency_loss
 
 
 @pytest.mark.parametrize("context", [False, True])
@@ -76,3 +78,23 @@ def test_every_moment_and_factor_is_drawn_at_times():
     drawn = [read[0, seed].features["image"][:, 0].tolist() for seed in read.draw(200).tolist()]
     assert {len(moments) for moments in drawn} == {12, 6, 4, 3}
     assert {k for moments in drawn for k in moments if len(moments) == 3} == set(range(12))
+
+
+def test_consistency_is_the_cross_entropy_to_the_answer_on_all_moments():
+    torch.manual_seed(3)
+    trained = TrainedSkimmer(shaken(OneLook(WIDTHS, 4, 11, 8, 10)), "one_look", tuple("abcd"), 1)
+    videos = [Example(video, label) for video, label in zip(made_up([9, 6]), (2, 0), strict=True)]
+    reading = RandomMomentsWithAll(RandomMoments(videos, 4))
+    read, everything = collate_with_all([reading[0, 5], reading[1, 7]])
+    assert everything[1].sum(1).tolist() == [9, 6]
+    assert all(few < all_ for few, all_ in zip(read[1].sum(1), everything[1].sum(1), strict=True))
+    loss = consistency_loss(trained, read, everything, torch.device("cpu"), 0.25)
+    answers, dense = (
+        [softmax(dict(enumerate(logits))) for logits in trained.network(*batch[:2]).logits.tolist()]
+        for batch in (read, everything)
+    )
+    expected = sum(
+        -0.75 * np.log(answer[label]) - 0.25 * sum(all_[c] * np.log(answer[c]) for c in range(4))
+        for answer, all_, label in zip(answers, dense, (2, 0), strict=True)
+    )
+    assert float(loss.detach()) == pytest.approx(expected / 2, rel=1e-5)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from skimmer_world import shaken
 
+from l2l.config import OneLookConfig
 from l2l.errors import BadInput
 from l2l.features.artifact import read_features
 from l2l.manifest.artifact import read_videos
@@ -116,6 +117,20 @@ def test_fitting_twice_gives_the_same_file(world, tmp_path):
     )
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_one_look_trains_with_and_without_consistency(world, tmp_path):
+    two_epochs = OneLookConfig().training.model_copy(update={"epochs": 2})
+    weights = {}
+    for share in (0.0, 0.5):
+        one_look = OneLookConfig(width=8, consistency=share, training=two_epochs)
+        settings = feature_world.SKIMMER.model_copy(update={"one_look": one_look})
+        path = tmp_path / f"{share}.pt"
+        train_skimmer(
+            world.student, world.videos, world.features, path, settings, "one_look", seed=3
+        )
+        weights[share] = load_skimmer(path).network.scorer[0].weight
+    assert not torch.equal(weights[0.0], weights[0.5])
 
 
 @pytest.mark.parametrize("train", [0, 1])

@@ -31,6 +31,11 @@ class OneLookConfig(Section):
         description="Probability with which a number of these features is zero in training. Paper: "
         "none.",
     )
+    consistency: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="Share of the loss that is the cross-entropy to the network's own answer on "
+        "all moments; the rest is that to the label. Paper: none.",
+    )
     longest_factor: Count = Field(
         default=12,
         description="In training one moment is read in each span, anywhere in it; the length of "

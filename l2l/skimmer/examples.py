@@ -20,6 +20,9 @@ from l2l.skimmer.padding import pad_videos
 from l2l.skimmer.sparse import coarse_to_fine, read_sparsely
 from l2l.teacher.artifact import DescriptorReader
 
+Batch = tuple[dict[FeatureName, Tensor], Tensor, Tensor]
+"""Features by name, present moments (videos, moments), labels."""
+
 
 class Example(NamedTuple):
     """A video: its features, (moments, channel) each, in the type in which they are stored, and the
@@ -203,6 +206,27 @@ class RandomMoments(RandomizedDataset):
         return Example({m: x[moments] for m, x in features.items()}, label)
 
 
+class RandomMomentsWithAll(RandomizedDataset):
+    """Examples as `RandomMoments` reads them, each with the same example of all moments.
+
+    Args:
+        reading: the examples.
+    """
+
+    def __init__(self, reading: RandomMoments) -> None:
+        self.reading = reading
+
+    def __len__(self) -> int:
+        return len(self.reading)
+
+    def draw(self, count: int) -> Tensor:
+        """Draw as `RandomMoments` does."""
+        return self.reading.draw(count)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Example, Example]:
+        return self.reading[key], self.reading.examples[key[0]]
+
+
 class FixedOrder(Dataset):
     """Examples of which some moments are read in a fixed order from coarse to fine, and no other.
     Early exit learns from them.
@@ -224,7 +248,12 @@ class FixedOrder(Dataset):
         return Example({m: x[order] for m, x in features.items()}, label)
 
 
-def collate(batch: Sequence[Example]) -> tuple[dict[FeatureName, Tensor], Tensor, Tensor]:
+def collate(batch: Sequence[Example]) -> Batch:
     """A padded batch: features by name, float32, present moments (videos, moments), and labels."""
     features, present = pad_videos([example.features for example in batch])
     return features, present, torch.tensor([example.label for example in batch])
+
+
+def collate_with_all(batch: Sequence[tuple[Example, Example]]) -> tuple[Batch, Batch]:
+    """A padded batch of the moments that are read, and one of all moments of the same videos."""
+    return collate([read for read, _ in batch]), collate([everything for _, everything in batch])

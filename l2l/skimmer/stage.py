@@ -28,14 +28,17 @@ from l2l.shards import check_videos, read_shards
 from l2l.skimmer.artifact import Model, TrainedSkimmer, build, save_skimmer
 from l2l.skimmer.early_exit import EarlyExit
 from l2l.skimmer.examples import (
+    Batch,
     Example,
     Examples,
     FeatureCache,
     FixedOrder,
     RandomMoments,
+    RandomMomentsWithAll,
     RandomSparseReading,
     SeededReading,
     collate,
+    collate_with_all,
 )
 from l2l.skimmer.network import Skimmer
 from l2l.skimmer.public_code import collate_crops, prepare, restore, without_a_random_moment
@@ -45,8 +48,6 @@ from l2l.student.network import Head, Student
 from l2l.teacher.artifact import read_descriptors
 from l2l.training import seed_and_pick_device, train
 
-Batch = tuple[dict[FeatureName, Tensor], Tensor, Tensor]
-"""Features by name, present moments (videos, moments), labels."""
 VALIDATION_VIDEOS = 64  # per batch of `validate`; changes no logit
 
 
@@ -136,9 +137,11 @@ def train_skimmer(
         dense = set(recognition) - set(variant.indexing) if variant.selected else set()
         read = RandomSparseReading(examples["train"], config.read_factors, dense)
         dataset: Dataset = read
-        make_batch: Callable[[list[Any]], Batch] = collate
+        make_batch: Callable[[list[Any]], Any] = collate
         if model == "one_look":
-            dataset = RandomMoments(examples["train"], config.one_look.longest_factor)
+            dataset = moments = RandomMoments(examples["train"], config.one_look.longest_factor)
+            if config.one_look.consistency:
+                dataset, make_batch = RandomMomentsWithAll(moments), collate_with_all
         elif model == "ranked":
             dataset = RandomMoments(examples["train"], config.ranked.longest_factor)
         elif model == "early_exit":
@@ -175,7 +178,7 @@ def _training(config: SkimmerConfig, model: Model) -> TrainingConfig:
 
 def _loss(
     trained: TrainedSkimmer, config: SkimmerConfig, device: torch.device, masks: bool
-) -> Callable[[Batch], Tensor]:
+) -> Callable[[Any], Tensor]:
     """The loss of a collated batch: cross-entropy, or the network's own."""
     network = trained.network
     if isinstance(network, RankedSampler):
@@ -183,6 +186,8 @@ def _loss(
         return lambda batch: network.loss(*_on(device, batch), ranked.margin, ranked.least_gap)
     if isinstance(network, EarlyExit):
         return lambda batch: network.loss(*_on(device, batch), config.early_exit.beta)
+    if trained.model == "one_look" and (share := config.one_look.consistency):
+        return lambda batches: consistency_loss(trained, batches[0], batches[1], device, share)
     return lambda batch: training_loss(trained, batch, device, masks)
 
 
@@ -210,6 +215,25 @@ def training_loss(
     else:
         logits = _logits(trained, batch, device)
     return F.cross_entropy(logits.float(), labels.to(device))
+
+
+def consistency_loss(
+    trained: TrainedSkimmer, read: Batch, everything: Batch, device: torch.device, share: float
+) -> Tensor:
+    """The mean cross-entropy to the label, and to what the network answers on all moments.
+
+    Args:
+        trained: the network in training.
+        read: features, present moments, labels of the moments that are read.
+        everything: the same of all moments of the same videos.
+        device: of the network.
+        share: of the second, 0 to 1.
+    """
+    with torch.no_grad():
+        dense = _logits(trained, everything, device).float().softmax(1)
+    logits = _logits(trained, read, device).float()
+    to_label = F.cross_entropy(logits, read[2].to(device))
+    return (1 - share) * to_label + share * F.cross_entropy(logits, dense)
 
 
 def _logits(trained: TrainedSkimmer, batch: Batch, device: torch.device) -> Tensor:
