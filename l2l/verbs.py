@@ -27,6 +27,7 @@ STAGES = {
     "train_teacher": "l2l.teacher.stage",
     "fit_frame_teacher": "l2l.teacher.stage",
     "load_teacher": "l2l.teacher.stage",
+    "finetune_teacher": "l2l.teacher.stage",
     "extract_descriptors": "l2l.teacher.stage",
     "distil_student": "l2l.student.stage",
     "finetune_student": "l2l.student.stage",
@@ -75,7 +76,7 @@ TOOLS = {
 VERBS = STAGES | TOOLS
 
 TRAININGS = (
-    *("train_teacher", "distil_student", "finetune_student"),
+    *("train_teacher", "finetune_teacher", "distil_student", "finetune_student"),
     *("train_skimmer", "train_sampler"),
 )
 """The stages that go on from a checkpoint."""

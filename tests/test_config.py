@@ -111,6 +111,7 @@ def test_every_configuration_in_the_repository_is_valid(path):
         ),
         ("run", "../escape", "run: String should match pattern"),
         ("media.frame_pixels", 400, "is larger than resize_pixels"),
+        ("media.clips", "decoded", "found decoded, expected stored: the teacher is trained on"),
         ("teacher.weights", "KINETICS400_V1", "`training` belongs to weights: train"),
         ("study.seeds", [3, 4, 3], "study: seeds: 3 is listed 2 times"),
         ("videos.clips.max_seconds", float("inf"), "max_seconds: Input should be a finite number"),
@@ -210,6 +211,18 @@ def test_the_numbers_of_the_paper_are_in_the_full_size_configurations(preset):
     assert (config.student.image_weights, config.student.stream_width) == ("none", None)
     assert config.student.undistilled_image_weights == "IMAGENET1K_V1"
     assert config.student.finetune.segments
+    # what the paper states of its data sets (supplement, B), and of Fig. 5 (section 4.1)
+    stated = {
+        "activitynet": ("val_fraction", 0),  # all training videos are trained on
+        "kinetics_sounds": ("classes", 31),
+        "ucf101": ("division", 1),
+        "mini_sports1m": ("train_videos", 30),
+    }
+    key, value = stated[preset]
+    assert getattr(config.videos[preset], key) == value
+    clips_alone = preset in ("kinetics_sounds", "ucf101")
+    assert (config.teacher.finetune is not None) == clips_alone == config.stores_clips(preset)
+    assert not config.stores_clips("kinetics400")
     assert (config.media.frame_pixels, config.media.clip_frames, config.media.clip_stride) == (
         112,
         16,

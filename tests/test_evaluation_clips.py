@@ -25,7 +25,7 @@ from l2l.student.artifact import load_student, save_student
 from l2l.student.network import Student, frame_input, mel_input
 from l2l.teacher.artifact import ClipDescriptors, read_descriptors, save_teacher, write_descriptors
 from l2l.teacher.head import fit_head
-from l2l.teacher.network import R2Plus1D
+from l2l.teacher.network import R2Plus1D, as_input
 
 TARGET = ("jump", "spin")
 CLIP_VIDEOS = (  # with the number of moments; without a segment the action is everywhere
@@ -168,11 +168,68 @@ def test_a_teacher_of_other_classes_gets_a_linear_classifier_of_its_descriptors(
     own = clip_rows(clip_files, tmp_path)[0]
     save_teacher(clip_files["teacher"], teacher, ["crawl", "walk", "run"], 32, 16)
     row = clip_rows(clip_files, tmp_path)[0]
+    assert row["model"] == "teacher_linear_head"
     assert float(row["top1"]) == 100  # descriptors of the two classes are far apart
     fewer = 4 * (3 - 2) / 1e9  # the classifier of 4 numbers has 2 classes, not 3
     assert float(row["gmacs_per_clip"]) == pytest.approx(
         float(own["gmacs_per_clip"]) - fewer, rel=1e-5
     )
+
+
+def store_clips(files: dict, folder: Path) -> None:
+    """Put media that keep whole clips, of noise, in place of those of first frames."""
+    random = np.random.default_rng(1)
+    grid = config.MediaConfig(resize_pixels=(32, 40), frame_pixels=32, jpeg_quality="lossless")
+    for shard in range(2):
+        path = folder / f"clips-{shard}.h5"
+        with write_media(path, grid, clips_stored=True) as writer:
+            for video, count in CLIP_VIDEOS[shard::2]:
+                if not count:
+                    writer.add_unusable(video, "corrupt", "made so")
+                    continue
+                pictures = random.integers(0, 256, (8 * count + 8, 32, 32, 3), np.uint8)
+                encoded = EncodedPictures.from_array(pictures)
+                ticks = 16 * (count - 1) + 31
+                writer.add(video, Decoded("ok", "", ticks, 2, encoded, np.zeros(0, np.int16)))
+        files["media"][shard] = path
+
+
+def test_a_fine_tuned_teacher_has_a_row_of_its_own_below_the_linear_classifiers(
+    clip_files, tmp_path
+):
+    names = ["crawl", "walk", "run"]
+    save_teacher(clip_files["teacher"], R2Plus1D(3, (2, 2, 2, 4), (1, 1, 1, 1)), names, 32, 16)
+    store_clips(clip_files, tmp_path)
+    without = clip_rows(clip_files, tmp_path)
+    torch.manual_seed(0)
+    teacher = R2Plus1D(2, (2, 2, 2, 4), (1, 1, 1, 1)).eval()
+    clip_files["finetuned"] = tmp_path / "finetuned.pt"
+    save_teacher(clip_files["finetuned"], teacher, TARGET, 32, 16)
+    rows = clip_rows(clip_files, tmp_path)
+    assert [rows[0], *rows[2:]] == without
+    assert [row["model"] for row in rows[:3]] == [
+        *("teacher_linear_head", "teacher_finetuned", "student")
+    ]
+    with read_shards(clip_files["media"], read_media, IDS) as media, torch.no_grad():
+        clips = np.stack([media[video].clip(video, moment) for video, moment, _ in TEST_MOMENTS])
+        answers = teacher(as_input(torch.from_numpy(clips)))[1].argmax(1).numpy()
+    right = (answers == [label for *_, label in TEST_MOMENTS]).mean()
+    assert float(rows[1]["top1"]) == pytest.approx(100 * right, abs=0.005)
+    assert rows[1]["gmacs_per_clip"] == rows[0]["gmacs_per_clip"]  # both name two classes
+    assert float(rows[1]["gmacs_per_clip"]) > float(rows[-1]["gmacs_per_clip"])
+
+
+def test_a_fine_tuned_teacher_of_other_classes_or_without_stored_clips_is_refused(
+    clip_files, tmp_path
+):
+    teacher = R2Plus1D(2, (2, 2, 2, 4), (1, 1, 1, 1))
+    clip_files["finetuned"] = tmp_path / "finetuned.pt"
+    save_teacher(clip_files["finetuned"], teacher, TARGET, 32, 16)
+    with pytest.raises(BadInput, match=r"'test-[ab]': found the first frame of each moment"):
+        clip_rows(clip_files, tmp_path)
+    save_teacher(clip_files["finetuned"], teacher, ["fly", "jump"], 32, 16)
+    with pytest.raises(BadInput, match=r"finetuned\.pt: fine-tuned on other classes"):
+        clip_rows(clip_files, tmp_path)
 
 
 def test_a_moment_that_the_teacher_has_not_described_is_named(clip_files, tmp_path):

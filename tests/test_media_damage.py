@@ -114,13 +114,16 @@ def test_a_target_or_a_source_decoded_on_the_fly_keeps_one_frame_a_moment_and_th
         ("clips", WHOLE, "both"),
         ("target", WHOLE, "target"),
         ("fly", on_the_fly, "source"),
+        ("finetuned", on_the_fly, "finetuned"),
     ):
         decode_videos(shard, tmp_path / f"{name}.h5", config, role)
     with (
         read_media(tmp_path / "clips.h5") as clips,
         read_media(tmp_path / "target.h5") as target,
         read_media(tmp_path / "fly.h5") as fly,
+        read_media(tmp_path / "finetuned.h5") as finetuned,
     ):
+        assert finetuned.clips_stored  # a teacher is fine-tuned on them
         assert (clips.clips_stored, target.clips_stored, fly.clips_stored) == (True, False, False)
         assert clips.statuses == target.statuses == fly.statuses
         for row in read_videos(shard):

@@ -68,6 +68,19 @@ def test_a_variant_more_costs_a_fit_more():
     assert more["skimmer"].network_seconds > less["skimmer"].network_seconds
 
 
+def test_a_teacher_that_is_fine_tuned_on_the_target_costs_a_training_and_the_clips_of_the_target():
+    values = yaml.safe_load(TINY.read_text())
+    less = estimated(read_config(TINY))
+    values["teacher"] |= {"finetune": values["teacher"]["training"]}
+    more = estimated(type(read_config(TINY)).model_validate(values))
+    assert more["teacher"].jobs == less["teacher"].jobs + 1
+    assert more["teacher"].files == less["teacher"].files + 1
+    assert more["teacher"].chain_seconds > less["teacher"].chain_seconds
+    assert more["media"].size > less["media"].size
+    assert more["evaluation"].network_seconds > less["evaluation"].network_seconds
+    assert more["student"] == less["student"]  # nothing is distilled from the copy
+
+
 def test_twice_the_videos_cost_twice_as_much_where_videos_are_what_costs():
     values = yaml.safe_load(TINY.read_text())
     once = estimated(read_config(TINY))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torchvision.models import ResNet18_Weights, resnet18
+from training_world import make_world, training
 
 from l2l.config import (
     FinetuningConfig,
@@ -15,6 +16,10 @@ from l2l.config import (
     TrainingConfig,
 )
 from l2l.errors import BadInput
+from l2l.manifest.artifact import Segment, read_videos, write_videos
+from l2l.media.artifact import read_media
+from l2l.moments import moments_inside
+from l2l.student import stage
 from l2l.student.artifact import (
     build_student,
     load_image_weights,
@@ -256,3 +261,32 @@ def test_a_student_survives_the_disk_with_all_it_was_made_for(tmp_path):
     assert again.class_names == ("a", "b", "c")
     assert (media_of(again.settings), mels_of(again.settings)) == (media, mels)
     assert not again.training
+
+
+@pytest.mark.parametrize("segments", [True, False])
+def test_a_student_is_fine_tuned_inside_the_segments_or_on_all_moments_as_configured(
+    segments, tmp_path, monkeypatch
+):
+    world = make_world(tmp_path / "world")
+    with read_media(world["media"][0]) as reader:
+        count = reader.moments("v0")
+    inside = (Segment(0.0, 2 * 16 / 30 + 0.01, "a"),)  # two moments of one video
+    rows = [
+        row._replace(segments=inside if row.video == "v0" else ())
+        for row in read_videos(world["videos"])
+    ]
+    write_videos(tmp_path / "videos.tsv", rows)
+    trained_on = []
+
+    def only_count(network, groups, dataset, *_, **__) -> None:
+        trained_on.append(len(dataset))
+
+    monkeypatch.setattr(stage, "train", only_count)
+    inputs = training("fine-tuned student", world).options | {"videos": tmp_path / "videos.tsv"}
+    finetune = inputs["config"].finetune.model_copy(update={"segments": segments})
+    config = inputs["config"].model_copy(update={"finetune": finetune})
+    stage.finetune_student(**inputs | {"config": config}, student=tmp_path / "student.pt")
+    train_videos = 8
+    labelled = len(moments_inside([(0.0, inside[0].end_seconds)], count))
+    assert 0 < labelled < count
+    assert trained_on == [labelled if segments else train_videos * count]

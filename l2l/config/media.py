@@ -29,8 +29,8 @@ class MediaConfig(Section):
     clips: Literal["stored", "decoded"] = Field(
         default="stored",
         description="What is done with the clips of a source: `stored` on disk, for a teacher that "
-        "is trained on them; `decoded` for the teacher and then dropped, for a fixed one. Paper: "
-        "not stated.",
+        "is trained on them; `decoded` for the teacher and then dropped, for a fixed one. Those of "
+        "a target are stored only with `teacher.finetune`. Paper: not stated.",
     )
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | Literal["lossless"] = Field(
         default=95,

@@ -54,6 +54,13 @@ class TeacherConfig(Section):
         default=None,
         description="How the teacher is trained; only with `weights: train`. Paper: not trained.",
     )
+    finetune: TrainingConfig | None = Field(
+        default=None,
+        description="How a copy of the teacher is fine-tuned on the labelled clips of the target, "
+        "all of its parameters, for its own row of the table of single clips (Fig. 5); the clips "
+        "of the target are then stored. Nothing is distilled from the copy. `null`: the table has "
+        "only the teacher as it is. Paper: fine-tuned so (section 4.1); how, is not stated.",
+    )
 
     @model_validator(mode="after")
     def _training_if_trained(self) -> "TeacherConfig":
@@ -62,6 +69,11 @@ class TeacherConfig(Section):
         if self.network != "r2plus1d_18" and (self.widths, self.blocks) != (RESNET_18, TWO_EACH):
             raise ValueError(
                 "`widths` and `blocks` belong to network: r2plus1d_18, and only to that"
+            )
+        if self.network == "frames" and self.finetune is not None:
+            raise ValueError(
+                "`finetune` belongs to video networks; the networks of network: frames stay as "
+                "they were published"
             )
         if (self.network == "frames") != (self.audio_weights is not None):
             raise ValueError("`audio_weights` belongs to network: frames, and only to that")

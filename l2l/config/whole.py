@@ -86,6 +86,7 @@ class Config(Section):
     def _one_part_per_graph(self) -> "Config":
         trainings = {
             "teacher.training": self.teacher.training,
+            "teacher.finetune": self.teacher.finetune,
             "student.distil": self.student.distil,
             "student.finetune": self.student.finetune,
         }
@@ -97,6 +98,15 @@ class Config(Section):
                     f"gradient_accumulation {parts}, expected 1: a CUDA graph writes the gradients "
                     "of one part over those of another; take default"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _clips_of_a_trained_teacher(self) -> "Config":
+        if self.teacher.is_trained and not self.stores_clips(self.source):
+            raise ValueError(
+                f"media.clips: found {self.media.clips}, expected stored: the teacher is trained "
+                f"on the clips of {self.source}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -149,6 +159,12 @@ class Config(Section):
     def target(self) -> str:
         """The data set that is skimmed and evaluated."""
         return self._with_role("target")[0]
+
+    def stores_clips(self, name: str) -> bool:
+        """Whether the clips of a data set are stored, and not only the first frame of each."""
+        if name == self.target and self.teacher.finetune is not None:
+            return True
+        return name == self.source and self.media.clips == "stored"
 
     @property
     def applied(self) -> tuple[str, ...]:

@@ -222,10 +222,11 @@ TABLES: tuple[Table, ...] = (
             Column("videos", "videos", ""),
         ),
         "The teacher and each student on the moments of the target's test videos that lie inside a "
-        "labelled action. The paper fine-tunes the teacher on the target as a whole; here its own "
-        "classifier is used where it knows the target's classes, else a linear one is trained on "
-        "its descriptors. Low and high are the ends of 95 % intervals, from a bootstrap over the "
-        "videos that the clips are of.",
+        "labelled action. teacher: by its own classifier, which knows the target's classes; "
+        "teacher_linear_head: by a linear one, trained on its descriptors of the target; "
+        "teacher_finetuned: a copy, fine-tuned as a whole on the target, as the paper's "
+        "(teacher.finetune). Low and high are the ends of 95 % intervals, from a bootstrap over "
+        "the videos that the clips are of.",
         plotted=True,
     ),
     Table(

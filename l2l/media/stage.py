@@ -28,7 +28,7 @@ def decode_videos(
     manifest: Path,
     media: Path,
     config: MediaConfig,
-    role: Literal["source", "target", "both"],
+    role: Literal["source", "target", "both", "finetuned"],
     threads: int = 1,
 ) -> None:
     """Decode every usable video of a shard to pictures at 30 fps grid times and 16 kHz mono sound,
@@ -38,8 +38,9 @@ def decode_videos(
         manifest: the shard's table of videos.
         media: the HDF5 file to write.
         config: size and spacing of the pictures, quality, time limit.
-        role: of the data set. For a source whose clips are stored all pictures of its clips are
-            kept, otherwise the first of each moment.
+        role: of the data set; `finetuned`, if a teacher is fine-tuned on its clips. For that, and
+            for a source whose clips are stored, all pictures of its clips are kept, otherwise the
+            first of each moment.
         threads: videos decoded at the same time, each by one ffmpeg with one thread.
 
     Raises:
@@ -49,7 +50,7 @@ def decode_videos(
     made_by = f"{MADE_BY} with ffmpeg {check_ffmpeg()}"
     videos = read_videos(manifest)
     counts, not_skipped = Counter[str](), Counter[str]()
-    clips_stored = role != "target" and config.clips == "stored"
+    clips_stored = role == "finetuned" or (role != "target" and config.clips == "stored")
     with write_media(media, config, clips_stored, made_by) as writer:
         for video, decoded in counted(
             _decode_in_order(videos, config, clips_stored, threads), len(videos)

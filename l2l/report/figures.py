@@ -183,10 +183,7 @@ def clips_plot(clips: Rows) -> str:
     figure = _figure()
     (axes,) = _axes(figure)
     named = [row for row in clips if row["distilled"] != "no"]
-    points = [
-        (float(row["gmacs_per_clip"]), float(row["top1"]), row["modalities"] or row["model"])
-        for row in named
-    ]
+    points = [(float(row["gmacs_per_clip"]), float(row["top1"]), _clip_label(row)) for row in named]
     _named_points(axes, points, ("image-audio",))
     hollow = [row for row in clips if row["distilled"] == "no"]
     if hollow:
@@ -198,6 +195,11 @@ def clips_plot(clips: Rows) -> str:
         axes.legend(frameon=False, loc="lower right")
     _cost_axis(axes, "clip")
     return _svg(figure)
+
+
+def _clip_label(row: Mapping[str, str]) -> str:
+    """The name of a network in the plot of single clips."""
+    return row["modalities"] or row["model"].replace("_", " ")
 
 
 def _steps(count: int) -> str:

@@ -211,11 +211,11 @@ def finetune_student(
     acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> None:
     """Train a student on the target's labelled train moments: from a `distilled` one, or, for
-    comparison, from nothing.
+    comparison, from its initial weights.
 
-    The one from nothing waits for no teacher, so its descriptor is as wide as the feature of its
-        image trunk: at full size 512 numbers, as R(2+1)D's are. With teachers of 768 or 1024 it
-        stays at 512: Psi's last layer and the classifier are smaller.
+    The one that is not distilled waits for no teacher, so its descriptor is as wide as the feature
+    of its image trunk: at full size 512 numbers, as R(2+1)D's are. With teachers of 768 or 1024 it
+    stays at 512: Psi's last layer and the classifier are smaller.
 
     Args:
         videos: the target's videos, with their final status.
@@ -225,7 +225,8 @@ def finetune_student(
         modalities: what it reads: image, audio, or both.
         config: the section `student`.
         seed: of the initial weights and the order of the moments.
-        distilled: the distilled student to start from; without one it starts from nothing.
+        distilled: the distilled student to start from; without one it starts from the initial
+            weights of the section.
         threads: of the job: one trains, the others load moments.
         acceleration: the section `acceleration`.
     """

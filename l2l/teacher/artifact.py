@@ -19,7 +19,7 @@ import numpy as np
 from torchvision.models import get_model_weights
 
 from l2l.arrays import Labelled, chosen_coordinates, labels_of, offsets_of
-from l2l.config import TeacherConfig, as_json
+from l2l.config import MediaConfig, TeacherConfig, as_json
 from l2l.errors import BadInput
 from l2l.hdf5 import (
     FLOATS,
@@ -84,6 +84,25 @@ def load_teacher_network(path: Path) -> tuple[AnyTeacher, dict[str, Any]]:
         return build_teacher(settings["network"], classes, settings.get("widths", ()), blocks)
 
     return build_with_state(path, "teacher", build, state).eval(), settings
+
+
+def check_clips(
+    teacher: Path, settings: Mapping[str, Any], media: Path, clips: MediaConfig
+) -> None:
+    """Refuse clips of other sizes than those that a teacher is made for.
+
+    Args:
+        teacher: the file of the teacher.
+        settings: of the teacher.
+        media: a file of media.
+        clips: the section `media` that it is made with.
+    """
+    sizes = (settings["frame_pixels"], settings["clip_frames"])
+    if sizes != (clips.frame_pixels, clips.clip_frames):
+        raise BadInput(
+            f"{media}: its clips are not those that {teacher} is made for; rerun both stages with "
+            "one config"
+        )
 
 
 def published_teacher(

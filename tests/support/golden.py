@@ -39,6 +39,7 @@ EXEMPT = {
     "study": "makes nothing",
     "summarise_study": "means of tables that are here; tests/test_study.py holds its numbers",
     "load_teacher": "the tiny run trains its teacher; tests/test_teacher.py holds its numbers",
+    "finetune_teacher": "the tiny run has no teacher.finetune; tests/test_finetuned_teacher.py",
     "fit_frame_teacher": "the tiny run trains its teacher; tests/test_frame_teacher.py",
     "summarise_scsampler": "as summarise_study",
     "scsampler_study": "makes nothing",

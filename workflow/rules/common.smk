@@ -348,6 +348,13 @@ def teacher_weights(wildcards):
     return published_weights("teacher.weights", (CONFIG.teacher.weights,), CONFIG.teacher)
 
 
+def role_for_media(wildcards):
+    """The role of a data set; `finetuned` if the teacher is fine-tuned on its clips."""
+    if wildcards.dataset == CONFIG.target and CONFIG.teacher.finetune:
+        return "finetuned"
+    return CONFIG.videos[wildcards.dataset].role
+
+
 def mels_for_teacher(wildcards):
     """The mels of a shard, for a teacher that hears."""
     if not CONFIG.teacher.hears:
@@ -434,6 +441,11 @@ def skimmer_section(wildcards):
 def one_look_option(wildcards, input):
     """One look as the command line takes it, where the run trains it."""
     return shlex.join(["--one-look", *input.one_look]) if input.one_look else ""
+
+
+def finetuned_option(wildcards, input):
+    """The fine-tuned teacher as the command line takes it, where the run has one."""
+    return shlex.join(["--finetuned", *input.finetuned]) if input.finetuned else ""
 
 
 def descriptors_to_fit_on(wildcards):

@@ -109,6 +109,7 @@ rule evaluate_clips:
     """The clip-level table: the teacher, and students of each modality, distilled and not."""
     input:
         teacher="results/{run}/teacher/teacher.pt",
+        finetuned=["results/{run}/teacher/finetuned.pt"] if CONFIG.teacher.finetune else [],
         descriptors=shard_files("teacher", CONFIG.target),
         students=expand(
             "results/{{run}}/student/finetuned/{modalities}-{origin}.pt",
@@ -132,6 +133,7 @@ rule evaluate_clips:
         runtime=escalating_minutes(240),
         gpu=gpus,
     params:
+        finetuned=finetuned_option,
         seed=seed,
         descriptors=shard_ranges("teacher", CONFIG.target),
         media=shard_ranges("media", CONFIG.target),
@@ -139,7 +141,7 @@ rule evaluate_clips:
         version=3,
     shell:
         """
-        python -P -m l2l evaluate_clips \
+        python -P -m l2l evaluate_clips {params.finetuned} \
             --teacher {input.teacher:q} \
             --descriptors {params.descriptors:q} \
             --students {input.students:q} \

@@ -29,7 +29,7 @@ rule decode_videos:
         runtime=escalating_minutes(240),
     params:
         config=section(CONFIG.media),
-        role=lambda wildcards: CONFIG.videos[wildcards.dataset].role,
+        role=role_for_media,
         version=7,
     shell:
         """

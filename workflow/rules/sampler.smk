@@ -34,7 +34,7 @@ rule describe_all_clips:
         gpu=gpus,
     params:
         mels=mels_option,
-        config=section(CONFIG.teacher),
+        config=section(CONFIG.teacher, without=FINETUNING),
         version=2,
     shell:
         """

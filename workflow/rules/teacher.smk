@@ -5,6 +5,12 @@
 #                                                   (clips, classes), float16, of the
 #                                                   source's every moment and of the target's
 #                                                   moments inside labelled segments
+#      results/{run}/teacher/finetuned.pt           with teacher.finetune: a copy, fine-tuned as a
+#                                                   whole on the target; only evaluate_clips reads
+#                                                   it
+
+FINETUNING = {"finetune"}  # what only finetune_teacher reads
+
 
 if CONFIG.teacher.network == "frames":
 
@@ -34,7 +40,7 @@ if CONFIG.teacher.network == "frames":
             media=shard_ranges("media", CONFIG.source, parts=["train_val"]),
             mels=shard_ranges("mels", CONFIG.source, parts=["train_val"]),
             classes=classes_of(CONFIG.source),
-            config=section(CONFIG.teacher),
+            config=section(CONFIG.teacher, without=FINETUNING),
             version=1,
         shell:
             """
@@ -72,7 +78,7 @@ elif CONFIG.teacher.weights == "train":
         params:
             media=shard_ranges("media", CONFIG.source, parts=["train_val"]),
             classes=classes_of(CONFIG.source),
-            config=section(CONFIG.teacher),
+            config=section(CONFIG.teacher, without=FINETUNING),
             seed=seed,
             python=launcher,
             acceleration=section(CONFIG.acceleration),
@@ -108,7 +114,7 @@ else:
             mem_mb=escalating_memory(2000),
             runtime=escalating_minutes(60),
         params:
-            config=section(CONFIG.teacher),
+            config=section(CONFIG.teacher, without=FINETUNING),
             media_config=section(CONFIG.media),
             version=1,
         shell:
@@ -144,7 +150,7 @@ rule extract_descriptors:
     params:
         mels=mels_option,
         part=described_part,
-        config=section(CONFIG.teacher),
+        config=section(CONFIG.teacher, without=FINETUNING),
         acceleration=section(CONFIG.acceleration),
         version=3,
     shell:
@@ -159,3 +165,47 @@ rule extract_descriptors:
             --acceleration {params.acceleration:q} \
             --threads {threads} 2>{log:q}
         """
+
+
+if CONFIG.teacher.finetune:
+
+    rule finetune_teacher:
+        """Fine-tune a copy of the teacher, all of it, on the target's labelled clips."""
+        input:
+            teacher="results/{run}/teacher/teacher.pt",
+            # what it reads of it are these shards' rows
+            videos=ancient(training_table(CONFIG.target)),
+            media=shard_files("media", CONFIG.target, parts=["train_val"]),
+        output:
+            finetuned="results/{run}/teacher/finetuned.pt",
+        log:
+            "logs/{run}/finetune_teacher.log",
+        benchmark:
+            "benchmarks/results/{run}/finetune_teacher.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=escalating_memory(8000),
+            runtime=escalating_minutes(2880),
+            gpu=gpus,
+        params:
+            media=shard_ranges("media", CONFIG.target, parts=["train_val"]),
+            classes=classes_of(CONFIG.target),
+            config=section(CONFIG.teacher),
+            seed=seed,
+            python=launcher,
+            acceleration=section(CONFIG.acceleration),
+            version=1,
+        shell:
+            """
+            {params.python} -m l2l finetune_teacher \
+                --teacher {input.teacher:q} \
+                --videos {input.videos:q} \
+                --media {params.media:q} \
+                --finetuned {output.finetuned:q} \
+                --config {params.config:q} \
+                --seed {params.seed} \
+                --acceleration {params.acceleration:q} \
+                --threads {threads} 2>{log:q}
+            """

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from l2l.errors import BadInput
 from l2l.evaluation.measures.probabilities import check_finite
 from l2l.media.artifact import MediaReader
 from l2l.media.examples import Example
@@ -14,6 +15,10 @@ from l2l.mels.spectrogram import floor_of
 from l2l.progress import counted
 from l2l.student.artifact import mels_of
 from l2l.student.network import Student
+from l2l.teacher.inference import for_inference
+from l2l.teacher.network import AnyTeacher, as_input
+
+BATCH_CLIPS = 16  # that a teacher describes at a time; changes no number that matters
 
 
 def student_outputs(
@@ -51,3 +56,38 @@ def student_outputs(
     for values, name in zip(outputs, ("descriptors", "class scores"), strict=True):
         check_finite(values, f"{name} of the {'-'.join(student.modalities)} student")
     return outputs
+
+
+def teacher_outputs(
+    teacher: AnyTeacher,
+    examples: Sequence[Example],
+    media: Mapping[str, MediaReader],
+    device: torch.device,
+) -> Float[np.ndarray, "clips classes"]:
+    """A teacher's class scores (logits) of the stored clip of each example.
+
+    Args:
+        teacher: a video network, in evaluation mode.
+        examples: the moments.
+        media: with the clips of each video.
+        device: where it computes.
+
+    Raises:
+        BadInput: naming the video, if its clips are not stored.
+    """
+    for video in {example.video for example in examples}:
+        if not media[video].clips_stored:
+            raise BadInput(
+                f"video {video!r}: found the first frame of each moment, expected whole clips for "
+                "the fine-tuned teacher; rerun decode_videos with teacher.finetune"
+            )
+    outputs = for_inference(teacher, device, batch_clips=BATCH_CLIPS)
+    scores = []
+    batches = range(0, len(examples), BATCH_CLIPS)
+    with torch.inference_mode():
+        for first in counted(batches, len(batches), "batches of clips"):
+            batch = examples[first : first + BATCH_CLIPS]
+            clips = np.stack([media[each.video].clip(each.video, each.moment) for each in batch])
+            _, score = outputs(as_input(torch.from_numpy(clips).to(device), teacher.network))
+            scores.append(score.cpu().numpy())
+    return np.concatenate(scores)

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from l2l.errors import BadInput
 from l2l.evaluation.artifact import write_evaluation_table
 from l2l.evaluation.clips.audio import audio_rows
-from l2l.evaluation.clips.scoring import student_outputs
-from l2l.evaluation.clips.tables import clip_row
+from l2l.evaluation.clips.scoring import student_outputs, teacher_outputs
+from l2l.evaluation.clips.tables import FINETUNED, LINEAR_HEAD, TEACHER, clip_row
 from l2l.evaluation.cost import count_macs, student_macs
 from l2l.evaluation.measures.intervals import resamples
 from l2l.evaluation.measures.probabilities import check_finite
 from l2l.manifest.artifact import class_names, read_videos, usable_ids
-from l2l.media.artifact import read_listed_media
+from l2l.media.artifact import MediaReader, read_listed_media
 from l2l.media.examples import Example, labelled_moments
 from l2l.mels.artifact import read_mels
 from l2l.shards import read_shards
@@ -38,13 +38,15 @@ def evaluate_clips(
     table: Path,
     seed: int,
     threads: int = 1,
+    finetuned: Path | None = None,
 ) -> None:
     """Evaluate the teacher and each student on the labelled moments of the target's usable test
     videos.
 
     The teacher uses its own classifier where that knows every class of the target by name, and then
     only the scores of these; else a linear head is fit here on its descriptors of the
-    target's labelled training moments.
+    target's labelled training moments. The name of its row says which. A teacher that was
+    fine-tuned as a whole, as the paper's (section 4.1), has a row of its own.
 
     Args:
         teacher: the teacher.
@@ -53,11 +55,13 @@ def evaluate_clips(
         videos: the target's videos, as decoded.
         media: the target's media, all shards.
         mels: the target's mels, all shards.
-        table: written: one row for the teacher, then one row per student; `top1` in percent of
-            moments, and multiply-accumulates (10^9) of one clip, or of the frame and the second of
-            sound that stand for it.
+        table: written: one row for the teacher, one for the fine-tuned one, if there is one, then
+            one row per student; `top1` in percent of moments, and multiply-accumulates (10^9) of
+            one clip, or of the frame and the second of sound that stand for it.
         seed: of the bootstrap.
         threads: of torch.
+        finetuned: a copy of the teacher that was fine-tuned on the target, whose media then have
+            its clips.
 
     Raises:
         BadInput: if there are no such moments, a student knows other classes, or a score is not
@@ -80,15 +84,14 @@ def evaluate_clips(
         labels = np.array([example.label for example in test])
         ids_in_test, of_video = np.unique([example.video for example in test], return_inverse=True)
         resampled = resamples(len(ids_in_test), seed)
-        scores, macs = teacher_scores(teacher, train, test, classes, d)
-        rows.append(clip_row("teacher", "", "", scores, labels, macs, of_video, resampled))
+        model, scores, macs = teacher_scores(teacher, train, test, classes, d)
+        rows.append(clip_row(model, "", "", scores, labels, macs, of_video, resampled))
+        if finetuned:
+            scores, macs = finetuned_scores(finetuned, test, classes, m, device)
+            rows.append(clip_row(FINETUNED, "", "", scores, labels, macs, of_video, resampled))
         for path in students:
             student = load_student(path)
-            if student.class_names != tuple(classes):
-                raise BadInput(
-                    f"{path}: fine-tuned on other classes than those of {videos}; run snakemake "
-                    "again"
-                )
+            check_classes(path, student.class_names, classes)
             macs = student_macs(student)
             _, scores = student_outputs(student.to(device), test, m, s, device)
             modalities = "-".join(student.modalities)
@@ -107,9 +110,9 @@ def teacher_scores(
     test: Sequence[Example],
     classes: Sequence[str],
     shards: Mapping[str, DescriptorReader],
-) -> tuple[Float[np.ndarray, "clips classes"], int]:
-    """The teacher's scores (logits) of the test moments for the target's classes, and its
-    multiply-accumulates per clip.
+) -> tuple[str, Float[np.ndarray, "clips classes"], int]:
+    """The name of the teacher's row, by its classifier; its scores (logits) of the test moments for
+    the target's classes; and its multiply-accumulates per clip.
     """
     network, settings = load_teacher_network(path)
     clip = example_clip(network, settings["clip_frames"], settings["frame_pixels"])
@@ -118,7 +121,8 @@ def teacher_scores(
     check_finite(descriptors, f"{path}: the teacher's descriptors")
     check_finite(scores, f"{path}: the teacher's class scores")
     if all(name in known for name in classes):
-        return scores[:, [known[name] for name in classes]], count_macs(lambda: network(*clip))
+        macs = count_macs(lambda: network(*clip))
+        return TEACHER, scores[:, [known[name] for name in classes]], macs
     if not train:
         raise BadInput(
             f"{path}: knows other classes than the target's, and there are no training moments to "
@@ -128,7 +132,34 @@ def teacher_scores(
     head = fit_head(described_moments(train, shards)[0], labels, len(classes))
     with torch.inference_mode():
         macs = count_macs(lambda: head(network.describe(*clip)))
-        return head(torch.from_numpy(descriptors)).numpy(), macs
+        return LINEAR_HEAD, head(torch.from_numpy(descriptors)).numpy(), macs
+
+
+def finetuned_scores(
+    path: Path,
+    test: Sequence[Example],
+    classes: Sequence[str],
+    media: Mapping[str, MediaReader],
+    device: torch.device,
+) -> tuple[Float[np.ndarray, "clips classes"], int]:
+    """A fine-tuned teacher's scores (logits) of the test moments, read from their stored clips, and
+    its multiply-accumulates per clip.
+    """
+    network, settings = load_teacher_network(path)
+    check_classes(path, settings["class_names"], classes)
+    clip = example_clip(network, settings["clip_frames"], settings["frame_pixels"])
+    macs = count_macs(lambda: network(*clip))
+    scores = teacher_outputs(network, test, media, device)
+    check_finite(scores, f"{path}: the fine-tuned teacher's class scores")
+    return scores, macs
+
+
+def check_classes(path: Path, found: Sequence[str], expected: Sequence[str]) -> None:
+    """Refuse a network that was fine-tuned on other classes than the target's."""
+    if tuple(found) != tuple(expected):
+        raise BadInput(
+            f"{path}: fine-tuned on other classes than those of the target; run snakemake again"
+        )
 
 
 def evaluate_audio(

@@ -6,6 +6,10 @@ from jaxtyping import Float, Int
 from l2l.evaluation.measures.intervals import interval, resampled_shares
 from l2l.evaluation.measures.metrics import top1
 
+# The teacher's rows: by its own classifier, where that knows the target's classes; by a linear one,
+# fit on its descriptors; and of a copy that was fine-tuned as a whole.
+TEACHER, LINEAR_HEAD, FINETUNED = "teacher", "teacher_linear_head", "teacher_finetuned"
+
 
 def clip_row(
     model: str,
@@ -20,7 +24,7 @@ def clip_row(
     """A row of the clip-level table.
 
     Args:
-        model: `teacher` or `student`.
+        model: one of the teacher's rows, or `student`.
         modalities: of a student.
         distilled: `yes` or `no`, of a student.
         scores: class scores (logits) of each clip.

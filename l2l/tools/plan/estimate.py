@@ -213,15 +213,12 @@ class _Estimate:
             return 3.0 * pixels
         return 620 + pixels * (0.55 if int(quality) >= 95 else 0.3)
 
-    def _clips_stored(self, name: str) -> bool:
-        return name == self.config.source and self.config.media.clips == "stored"
-
     def _pictures(self, name: str) -> float:
         """Stored pictures per video."""
         grid, moments = self.config.media.grid, self.moments[name]
         return (
             (moments - 1) * grid.pictures_per_moment + grid.frames
-            if self._clips_stored(name)
+            if self.config.stores_clips(name)
             else moments
         )
 
@@ -286,20 +283,24 @@ class _Estimate:
     def _teacher(self, cost: Cost) -> Cost:
         config, rates = self.config, self.rates
         clip_read = config.media.clip_frames * rates.read
-        cost.jobs, cost.files, cost.size = 1, 1, size_of(self.teacher)
-        if config.teacher.training is not None:
-            clips = {
-                split: n * self.source.labelled(config) for split, n in self.source.videos.items()
-            }
-            training = config.teacher.training
-            cost.cpu_seconds += training.epochs * (clips["train"] + clips["val"]) * clip_read
-            cost.network_seconds += self._training_seconds(
+        trainings = (
+            (config.teacher.training, self.source),
+            (config.teacher.finetune, self.target),
+        )
+        cost.jobs = cost.files = 1 + (config.teacher.finetune is not None)
+        cost.size = cost.files * size_of(self.teacher)
+        for training, dataset in trainings:
+            if training is None:
+                continue
+            clips = {split: n * dataset.labelled(config) for split, n in dataset.videos.items()}
+            read = training.epochs * (clips["train"] + clips["val"]) * clip_read
+            work = self._training_seconds(
                 training, clips["train"], self.teacher_macs * rates.teacher_train
             )
-            cost.network_seconds += (
-                training.epochs * self.teacher_macs * clips["val"] * rates.teacher_forward
-            )
-            cost.chain_seconds = cost.cpu_seconds + cost.network_seconds
+            work += training.epochs * self.teacher_macs * clips["val"] * rates.teacher_forward
+            cost.cpu_seconds += read
+            cost.network_seconds += work
+            cost.chain_seconds += read + work  # the second starts from the first
         read_by_a_skimmer = any(
             "teacher" in config.skimmer.all_variants[name].features for name in config.compared
         )
@@ -309,7 +310,7 @@ class _Estimate:
             clips_per_video = self.moments[name] if every else self.contents[name].labelled(config)
             cost.jobs += shards
             cost.files += shards
-            decoding = 0.0 if self._clips_stored(name) else self._decoding(name)
+            decoding = 0.0 if self.config.stores_clips(name) else self._decoding(name)
             cost.cpu_seconds += videos * (decoding or clips_per_video * clip_read)
             cost.network_seconds += (
                 videos * clips_per_video * self.teacher_macs * rates.teacher_forward
@@ -426,6 +427,9 @@ class _Estimate:
             + 6 * clips * (rates.read + rates.read_mel)
         )
         cost.network_seconds = 2 * clips * sum(self.student_macs.values()) * rates.student_forward
+        if config.teacher.finetune is not None:
+            cost.cpu_seconds += clips * config.media.clip_frames * rates.read
+            cost.network_seconds += clips * self.teacher_macs * rates.teacher_forward
         cost.size = tested * (
             len(computed_methods(config.evaluation.methods)) * 77
             + config.skimmer.steps * len(config.student.modalities) * 55
