@@ -46,7 +46,7 @@ def evaluate_clips(
     The teacher uses its own classifier where that knows every class of the target by name, and then
     only the scores of these; else a linear head is fit here on its descriptors of the
     target's labelled training moments. The name of its row says which. A teacher that was
-    fine-tuned as a whole, as the paper's (section 4.1), has a row of its own.
+    fine-tuned as a whole, as the paper's (section 4.1), has a separate row.
 
     Args:
         teacher: the teacher.
