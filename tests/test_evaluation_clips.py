@@ -194,9 +194,7 @@ def store_clips(files: dict, folder: Path) -> None:
         files["media"][shard] = path
 
 
-def test_a_fine_tuned_teacher_has_a_row_of_its_own_below_the_linear_classifiers(
-    clip_files, tmp_path
-):
+def test_a_fine_tuned_teacher_has_a_separate_row_below_the_linear_classifiers(clip_files, tmp_path):
     names = ["crawl", "walk", "run"]
     save_teacher(clip_files["teacher"], R2Plus1D(3, (2, 2, 2, 4), (1, 1, 1, 1)), names, 32, 16)
     store_clips(clip_files, tmp_path)

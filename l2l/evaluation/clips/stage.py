@@ -154,9 +154,9 @@ def finetuned_scores(
     return scores, macs
 
 
-def check_classes(path: Path, found: Sequence[str], expected: Sequence[str]) -> None:
+def check_classes(path: Path, names: Sequence[str], expected: Sequence[str]) -> None:
     """Refuse a network that was fine-tuned on other classes than the target's."""
-    if tuple(found) != tuple(expected):
+    if tuple(names) != tuple(expected):
         raise BadInput(
             f"{path}: fine-tuned on other classes than those of the target; run snakemake again"
         )
