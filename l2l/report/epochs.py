@@ -30,6 +30,7 @@ class Training:
         curves: of each figure, such as `loss` and `val_top1`, its value after each epoch.
         numbers: of the epochs that the log has, from 1.
         seconds: that each of them took.
+        written_seconds: when its log was last written, in seconds since 1970.
     """
 
     name: str
@@ -37,11 +38,17 @@ class Training:
     curves: dict[str, list[float]]
     numbers: tuple[int, ...] = ()
     seconds: tuple[float, ...] = ()
+    written_seconds: float = 0.0
 
     @property
     def epochs(self) -> int:
         """Epochs that the log has; a training that was resumed has the later ones."""
         return len(self.curves["loss"])
+
+    @property
+    def figures(self) -> dict[str, list[float]]:
+        """The curves, and the seconds of each epoch."""
+        return self.curves | {"seconds": list(self.seconds)}
 
     @property
     def trouble(self) -> str:
@@ -97,7 +104,7 @@ def _training(path: Path, name: str) -> Training | None:
     numbers = tuple(int(number) for number, *_ in epochs)
     if not curves.get("loss"):
         return None
-    return Training(name, int(epochs[0][1]), curves, numbers, seconds)
+    return Training(name, int(epochs[0][1]), curves, numbers, seconds, path.stat().st_mtime)
 
 
 def epochs_csv(trainings: Sequence[Training]) -> str:
@@ -106,8 +113,7 @@ def epochs_csv(trainings: Sequence[Training]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("training", "epoch", "figure", "value"))
     for training in trainings:
-        figures = training.curves | {"seconds": list(training.seconds)}
-        for figure, values in figures.items():
+        for figure, values in training.figures.items():
             rows = zip(training.numbers, values, strict=True)
             writer.writerows((training.name, epoch, figure, value) for epoch, value in rows)
     return text.getvalue()
