@@ -141,8 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _how_to_go_on(program: str) -> str:
     """What to do after Ctrl-C. No artifact is left half-written: see `l2l.stores.atomic_path`."""
     command = "snakemake" if "L2L_JOB" in os.environ else "the same command"
-    if program.rpartition(" ")[2] in TRAININGS:
+    verb = program.rpartition(" ")[2]
+    if verb in TRAININGS:
         return f"interrupted; run {command} again: it goes on from the last checkpoint"
+    if verb == "fetch_weights":
+        return f"interrupted; run {command} again: it goes on where the download stopped"
     return f"interrupted; nothing unfinished was kept: run {command} again"
 
 

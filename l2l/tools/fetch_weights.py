@@ -1,12 +1,11 @@
 """Download the published weights that a configuration names, before jobs need them."""
 
-import contextlib
 import hashlib
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import getproxies
 
 import torch
 from torchvision.models import ResNet18_Weights, get_model_weights
@@ -14,9 +13,8 @@ from torchvision.models import ResNet18_Weights, get_model_weights
 from l2l.config import Config, read_config
 from l2l.errors import BadInput
 from l2l.pretrained.efficientat.weights import WEIGHTS
-from l2l.progress import terminal
 from l2l.terminal import escape
-from l2l.torch_files import first_line
+from l2l.tools.download import InterruptedDownloadError, download
 
 
 class Wanted(NamedTuple):
@@ -34,14 +32,15 @@ def fetch_weights(configfile: list[Path]) -> None:
 
     For a login node, where jobs run without a network. Torchvision's weights are kept below
     TORCH_HOME, by default ~/.cache/torch; a file that a key names is written where it says. A file
-    that is there already is compared with its checksum and kept. HTTPS_PROXY is obeyed.
+    that is there already is compared with its checksum and kept. An interrupted download goes on
+    where it stopped when this is run again. https_proxy and no_proxy are obeyed.
 
     Args:
         configfile: of the run; of several files later ones win key by key.
 
     Raises:
-        BadInput: if the configuration is not valid, or a file cannot be downloaded or is another
-            one by its checksum.
+        BadInput: if the configuration is not valid, or a file could not be downloaded or is
+            another one by its checksum.
 
     Example:
         l2l fetch_weights --configfile workflow/configs/paper.yaml workflow/configs/activitynet.yaml
@@ -116,14 +115,13 @@ def _is_whole(wanted: Wanted) -> bool:
 
 
 def _download(wanted: Wanted) -> None:
-    """Download a file under a temporary name, compare its checksum, and rename it."""
-    wanted.path.parent.mkdir(parents=True, exist_ok=True)
-    with_bar = sys.stderr is not None and sys.stderr.isatty()
     try:
-        with contextlib.redirect_stderr(terminal()):
-            torch.hub.download_url_to_file(wanted.url, str(wanted.path), wanted.sha256, with_bar)
-    except Exception as error:  # no network, no such page, another file
+        download(wanted.url, wanted.path, wanted.sha256)
+    except InterruptedDownloadError as error:
+        variable = f"{wanted.url.partition(':')[0]}_proxy"
+        is_set = "is set" if getproxies().get(variable.removesuffix("_proxy")) else "is not set"
         raise BadInput(
-            f"{wanted.key}: {wanted.name} could not be downloaded ({first_line(error)}); fetch "
-            f"{wanted.url} to {wanted.path}"
+            f"{wanted.key}: {wanted.name} could not be downloaded ({error}): {variable}, for a "
+            f"network behind a proxy, {is_set}; run this again, which goes on where it stopped, or "
+            f"fetch {wanted.url} to {wanted.path}"
         ) from None
