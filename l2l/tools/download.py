@@ -52,10 +52,10 @@ def download(url: str, path: Path, sha256: str) -> None:
         if not _sha256(part).startswith(sha256):  # a process may have ended before it renamed it
             _complete(url, file)
             file.flush()
-        if not (found := _sha256(part)).startswith(sha256):
+        if not (digest := _sha256(part)).startswith(sha256):
             part.unlink()
             raise BadInput(
-                f"{url}: downloaded {_size(file):,} bytes with sha256 {found[:16]}..., expected "
+                f"{url}: downloaded {_size(file):,} bytes with sha256 {digest[:16]}..., expected "
                 f"sha256 {sha256[:16]}...; they were not kept: run this again; if it stays, it is "
                 "another file, or a page of a proxy"
             )
