@@ -1,8 +1,8 @@
 """Listen to Look: action recognition in untrimmed video by previewing audio.
 
-What is named here is the public face: `load` answers for videos by a finished run, `open_features`,
-`open_media` and `open_scores` read what a run stores. docs/python.md has examples. All other
-modules are internal and may change at any time.
+What is named here is the public face: `load` answers for videos by a finished run, `load_teacher`
+by public weights; `open_features`, `open_media` and `open_scores` read what a run stores.
+docs/python.md has examples. All other modules are internal and may change at any time.
 """
 
 from contextlib import AbstractContextManager
@@ -13,13 +13,22 @@ from l2l.errors import BadInput
 
 if TYPE_CHECKING:
     from l2l.apply.predictor import Predictor
+    from l2l.apply.teacher import TeacherPredictor
     from l2l.config import AccelerationConfig
     from l2l.evaluation.videos.artifact import Scores
     from l2l.features.artifact import Features
     from l2l.media.artifact import MediaReader
 
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
-__all__ = ["BadInput", "__version__", "load", "open_features", "open_media", "open_scores"]
+__all__ = [
+    "BadInput",
+    "__version__",
+    "load",
+    "load_teacher",
+    "open_features",
+    "open_media",
+    "open_scores",
+]
 
 # What the functions need is imported in them, so that `import l2l` imports nothing heavy.
 
@@ -51,6 +60,31 @@ def load(
     from l2l.config import NOT_ACCELERATED
 
     return Predictor(run, threads, steps, method, acceleration or NOT_ACCELERATED)
+
+
+def load_teacher(
+    weights: str | Path = "KINETICS400_V1",
+    threads: int | None = None,
+    acceleration: "AccelerationConfig | None" = None,
+) -> "TeacherPredictor":
+    """Load R(2+1)D-18 with public weights, which names Kinetics' 400 actions in any video: what
+    `l2l predict --teacher` answers with. It needs no run.
+
+        teacher = l2l.load_teacher()
+        teacher.predict("video.mp4", moments=10).label
+
+    Args:
+        weights: KINETICS400_V1, which torchvision downloads once; or a file of these weights.
+        threads: of PyTorch; default: one per core.
+        acceleration: how the network computes on a GPU; default: in float32, not compiled.
+
+    Raises:
+        BadInput: if the weights are not available or are others.
+    """
+    from l2l.apply.teacher import TeacherPredictor
+    from l2l.config import NOT_ACCELERATED
+
+    return TeacherPredictor(str(weights), threads, acceleration or NOT_ACCELERATED)
 
 
 def open_features(path: str | Path) -> "Features":

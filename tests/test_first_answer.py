@@ -9,6 +9,7 @@ import torch
 from media_files import make_video
 from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 
+import l2l
 from l2l.__main__ import main
 from l2l.apply.artifact import read_prediction
 from l2l.apply.teacher import MEDIA, TeacherPredictor
@@ -93,6 +94,21 @@ def test_the_command_prints_what_predict_prints_of_a_run(published, folder, caps
     assert (prediction.status, len(prediction.classes)) == ("ok", 3)
 
 
+def test_from_python_the_answers_are_those_of_the_command(published, folder, capsys):
+    path, _ = published
+    video = folder / "a.mp4"
+    teacher = l2l.load_teacher(path, threads=1)
+    assert repr(teacher) == f"TeacherPredictor({str(path)!r}, 400 classes)"
+    answer = teacher.predict(video, moments=2, top=3)
+    asked = ["predict", str(video), "--teacher", str(path), "--threads", "1", "--moments", "2"]
+    assert main([*asked, "--json", "--top", "3"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    values = {name: value for name, value in values.items() if name not in ("label", "probability")}
+    assert answer == read_prediction(values)
+    with pytest.raises(l2l.BadInput, match=r"^teacher: 'nowhere\.pth' is neither a file"):
+        l2l.load_teacher("nowhere.pth")
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -102,10 +118,10 @@ def test_the_command_prints_what_predict_prints_of_a_run(published, folder, caps
         (["--teacher", "w.pth", "--factor", "2"], "--budget-gmacs belong to --run"),
         (
             ["--teacher", "w.pth"],
-            "--teacher: 'w.pth' is neither a file nor one of KINETICS400_V1, the weights of "
+            "teacher: 'w.pth' is neither a file nor one of KINETICS400_V1, the weights of "
             "r2plus1d_18; fetch https://download.pytorch.org/models/r2plus1d_18-",
         ),
-        (["--teacher", "train"], "--teacher: 'train' is neither a file nor one of KINETICS400_V1"),
+        (["--teacher", "train"], "teacher: 'train' is neither a file nor one of KINETICS400_V1"),
         (["--teacher", "a.mp4"], "a.mp4: not a state dict of r2plus1d_18"),
         (["--teacher", "narrow.pth"], "narrow.pth: not the numbers of r2plus1d_18"),
         (["--teacher", "two.pth"], "two.pth: r2plus1d_18 with 2 classes, expected the 400"),

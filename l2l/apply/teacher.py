@@ -51,7 +51,8 @@ class TeacherPredictor:
     ) -> None:
         check_ffmpeg()
         self._device = seed_and_pick_device(0, threads or usable_cores())
-        teacher, self.class_names = published_teacher("--teacher", weights, SECTION)
+        self._weights = weights
+        teacher, self.class_names = published_teacher("teacher", weights, SECTION)
         if len(self.class_names) != ACTIONS:
             raise BadInput(
                 f"{weights}: {SECTION.network} with {len(self.class_names)} classes, expected the "
@@ -60,6 +61,11 @@ class TeacherPredictor:
         clip = example_clip(teacher.eval(), MEDIA.clip_frames, MEDIA.frame_pixels)
         self._clip_macs = count_macs(lambda: teacher(*clip))
         self._network = for_inference(teacher, self._device, acceleration, _BATCH_CLIPS)
+
+    def predict(self, path: str | Path, *, moments: int | None = None, top: int = 5) -> Prediction:
+        """The answer for one file; see `predict_many`."""
+        (prediction,) = self.predict_many([path], moments=moments, top=top)
+        return prediction
 
     def predict_many(
         self, paths: Iterable[str | Path], *, moments: int | None = None, top: int = 5
@@ -81,6 +87,9 @@ class TeacherPredictor:
         files = list(map(Path, paths))
         for path, probed in zip(files, probe_files(files), strict=True):
             yield self._predict(path, probed, moments, top)
+
+    def __repr__(self) -> str:
+        return f"TeacherPredictor({self._weights!r}, {len(self.class_names)} classes)"
 
     def _predict(
         self, path: Path, probed: ProbeResult, moments: int | None, top: int
