@@ -17,6 +17,7 @@ from l2l.features.artifact import read_features
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
 from l2l.moments import start_seconds
+from l2l.sampler.artifact import read_saliency
 
 LABELLED = [VideoLabels(video.video, video.split, video.labels) for video in VIDEOS]
 # Of each store: the group of its rows and their axis, and how many rows each moment has.
@@ -24,6 +25,7 @@ ROWS = {
     "mels.h5": ("", "moment", 1),
     "descriptors.h5": ("", "clip", 1),
     "motion.h5": ("", "picture", 16),
+    "saliency.h5": ("", "moment", 1),
     "scores.h5": ("", "moment", 1),
     "media.h5": ("moments/", "moment", 1),
 }
@@ -90,9 +92,9 @@ def test_scores_have_their_methods_and_classes_as_coordinates(tmp_path):
 
 
 def test_readers_have_the_splits_and_labels(tmp_path):
-    mels_path, media_path = made(tmp_path, "mels.h5"), made(tmp_path, "media.h5")
-    with read_mels(mels_path) as mels, read_media(media_path) as media:
-        assert mels.listed == media.listed == LABELLED
+    for read, name in ((read_mels, "mels"), (read_media, "media"), (read_saliency, "saliency")):
+        with read(made(tmp_path, f"{name}.h5")) as reader:
+            assert reader.listed == LABELLED
     assert list(read_features(made(tmp_path, "features")).labels.values()) == LABELLED
 
 

@@ -5,13 +5,16 @@ output/<network> (moments, outputs) float32
 pictures (moments,) int32        pictures of motion that a network reads of the moment; 0 where the
                                  samplers of the file read no motion
 has_sound (moments,) bool
-video (videos,)   offset (videos + 1,) moments   coded (videos,) pictures of the proxy
+coded (videos,)                  pictures of the proxy
+video, split (videos,)   offset (videos + 1,)   label, label_offset
+video_index, moment, start_seconds (moments,)
+    whose the rows are, see `l2l.hdf5.add_video_rows`
 """
 
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
@@ -21,7 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from l2l.arrays import VideoRows, offsets_of
+from l2l.arrays import Labelled, labels_of, offsets_of, row_coordinates
 from l2l.config import MediaConfig, MelsConfig, MotionConfig, SamplerConfig
 from l2l.errors import BadInput
 from l2l.hdf5 import (
@@ -30,8 +33,9 @@ from l2l.hdf5 import (
     INTEGERS,
     Store,
     add_array,
-    add_texts,
+    add_video_rows,
     read_store,
+    read_video_rows,
     write_hdf5,
 )
 from l2l.mels.spectrogram import mel_shape
@@ -46,7 +50,7 @@ from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
 
 KIND = "sampler"
-SALIENCY_KIND, SALIENCY_LAYOUT = "saliency", 1
+SALIENCY_KIND, SALIENCY_LAYOUT = "saliency", 2
 
 
 @dataclass(frozen=True)
@@ -260,8 +264,17 @@ def write_saliency(
     rows: Mapping[str, VideoSaliency],
     networks: Mapping[str, Scored],
     class_names: Sequence[str],
+    listed: Iterable[Labelled] = (),
 ) -> None:
-    """Write what samplers say of a shard's videos."""
+    """Write what samplers say of a shard's videos.
+
+    Args:
+        path: the file.
+        rows: of each video, what the samplers say.
+        networks: those that `rows` have the outputs of.
+        class_names: of the target.
+        listed: splits and labels of the videos.
+    """
     attributes = {
         "networks": {
             name: {"digest": each.digest, "macs": dict(each.macs), "outputs": each.outputs}
@@ -282,10 +295,9 @@ def write_saliency(
         add_array(file, "pictures", pictures, ("moment",), "pictures")
         add_array(file, "has_sound", has_sound, ("moment",))
         offsets = offsets_of(len(each.pictures) for each in videos)
-        add_array(file, "offset", offsets, ("video_edge",), "moments")
         coded = np.array([each.coded for each in videos], np.int64)
         add_array(file, "coded", coded, ("video",), "pictures")
-        add_texts(file, "video", list(rows), ("video",))
+        add_video_rows(file, "moment", labels_of(rows, listed), offsets, row_coordinates(offsets))
 
 
 class SaliencyReader:
@@ -308,10 +320,9 @@ class SaliencyReader:
         }
         self._pictures = store.array("pictures", INTEGERS, ())
         self._has_sound = store.array("has_sound", BOOLEANS, ())
-        self._rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
         lengths = {name: len(array) for name, array in self._outputs.items()}
         lengths |= {"pictures": len(self._pictures), "has_sound": len(self._has_sound)}
-        self._rows.check_arrays(**lengths)
+        self._rows, self.listed = read_video_rows(store, **lengths)
         self.videos = self._rows.videos
         coded = store.array("coded", INTEGERS, ())[...].tolist()
         self._coded = dict(zip(self.videos, coded, strict=True))

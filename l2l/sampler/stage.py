@@ -365,7 +365,7 @@ def score_clips(
         )
         for name, each in trained.items()
     }
-    write_saliency(saliency, rows, scored, classes)
+    write_saliency(saliency, rows, scored, classes, listed)
 
 
 def _load_all(

@@ -127,7 +127,7 @@ def write_some_saliency(path: Path) -> None:
     outputs = {"frame": np.full((3, 2), 0.5, np.float32)}
     said = VideoSaliency(outputs, np.full(3, 12, np.int32), HEARD, 40)
     networks = {"frame": Scored("0", {"frame": 7}, 2)}
-    write_saliency(path, {video.video: said for video in VIDEOS}, networks, ("a", "b"))
+    write_saliency(path, {video.video: said for video in VIDEOS}, networks, ("a", "b"), VIDEOS)
 
 
 def read_some_saliency(path: Path) -> list:

@@ -116,7 +116,7 @@ rule score_clips:
     params:
         scored=scored_options,
         config=section(SAMPLER_TRAINING),
-        version=1,
+        version=2,
     shell:
         """
         python -P -m l2l score_clips {params.scored} \
