@@ -5,14 +5,16 @@ import sys
 
 from workflow_runs import environment, planned, snakemake_argv
 
-# Read by each Python that starts: it hides the distribution and its editable finder.
+# Read by each Python that starts: it hides the distribution, and the checkout that it is installed
+# from unless PYTHONPATH names it.
 SITE = """
-import importlib.metadata as metadata, sys
+import importlib.metadata as metadata, os, sys
 every = metadata.Distribution.discover.__func__
 def discover(cls, **options):
     return (d for d in every(cls, **options) if (d.metadata["Name"] or "").lower() != "l2l")
 metadata.Distribution.discover = classmethod(discover)
-sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in str(getattr(f, "__module__", f))]
+given = os.environ.get("PYTHONPATH", "").split(":")
+sys.path[:] = [p for p in sys.path if p in given or not os.path.exists(p + "/l2l/__init__.py")]
 """
 
 

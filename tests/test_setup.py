@@ -100,6 +100,25 @@ def test_everything_installed_with_l2l_is_pinned_to_what_is_installed():
     } == {}
 
 
+def test_the_package_is_imported_also_next_to_a_folder_of_its_name(tmp_path):
+    python = ROOT / ".venv/bin/python"
+    if not (ROOT / ".venv" / "installed").exists():
+        pytest.skip("only .venv is known to be an editable installation")
+    (tmp_path / "l2l").mkdir()  # as the clone, seen from the folder above it
+    surroundings = {key: os.environ[key] for key in os.environ.keys() - {"PYTHONPATH"}}
+    imported = subprocess.run(
+        [python, "-c", "import l2l; print(l2l.__version__, l2l.__file__)"],
+        cwd=tmp_path,
+        env=surroundings | {"PYTHONSAFEPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert imported.stdout.split() == [l2l.__version__, str(ROOT / "l2l/__init__.py")], (
+        imported.stderr
+    )
+
+
 def test_conda_users_get_the_same_versions_and_ffmpeg():
     environment = yaml.safe_load(text("environment.yml"))
     (wheels,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
