@@ -1,6 +1,7 @@
 """`l2l check`: what it says about files is what a run makes of them."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,7 @@ COLUMNS = (
     "video_stream",
     "audio_stream",
 )
+ARE_USABLE = rf": ({'|'.join(USABLE)})(;|$)"  # lines
 ODD_NAMES = (
     "a b.mp4",
     "-dash.mp4",
@@ -69,7 +71,19 @@ def checked(tmp_path: Path, *paths: Path) -> tuple[int, dict[str, dict[str, str]
 def test_it_says_what_a_run_makes_of_the_files(folder, tmp_path, capsys):
     status, rows = checked(tmp_path, folder)
     assert status == 1
-    assert "1 files without the name of a video" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert printed.err == (f"{folder}/notes.txt: not the name of a video, so it is left out\n")
+    summary = printed.out.splitlines()[11:]
+    assert summary[0] == (
+        "7 cannot be used (64%) and are left out; above 10% a run stops "
+        "(manifest.max_bad_fraction):"
+    )
+    unusable = [line for line in printed.out.splitlines()[:11] if not re.search(ARE_USABLE, line)]
+    assert summary[1:-1] == [f"  {line}" for line in unusable]
+    assert summary[-1] == (
+        "4 of 11 files can be used: 1 too_short, 1 no_audio, 1 ok, 1 silent; of silent and "
+        "no_audio only the pictures are used"
+    )
     dataset = FolderDataset(
         adapter="folder", role="source", shards=1, folder=folder.parent, test_fraction=0
     )
@@ -121,14 +135,16 @@ def test_lengths_and_streams_are_shown(folder, tmp_path, capsys):
     assert (half["frames"], half["sound_seconds"]) == ("0", "0.0")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{folder / 'good.mp4'}: ok; 60 frames, 2 s of stream 0, ")
-    assert lines[-1] == "2 of 3 files can be used"
+    assert lines[-1] == (
+        "2 of 3 files can be used: 1 ok, 1 no_audio; of no_audio only the pictures are used"
+    )
     assert status == 1
 
 
 def test_the_exit_status_says_whether_all_can_be_used(folder, tmp_path, capsys):
     assert main(["check", str(folder / "good.mp4"), str(folder / "deaf.mp4")]) == 0
     assert main(["check", str(folder / "good.mp4"), str(tmp_path / "nowhere.mp4")]) == 1
-    assert "nowhere.mp4: missing; no such file" in capsys.readouterr().out
+    assert "nowhere.mp4: missing: no such file" in capsys.readouterr().out
     for wrong in ([], ["--tsv", "x.tsv"], [str(folder), "--tvs", "x"]):
         with pytest.raises(SystemExit) as ended:
             main(["check", *wrong])
@@ -152,7 +168,7 @@ def test_a_file_that_is_given_several_times_is_checked_once(folder, tmp_path, ca
     again = ["good.mp4", "./good.mp4", "../class/good.mp4", str(tmp_path / "link/good.mp4")]
     assert main(["check", *again]) == 0
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1] == "1 of 1 files can be used"
+    assert shown.out.splitlines()[-1] == "1 of 1 files can be used: 1 ok"
     assert shown.out.startswith("good.mp4: ok")
     assert shown.err == "3 files are given again and taken once\n"
 
@@ -173,7 +189,7 @@ def test_odd_names_are_shown_on_one_line(folder, tmp_path, name, capsys, monkeyp
     ]
     (line, last) = capsys.readouterr().out.splitlines()
     assert line.isprintable()
-    assert last == "1 of 1 files can be used"
+    assert last == "1 of 1 files can be used: 1 ok"
 
 
 def test_a_folder_without_videos_is_refused(tmp_path, capsys):

@@ -250,7 +250,7 @@ def test_every_file_is_checked_in_any_encoding_of_the_terminal(clip, tmp_path, e
     name = folder.name if encoding == "utf-8" else ascii(folder.name)[1:-1]
     assert first.startswith(f"{name}/0.mp4: ok; ")
     assert second.startswith(f"{name}/\\u202e1.mp4: ok; ")
-    assert last == "2 of 2 files can be used"
+    assert last == "2 of 2 files can be used: 2 ok"
 
 
 @pytest.mark.parametrize("name", ["\x1b]0;title\x07.mp4", "a\nb.mp4"])

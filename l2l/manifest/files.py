@@ -97,20 +97,26 @@ def video_files(paths: Sequence[Path]) -> list[Path]:
     lines on stderr say how many others there are, and how many are given again.
     """
     videos: dict[tuple[str, str], Path] = {}  # by the folder and the name
-    other_count = again_count = 0
+    others: list[Path] = []
+    again_count = 0
     real_folder = functools.cache(os.path.realpath)
     for path in paths:
         files = list(walk_files(path)) if path.is_dir() else [path]
         named = [each for each in files if each == path or is_video_name(each.name)]
-        other_count += len(files) - len(named)
+        others += [each for each in files if each != path and not is_video_name(each.name)]
         for file in named:
             place = real_folder(file.parent), file.name
             again_count += place in videos
             videos.setdefault(place, file)
-    if other_count:
-        print(f"{other_count} files without the name of a video are left out", file=sys.stderr)
+    if others:
+        first = _short(str(others[0]))
+        line = f"{first}: not the name of a video, so it is left out"
+        if len(others) > 1:
+            line = f"{len(others)} files without the name of a video are left out, such as {first}"
+        print(line, file=sys.stderr)
     if again_count:
-        print(f"{again_count} files are given again and taken once", file=sys.stderr)
+        are = "file is" if again_count == 1 else "files are"
+        print(f"{again_count} {are} given again and taken once", file=sys.stderr)
     return list(videos.values())
 
 

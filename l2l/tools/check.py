@@ -3,6 +3,7 @@
 They are probed and decoded as the manifest and media stages do it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +16,9 @@ from l2l.moments import FRAME_RATE, SAMPLE_RATE_HZ
 from l2l.progress import counted
 from l2l.stores import write_table
 from l2l.terminal import escape
+
+NAMED = 10  # unusable files that the summary repeats
+WITHOUT_SOUND = ("silent", "no_audio")
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,34 @@ def check(path: list[Path], /, tsv: Path | None = None) -> int:
         _write(tsv, findings)
     usable = sum(finding.usable for finding in findings)
     if output_is_read:
-        print(f"{usable} of {len(findings)} files can be used")
+        print("\n".join(_summary(findings)))
     return int(usable < len(findings))
+
+
+def _summary(findings: Sequence[Finding]) -> list[str]:
+    """How many files can be used, by status; of many files those that cannot be used once more,
+    since their lines are far above.
+    """
+    unusable = [finding for finding in findings if not finding.usable]
+    lines = []
+    if unusable and len(findings) > NAMED:
+        from l2l.config import ManifestConfig
+
+        limit = ManifestConfig().max_bad_fraction
+        lines.append(
+            f"{len(unusable)} cannot be used ({len(unusable) / len(findings):.0%}) and are left "
+            f"out; above {limit:.0%} a run stops (manifest.max_bad_fraction):"
+        )
+        lines += [f"  {_line(finding)}" for finding in unusable[:NAMED]]
+        if len(unusable) > NAMED:
+            lines.append(f"  and {len(unusable) - NAMED} more")
+    counts = Counter(finding.status for finding in findings if finding.usable)
+    line = f"{counts.total()} of {len(findings)} files can be used"
+    if counts:
+        line += ": " + ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    if without_sound := [status for status in WITHOUT_SOUND if status in counts]:
+        line += f"; of {' and '.join(without_sound)} only the pictures are used"
+    return [*lines, line]
 
 
 def examine(paths: Sequence[Path]) -> Iterator[Finding]:
@@ -181,5 +211,5 @@ def _line(finding: Finding) -> str:
     if finding.usable and finding.audio_stream >= 0:
         line += f", {finding.sound_seconds:g} s of sound of stream {finding.audio_stream}"
     if finding.reason:
-        line += f"; {finding.reason}"
+        line += f"{'; ' if finding.usable else ': '}{finding.reason}"
     return escape(line)
