@@ -284,7 +284,12 @@ def test_predict_takes_folders_and_prints_what_python_returns(run, folder, dense
     assert main(["predict", str(folder), "--run", str(run), "--json", "--threads", "1"]) == 1
     printed = capsys.readouterr()
     answers = {each["video"]: each for each in map(json.loads, printed.out.splitlines())}
-    assert printed.err == "1 files without the name of a video are left out\n"
+    left_out, scope = printed.err.splitlines()
+    assert left_out.endswith(": not the name of a video, so it is left out")
+    assert scope == (
+        f"each answer is one of the {len(dense[0].classes)} classes of run {run.name}; a video of "
+        "anything else is given one of these too"
+    )
     assert set(answers) == {each.video for each in dense}
     for each in dense:
         values = answers[each.video]

@@ -2,6 +2,7 @@
 
 import json as json_text
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def predict(
     from l2l.apply.predictor import Predictor
 
     predictor = Predictor(run, threads, steps, method, acceleration)
+    print(escape(_scope(run, len(predictor.class_names))), file=sys.stderr)
     predictions = predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top)
     return _print(counted(predictions, len(files), caller_prints=True), json)
 
@@ -102,6 +104,14 @@ def _check_options(
             "--factor, --steps, --method and --budget-gmacs belong to --run; with --teacher give "
             "--moments"
         )
+
+
+def _scope(run: Path, classes: int) -> str:
+    """What an answer is worth on videos of other things."""
+    return (
+        f"each answer is one of the {classes} classes of run {run.stem or run}; a video of "
+        "anything else is given one of these too"
+    )
 
 
 def _print(predictions: Iterable[Prediction], json: bool) -> int:
