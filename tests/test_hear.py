@@ -138,6 +138,10 @@ def test_real_clips_are_heard_as_what_they_are(mn04, media, capsys):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
+        (
+            [],
+            "--weights is missing: fetch .*github.com/fschmid56.* and give the file; see docs/hear",
+        ),
         (["--weights", "nowhere.pt"], "nowhere.pt: No such file .*github.com/fschmid56"),
         (["--weights", "chirp.mp4"], "chirp.mp4: a file with sha256 .*github.com/fschmid56"),
         (["--weights", "w", "--top", "0"], "top 0, least_probability 0.2: expected"),

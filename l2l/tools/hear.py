@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def hear(
     video: list[Path],
     /,
-    weights: Path,
+    weights: Path | None = None,
     json: bool = False,
     page: Path | None = None,
     seconds: float = 2.0,
@@ -34,7 +34,8 @@ def hear(
 
     Args:
         video: files of any name, and folders.
-        weights: the file mn04_as_mAP_432.pt, see docs/hear.md.
+        weights: needed: the file mn04_as_mAP_432.pt (4 MB), fetched once from the release v0.0.1
+            of github.com/fschmid56/EfficientAT, see docs/hear.md.
         json: print one JSON object per file instead.
         page: a page with the timeline of each video, written as well.
         seconds: length of the windows of sound, each of which is heard by itself.
@@ -43,8 +44,8 @@ def hear(
         threads: of PyTorch; default: one per core.
 
     Raises:
-        BadInput: if the weights are missing or are another file, a number is out of bounds, there
-            is no video, or the page cannot be written.
+        BadInput: if the weights are not given, are missing or are another file, a number is out of
+            bounds, there is no video, or the page cannot be written.
 
     Returns:
         0 when every file was heard, 1 when one could not be used or has no sound.
@@ -52,6 +53,13 @@ def hear(
     Example:
         l2l hear video.mp4 --weights mn04_as_mAP_432.pt --page heard.html
     """
+    if weights is None:
+        from l2l.pretrained.efficientat.weights import WEIGHTS  # which imports torch
+
+        raise BadInput(
+            f"--weights is missing: fetch {WEIGHTS.origin} (4 MB) once and give the file; see "
+            "docs/hear.md"
+        )
     files = video_files(video)
     if video and not files:
         raise BadInput(f"{', '.join(map(str, video))}: no file with the name of a video")
