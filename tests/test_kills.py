@@ -111,11 +111,11 @@ def test_the_jobs_of_a_killed_snakemake_end_and_the_doctor_says_what_it_left(tmp
     assert ended_within(60, jobs)
     assert well(tmp_path) == dict.fromkeys(CHECKS, True) | {
         "locked": False,
-        "incomplete": False,
+        "incomplete": True,
         "part files": False,
     }
     assert "snakemake --unlock" in CHECKS["locked"](tmp_path)[0]
-    assert f"1, such as {DRAWN}: the next run makes" in CHECKS["incomplete"](tmp_path)[0]
+    assert f"1, such as {DRAWN}: a run was interrupted" in CHECKS["incomplete"](tmp_path)[0]
     assert "find results" in CHECKS["part files"](tmp_path)[0]
     assert snakemake(tmp_path, "--unlock", configfile=config).returncode == 0
     assert snakemake(tmp_path, DRAWN, configfile=config).returncode == 0

@@ -21,8 +21,8 @@ def test_a_long_name_that_snakemake_keeps_in_pieces_is_put_together(tmp_path):
     record.parent.mkdir(parents=True)
     record.touch()
     assert leftovers.incomplete(tmp_path) == (
-        f"1, such as {name}: the next run makes them again (snakemake --rerun-incomplete)",
-        False,
+        f"1, such as {name}: a run was interrupted: run the same command again",
+        True,
     )
 
 

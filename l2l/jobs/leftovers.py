@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NOTHING = "nothing", True
+INTERRUPTED = "a run was interrupted: run the same command again"  # which repairs it
 METADATA = ".snakemake/metadata"
 RECORD = "config.json"  # of a run, in its folder: see l2l/run_record.py
 SKEW_SECONDS = 60  # clocks of a cluster may differ by this much
@@ -96,7 +97,7 @@ def incomplete(here: Path) -> tuple[str, bool]:
     summary = f"{len(names)}, such as {min(names)}"
     if _snakemakes(here):
         return f"{summary}: being made by the Snakemake that runs here, or again by the next", True
-    return f"{summary}: the next run makes them again (snakemake --rerun-incomplete)", False
+    return f"{summary}: {INTERRUPTED}", True
 
 
 def part_files(here: Path) -> tuple[str, bool]:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from l2l.errors import BadInput
-from l2l.jobs.leftovers import CHECKS
+from l2l.jobs.leftovers import CHECKS, INTERRUPTED
 from l2l.terminal import escape
 
 REINSTALL = "rm -rf .venv && make demo"
@@ -236,11 +236,13 @@ def doctor() -> int:
     }
     if Path(".snakemake").is_dir():
         checks |= {name: functools.partial(check, Path.cwd()) for name, check in CHECKS.items()}
-    broken = []
+    broken, last = [], "all is well"
     for name, check in checks.items():
         line, is_well = check()
         print(f"{name:<15} {escape(line)}", flush=True)
         if not is_well:
             broken.append(name)
-    print(f"\nbroken: {', '.join(broken)}" if broken else "\nall is well")
+        if line.endswith(INTERRUPTED):
+            last = f"nothing is broken; {INTERRUPTED}"
+    print(f"\nbroken: {', '.join(broken)}" if broken else f"\n{last}")
     return 1 if broken else 0
