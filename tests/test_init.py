@@ -1,5 +1,6 @@
 """A first configuration for a folder of videos."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from l2l.__main__ import main
 from l2l.config import merge_configs, read_config
 from l2l.datasets import FolderDataset
+from l2l.jobs.machine import usable_cores
 from l2l.tools.init import (
     FEW,
     FEW_MOMENTS,
@@ -141,6 +143,23 @@ def test_a_folder_that_no_run_can_use_is_refused_in_one_line(
     assert line in error
     assert error.count("\n") == 1
     assert not Path("my.yaml").exists()
+
+
+def test_a_folder_that_does_not_exist_is_named_before_a_file_that_does(tmp_path, capsys):
+    Path("my.yaml").write_text("mine")
+    assert init(tmp_path / "nowhere") == 1
+    assert capsys.readouterr().err.startswith(f"l2l init: {tmp_path}/nowhere: no such folder; ")
+
+
+def test_what_not_to_expect_is_said_and_the_run_is_written_for_this_machine(tmp_path, capsys):
+    assert main(["init", str(folder(tmp_path / "mine")), "--seconds", "2"]) == 0
+    said = capsys.readouterr()
+    assert f"snakemake --cores {usable_cores()} --configfile my.yaml" in said.out
+    lines = said.err.splitlines()
+    assert len(lines) == 3, lines
+    assert "24 of 24 files that were opened cannot be used (100%)" in lines[0]
+    assert re.search("most videos have 2 moments or fewer, and skimmer.steps is 10", lines[1])
+    assert "3 of 3 classes have fewer than 60 train videos" in lines[2]
 
 
 def test_without_a_readable_file_the_length_is_asked_for(tmp_path, capsys):

@@ -2,8 +2,10 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,11 @@ from l2l.__main__ import main
 from l2l.config import MotionConfig, read_config
 from l2l.datasets import FolderDataset, TableDataset
 from l2l.errors import BadInput
-from l2l.tools.plan.contents import Given, contents_of
+from l2l.tools.plan.contents import Given, cautions, contents_of
 from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
 from l2l.tools.plan.machine import memory_mb, memory_of_stages, shortages
 from l2l.tools.plan.rates import Rates, measured, read_rates
-from l2l.tools.plan.stage import plan
+from l2l.tools.plan.stage import SHARD_MINUTES, _advice, plan
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "workflow/configs/tiny.yaml"
@@ -137,9 +139,43 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
         "snakemake",
         "motion",
         "sampler",
-        "clock",
+        "about",
     ]
-    assert "minutes per shard" in lines[0]
+    (header,) = (line for line in lines if line.startswith("stage "))
+    assert header.split()[2:8] == ["CPU", "min", "GPU", "min", "clock", "min"]  # less than an hour
+    assert re.search(r"^about [\d.]+ minutes by the clock on \d+ cores?: .* of \d+ jobs", lines[-1])
+    assert not [line for line in lines if "shards: " in line], "as many as they should be"
+    assert "is not a part of this run" in "\n".join(lines)
+
+
+def test_other_numbers_of_shards_are_advised_only_where_they_matter():
+    assert _advice("train_val", 2, 10) == _advice("test", 4, 4 * SHARD_MINUTES) == ""
+    assert _advice("train_val", 2, 20_000) == (
+        "; shards: 2 have 10,000 minutes of video each, shards: 7 would have about 3,000, an hour "
+        "or two of decoding"
+    )
+    assert "; test_shards: 40 have 10 minutes of video each, test_shards: 1 " in _advice(
+        "test", 40, 400
+    )
+
+
+def test_few_moments_few_train_videos_and_unusable_files_are_named():
+    config = read_config(TINY)
+    contents = contents_of(config.target, config.videos[config.target], 1, Given())
+    assert cautions(config.target, contents, config) == []
+    odd = replace(
+        contents,
+        seconds=(1.0, 1.5, 60.0),
+        classes=3,
+        train_videos={"run": 14, "sit": 60, "a\nb": 59},
+        looked_at=54,
+        unusable=5,
+    )
+    unusable, moments, classes = cautions(config.target, odd, config)
+    assert "5 of 54 files that were opened cannot be used (9%); above 10% of all a run" in unusable
+    assert "most videos have 2 moments or fewer, and skimmer.steps is 4: there is " in moments
+    assert "2 of 3 classes have fewer than 60 train videos ('run' has 14)" in classes
+    assert len(cautions("another", odd, config)) == 1
 
 
 @pytest.fixture
@@ -162,11 +198,11 @@ def test_a_plan_needs_no_videos_where_their_number_and_length_are_given(absent, 
     given = {"videos": 10_000, "seconds": 117.0, "cores": 8}
     assert plan([absent], **given) == 0
     cores, lines = planned_rows(capsys)
-    assert lines[0].startswith("mine: 10,000 videos of 117 s, 325.0 hours; ")
-    assert lines[-1].startswith("clock h: 8 cores, ")
+    assert lines[0].startswith("mine: 10,000 videos of 117 s, 325.0 hours")
+    assert re.match(r"about [\d,.]+ hours by the clock on 8 cores: one stage ", lines[-1])
     plan([absent], **given, gpu="a100", gpus=2)
     gpus, lines = planned_rows(capsys)
-    assert lines[-1].startswith("clock h: 8 cores, 2 a100s, ")
+    assert re.match(r"about [\d,.]+ hours by the clock on 8 cores and 2 a100s: ", lines[-1])
     cpu_h, gpu_h, clock_h = range(1, 4)
     assert cores["media"][clock_h] == pytest.approx(cores["media"][cpu_h] / 8, abs=0.01)
     assert cores["student"][gpu_h] == 0 < gpus["student"][gpu_h]

@@ -19,13 +19,14 @@ import yaml
 from l2l.config import check_config
 from l2l.datasets import FolderDataset
 from l2l.errors import BadInput
+from l2l.jobs.machine import usable_cores
 from l2l.manifest.artifact import SPLITS
 from l2l.manifest.labels import check_labels, label_warnings
 from l2l.manifest.listing import list_dataset
 from l2l.moments import MOMENT_SECONDS
 from l2l.stores import atomic_path
 from l2l.terminal import escape
-from l2l.tools.plan.contents import Contents, Given, contents_of
+from l2l.tools.plan.contents import Contents, Given, cautions, contents_of
 
 FEW_MOMENTS = 3_000  # of train; fight.yaml has about 400, the demo's clips 5,400
 MANY_MOMENTS = 50_000
@@ -111,6 +112,9 @@ def init(
     Example:
         l2l init /data/mine --output my.yaml
     """
+    if not folder.is_dir():
+        what = "not a folder" if os.path.lexists(folder) else "no such folder"
+        raise BadInput(f"{folder}: {what}; expected folders of classes with videos in it")
     if os.path.lexists(output):
         raise BadInput(f"{output}: exists and is not replaced; give --output another name")
     run = run or _run_name(folder)
@@ -133,12 +137,15 @@ def init(
     split_here = not any(video.video.startswith(f"{video.split}/") for video in videos)
     file_bytes = sum(video.path.stat().st_size for video in videos if video.path.is_file())
     text = _configuration(folder, run, contents, file_bytes, split_here)
-    check_config(yaml.safe_load(text), str(output))
+    config = check_config(yaml.safe_load(text), str(output))
     with atomic_path(output) as part:
         part.write_text(text, encoding="utf-8")
     print(escape(f"{output}: written for {_described(contents, file_bytes)}"))
+    for line in cautions("mine", contents, config):
+        print(escape(f"warning: {line}"), file=sys.stderr)
     name = shlex.quote(str(output))
-    print(escape(f"next: l2l plan --configfile {name}; snakemake --cores 8 --configfile {name} -n"))
+    run_it = f"snakemake --cores {usable_cores()} --configfile {name}"
+    print(escape(f"next: l2l plan --configfile {name}; {run_it} -n; {run_it}"))
 
 
 def _run_name(folder: Path) -> str:
@@ -213,6 +220,7 @@ def _configuration(
     return f"""\
 # Written by `l2l init` for
 #   {_described(contents, file_bytes)}.
+# Only the part above `media:` needs your attention; the rest suits these videos as it is.
 # Small networks that start from random weights; nothing was tuned on these videos. `l2l config KEY`
 # explains a key. For the paper's networks with Kinetics' weights keep only `run`, `seed` and
 # `videos` in this file and put it on top: --configfile workflow/configs/paper.yaml my.yaml
@@ -246,7 +254,8 @@ student: # turn flip off, here and above, where left and right are different act
   image_widths: {_list(widths.image)} # paper: 64 to 512
   audio_widths: {_list(widths.audio)} # paper: 64 to 512
   blocks: [1, 1, 1, 1] # paper: 2 per stage
-  audio_stem_stride: 2
+  audio_stem_stride: 2 # as the supplement; the public code: 1
+  # it first learns the teacher's descriptors, then the classes
   distil: {_training(schedules.distil, gentle)}
   finetune: {_training(schedules.finetune, ", flip: true")}
 

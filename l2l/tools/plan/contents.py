@@ -1,7 +1,8 @@
 """What a data set holds, as far as can be known before anything is decoded."""
 
 import statistics
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy as np
 from l2l.config import Config
 from l2l.datasets import AnyDataset, DemoDataset
 from l2l.errors import BadInput
-from l2l.manifest.artifact import SPLITS, UNLABELLED, Video, class_names
+from l2l.manifest.artifact import SPLITS, UNLABELLED, USABLE, Video, class_names
 from l2l.manifest.listing import list_dataset
 from l2l.manifest.probe import probe_files
 from l2l.moments import FRAME_RATE, MOMENT_SECONDS, moment_count
 
 SAMPLED_FILES = 50  # of a data set, whose lengths stand for all
+FEW_OF_A_CLASS = 60  # train videos: fight.yaml has some 55, and is recognised no better than chance
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Contents:
     labelled_seconds: float  # of a video, in its segments
     classes: int
     example: Path | None = None  # one of its files
+    looked_at: int = 0  # files that were opened
+    unusable: int = 0  # of them, by what they declare
+    train_videos: dict[str, int] = field(default_factory=dict)  # by class, where lists are read
 
     @property
     def total(self) -> int:
@@ -93,7 +98,8 @@ def contents_of(name: str, dataset: AnyDataset, seed: int, given: Given) -> Cont
     listed = list_dataset(dataset, seed)
     at_hand = [video for video in listed if video.usable]
     sample = at_hand[:: max(1, len(at_hand) // SAMPLED_FILES)]
-    facts = [fact for fact in probe_files(video.path for video in sample) if fact.duration_seconds]
+    probed = list(probe_files(video.path for video in sample))
+    facts = [fact for fact in probed if fact.duration_seconds]
     if not listed:
         raise BadInput(
             f"{name}: no videos are listed or found; is {dataset.folder} laid out as its adapter "
@@ -110,7 +116,50 @@ def contents_of(name: str, dataset: AnyDataset, seed: int, given: Given) -> Cont
     example = at_hand[0].path if at_hand else None
     splits = [UNLABELLED] if dataset.role == "apply" else SPLITS
     videos = {split: sum(video.split == split for video in listed) for split in splits}
-    return Contents(videos, lengths, area, segments, labelled, len(class_names(listed)), example)
+    return Contents(
+        videos,
+        lengths,
+        area,
+        segments,
+        labelled,
+        len(class_names(listed)),
+        example,
+        len(probed),
+        sum(fact.status not in USABLE for fact in probed),
+        Counter(label for video in listed if video.split == "train" for label in video.labels),
+    )
+
+
+def cautions(name: str, contents: Contents, config: Config) -> list[str]:
+    """What a run on a data set should not be expected to do, one line each."""
+    lines = []
+    if contents.unusable:
+        limit = config.manifest.max_bad_fraction
+        lines.append(
+            f"{name}: {contents.unusable} of {contents.looked_at} files that were opened cannot be "
+            f"used ({contents.unusable / contents.looked_at:.0%}); above {limit:.0%} of all a run "
+            "stops (manifest.max_bad_fraction); `l2l check` names them"
+        )
+    if name not in (config.source, config.target):
+        return lines
+    counts = [
+        moment_count(max(1, int(s * FRAME_RATE)), config.media.grid) for s in contents.seconds
+    ]
+    steps, middle = config.skimmer.steps, statistics.median(counts)
+    if name == config.target and middle < steps:
+        lines.append(
+            f"{name}: most videos have {middle:.0f} moments or fewer, and skimmer.steps is "
+            f"{steps}: there is little to select, see docs/real_clips.md"
+        )
+    few = {label: n for label, n in contents.train_videos.items() if n < FEW_OF_A_CLASS}
+    if few:
+        fewest = min(few, key=lambda label: few[label])
+        lines.append(
+            f"{name}: {len(few)} of {contents.classes} classes have fewer than {FEW_OF_A_CLASS} "
+            f"train videos ({fewest!r} has {few[fewest]}): networks from random weights learn "
+            "little from so few, docs/real_clips.md says what to expect"
+        )
+    return lines
 
 
 def _as_given(dataset: AnyDataset, given: Given) -> Contents:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -10,13 +11,26 @@ from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
 from l2l.jobs.machine import usable_cores
 from l2l.stores import atomic_path, check_replaceable
-from l2l.tools.plan.contents import Contents, Given, contents_of
+from l2l.terminal import escape
+from l2l.tools.plan.contents import Contents, Given, cautions, contents_of
 from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
 from l2l.tools.plan.gpus import Gpu, rates_of
 from l2l.tools.plan.machine import free_bytes, memory_mb, memory_of_stages, shortages
 from l2l.tools.plan.rates import Rates, measured, read_rates
 
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
+MANY_SHARDS = 16  # fewer cost nothing, however little they hold
+
+
+class Unit(NamedTuple):
+    """What times are shown in."""
+
+    name: str
+    word: str
+    seconds: int
+
+
+HOURS, MINUTES = Unit("h", "hours", 3600), Unit("min", "minutes", 60)
 
 
 def plan(
@@ -84,32 +98,38 @@ def plan(
     for name, each in contents.items():
         _print_dataset(name, each, config.videos[name])
     rows = estimate(config, contents, speeds)
-    hours = f"{'CPU h':>10}{'GPU h':>10}{'clock h':>10}"
-    print(f"{'stage':<12}{'jobs':>8}{hours}{'files':>10}{'GB':>10}")
     cores, gpus = cores or usable_cores(), gpus if speeds.gpu else 0
-    _print_rows(rows, cores, gpus)
-    _print_row(_sum(rows), sum(row.clock_seconds(cores, gpus) for row in rows), gpus)
-    print("snakemake scsampler, above that:")
-    _print_rows(estimate_scsampler(config, contents, speeds), cores, gpus)
-    on_gpus = f", {gpus} {gpu or 'GPU'}{'s' * (gpus > 1)}" if gpus else ""
-    print(f"clock h: {cores} cores{on_gpus}, one stage after another, shards of equal size")
-    for line in shortages(rows, cores, memory_mb(), free_bytes(), memory_of_stages()):
-        print(f"warning: {line}", file=sys.stderr)
+    total, clock_seconds = _sum(rows), sum(row.clock_seconds(cores, gpus) for row in rows)
+    unit = HOURS if total.cpu_seconds + total.network_seconds > HOURS.seconds else MINUTES
+    times = "".join(f"{f'{each} {unit.name}':>10}" for each in ("CPU", "GPU", "clock"))
+    print(f"{'stage':<12}{'jobs':>8}{times}{'files':>10}{'GB':>10}")
+    _print_rows(rows, cores, gpus, unit)
+    _print_row(total, clock_seconds, gpus, unit)
+    print("snakemake scsampler, which is not a part of this run, adds:")
+    _print_rows(estimate_scsampler(config, contents, speeds), cores, gpus, unit)
+    on_gpus = f" and {gpus} {gpu or 'GPU'}{'s' * (gpus > 1)}" if gpus else ""
+    print(
+        f"about {clock_seconds / unit.seconds:,.1f} {unit.word} by the clock on {cores} "
+        f"core{'s' * (cores > 1)}{on_gpus}: one stage after another, shards of equal size, and in "
+        f"each of {total.jobs:,} jobs the start of Python"
+    )
+    short = shortages(rows, cores, memory_mb(), free_bytes(), memory_of_stages())
+    odd = (line for name, each in contents.items() for line in cautions(name, each, config))
+    for line in (*short, *odd):
+        print(escape(f"warning: {line}"), file=sys.stderr)
     return 0
 
 
-def _print_rows(rows: list[Cost], cores: int, gpus: int) -> None:
+def _print_rows(rows: list[Cost], cores: int, gpus: int, unit: Unit) -> None:
     for row in rows:
-        _print_row(row, row.clock_seconds(cores, gpus), gpus)
+        _print_row(row, row.clock_seconds(cores, gpus), gpus, unit)
 
 
-def _print_row(row: Cost, clock_seconds: float, gpus: int) -> None:
+def _print_row(row: Cost, clock_seconds: float, gpus: int, unit: Unit) -> None:
     cpu = row.cpu_seconds + (0 if gpus else row.network_seconds)
     on_gpu = row.network_seconds if gpus else 0
-    print(
-        f"{row.stage:<12}{row.jobs:>8,}{cpu / 3600:>10,.2f}{on_gpu / 3600:>10,.2f}"
-        f"{clock_seconds / 3600:>10,.2f}{row.files:>10,.0f}{row.size / 1e9:>10,.3f}"
-    )
+    times = "".join(f"{each / unit.seconds:>10,.2f}" for each in (cpu, on_gpu, clock_seconds))
+    print(f"{row.stage:<12}{row.jobs:>8,}{times}{row.files:>10,.0f}{row.size / 1e9:>10,.3f}")
 
 
 def _print_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
@@ -120,15 +140,23 @@ def _print_dataset(name: str, contents: Contents, dataset: AnyDataset) -> None:
         * sum(n for split, n in contents.videos.items() if (split == "test") == (part == "test"))
         for part in parts
     }
-    per_shard = {part: minutes[part] / len(dataset.shard_names(part)) for part in parts}
-    advised = {part: max(1, round(minutes[part] / SHARD_MINUTES)) for part in parts}
-    of_test = f", {per_shard['test']:,.0f} of test" if "test" in per_shard else ""
-    test_shards = f", test_shards: {advised['test']} make" if "test" in advised else " makes"
-    print(
-        f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, "
-        f"{sum(minutes.values()) / 60:,.1f} hours; "
-        f"{per_shard['train_val']:,.0f} minutes per shard{of_test} "
-        f"(shards: {advised['train_val']}{test_shards} about {SHARD_MINUTES:,})"
+    hours = sum(minutes.values()) / 60
+    length = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:,.1f} minutes"
+    print(f"{name}: {contents.total:,} videos of {contents.mean_seconds:.0f} s, {length}", end="")
+    shards = {part: len(dataset.shard_names(part)) for part in parts}
+    print("".join(map(_advice, parts, shards.values(), minutes.values())))
+
+
+def _advice(part: str, shards: int, minutes: float) -> str:
+    """Another number of shards, where so many are too few or too many; else nothing."""
+    too_few = minutes / shards > 2 * SHARD_MINUTES
+    if not too_few and not (shards > MANY_SHARDS and minutes / shards < SHARD_MINUTES / 10):
+        return ""
+    key = "test_shards" if part == "test" else "shards"
+    return (
+        f"; {key}: {shards} have {minutes / shards:,.0f} minutes of video each, {key}: "
+        f"{max(1, round(minutes / SHARD_MINUTES))} would have about {SHARD_MINUTES:,}, an hour or "
+        "two of decoding"
     )
 
 
