@@ -64,3 +64,14 @@ rule all:
         f"results/{CONFIG.run}/evaluation/ablations.tsv",
         f"results/{CONFIG.run}/evaluation/recognition.tsv",
     localrule: True
+
+
+for stage, paths in files_of_stages().items():
+
+    rule:
+        """One stage of the chain, and what it needs: `snakemake media`."""
+        name:
+            stage
+        input:
+            paths,
+        localrule: True

@@ -300,6 +300,34 @@ def training_table(dataset):
     return f"results/{{run}}/media/{dataset}/training/videos.tsv"
 
 
+def files_of_stages():
+    """What each stage of the chain leaves, by the stage's name, which is a target."""
+    datasets = list(dict.fromkeys([CONFIG.source, CONFIG.target]))
+
+    def of_datasets(stage):
+        return [path for dataset in datasets for path in shard_files(stage, dataset)]
+
+    finetuned = expand("{m}-{origin}", m=STUDENTS, origin=ORIGINS)
+    files = {
+        "videos": expand("videos/{dataset}", dataset=DRAWN),
+        "manifest": expand("manifest/{dataset}/videos.tsv", dataset=datasets),
+        "media": expand("media/{dataset}/videos.tsv", dataset=datasets),
+        "mels": of_datasets("mels"),
+        "teacher": ["teacher/teacher.pt", *of_datasets("teacher")],
+        "student": expand("student/distilled/{m}.pt", m=STUDENTS)
+        + expand("student/finetuned/{each}.pt", each=finetuned),
+        "features": [f"features/{CONFIG.target}/zarr.json"],
+        "skimmer": expand("skimmer/{model}.pt", model=TRAINED_NETWORKS),
+        "evaluation": expand("evaluation/{table}.tsv", table=[table.name for table in TABLES]),
+        "report": ["report.html"],
+    }
+    folder = "results/{run}/"
+    return {
+        stage: [(folder + path.removeprefix(folder)).format(run=CONFIG.run) for path in paths]
+        for stage, paths in files.items()
+    }
+
+
 def config_files(paths):
     """Files that the configuration names, so that a dry run names one that does not exist.
 
