@@ -1,11 +1,12 @@
 """How much the rows of Table 1 that are trained on features depend on the seed of that training.
 
-    python benchmarks/training_seeds.py RUN ... [--seeds 3] [--split val]
+    python benchmarks/training_seeds.py RUN ... [--seeds 3] [--split val] [--configfile FILE ...]
 
-RUN is the folder of a finished run, such as results/demo. Each network of its `evaluation.methods`
-is trained on the run's features with the run's own seed and with others (1000, 2000, ... more), and
-answers for the run's test or val videos. Drawings, teacher, student and features stay as they are.
-Rows that are not trained are measured once per run.
+RUN is the folder of a finished run, such as results/demo. FILE has other rows and settings of
+`evaluation` and `skimmer` than the run's config.json, as Snakemake's `--configfile`. Each network
+that `evaluation.methods` needs is trained on the run's features with the run's own seed and with
+others (1000, 2000, ... more), and answers for the run's test or val videos. Drawings, teacher,
+student and features stay as they are. Rows that are not trained are measured once per run.
 
 The table, in markdown, has per row and run the mean and standard deviation over the trainings of
 top-1 and mean average precision in percent, and the mean GMACs and moments per video; the last
@@ -93,9 +94,9 @@ def figures(
         yield (method.name, "moments"), statistics.fmean(each.moments for each in costs_per_video)
 
 
-def measured(run: Path, seeds: int, split: str) -> Figures:
+def measured(run: Path, overlays: list[Path], seeds: int, split: str) -> Figures:
     """The figures of trainings with so many seeds."""
-    config = read_config(run / "config.json")
+    config = read_config(run / "config.json", *overlays)
     methods = list(chosen_methods(config.evaluation.methods))
     found: Figures = {(each.name, figure): [] for each in methods for figure in FIGURES}
     for number in range(seeds):
@@ -123,9 +124,12 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     parser.add_argument("--seeds", type=int, default=3, help="trainings per run; default 3")
     parser.add_argument("--split", choices=["val", "test"], default="test", help="default test")
+    parser.add_argument("--configfile", nargs="+", type=Path, default=[], help="other settings")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    per_run = [measured(run, options.seeds, options.split) for run in options.runs]
+    per_run = [
+        measured(run, options.configfile, options.seeds, options.split) for run in options.runs
+    ]
     names = [run.name for run in options.runs]
     print(f"| method | figure | {' | '.join(names)} | all |")
     print("|---" * (len(names) + 3) + "|")

@@ -12,7 +12,7 @@ from l2l.config import read_config
 from l2l.datasets import DemoDataset
 from l2l.demo import films, sounds, world
 from l2l.demo.stage import render_demo
-from l2l.evaluation.videos.methods import chosen_methods
+from l2l.evaluation.videos.methods import METHODS, chosen_methods
 
 ROOT = Path(__file__).parents[1]
 seeds = st.integers(0, 2**32 - 1)
@@ -118,6 +118,17 @@ def test_a_configuration_lays_short_actions_over_the_demo():
     paper = [method.name for method in chosen_methods(None)]
     own = ["one_look_sparse", "one_look_dense", "oracle"]
     assert list(short.evaluation.methods or ()) == [*paper, *own]
+
+
+def test_a_configuration_adds_the_rivals_rows_to_the_demo():
+    demo = read_config(ROOT / "config.yaml")
+    rivals = read_config(ROOT / "config.yaml", ROOT / "workflow/configs/rivals.yaml")
+    own = {method.name for method in METHODS if not method.paper}
+    rows = {method.name for method in chosen_methods(rivals.evaluation.methods)}
+    assert own | {"uniform", "ours_sparse", "ours_dense"} == rows
+    changed = {"skimmer", "evaluation"}
+    assert rivals.model_dump(exclude=changed) == demo.model_dump(exclude=changed)
+    assert rivals.skimmer.one_look == demo.skimmer.one_look
 
 
 def test_an_advert_keeps_the_whole_scene_inside_a_frame_of_one_colour():
