@@ -3,12 +3,20 @@
 # The includes are in the order of the chain; each rule file opens with what comes in and what
 # goes out.
 
+import sys
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
 # A --configfile replaces config.yaml; it is not mixed with the demo's.
 if not workflow.config_settings.configfiles:
+    if not Path("config.yaml").is_file():
+        sys.exit(
+            f"l2l: config.yaml: no such file in {Path.cwd()}, where no --configfile is given; run "
+            f"snakemake in {workflow.basedir}, or give --configfile FILE, as `l2l init FOLDER` writes"
+        )
 
     configfile: "config.yaml"
 

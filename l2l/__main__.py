@@ -134,8 +134,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError as error:  # a full disk, a folder without read permission: no traceback
             where = f"{error.filename}: " if error.filename is not None else ""
             message = f"{where}{' '.join(str(error.strerror or error).split())}"
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] == "l2l":
+                raise  # a mistake of ours
+            message = _how_to_install(error.name)
         print(f"{program}: {message}", file=sys.stderr)
         return 1
+
+
+def _how_to_install(module: str) -> str:
+    """What to do where a package is not installed."""
+    from l2l.tools.doctor import MODULES
+
+    package = module.partition(".")[0]
+    distribution = {module: name for name, module in MODULES.items()}.get(package, package)
+    return (
+        f"the package {distribution} is not installed in {sys.prefix}: run `rm -f .venv/installed; "
+        f"make doctor` in the checkout, or `{sys.executable} -m pip install {distribution}`; "
+        "`l2l doctor` says what else is missing"
+    )
 
 
 def _how_to_go_on(program: str) -> str:

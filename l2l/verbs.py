@@ -81,6 +81,31 @@ TRAININGS = (
 )
 """The stages that go on from a checkpoint."""
 
+# What `snakemake` has to be given for those stages that config.yaml alone does not run, and a note.
+_SCSAMPLER = ("scsampler", "")
+_APPLY = (
+    "apply --configfile config.yaml apply.yaml",
+    "apply.yaml has a data set of role apply: docs/apply.md",
+)
+_NEEDED = {
+    "extract_motion": _SCSAMPLER,
+    "train_sampler": _SCSAMPLER,
+    "score_clips": _SCSAMPLER,
+    "evaluate_scsampler": _SCSAMPLER,
+    "write_scsampler_report": _SCSAMPLER,
+    "fit_frame_teacher": (
+        "--configfile my.yaml",
+        "my.yaml has teacher.network: frames: docs/pretrained.md",
+    ),
+    "load_teacher": (
+        "--configfile workflow/configs/paper.yaml my.yaml",
+        "my.yaml has `run`, `seed` and `videos` alone of what `l2l init` writes",
+    ),
+    "apply_videos": _APPLY,
+    "collect_predictions": _APPLY,
+    "write_predictions_page": _APPLY,
+}
+
 _FOLDER = Path(__file__).parents[1]
 _TEXT_TYPES: dict[str, Callable[[str], object]] = {
     "int": int,
@@ -108,14 +133,16 @@ def function_of(verb: str) -> ast.FunctionDef:
 
 
 def summary_of(verb: str) -> str:
-    """The first line of the docstring of a verb's function."""
-    return (ast.get_docstring(function_of(verb)) or "").partition("\n")[0]
+    """The first sentence of the docstring of a verb's function, on one line."""
+    paragraph = (ast.get_docstring(function_of(verb)) or "").partition("\n\n")[0]
+    return re.split(r"(?<=\.)\s", paragraph)[0].replace("\n", " ")
 
 
 def example_of(verb: str) -> str:
     """The commands that the help of a verb shows."""
     if verb in STAGES:  # its own command has the paths of a dozen files
-        return f"snakemake --cores 1 --forcerun {verb} --printshellcmds --dry-run"
+        needed = f"{_NEEDED[verb][0]} " if verb in _NEEDED else ""
+        return f"snakemake --cores 1 {needed}--forcerun {verb} --printshellcmds --dry-run"
     return _docstring_of(verb)["Example"]
 
 
@@ -123,11 +150,24 @@ class Parser(argparse.ArgumentParser):
     """A parser that names the option which a misspelt one is most like."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and what is wrong with it, and exit with status 2."""
+        """Print the usage on one line and what is wrong with it, and exit with status 2."""
         unknown = re.fullmatch(r"unrecognized arguments: (--[\w-]+).*", message)
         if unknown is not None:
             message += nearest(unknown[1], list(self._option_string_actions))
-        super().error(message)
+        positional = " ".join(
+            each.metavar if isinstance(each.metavar, str) else f"{{{','.join(each.choices or ())}}}"
+            for each in self._get_positional_actions()
+        )
+        words = " ".join(filter(None, (self.prog, positional, "[options]")))
+        self.exit(2, f"usage: {words}    ({self.prog} --help)\n{self.prog}: error: {message}\n")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            meaning = (action.help or "").replace("%%", "%").partition(" (default: ")[0]
+            error.message += f": {meaning}"
+            raise
 
 
 def parser_of(verb: str) -> Parser:
@@ -178,7 +218,8 @@ def _add_option(
     if positional:
         if default is not None:
             options["nargs"] = "?"
-        parser.add_argument(parameter.arg, metavar=parameter.arg.upper(), **options)
+        shown = {} if choices else {"metavar": parameter.arg.upper()}
+        parser.add_argument(parameter.arg, **shown, **options)
         return
     required = default is None
     parser.add_argument(
@@ -240,7 +281,8 @@ def _texts_of_options(section: str) -> dict[str, str]:
 def _epilog(verb: str, returns: str) -> str:
     lines = [f"exit status: {' '.join(returns.split())}", ""] if returns else []
     if verb in STAGES:
-        lines.append("Snakemake runs it, and prints its command:")
+        _, note = _NEEDED.get(verb, ("", ""))
+        lines += [f"Snakemake runs it, and prints its command{note and f' ({note})'}:"]
     else:
         lines.append("example:")
     return "\n".join([*lines, textwrap.indent(example_of(verb), "  ")])

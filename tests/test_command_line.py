@@ -89,6 +89,53 @@ def test_a_missing_file_is_answered_before_anything_heavy_is_imported(arguments,
     assert imported(program) <= {"pydantic", "yaml"}
 
 
+@pytest.mark.parametrize(
+    ("module", "distribution", "arguments"),
+    [
+        ("safetensors", "safetensors", ["inspect", "run.safetensors"]),
+        ("shtab", "shtab", ["completion", "bash"]),
+        ("yaml", "pyyaml", ["plan", "--configfile", "c.yaml"]),
+        ("numpy", "numpy", ["inspect", "table.h5"]),
+    ],
+)
+def test_a_missing_package_is_answered_in_one_line(module, distribution, arguments, tmp_path):
+    for name in arguments[1:]:
+        (tmp_path / name).touch()
+    program = (
+        f"import sys; sys.modules[{module!r}] = None\n"  # as if it were not installed
+        f"from l2l.__main__ import main; sys.exit(main({arguments!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"l2l {arguments[0]}: the package {distribution} is not installed in ")
+    assert f"-m pip install {distribution}`" in line
+    assert "l2l doctor" in line
+
+
+def test_a_run_s_folder_answers_without_safetensors(tmp_path):
+    program = (
+        "import sys; sys.modules['safetensors'] = None\n"
+        "from l2l.__main__ import main; sys.exit(main(['predict', 'v', '--run', 'nowhere']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "nowhere: no such folder" in done.stderr
+
+
 def test_import_l2l_imports_nothing_heavy():
     assert imported("import l2l; assert callable(l2l.load)") == set()
 

@@ -207,7 +207,8 @@ def test_any_test_video_has_a_page(run, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("video", "line"),
     [
-        ("test-03", "no such video; did you mean 'test-003'"),
+        ("test-03", "no such video; did you mean 'test-003'?"),
+        ("test", "no such video; did you mean 'test-000'?"),
         ("train-000", "a video of split train, status ok"),
         ("broken", "a video of split test, status corrupt"),
     ],

@@ -22,15 +22,16 @@ pytestmark = pytest.mark.workflow
 
 
 def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_allowed(tmp_path):
-    stopped = snakemake(
-        tmp_path, "--dry-run", configfile=tiny_with(tmp_path / "c.yaml", mels={"bnads": 40})
-    )
-    assert stopped.returncode != 0
+    config = tiny_with(tmp_path / "c.yaml", mels={"bnads": 40})
+    stopped = snakemake(tmp_path, "--dry-run", configfile=config)
+    assert stopped.returncode == 1
     message = (
-        "mels.bnads: no such key; allowed in mels: window_samples, hop_samples, fft_samples, "
-        "bands, floor"
+        f"l2l: {config}: mels.bnads: no such key; allowed in mels: window_samples, hop_samples, "
+        "fft_samples, bands, floor"
     )
-    assert message in stopped.stdout + stopped.stderr
+    profile, line = stopped.stderr.splitlines()
+    assert profile.startswith("Using workflow specific profile ")
+    assert line.startswith(message)
     assert "Job stats" not in stopped.stdout + stopped.stderr
 
 
@@ -83,6 +84,7 @@ def test_a_folder_of_videos_that_is_not_there_stops_the_dry_run_after_the_plan(t
             "that follows, so targets come first: snakemake results/tiny/report.html --configfile ",
         ),
         (["--configfile=results"], "l2l: results: a folder; expected a configuration file"),
+        ([], "l2l: config.yaml: no such file in "),
     ],
 )
 def test_what_is_no_configuration_file_is_answered_in_one_line(arguments, line, tmp_path):

@@ -22,8 +22,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
 from l2l.errors import BadInput
 from l2l.stores import MADE_BY, atomic_path
 
@@ -107,6 +105,8 @@ def _opened(path: Path, framework: str) -> Iterator[Any]:
     if not path.is_file():
         status = "is no plain file" if os.path.lexists(path) else "no such file"
         raise BadInput(f"{path}: {status}; {EXPECTED}")
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework) as file:
             yield file

@@ -127,11 +127,10 @@ def import_features(
     only: str | None = None,
     threads: int = 1,
 ) -> None:
-    """Bring a list of published features into a Zarr store of ours, with a table of the videos
-    next to it: `OUT.videos.tsv`.
+    """Bring a list of published features into a Zarr store of ours.
 
-    The features of another list, for another split, are added to the store; those of the same split
-    are replaced.
+    A table of the videos is written next to it: `OUT.videos.tsv`. The features of another list, for
+    another split, are added to the store; those of the same split are replaced.
 
     Args:
         listing: a pickle of (paths, labels), or text with `path label` in a line; paths lead
@@ -325,8 +324,9 @@ def score(
     seed: int = 0,
     threads: int = 1,
 ) -> None:
-    """Write the skimmer's scores (logits) of every video of a store, and print its accuracy and
-    mean average precision for each split.
+    """Write the skimmer's logits of every video of a store, and print its accuracy.
+
+    Top-1 and both mean average precisions, for each split.
 
     Args:
         checkpoint: a skimmer that import_checkpoint or train_skimmer wrote.

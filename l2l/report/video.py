@@ -14,12 +14,13 @@ from l2l.run_record import read_record
 from l2l.stores import MADE_BY
 
 
-def video_page(run: Path, video: str) -> str:
-    """The page as text.
+def video_page(run: Path, name: str) -> tuple[str, str]:
+    """The id of a test video, and its page as text.
 
     Args:
         run: folder of a finished run, results/<run>.
-        video: id of one of its test videos, as in videos.tsv.
+        name: id of one of its test videos, as in videos.tsv; or that without its suffix, where no
+            other begins so.
 
     Raises:
         BadInput: if the run is not finished, or has no such usable test video.
@@ -27,7 +28,8 @@ def video_page(run: Path, video: str) -> str:
     sections = read_record(run)["videos"]
     (target,) = (name for name, each in sections.items() if each["role"] in ("target", "both"))
     listed = read_videos(run / "media" / target / "videos.tsv")
-    shown = _test_video(run, listed, video)
+    shown = _test_video(run, listed, name)
+    video = shown.video
     answers = [
         row
         for row in read_evaluation_table(run / "evaluation" / "predictions.tsv")
@@ -48,7 +50,7 @@ def video_page(run: Path, video: str) -> str:
     )
     labels = method_labels()
     with open_stores(stores, listed, [shown]) as opened:
-        return page_template("l2l.report", "video.html").render(
+        page = page_template("l2l.report", "video.html").render(
             title=video,
             made_by=MADE_BY,
             run=run.name,
@@ -63,17 +65,26 @@ def video_page(run: Path, video: str) -> str:
                 for row in answers
             ],
         )
+    return video, page
 
 
-def _test_video(run: Path, listed: list[Video], video: str) -> Video:
-    usable = {each.video: each for each in listed if each.split == "test" and each.usable}
-    if video in usable:
-        return usable[video]
-    unusable = {each.video: each for each in listed}
-    if video in unusable:
-        each = unusable[video]
-        status = f"a video of split {each.split}, status {each.status}"
+def _test_video(run: Path, listed: list[Video], name: str) -> Video:
+    videos = {each.video: each for each in listed}
+    usable = [each.video for each in listed if each.split == "test" and each.usable]
+    without_suffix = [video for video in videos if video.rpartition(".")[0] == name]
+    if name not in videos and len(without_suffix) == 1:
+        (name,) = without_suffix
+    if name in usable:
+        return videos[name]
+    if name in videos:
+        status = f"a video of split {videos[name].split}, status {videos[name].status}"
     else:
-        close = difflib.get_close_matches(video, usable, 1, 0.3) or list(usable)[:1]
-        status = f"no such video; did you mean {close[0]!r}" if close else "no such video"
-    raise BadInput(f"{run}: {video!r}: {status}; expected one of {len(usable)} usable test videos")
+        status = f"no such video{_question(name, usable)}"
+    raise BadInput(f"{run}: {name!r}: {status}; expected one of {len(usable)} usable test videos")
+
+
+def _question(name: str, known: list[str]) -> str:
+    """A question that names the known video which one is most like; empty where there is none."""
+    begins = [video for video in known if video.startswith(name)] if name else []
+    close = begins or difflib.get_close_matches(name, known, 1, 0.3) or known
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -41,8 +41,9 @@ class Finding:
 
 
 def check(path: list[Path], /, tsv: Path | None = None) -> int:
-    """Say what a run would make of files, or of all videos in folders: status, reason, length,
-    chosen streams.
+    """Print status, reason and length of video files, before a run reads them.
+
+    Also which streams of picture and sound a run chooses.
 
     Args:
         path: files of any name, and folders.

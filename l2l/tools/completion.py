@@ -10,7 +10,8 @@ def completion(shell: Literal["bash", "zsh", "tcsh"], /) -> None:
     """Print what lets a shell complete l2l's verbs, options and files.
 
     Args:
-        shell: the shell.
+        shell: the shell; fish is not offered, because shtab, which writes the completion, has
+            none for it.
 
     Example:
         eval "$(l2l completion bash)"

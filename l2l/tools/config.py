@@ -141,7 +141,7 @@ def as_markdown() -> str:
 
 
 def config(key: str | None = None, /, schema: bool = False, markdown: bool = False) -> None:
-    """Print what KEY of the configuration means, with type, unit, default and the paper's value.
+    """Print what KEY means: type, unit, default and the paper's value.
 
     Without KEY all of them; with a section's name, as `skimmer`, those in it. `--schema` prints
     the JSON Schema of config.yaml, which editors use to check and complete it; `--markdown` prints

@@ -12,7 +12,7 @@ def costs(
     csv: Path | None = None,
     tensorboard: Path | None = None,
 ) -> None:
-    """Write a page with a run's learning curves, and the seconds and memory of each stage.
+    """Write a page of a run's learning curves and each stage's time and memory.
 
     Args:
         run: a run's folder, such as results/demo.

@@ -212,7 +212,7 @@ def _gpu() -> tuple[str, bool]:
 
 
 def doctor() -> int:
-    """Print what is installed next to what is tested, name what is broken and what repairs it.
+    """Print what is installed, what is broken and what repairs it.
 
     In a directory in which Snakemake has run, also what is locked, incomplete or orphaned there.
 

@@ -31,10 +31,11 @@ def evaluate_release(
     seed: int = 1,
     threads: int = 1,
 ) -> int:
-    """Print Table 1 of the public release: all rows that its features and checkpoints allow.
+    """Print Table 1 from the features and checkpoints of the public release.
 
-    Imports both checkpoints and the features, trains what no checkpoint is given of, and writes the
-    tables of a run and their plots; no video is read. GMACs are counted on the paper's networks.
+    All rows that they allow. Imports both checkpoints and the features, trains what no checkpoint
+    is given of, and writes the tables of a run and their plots; no video is read. GMACs are counted
+    on the paper's networks.
 
     Args:
         listing: the list of the test videos: a pickle of (paths, labels), or `path label` lines.

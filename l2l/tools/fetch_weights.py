@@ -28,12 +28,13 @@ class Wanted(NamedTuple):
 
 
 def fetch_weights(configfile: list[Path]) -> None:
-    """Download the published weights that a configuration names to where jobs look for them.
+    """Download the published weights that a configuration names.
 
-    For a login node, where jobs run without a network. Torchvision's weights are kept below
-    TORCH_HOME, by default ~/.cache/torch; a file that a key names is written where it says. A file
-    that is there already is compared with its checksum and kept. An interrupted download goes on
-    where it stopped when this is run again. https_proxy and no_proxy are obeyed.
+    They are written to where jobs look for them. For a login node, where jobs run without a
+    network. Torchvision's weights are kept below TORCH_HOME, by default ~/.cache/torch; a file that
+    a key names is written where it says. A file that is there already is compared with its checksum
+    and kept. An interrupted download goes on where it stopped when this is run again. https_proxy
+    and no_proxy are obeyed.
 
     Args:
         configfile: of the run; of several files later ones win key by key.

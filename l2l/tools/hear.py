@@ -28,9 +28,10 @@ def hear(
     least_probability: float = 0.2,
     threads: int | None = None,
 ) -> int:
-    """Name what is heard in each video over time, by AudioSet's 527 names; nothing is trained.
+    """Name what is heard in each video over time, by AudioSet's 527 names.
 
-    One line per range in which one name is the most probable. The network is EfficientAT mn04.
+    Nothing is trained. One line per range in which one name is the most probable. The network is
+    EfficientAT mn04.
 
     Args:
         video: files of any name, and folders.

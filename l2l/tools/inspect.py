@@ -21,8 +21,9 @@ _MOST_VIDEOS = 20
 
 
 def inspect(store: Path, /, check: bool = False) -> int:
-    """Print what an artifact holds: an HDF5 file, a folder of features in Zarr, a network, a table
-    or a report.
+    """Print what a file of results holds and what made it.
+
+    An HDF5 file, a folder of features in Zarr, a network, a table or a report.
 
     Args:
         store: the file or folder.

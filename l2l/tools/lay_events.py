@@ -48,10 +48,11 @@ def lay_events(
     side_pixels: int = 64,
     seed: int = 0,
 ) -> None:
-    """Draw a data set: each sound event laid over footage with its own sound, at a known second.
+    """Draw a data set: sound events laid over footage at known seconds.
 
-    Writes OUTPUT/SPLIT/CLASS/EVENT.mp4 and OUTPUT/segments.tsv, for the adapter `table`. The folds
-    of the events are the splits, and no piece of footage is in two splits.
+    The footage keeps its own sound. Writes OUTPUT/SPLIT/CLASS/EVENT.mp4 and OUTPUT/segments.tsv,
+    for the adapter `table`. The folds of the events are the splits, and no piece of footage is in
+    two splits.
 
     Args:
         events: a folder of CLASS/FOLD-ID-TAKE.ogg, such as ESC-10.

@@ -33,7 +33,7 @@ def predict(
     threads: int | None = None,
     acceleration: AccelerationConfig = NOT_ACCELERATED,
 ) -> int:
-    """Name the action in each video, by a finished run, or by published weights without any run.
+    """Name the action in each video, by a finished run or by published weights.
 
     A run's student and skimmer answer, or its one look; without a run R(2+1)D-18, by torchvision's
     weights for Kinetics' 400 actions, averaged over the clips of all moments.

@@ -8,10 +8,10 @@ from l2l.terminal import escape
 
 
 def show(video: str, /, run: Path, output: Path | None = None) -> None:
-    """Write the page of a test video: attention over all moments, pictures, spectrograms, sound.
+    """Write the page of a test video: attention, pictures, spectrograms, sound.
 
     Args:
-        video: id of a test video, as in videos.tsv and the report.
+        video: id of a test video, as in videos.tsv and the report; its suffix may be left out.
         run: a finished run's folder, such as results/demo.
         output: the page; default: the video's name with .html, in the working directory.
 
@@ -19,12 +19,13 @@ def show(video: str, /, run: Path, output: Path | None = None) -> None:
         BadInput: if the run is not finished, or has no such usable test video.
 
     Example:
-        l2l show test/moon_bouncing/0004 --run results/demo --output video.html
+        l2l show test/cross_bouncing/0000.mp4 --run results/demo --output video.html
     """
     network_path(run)
     from l2l.report.video import video_page
     from l2l.stores import write_text
 
-    page = output or Path(f"{safe_file_name(video)}.html")
-    write_text(page, video_page(run, video))
+    name, text = video_page(run, video)
+    page = output or Path(f"{safe_file_name(name)}.html")
+    write_text(page, text)
     print(escape(str(page)))

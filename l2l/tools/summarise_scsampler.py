@@ -9,8 +9,9 @@ from l2l.tools.summarise_study import spread, summarise
 
 
 def summarise_scsampler(tables: list[Path], summary: Path, relations: Path) -> None:
-    """Write mean and spread of each row of SCSampler's tables over several runs, and in how many of
-    the runs each relation of its poster holds.
+    """Write mean and spread of SCSampler's tables over several runs.
+
+    Also in how many of the runs each relation of its poster holds.
 
     Args:
         tables: scsampler.tsv of each run.

@@ -10,7 +10,9 @@ from l2l.stores import read_table, write_table
 def summarise_study(
     table1: list[Path], clips: list[Path], table1_summary: Path, clips_summary: Path
 ) -> None:
-    """Write mean, standard deviation, minimum and maximum of each figure over several runs.
+    """Write each figure's mean and spread over several runs.
+
+    The spread: standard deviation, minimum and maximum.
 
     Args:
         table1: Table 1 of each run.

@@ -45,8 +45,10 @@ def plan(
     gpu: Gpu | None = None,
     gpus: int = 1,
 ) -> int:
-    """Say what a run will cost: jobs, CPU and GPU hours, hours by the clock, files and disk, by
-    stage; and where a stage asks for more than this machine has.
+    """Print what a run will cost: jobs, hours, files and disk, by stage.
+
+    Hours are those of CPUs, of GPUs and by the clock. Where a stage asks for more than this machine
+    has, a line says so.
 
     Args:
         configfile: of the run; of several files later ones win key by key.
