@@ -144,10 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _how_to_install(module: str) -> str:
     """What to do where a package is not installed."""
-    from l2l.tools.doctor import MODULES
-
+    modules = importlib.import_module("l2l.tools.doctor").MODULES
     package = module.partition(".")[0]
-    distribution = {module: name for name, module in MODULES.items()}.get(package, package)
+    distribution = {module: name for name, module in modules.items()}.get(package, package)
     return (
         f"the package {distribution} is not installed in {sys.prefix}: run `rm -f .venv/installed; "
         f"make doctor` in the checkout, or `{sys.executable} -m pip install {distribution}`; "

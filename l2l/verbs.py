@@ -218,8 +218,9 @@ def _add_option(
     if positional:
         if default is not None:
             options["nargs"] = "?"
-        shown = {} if choices else {"metavar": parameter.arg.upper()}
-        parser.add_argument(parameter.arg, **shown, **options)
+        if not choices:
+            options["metavar"] = parameter.arg.upper()
+        parser.add_argument(parameter.arg, **options)
         return
     required = default is None
     parser.add_argument(

@@ -26,7 +26,7 @@ def test_a_misspelt_key_stops_before_any_job_and_names_section_key_and_what_is_a
     stopped = snakemake(tmp_path, "--dry-run", configfile=config)
     assert stopped.returncode == 1
     message = (
-        f"l2l: {config}: mels.bnads: no such key; allowed in mels: window_samples, hop_samples, "
+        f"{config}: mels.bnads: no such key; allowed in mels: window_samples, hop_samples, "
         "fft_samples, bands, floor"
     )
     profile, line = stopped.stderr.splitlines()

@@ -1,4 +1,4 @@
-"""What Snakemake answers with a traceback, or in several lines, before it plans: in one line.
+"""What Snakemake answers with a traceback before it reads the Snakefile, in one line.
 
 The profiles call these functions: Snakemake reads them before anything else. See
 `workflow/profiles/default/config.yaml`.
@@ -8,7 +8,6 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from l2l.terminal import escape
 
@@ -28,12 +27,12 @@ def check_configfiles(arguments: Sequence[str] | None = None) -> None:
         targets = [each for each in words if not Path(each).is_file()]
         files = " ".join(each for each in words if each not in targets)
         if files and not word.endswith(_SUFFIXES):
-            end_in_one_line(
+            _end(
                 f"{word}: no configuration file; --configfile takes every word that follows, so "
                 f"targets come first: snakemake {' '.join(targets)} --configfile {files}"
             )
         kind = "a folder" if Path(word).is_dir() else f"no such file in {Path.cwd()}"
-        end_in_one_line(
+        _end(
             f"{word}: {kind}; expected a configuration file: `l2l init FOLDER` writes one, and "
             "others are in workflow/configs"
         )
@@ -57,13 +56,8 @@ def configfile_words(arguments: Sequence[str]) -> list[str]:
 def check_slurm_plugin() -> None:
     """End this process where Snakemake has no plugin for Slurm."""
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
-        end_in_one_line(
-            "Snakemake's plugin for Slurm is not installed: run `make slurm` in the checkout once"
-        )
+        _end("Snakemake's plugin for Slurm is not installed: run `make slurm` in the checkout once")
 
 
-def end_in_one_line(line: str) -> NoReturn:
-    """End this process with a line and status 1. Snakemake puts two more around an error that is
-    raised while it reads the rules.
-    """
+def _end(line: str) -> None:
     sys.exit(f"l2l: {escape(line)}")

@@ -26,7 +26,6 @@ from l2l.evaluation.artifact import BY_NAME, TABLES, read_evaluation_table
 from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
 from l2l.jobs.planning import compare_jobs_behind_ancient_inputs, fail_after_plan, stop_planning
-from l2l.jobs.start import end_in_one_line
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.pretrained.efficientnet.package import installed_file
 from l2l.report.verdict import headline
@@ -47,10 +46,10 @@ try:
     TRAINED_NETWORKS = trained_networks(CONFIG.evaluation.methods)
     SAMPLER_ROWS = chosen_rows(CONFIG.sampler.rows, TRAINED_NETWORKS)
 except BadInput as error:
-    end_in_one_line(str(error))
+    stop_planning(str(error))
 
 if set("{}") & set(workflow.basedir):
-    end_in_one_line(
+    stop_planning(
         f"{workflow.basedir}: Snakemake takes a brace in the path of a checkout for a wildcard; "
         "move the checkout, or rename its folder"
     )
@@ -128,7 +127,7 @@ def custom_rules_files():
     """
     for path in CONFIG.custom_rules:
         if not path.is_file():
-            end_in_one_line(
+            stop_planning(
                 f"custom_rules: {path}: no such file in {Path.cwd()}; expected a file of "
                 "Snakemake rules"
             )
