@@ -15,7 +15,8 @@ if not workflow.config_settings.configfiles:
     if not Path("config.yaml").is_file():
         sys.exit(
             f"l2l: config.yaml: no such file in {Path.cwd()}, where no --configfile is given; run "
-            f"snakemake in {workflow.basedir}, or give --configfile FILE, as `l2l init FOLDER` writes"
+            f"snakemake in {workflow.basedir}, or give --configfile FILE, which `l2l init FOLDER` "
+            "writes"
         )
 
     configfile: "config.yaml"
