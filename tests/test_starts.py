@@ -1,6 +1,7 @@
 """What a start and a dry run refuse in one line, and what profiles make of the rules."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -72,6 +73,19 @@ def test_a_folder_of_videos_that_is_not_there_stops_the_dry_run_after_the_plan(t
         assert printed.count("t.csv") == 1
         assert "Traceback" not in printed
         assert "Wildcards" not in printed
+
+
+def test_a_stage_is_a_target_and_a_dry_run_quiet_about_rules_prints_a_table_of_jobs(tmp_path):
+    dry = snakemake(tmp_path, "media", "-n", "--quiet", "rules")
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", dry.stdout, re.MULTILINE))
+    counts = {job: int(count) for job, count in counts.items()}
+    assert counts.pop("total") == sum(counts.values())
+    assert counts.keys() == {
+        *("render_demo", "list_videos", "write_shard_fingerprint", "copy_shard_table"),
+        *("check_leaks", "decode_videos", "collect_statuses", "media"),
+    }
+    assert "--manifest" not in dry.stdout
+    assert "jobid" not in dry.stdout
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def init(
         print(escape(f"warning: {line}"), file=sys.stderr)
     name = shlex.quote(str(output))
     run_it = f"snakemake --cores {usable_cores()} --configfile {name}"
-    print(escape(f"next: l2l plan --configfile {name}; {run_it} -n; {run_it}"))
+    print(escape(f"next: l2l plan --configfile {name}; {run_it} -n --quiet rules; {run_it}"))
 
 
 def _run_name(folder: Path) -> str:
