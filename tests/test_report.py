@@ -135,6 +135,16 @@ def test_the_plot_of_clips_names_the_teacher_and_every_student():
         assert len(re.findall(f">{name}<", plot)) == 1, name
 
 
+def test_a_fine_tuned_teacher_has_a_point_and_the_relations_are_those_of_the_fixed_one():
+    rows = clips()
+    teacher = next(row for row in rows if row["model"] == "teacher")
+    fixed = [teacher | {"model": "teacher_linear_head"}]
+    more = [*fixed, teacher | {"model": "teacher_finetuned", "top1": "1.00"}, *rows[1:]]
+    plot = clips_plot(more)
+    assert plot.count(">teacher finetuned<") == plot.count(">teacher linear head<") == 1
+    assert broken(table1(ours_dense=80, ours_sparse=79), more) == []
+
+
 def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
     rows = [
         {"network": "skimmer", "factor": str(f), "steps": str(k), "top1": f"{f + k}"}
