@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
 from l2l.evaluation.videos.methods import method_labels
+from l2l.report.labels import Label, place_labels
 from l2l.sampler.rows import ROWS
 
 _OURS = "#c2410c"
@@ -20,30 +21,8 @@ _OTHERS = "#475569"
 _COLOURS = ("#1d4ed8", "#0891b2", "#15803d", "#7c3aed", "#a21caf", "#65a30d", "#0f172a")
 _MARKERS = "osD^v<>ph"
 _JPEG_QUALITY = 85  # of the frames
-# from the left end of a label to its point
-_LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "relpos": (0, 0.5)}
 
 Rows = Sequence[Mapping[str, str]]
-
-
-def _label_heights(points: Sequence[tuple[float, float, str]]) -> list[float]:
-    """The height of each label of (cost, accuracy, name), in percent.
-
-    A label is at its point; where labels of similar cost would overlap, it is moved up.
-    """
-    gap = max(0.5, (max(p[1] for p in points) - min(p[1] for p in points)) / 18)
-    heights = [0.0] * len(points)
-    for i in sorted(range(len(points)), key=lambda i: points[i][1]):
-        cost, heights[i], _ = points[i]
-        near = sorted(
-            heights[k]
-            for k in range(len(points))
-            if k != i and heights[k] and abs(np.log(points[k][0] / cost)) < 0.4
-        )
-        for height in near:
-            if abs(heights[i] - height) < gap:
-                heights[i] = height + gap
-    return heights
 
 
 def _axes(figure: Figure, panels: int = 1) -> list[Axes]:
@@ -102,26 +81,21 @@ def themed(svg: str) -> str:
 
 def _named_points(
     axes: Axes, points: Sequence[tuple[float, float, str]], ours: Sequence[str]
-) -> None:
-    """Top-1 accuracy against cost, one labelled point each; names in `ours` are highlighted."""
-    points = sorted(points)
-    for (cost, top1, name), height in zip(points, _label_heights(points), strict=True):
-        colour = _OURS if name in ours else _OTHERS
-        axes.scatter(cost, top1, color=colour, s=36, zorder=3)
-        axes.update_datalim([(cost, height)])  # a label outside the limits is not drawn
-        line = _LINE | {"color": colour} if height != top1 else None
-        axes.annotate(
-            name,
-            (cost, top1),
-            (14, height),
-            textcoords=("offset points", "data"),
-            va="center",
-            fontsize=9,
-            color=colour,
-            arrowprops=line,
-        )
+) -> list[Label]:
+    """Top-1 accuracy against cost, one point each; those that `ours` names are highlighted.
+
+    Returns:
+        The names of the points, which `place_labels` writes once all else is drawn.
+    """
+    labels = [
+        Label(cost, top1, name, _OURS if name in ours else _OTHERS)
+        for cost, top1, name in sorted(points)
+    ]
+    for label in labels:
+        axes.scatter(label.x, label.y, color=label.colour, s=36, zorder=3)
     axes.set_ylabel("top-1 accuracy (%)")
     axes.margins(x=0.2, y=0.15)
+    return labels
 
 
 def cost_plot(table1: Rows) -> str:
@@ -138,8 +112,9 @@ def cost_plot(table1: Rows) -> str:
         for row in table1
     ]
     ours = [label for name, label in labels.items() if name.startswith("ours")]
-    _named_points(axes, points, ours)
+    named = _named_points(axes, points, ours)
     _cost_axis(axes, "video")
+    place_labels(axes, named)
     return _svg(figure)
 
 
@@ -157,7 +132,7 @@ def scsampler_plot(table: Rows, table1: Rows) -> str:
         if row["row"] != "scsampler"  # it is the union
     }
     ours = [labels[name] for name in ("ours_dense", "ours_sparse")]
-    _named_points(axes, [(*point, name) for name, point in points.items()], ours)
+    named = _named_points(axes, [(*point, name) for name, point in points.items()], ours)
     alone = [row for row in table1 if row["method"] in ("ours_dense", "ours_sparse")]
     if alone:
         axes.scatter(
@@ -170,6 +145,7 @@ def scsampler_plot(table: Rows, table1: Rows) -> str:
         )
         axes.legend(frameon=False, loc="lower right")
     _cost_axis(axes, "video")
+    place_labels(axes, named)
     return _svg(figure)
 
 
@@ -182,9 +158,12 @@ def clips_plot(clips: Rows) -> str:
     """
     figure = _figure()
     (axes,) = _axes(figure)
-    named = [row for row in clips if row["distilled"] != "no"]
-    points = [(float(row["gmacs_per_clip"]), float(row["top1"]), _clip_label(row)) for row in named]
-    _named_points(axes, points, ("image-audio",))
+    points = [
+        (float(row["gmacs_per_clip"]), float(row["top1"]), _clip_label(row))
+        for row in clips
+        if row["distilled"] != "no"
+    ]
+    named = _named_points(axes, points, ("image-audio",))
     hollow = [row for row in clips if row["distilled"] == "no"]
     if hollow:
         costs = [float(row["gmacs_per_clip"]) for row in hollow]
@@ -194,6 +173,7 @@ def clips_plot(clips: Rows) -> str:
         )
         axes.legend(frameon=False, loc="lower right")
     _cost_axis(axes, "clip")
+    place_labels(axes, named)
     return _svg(figure)
 
 
