@@ -8,11 +8,13 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+ONLY_ON_THE_PAGE = "The same as a notebook: [explore.ipynb](explore.ipynb).\n\n"
 
 
 def notebook_of(page: str) -> str:
     """The notebook of a page, as the text of its file."""
     cells = []
+    page = page.replace(ONLY_ON_THE_PAGE, "")
     for prose, code in re.findall(r"(.*?)(?:```python\n(.*?)```|\Z)", page, re.DOTALL):
         if prose.strip():
             cells.append({"cell_type": "markdown", "metadata": {}, "source": _lines(prose.strip())})

@@ -1,8 +1,8 @@
 """Listen to Look: action recognition in untrimmed video by previewing audio.
 
 What is named here is the public face: `load` answers for videos by a finished run, `load_teacher`
-by public weights; `open_features`, `open_media` and `open_scores` read what a run stores.
-docs/python.md has examples. All other modules are internal and may change at any time.
+by public weights; `open_features`, `open_media`, `open_mels` and `open_scores` read what a run
+stores. docs/python.md has examples. All other modules are internal and may change at any time.
 """
 
 from contextlib import AbstractContextManager
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from l2l.evaluation.videos.artifact import Scores
     from l2l.features.artifact import Features
     from l2l.media.artifact import MediaReader
+    from l2l.mels.artifact import MelReader
 
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "load_teacher",
     "open_features",
     "open_media",
+    "open_mels",
     "open_scores",
 ]
 
@@ -59,6 +61,7 @@ def load(
     from l2l.apply.predictor import Predictor
     from l2l.config import NOT_ACCELERATED
 
+    _refuse_no_folder(Path(run))
     return Predictor(run, threads, steps, method, acceleration or NOT_ACCELERATED)
 
 
@@ -91,7 +94,8 @@ def open_features(path: str | Path) -> "Features":
     """Open the features of a data set, which are read video by video.
 
         features = l2l.open_features("results/demo/features/untrimmed")
-        features.load(features.videos[0]).fused  # (moments, 512) float32
+        one = features.load(features.videos[0])  # float32, also where the store has float16
+        one.features["image"], one.features["audio"], one.fused  # (moments, 512) each in the paper
         features.to_xarray()  # with named dimensions and coordinates
 
     Args:
@@ -122,6 +126,23 @@ def open_media(path: str | Path) -> AbstractContextManager["MediaReader"]:
     return read_media(Path(path))
 
 
+def open_mels(path: str | Path) -> AbstractContextManager["MelReader"]:
+    """Open the log-mel spectrograms of a shard's videos, for a `with` statement.
+
+        with l2l.open_mels("results/demo/mels/untrimmed/test-000.h5") as mels:
+            mel = mels.mel(mels.videos[0], moment=3)  # float32 (windows, bands), ln(power)
+
+    Args:
+        path: the file, results/<run>/mels/<dataset>/<shard>.h5.
+
+    Raises:
+        BadInput: if it is missing, incomplete, damaged or of another kind.
+    """
+    from l2l.mels.artifact import read_mels
+
+    return read_mels(Path(path))
+
+
 def open_scores(run: str | Path) -> AbstractContextManager["Scores"]:
     """Open what each method of Table 1 predicts for each test video, and the skimmer's attention
     over all moments, for a `with` statement.
@@ -138,4 +159,11 @@ def open_scores(run: str | Path) -> AbstractContextManager["Scores"]:
     from l2l.evaluation.videos.artifact import read_scores
 
     path = Path(run)
+    _refuse_no_folder(path)
     return read_scores(path / "evaluation/scores.h5" if path.is_dir() else path)
+
+
+def _refuse_no_folder(run: Path) -> None:
+    """Refuse the folder of a run that is not there: mostly, the current folder is another one."""
+    if run.suffix not in (".h5", ".safetensors") and not run.exists():
+        raise BadInput(f"{run}: no such run folder; the current folder is {Path.cwd()}")

@@ -6,13 +6,16 @@ finite.
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int32
 
+from l2l.errors import BadInput
 from l2l.moments import FRAME_RATE, MOMENT_FRAMES
 
+_SHOWN_VIDEOS = 3  # ids that a message names
 FLOAT16_EXPONENT = np.uint16(0x7C00)  # all ones: a NaN or an infinity
 
 
@@ -113,8 +116,13 @@ def offsets_of(lengths: Iterable[int]) -> np.ndarray:
 class VideoRows:
     """The rows of each video: video i has rows offsets[i] to offsets[i + 1]."""
 
-    def __init__(self, videos: Sequence[str], offsets: np.ndarray) -> None:
+    def __init__(self, videos: Sequence[str], offsets: np.ndarray, path: Path) -> None:
         """Check the offsets.
+
+        Args:
+            videos: their ids.
+            offsets: (videos + 1,).
+            path: the store, for errors.
 
         Raises:
             ValueError: if a video is duplicated, or the offsets are not one per video and one more,
@@ -130,7 +138,7 @@ class VideoRows:
             raise ValueError(f"expected {len(videos) + 1} offsets that rise from 0")
         if len(set(videos)) != len(videos):
             raise ValueError("a video is duplicated")
-        self.videos = tuple(videos)
+        self.videos, self.path = tuple(videos), path
         self.total = int(offsets[-1])
         edges = offsets.tolist()
         self._slices = dict(zip(videos, map(slice, edges[:-1], edges[1:]), strict=True))
@@ -139,16 +147,22 @@ class VideoRows:
         """The rows of a video.
 
         Raises:
-            KeyError: if there is no such video.
+            BadInput: if there is no such video.
         """
+        if video not in self._slices:
+            raise BadInput(f"{self.path}: no video {video!r}; it has {_some(self.videos)}")
         return self._slices[video]
 
     def __contains__(self, video: str) -> bool:
         return video in self._slices
 
     def count(self, video: str) -> int:
-        """The number of rows of one video."""
-        rows = self._slices[video]
+        """The number of rows of one video.
+
+        Raises:
+            BadInput: if there is no such video.
+        """
+        rows = self[video]
         return rows.stop - rows.start
 
     def check_arrays(self, **lengths: int) -> None:
@@ -160,3 +174,10 @@ class VideoRows:
         for name, length in lengths.items():
             if length != self.total:
                 raise ValueError(f"{name} has {length} rows, its videos have {self.total}")
+
+
+def _some(videos: Sequence[str]) -> str:
+    """The first few ids, for errors."""
+    shown = ", ".join(map(repr, videos[:_SHOWN_VIDEOS]))
+    more = len(videos) - _SHOWN_VIDEOS
+    return f"{shown} and {more} more" if more > 0 else shown or "none"

@@ -446,7 +446,7 @@ def read_labels(store: Store, videos: Sequence[str], group: str = "") -> list[Vi
         KeyError, ValueError: if it is not of as many videos.
     """
     splits, labels = store.texts(f"{group}split"), store.texts(f"{group}label")
-    of_video = VideoRows(videos, store.array(f"{group}label_offset", INTEGERS, ())[...])
+    of_video = VideoRows(videos, store.array(f"{group}label_offset", INTEGERS, ())[...], store.path)
     of_video.check_arrays(label=len(labels))
     return [
         VideoLabels(video, split, tuple(labels[of_video[video]]))
@@ -475,7 +475,7 @@ def read_video_rows(store: Store, **lengths: int) -> tuple[VideoRows, list[Video
     Raises:
         KeyError, ValueError: if a part is missing, or has other lengths.
     """
-    rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...])
+    rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...], store.path)
     rows.check_arrays(**lengths)
     check_coordinates(store, rows.total)
     return rows, read_labels(store, rows.videos)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from l2l.arrays import NotFiniteError, VideoRows, check_finite, offsets_of
 def test_each_video_gets_its_own_rows_and_together_they_are_all(lengths):
     videos = [f"v{i}" for i in range(len(lengths))]
     array = np.arange(sum(lengths))
-    rows = VideoRows(videos, offsets_of(lengths))
+    rows = VideoRows(videos, offsets_of(lengths), Path("s.h5"))
     rows.check_arrays(array=len(array))
     assert [rows.count(video) for video in videos] == lengths
     parts = [array[rows[video]] for video in videos]
@@ -25,14 +26,14 @@ def test_each_video_gets_its_own_rows_and_together_they_are_all(lengths):
 @pytest.mark.parametrize("offsets", [[0, 2, 1], [1, 2, 3], [0, 2], [0, 1, 2, 3], [[0], [1], [2]]])
 def test_offsets_that_do_not_rise_from_zero_one_per_video_are_refused(offsets):
     with pytest.raises(ValueError, match="expected 3 offsets that rise from 0"):
-        VideoRows(["a", "b"], np.array(offsets))
+        VideoRows(["a", "b"], np.array(offsets), Path("s.h5"))
 
 
 def test_a_duplicate_video_and_an_array_of_another_length_are_refused():
     with pytest.raises(ValueError, match="duplicate"):
-        VideoRows(["a", "a"], np.array([0, 1, 2]))
+        VideoRows(["a", "a"], np.array([0, 1, 2]), Path("s.h5"))
     with pytest.raises(ValueError, match="mel has 3 rows, its videos have 2"):
-        VideoRows(["a", "b"], np.array([0, 1, 2])).check_arrays(mel=3)
+        VideoRows(["a", "b"], np.array([0, 1, 2]), Path("s.h5")).check_arrays(mel=3)
 
 
 def test_the_mark_of_complete_features_is_written_without_pytorch():

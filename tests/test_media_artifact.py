@@ -208,13 +208,18 @@ def test_asking_for_what_is_not_there_is_an_error(tmp_path):
     write(tmp_path / "a.h5", {"v": noise(50), "gone": None}, config(), clips_stored=False)
     with read_media(tmp_path / "a.h5") as media:
         for moment in (-1, 2):
-            with pytest.raises(IndexError, match=f"v: no moment {moment}, it has 2"):
+            with pytest.raises(
+                BadInput, match=rf"a\.h5: no moment {moment} in video 'v', it has 2"
+            ):
                 media.frame("v", moment)
-        with pytest.raises(IndexError, match="gone: no moment 0"):
+        with pytest.raises(BadInput, match=r"a\.h5: no moment 0 in video 'gone'"):
             media.frame("gone", 0)
-        with pytest.raises(ValueError, match="no clips"):
+        with pytest.raises(BadInput, match=r"a\.h5: holds .* no clips"):
             media.clip("v", 0)
-        with pytest.raises(KeyError):
+        for ask in (media.waveform, media.has_sound, media.grid_frames, media.frames_decoded):
+            with pytest.raises(BadInput, match=r"a\.h5: no video 'stranger'; it has 'v', 'gone'"):
+                ask("stranger")
+        with pytest.raises(BadInput, match=r"a\.h5: no video 'stranger'"):
             media.frame("stranger", 0)
 
 

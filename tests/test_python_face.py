@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import re
 import runpy
 import shutil
 import warnings
@@ -14,6 +15,7 @@ import report_world
 from media_files import make_video
 
 import l2l
+from l2l.hdf5 import open_hdf5
 
 ROOT = Path(__file__).parents[1]
 PAGE, NOTEBOOK = ROOT / "docs/python.md", ROOT / "docs/explore.ipynb"
@@ -52,6 +54,26 @@ def test_every_public_name_is_on_the_page_and_has_a_docstring():
         assert name == "__version__" or getattr(l2l, name).__doc__
 
 
+def test_every_array_of_a_run_is_on_the_page_of_stores(small_run):
+    page = (ROOT / "docs/stores.md").read_text(encoding="utf-8")
+    run = small_run / "results/demo"
+    for path in (*run.glob("media/*/*.h5"), *run.glob("mels/*/*.h5"), *run.glob("*/scores.h5")):
+        with open_hdf5(path) as store:
+            for array in store.arrays():
+                assert re.search(rf"[`/]{array.name.rpartition('/')[2]}`", page), array.name
+    for _, array in l2l.open_features(run / "features/untrimmed").arrays():
+        assert f"`{array.basename}`" in page
+
+
+@pytest.mark.parametrize("open_run", [l2l.load, l2l.open_scores])
+def test_a_run_that_is_not_there_is_answered_with_the_current_folder(
+    tmp_path, monkeypatch, open_run
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(l2l.BadInput, match="results/demo: no such run folder; the current folder"):
+        open_run("results/demo")
+
+
 def test_the_notebook_is_that_of_the_page():
     script = runpy.run_path(str(ROOT / "docs/make_notebook.py"))
     page = (ROOT / "docs/explore.md").read_text(encoding="utf-8")
@@ -60,7 +82,8 @@ def test_the_notebook_is_that_of_the_page():
 
 
 def test_the_notebook_runs_and_draws_the_attention(small_run, monkeypatch, capsys):
-    monkeypatch.chdir(small_run)
+    (small_run / "docs").mkdir()
+    monkeypatch.chdir(small_run / "docs")  # as Jupyter does
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 

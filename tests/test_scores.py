@@ -83,7 +83,7 @@ def test_it_takes_few_bytes_per_class_and_video(evaluated):
 def test_a_method_that_was_not_run_is_named_with_those_that_were(evaluated):
     with (
         read_scores(evaluated / "scores.h5") as scores,
-        pytest.raises(KeyError, match="oracle: expected one of random, uniform"),
+        pytest.raises(BadInput, match=r"scores\.h5: no method 'oracle'; it has random, uniform"),
     ):
         scores.probabilities("oracle")
 

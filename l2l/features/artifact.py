@@ -387,7 +387,7 @@ class Features:
             names = attributes["arrays"]
             self.modalities = tuple(m for m in ("image", "audio") if f"{m}_feature" in names)
             self.has_scores = "score" in names
-        self._rows[shard] = VideoRows(videos, _read_whole(path, "offset"))
+        self._rows[shard] = VideoRows(videos, _read_whole(path, "offset"), path)
         for video, split, of_video in zip(videos, splits, labels, strict=True):
             self.labels[video] = VideoLabels(video, split, tuple(of_video))
         if duplicates := self._shard_of.keys() & set(videos):
@@ -447,8 +447,13 @@ class Features:
             )
 
     def moments(self, video: str) -> int:
-        """Number of moments of a video."""
-        return self._rows[self._shard_of[video]].count(video)
+        """Number of moments of a video.
+
+        Raises:
+            BadInput: for a video that is not in the store.
+        """
+        shard, _ = self._find(video)
+        return self._rows[shard].count(video)
 
     def load(self, video: str) -> VideoFeatures:
         """Everything stored of one video, as float32.
@@ -505,8 +510,10 @@ class Features:
         if not np.array_equal(_read_whole(store, name), expected):
             raise BadInput(f"{store}: damaged ({name} is not that of its videos); {MOVE_AWAY}")
 
-    def to_xarray(self, videos: Iterable[str] | None = None) -> "xarray.Dataset":
-        """Some videos as one labelled xarray Dataset, in memory, in the type they have on disk.
+    def to_xarray(
+        self, videos: Iterable[str] | None = None, dtype: str | None = None
+    ) -> "xarray.Dataset":
+        """Some videos as one labelled xarray Dataset, in memory.
 
         Its rows, the dimension `moment`, are all moments of the first video, then of the next.
         Coordinates of rows: `video_index`, `moment`, `start_seconds`. Of videos: `video`, `split`,
@@ -515,6 +522,8 @@ class Features:
 
         Args:
             videos: their ids; default: all.
+            dtype: of features and scores, such as float32, which netCDF needs (it has no float16);
+                default: as on disk.
 
         Raises:
             BadInput: if xarray is not installed, a video is not in the store, or is damaged.
@@ -528,6 +537,8 @@ class Features:
             for name in names
             if places
         }
+        if dtype:
+            arrays |= {k: a.astype(dtype) for k, a in arrays.items() if a.dtype.kind == "f"}
         return labelled_dataset(
             {name: (AXES[name], array, UNITS.get(name, "1")) for name, array in arrays.items()},
             [self.labels[video] for video in chosen],

@@ -174,7 +174,10 @@ def write_media(
 
 
 class MediaReader:
-    """A shard's media, read video by video and moment by moment; see `read_media`."""
+    """A shard's media, read video by video and moment by moment; see `read_media`.
+
+    All methods raise BadInput for a video that the shard does not have.
+    """
 
     def __init__(self, store: Store) -> None:
         self.path = store.path
@@ -201,19 +204,25 @@ class MediaReader:
         self._frames_decoded = numbers("frames_decoded")
         self._frames_total = numbers("frames_total")
         self.videos: tuple[str, ...] = tuple(v for v in videos if self._moments[v])
-        self._picture_rows = VideoRows(videos, store.array("videos/first_picture", INTEGERS)[...])
+        self._picture_rows = VideoRows(
+            videos, store.array("videos/first_picture", INTEGERS)[...], store.path
+        )
         for video, moments in self._moments.items():
             if not 0 <= moments <= self._picture_rows.count(video):
                 raise ValueError(f"{video!r} has {moments} moments")
-        self._sample_rows = VideoRows(videos, store.array("videos/first_sample", INTEGERS)[...])
-        self._run_rows = VideoRows(videos, store.array("videos/first_run", INTEGERS)[...])
+        self._sample_rows = VideoRows(
+            videos, store.array("videos/first_sample", INTEGERS)[...], store.path
+        )
+        self._run_rows = VideoRows(
+            videos, store.array("videos/first_run", INTEGERS)[...], store.path
+        )
         self._bytes = store.array("pictures/bytes", INTEGERS, ())
         self._samples = store.array("sound/samples", INTEGERS, ())
         self._runs = store.array("sound/runs", INTEGERS, (2,))[...]
         self._needs = store.array("frame_needs", INTEGERS, (3,))[...]
         self._offsets = store.array("pictures/offsets", INTEGERS, ())[...]
         counts = [self._moments[video] for video in videos]
-        self._moment_rows = VideoRows(videos, np.concatenate([[0], np.cumsum(counts, dtype=int)]))
+        self._moment_rows = VideoRows(videos, offsets_of(counts), store.path)
         self._moment_rows.check_arrays(moments=len(self._needs))
         check_coordinates(store, self._moment_rows.total, "moments/")
         check_coordinates(store, self._picture_rows.total, "pictures/")
@@ -228,14 +237,16 @@ class MediaReader:
 
     def moments(self, video: str) -> int:
         """Number of moments of a video; 0 where it is not usable."""
-        return self._moments[video]
+        return self._moment_rows.count(video)
 
     def grid_frames(self, video: str) -> int:
         """Length of a video in frames of the 30 fps grid."""
+        self._moment_rows[video]  # or a line
         return self._grid_frames[video]
 
     def frames_decoded(self, video: str) -> tuple[int, int]:
         """How many pictures of a file were decoded, and how many it has."""
+        self._moment_rows[video]  # or a line
         return self._frames_decoded[video], self._frames_total[video]
 
     def pictures_needed(self, video: str, moments: Sequence[int]) -> int:
@@ -246,7 +257,7 @@ class MediaReader:
         """The first picture of a moment's clip, uint8 (side, side, 3).
 
         Raises:
-            IndexError: if the video has no such moment.
+            BadInput: if there is no such video or moment.
         """
         self._check(video, moment)
         step = self.grid.pictures_per_moment if self.clips_stored else 1
@@ -257,12 +268,12 @@ class MediaReader:
         padded by its last frame.
 
         Raises:
-            IndexError: if the video has no such moment.
-            ValueError: if only the first frame of each moment is stored.
+            BadInput: if there is no such video or moment, or only the first frame of each moment is
+                stored.
         """
         self._check(video, moment)
         if not self.clips_stored:
-            raise ValueError("this media file holds the first frame of each moment, no clips")
+            raise BadInput(f"{self.path}: holds the first frame of each moment, no clips")
         pictures = self._picture_rows.count(video)
         return self._pictures(video, clip_pictures(moment, self.grid, pictures))
 
@@ -284,7 +295,8 @@ class MediaReader:
 
     def _check(self, video: str, moment: int) -> None:
         if not 0 <= moment < self.moments(video):
-            raise IndexError(f"{video}: no moment {moment}, it has {self.moments(video)}")
+            count = self.moments(video)
+            raise BadInput(f"{self.path}: no moment {moment} in video {video!r}, it has {count}")
 
     def _pictures(self, video: str, numbers: np.ndarray) -> np.ndarray:
         """Some pictures of a video, uint8 (numbers, side, side, 3), whose bytes are read together.

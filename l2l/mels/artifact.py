@@ -76,7 +76,7 @@ class MelReader:
         return self._rows.count(video)
 
     def mels(self, video: str) -> np.ndarray:
-        """All mels of a video: float32 (moments, windows, bands)."""
+        """All mels of a video: float32 (moments, windows, bands); BadInput where it has none."""
         return self._mel[self._rows[video]].astype(np.float32)
 
     def mel(self, video: str, moment: int) -> np.ndarray:
@@ -88,6 +88,9 @@ class MelReader:
     def has_sound(self, video: str) -> np.ndarray:
         """Which moments have sound, bool (moments,)."""
         return self._has_sound[self._rows[video]]
+
+    def __repr__(self) -> str:
+        return f"MelReader({str(self.path)!r}, {len(self.videos)} videos, {len(self._mel)} moments)"
 
 
 @contextlib.contextmanager

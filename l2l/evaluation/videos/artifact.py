@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from l2l.arrays import Labelled, offsets_of, row_coordinates
+from l2l.errors import BadInput
 from l2l.hdf5 import (
     FLOATS,
     INTEGERS,
@@ -135,11 +136,12 @@ class Scores:
         """The class probabilities of a method; several draws of a random method, else one.
 
         Raises:
-            KeyError: if the run has no such method.
+            BadInput: if the run has no such method.
         """
         rows = [i for i, name in enumerate(self._methods) if name == method]
         if not rows:
-            raise KeyError(f"{method}: expected one of {', '.join(self.methods)}")
+            methods = ", ".join(self.methods)
+            raise BadInput(f"{self.path}: no method {method!r}; it has {methods}")
         return np.moveaxis(self._probability[:, rows], 1, 0)
 
     def moments(self, video: str) -> int:
@@ -150,7 +152,7 @@ class Scores:
         """Where ours (dense) looked and listened in a video.
 
         Raises:
-            KeyError: if there is no such video.
+            BadInput: if there is no such video.
         """
         weights = np.moveaxis(self._attention[self._rows[video]], 0, 2)
         return Attention(self.modalities, weights, self._modality_weight[self._number[video]])
