@@ -2,16 +2,19 @@
 
 What is named here is the public face: `load` answers for videos by a finished run, `load_teacher`
 by public weights; `open_features`, `open_media`, `open_mels` and `open_scores` read what a run
-stores. docs/python.md has examples. All other modules are internal and may change at any time.
+stores. `Predictor`, `TeacherPredictor` and `Prediction` are what the first two and their `predict`
+return. docs/python.md has examples. All other modules are internal and may change at any time.
 """
 
+import importlib
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from l2l.errors import BadInput
 
 if TYPE_CHECKING:
+    from l2l.apply.artifact import Prediction
     from l2l.apply.predictor import Predictor
     from l2l.apply.teacher import TeacherPredictor
     from l2l.config import AccelerationConfig
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"  # the one place; pyproject.toml, artifacts and reports read it here
 __all__ = [
     "BadInput",
+    "Prediction",
+    "Predictor",
+    "TeacherPredictor",
     "__version__",
     "load",
     "load_teacher",
@@ -33,6 +39,17 @@ __all__ = [
 ]
 
 # What the functions need is imported in them, so that `import l2l` imports nothing heavy.
+_TYPES = {
+    "Prediction": "l2l.apply.artifact",
+    "Predictor": "l2l.apply.predictor",
+    "TeacherPredictor": "l2l.apply.teacher",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TYPES:
+        return getattr(importlib.import_module(_TYPES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(

@@ -5,6 +5,7 @@ missing, as after results were moved, it cannot see that a setting has changed.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,14 @@ def update_record(folder: Path, config: Config) -> str:
             "again, and what depends on them"
         )
     if before != values or not record.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(record, json.dumps(values, indent=1, sort_keys=True) + "\n")
+        write_record(folder, values)
     return line
+
+
+def write_record(folder: Path, values: Mapping[str, Any]) -> None:
+    """Keep the configuration that made a run in the run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RECORD, json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 def read_record(folder: Path) -> dict[str, Any]:

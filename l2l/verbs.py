@@ -209,6 +209,8 @@ def _add_option(
     if kind.startswith("list["):
         kind = kind.removeprefix("list[").removesuffix("]")
         options["nargs"] = "+"
+        if not positional:
+            options["action"] = "extend"  # given twice, it has the words of both
     if choices := _choices(kind, module):
         options["choices"] = choices
     if kind in _TEXT_TYPES:

@@ -59,6 +59,26 @@ def videos(tmp_path_factory) -> Path:
     return folder
 
 
+def test_an_exported_run_becomes_the_folder_of_a_run_again(run, exported, tmp_path, capsys):
+    folder = tmp_path / "results/imported"
+    assert main(["import_checkpoint", str(exported), str(folder)]) == 0
+    assert (folder / "config.json").read_bytes() == (run / "config.json").read_bytes()
+    kinds = {"student/finetuned/image-audio-distilled.pt": "student"}
+    for name, kind in (
+        kinds | dict.fromkeys(["skimmer/skimmer.pt", "skimmer/one_look.pt"], "skimmer")
+    ).items():
+        before, after = (load_network(each / name, kind) for each in (run, folder))
+        assert before[0] == after[0]
+        torch.testing.assert_close(before[1], after[1], rtol=0, atol=0)
+    assert main(["export", str(folder), str(tmp_path / "again.safetensors")]) == 0
+    assert main(["import_checkpoint", str(exported), str(folder)]) == 1
+    assert f"{folder}: exists and is not replaced" in capsys.readouterr().err
+    (tmp_path / "cut.safetensors").write_bytes(exported.read_bytes()[:-9])
+    assert main(["import_checkpoint", str(tmp_path / "cut.safetensors"), str(tmp_path / "no")]) == 1
+    assert "expected a file that `l2l export` wrote" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
 @pytest.mark.parametrize("method", ["ours", "one_look"])
 def test_the_file_answers_as_the_folder_does(run, exported, videos, method):
     paths = sorted(videos.iterdir())

@@ -114,12 +114,26 @@ def test_a_dump_for_mmaction2_has_the_ending_that_it_reads(capsys):
     assert "dump.json: expected a name that ends in .pkl or .pickle" in capsys.readouterr().err
 
 
-def test_fiftyone_has_the_class_over_the_whole_video_and_the_moments_weighed_most():
-    make(Path("run"))
-    write_videos(
-        Path("run/media/fight/videos.tsv"), [each._replace(duration_seconds=3.5) for each in VIDEOS]
-    )
+def test_fiftyone_has_the_class_over_the_whole_video_and_the_moments_weighed_most(
+    monkeypatch, capsys
+):
+    run = Path("results/run").absolute()
+    make(run)
+    table = run / "media/fight/videos.tsv"
+    write_videos(table, [each._replace(duration_seconds=3.5) for each in VIDEOS])
+    Path("x.mp4").touch()
+    Path("elsewhere").mkdir()
+
+    def exported(*options):
+        assert main(["export_predictions", str(run), "out.json", *options]) == 0
+        return json.loads(Path("out.json").read_text(encoding="utf-8"))
+
+    monkeypatch.chdir("elsewhere")
     content = exported("--format", "fiftyone")
+    monkeypatch.chdir("..")
+    Path("elsewhere/out.json").rename("out.json")
+    absent = f"1 of 2 videos are not where the labels name them, such as {Path('y.mp4').absolute()}"
+    assert absent in capsys.readouterr().err
     assert list(content) == ["labels"]
     assert list(content["labels"]) == [str(Path(name).absolute()) for name in ("x.mp4", "y.mp4")]
     whole, *moments = content["labels"][str(Path("x.mp4").absolute())]

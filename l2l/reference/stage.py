@@ -26,6 +26,7 @@ from l2l.features.artifact import VideoFeatures, complete_root, read_features, w
 from l2l.manifest.artifact import SPLITS, Video, read_videos, write_videos
 from l2l.progress import counted
 from l2l.reference.checkpoint import head_of, read_checkpoint, skimmer_of
+from l2l.reference.exported import import_run, is_safetensors
 from l2l.reference.lists import (
     AUDIO,
     CHANNELS,
@@ -70,11 +71,13 @@ def import_checkpoint(
 
     A skimmer, of two modalities or of one, becomes a skimmer as train_skimmer writes it; the
     published image-audio network becomes the head of a student, for train_skimmer to start from.
+    The file that `l2l export` made of a run becomes the folder of a run again, with its networks
+    and its configuration.
 
     Args:
         ref: the checkpoint, or a state dict alone; nothing is unpickled but tensors and plain
-            containers.
-        out: written.
+            containers; or the file of `l2l export`.
+        out: written; of an exported run a folder, such as results/imported.
         class_names: a text with one class name per line, in the order of their indices; without
             it they are 0, 1, 2, ...
         modality: what a single-modality checkpoint is said to read.
@@ -87,6 +90,9 @@ def import_checkpoint(
         l2l import_checkpoint skimmer.pth.tar skimmer.pt --class-names classes.txt
     """
     seed_and_pick_device(0, threads)
+    if is_safetensors(ref):
+        import_run(ref, out)
+        return
     saved = read_checkpoint(ref)
     if any(name.startswith("rnn.") for name in saved.state):
         network, widths, config = skimmer_of(ref, saved.state, modality)

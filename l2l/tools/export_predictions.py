@@ -159,8 +159,9 @@ def fiftyone(predicted: Predicted) -> bytes:
     """The labels.json of FiftyOne's FiftyOneTemporalDetectionDataset, whose ids are the absolute
     paths of the videos.
 
-    Each video has the most probable class over its whole length; of ours (dense) also, for each
-    step and modality, the moment with the largest weight.
+    A path that the run has relative is one from the folder that `results` is in. Each video has the
+    most probable class over its whole length; of ours (dense) also, for each step and modality, the
+    moment with the largest weight.
     """
     scores = predicted.scores
     table = predicted.run / "media" / predicted.target / "videos.tsv"
@@ -172,7 +173,10 @@ def fiftyone(predicted: Predicted) -> bytes:
         detections = [_whole_video(files[video], scores, row)]
         if predicted.method == OURS:
             detections += _moments_weighed_most(scores, video)
-        labels[str(files[video].path.absolute())] = detections
+        labels[str(predicted.run.absolute().parents[1] / files[video].path)] = detections
+    if absent := [path for path in labels if not Path(path).exists()]:
+        line = f"warning: {len(absent)} of {len(labels)} videos are not where the labels name them"
+        print(escape(f"{line}, such as {absent[0]}: FiftyOne looks there"), file=sys.stderr)
     return _json({"labels": labels})
 
 

@@ -31,32 +31,47 @@ def memory_mb() -> int:
 
 
 def shortages(
-    rows: Sequence[Cost], cores: int, memory: int, free_bytes: float, asked: dict[str, int]
+    rows: Sequence[Cost],
+    cores: int,
+    memory: int | None,
+    free_bytes: float | None,
+    asked: dict[str, int],
 ) -> list[str]:
-    """One line per kind of thing of which a stage asks for more than there is.
+    """One line per kind of thing of which stages ask for more than there is.
 
     Args:
         rows: the stages.
         cores: of Snakemake, `--cores`.
-        memory: in MB.
-        free_bytes: of the disk where results are written.
+        memory: in MB; None where it is not known.
+        free_bytes: of the disk where results are written; None where it is not known.
         asked: MB that a job of each stage asks for.
     """
     lines = []
-    for row in rows:
-        needed = asked.get(row.stage, 0)
-        at_once = min(cores, row.jobs)
-        if row.jobs and needed > memory:
+    if memory is not None:
+        run = [row for row in rows if row.jobs]
+        alone = {row.stage: asked.get(row.stage, 0) for row in run}
+        too_large = {stage: needed for stage, needed in alone.items() if needed > memory}
+        together = {row.stage: alone[row.stage] * min(cores, row.jobs) for row in run}
+        too_many = {
+            stage: needed
+            for stage, needed in together.items()
+            if needed > memory and stage not in too_large
+        }
+        if too_large:
+            most = max(too_large.values())
             lines.append(
-                f"{row.stage}: a job asks for {needed:,} MB of memory, this machine has {memory:,}"
+                f"{', '.join(too_large)}: a job asks for up to {most:,} MB of memory, the machine "
+                f"has {memory:,}"
             )
-        elif needed * at_once > memory:
+        if too_many:
+            most = max(too_many.values())
             lines.append(
-                f"{row.stage}: {at_once} jobs at once ask for {needed * at_once:,} MB of memory, "
-                f"this machine has {memory:,}: snakemake --resources mem_mb={memory}"
+                f"{', '.join(too_many)}: jobs at once ask for up to {most:,} MB of memory, the "
+                f"machine has {memory:,}: snakemake --resources mem_mb={memory}"
             )
-    if (size := sum(row.size for row in rows)) > free_bytes:
-        lines.append(f"all: {size / 1e9:,.1f} GB of files, this disk has {free_bytes / 1e9:,.1f}")
+    size = sum(row.size for row in rows)
+    if free_bytes is not None and size > free_bytes:
+        lines.append(f"all: {size / 1e9:,.1f} GB of files, the disk has {free_bytes / 1e9:,.1f}")
     return lines
 
 

@@ -1,12 +1,14 @@
 """What a run will cost, as a table before it starts: jobs, hours, files and bytes by stage."""
 
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from l2l.config import read_config
+from l2l.config import Config, read_config
 from l2l.datasets import PARTS, AnyDataset
 from l2l.errors import BadInput
 from l2l.jobs.machine import usable_cores
@@ -19,6 +21,11 @@ from l2l.tools.plan.machine import free_bytes, memory_mb, memory_of_stages, shor
 from l2l.tools.plan.rates import Rates, measured, read_rates
 
 SHARD_MINUTES = 3000  # of video: an hour or two of decoding
+LEAST_VIDEOS = 10  # of which one is val and one test
+NOT_COMPARED = (
+    "not compared with the machine's memory and disk, since --gpu or --cores are of another "
+    "machine: --memory-gb and --disk-gb give them"
+)
 MANY_SHARDS = 16  # fewer cost nothing, however little they hold
 
 
@@ -37,13 +44,15 @@ def plan(
     configfile: list[Path],
     measure: bool = False,
     rates: Path | None = None,
-    seconds: float | None = None,
+    seconds: list[str] | None = None,
     pixels: int = 640 * 360,
-    videos: int | None = None,
+    videos: list[str] | None = None,
     classes: int = 200,
     cores: int | None = None,
     gpu: Gpu | None = None,
     gpus: int = 1,
+    memory_gb: float | None = None,
+    disk_gb: float | None = None,
 ) -> int:
     """Print what a run will cost: jobs, hours, files and disk, by stage.
 
@@ -56,15 +65,18 @@ def plan(
             the rates to `rates`.
         rates: a YAML file of rates measured elsewhere; without one those of a core of a 2026 server
             are taken.
-        seconds: mean length of a video, where no file of a data set is available.
+        seconds: mean length of a video, where no file of a data set is available; or NAME=SECONDS,
+            of one data set.
         pixels: of a picture of the source, where no file is available.
         videos: number of videos of each data set, 8:1:1 train, val and test, in place of its lists
-            and files; needs --seconds.
+            and files; or NAME=VIDEOS, of one data set; needs --seconds.
         classes: of a data set whose lists are not read.
         cores: of Snakemake; default: those of this machine.
         gpu: the networks' hours are those of such GPUs by their data sheets, see docs/scale.md;
             default: as in the rates.
         gpus: number of GPUs, where networks run on GPUs.
+        memory_gb: of the machine; default: of this one, where --gpu and --cores name no other.
+        disk_gb: free on the machine's disk; default: as for memory.
 
     Raises:
         BadInput: if the configuration or the rates are not valid, or the length of videos is
@@ -73,33 +85,36 @@ def plan(
     Example:
         l2l plan --configfile config.yaml --cores 8
     """
-    if (seconds is not None and not 0 < seconds < float("inf")) or pixels < 1:
-        raise BadInput(f"--seconds {seconds} and --pixels {pixels}: a video has some of each")
-    for name, count in (("videos", videos), ("classes", classes), ("cores", cores), ("gpus", gpus)):
-        if count is not None and count < (10 if name == "videos" else 1):
-            raise BadInput(f"--{name} {count}: expected {10 if name == 'videos' else 1} or more")
-    if videos is not None and seconds is None:
-        raise BadInput("--videos without --seconds: give the mean length of a video too")
+    if pixels < 1:
+        raise BadInput(f"--pixels {pixels}: a picture has some")
+    for name, count in (("classes", classes), ("cores", cores), ("gpus", gpus)):
+        if count is not None and count < 1:
+            raise BadInput(f"--{name} {count}: expected 1 or more")
     if gpu is not None and (measure or rates is not None):
         raise BadInput("--gpu with --measure or --rates: give one of them")
     config = read_config(*configfile)
-    given = Given(seconds, pixels, videos, classes)
+    names = list(config.videos)
+    lengths, counts = by_dataset("seconds", seconds, names), by_dataset("videos", videos, names)
+    if without := [name for name in counts if name not in lengths]:
+        where = " and ".join(without)
+        raise BadInput(
+            f"--videos without --seconds: give the mean length of a video of {where} too"
+        )
     contents = {
-        name: contents_of(name, each, config.seed, given) for name, each in config.videos.items()
+        name: contents_of(
+            name, each, config.seed, Given(lengths.get(name), pixels, counts.get(name), classes)
+        )
+        for name, each in config.videos.items()
     }
     speeds = read_rates(rates) if rates is not None and not measure else Rates()
     if gpu is not None:
         speeds = rates_of(gpu)
     if measure:
-        if rates is not None:
-            check_replaceable(rates)
-        speeds = measured(config, contents[config.target].example, contents[config.target].classes)
-        if rates is not None:
-            with atomic_path(rates) as part:
-                part.write_text(yaml.safe_dump(speeds.model_dump()), encoding="utf-8")
+        speeds = _measured(config, contents[config.target], rates)
     for name, each in contents.items():
         _print_dataset(name, each, config.videos[name])
     rows = estimate(config, contents, speeds)
+    elsewhere = gpu is not None or (cores or 0) > usable_cores()
     cores, gpus = cores or usable_cores(), gpus if speeds.gpu else 0
     total, clock_seconds = _sum(rows), sum(row.clock_seconds(cores, gpus) for row in rows)
     unit = HOURS if total.cpu_seconds + total.network_seconds > HOURS.seconds else MINUTES
@@ -115,11 +130,54 @@ def plan(
         f"core{'s' * (cores > 1)}{on_gpus}: one stage after another, shards of equal size, and in "
         f"each of {total.jobs:,} jobs the start of Python"
     )
-    short = shortages(rows, cores, memory_mb(), free_bytes(), memory_of_stages())
+    here = (
+        (None, None) if elsewhere else (memory_mb(), free_bytes())
+    )  # of another, nothing is known
+    memory = here[0] if memory_gb is None else round(memory_gb * 1000)
+    disk = here[1] if disk_gb is None else disk_gb * 1e9
+    if memory is None or disk is None:
+        print(NOT_COMPARED, file=sys.stderr)
+    short = shortages(rows, cores, memory, disk, memory_of_stages())
     odd = (line for name, each in contents.items() for line in cautions(name, each, config))
     for line in (*short, *odd):
         print(escape(f"warning: {line}"), file=sys.stderr)
     return 0
+
+
+def _measured(config: Config, target: Contents, rates: Path | None) -> Rates:
+    """The rates of this machine, written to `rates` too."""
+    if rates is not None:
+        check_replaceable(rates)
+    speeds = measured(config, target.example, target.classes)
+    if rates is not None:
+        with atomic_path(rates) as part:
+            part.write_text(yaml.safe_dump(speeds.model_dump()), encoding="utf-8")
+    return speeds
+
+
+def by_dataset(
+    option: Literal["videos", "seconds"], words: Sequence[str] | None, names: Sequence[str]
+) -> dict[str, Any]:
+    """What an option gives for each data set: NUMBER for all of them, NAME=NUMBER for one.
+
+    Raises:
+        BadInput: if there is no such data set, or the number is none of videos or seconds.
+    """
+    given: dict[str, Any] = {}
+    for word in sorted(words or (), key=lambda word: "=" in word):  # one that is named wins
+        name, named, text = word.rpartition("=")
+        if named and name not in names:
+            raise BadInput(f"--{option} {word}: no such data set; expected {' or '.join(names)}")
+        try:
+            number = int(text) if option == "videos" else float(text)
+        except ValueError:
+            number = math.nan
+        least = LEAST_VIDEOS if option == "videos" else 0
+        if not (least <= number < math.inf and number > 0):
+            expected = f"{least} or more" if least else "seconds of a video"
+            raise BadInput(f"--{option} {word}: expected {expected}, or NAME=NUMBER of a data set")
+        given |= dict.fromkeys([name] if named else names, number)
+    return given
 
 
 def _print_rows(rows: list[Cost], cores: int, gpus: int, unit: Unit) -> None:
