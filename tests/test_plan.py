@@ -210,7 +210,7 @@ def test_a_plan_needs_no_videos_where_their_number_and_length_are_given(absent, 
     assert cores["student"][gpu_h] == 0 < gpus["student"][gpu_h]
     assert cores["all"][clock_h] < cores["all"][cpu_h]
     assert gpus["media"] == cores["media"]
-    with pytest.raises(BadInput, match="give the mean length of a video too"):
+    with pytest.raises(BadInput, match="give the mean length of a video of mine too"):
         plan([absent], videos=["100"])
     with pytest.raises(BadInput, match="--cores 0: expected 1 or more"):
         plan([absent], videos=["100"], seconds=["1"], cores=0)
