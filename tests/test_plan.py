@@ -230,9 +230,9 @@ def test_number_and_length_are_given_for_all_data_sets_or_for_one():
         ("videos", "ucf=100", "no such data set; expected kinetics or activitynet"),
         ("videos", "9", "expected 10 or more"),
         ("videos", "kinetics=1.5", "expected 10 or more"),
-        ("seconds", "-5", "expected seconds of a video"),
-        ("seconds", "nan", "expected seconds of a video"),
-        ("seconds", "0", "expected seconds of a video"),
+        ("seconds", "-5", "expected more than 0"),
+        ("seconds", "nan", "expected more than 0"),
+        ("seconds", "0", "expected more than 0"),
     ):
         with pytest.raises(BadInput, match=rf"^--{option} {word}: {line}"):
             by_dataset(option, [word], names)

@@ -70,6 +70,14 @@ def estimate_scsampler(config: Config, contents: dict[str, Contents], rates: Rat
     return _Estimate(config, contents, rates).scsampler_rows()
 
 
+def estimate_with_scsampler(
+    config: Config, contents: dict[str, Contents], rates: Rates
+) -> tuple[list[Cost], list[Cost]]:
+    """`estimate` and `estimate_scsampler`, with the networks of both counted once."""
+    both = _Estimate(config, contents, rates)
+    return both.rows(), both.scsampler_rows()
+
+
 def size_of(network: nn.Module) -> float:
     """Bytes of a network on disk: its parameters and their names and shapes."""
     return sum(4 * value.numel() for value in network.state_dict().values()) + 400 * len(
@@ -164,6 +172,7 @@ class _Estimate:
         cost.cpu_seconds = shards * rates.start + self.contents[name].total * self._decoding(name)
         cost.size = described * 2 * (self.teacher.descriptor_width + self.teacher_classes + 2)
         rows = chosen_rows(section.rows)
+        networks: dict[Part, tuple[nn.Module, float]] = {}  # trained alone, and again together
         trainings = [([part], section.training) for part in single_networks(rows)]
         trainings += [(list(joint_start()), section.joint) for _ in joint_networks(rows)]
         for names, training in trainings:
@@ -171,7 +180,9 @@ class _Estimate:
             cost.files += 1
             cost.cpu_seconds += rates.start
             for part in map(part_of, names):
-                network, work = self._sampler_network(part)
+                if part not in networks:
+                    networks[part] = self._sampler_network(part)
+                network, work = networks[part]
                 per_clip = 1
                 if part.kind in ("displacement", "residual"):
                     per_clip = config.motion.pictures_per_moment

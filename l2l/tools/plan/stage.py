@@ -15,7 +15,7 @@ from l2l.jobs.machine import usable_cores
 from l2l.stores import atomic_path, check_replaceable
 from l2l.terminal import escape
 from l2l.tools.plan.contents import Contents, Given, cautions, contents_of
-from l2l.tools.plan.estimate import Cost, estimate, estimate_scsampler
+from l2l.tools.plan.estimate import Cost, estimate_with_scsampler
 from l2l.tools.plan.gpus import Gpu, rates_of
 from l2l.tools.plan.machine import free_bytes, memory_mb, memory_of_stages, shortages
 from l2l.tools.plan.rates import Rates, measured, read_rates
@@ -113,7 +113,7 @@ def plan(
         speeds = _measured(config, contents[config.target], rates)
     for name, each in contents.items():
         _print_dataset(name, each, config.videos[name])
-    rows = estimate(config, contents, speeds)
+    rows, scsampler = estimate_with_scsampler(config, contents, speeds)
     elsewhere = gpu is not None or (cores or 0) > usable_cores()
     cores, gpus = cores or usable_cores(), gpus if speeds.gpu else 0
     total, clock_seconds = _sum(rows), sum(row.clock_seconds(cores, gpus) for row in rows)
@@ -123,7 +123,7 @@ def plan(
     _print_rows(rows, cores, gpus, unit)
     _print_row(total, clock_seconds, gpus, unit)
     print("snakemake scsampler, which is not a part of this run, adds:")
-    _print_rows(estimate_scsampler(config, contents, speeds), cores, gpus, unit)
+    _print_rows(scsampler, cores, gpus, unit)
     on_gpus = f" and {gpus} {gpu or 'GPU'}{'s' * (gpus > 1)}" if gpus else ""
     print(
         f"about {clock_seconds / unit.seconds:,.1f} {unit.word} by the clock on {cores} "
@@ -174,7 +174,7 @@ def by_dataset(
             number = math.nan
         least = LEAST_VIDEOS if option == "videos" else 0
         if not (least <= number < math.inf and number > 0):
-            expected = f"{least} or more" if least else "seconds of a video"
+            expected = f"{least} or more" if least else "more than 0"
             raise BadInput(f"--{option} {word}: expected {expected}, or NAME=NUMBER of a data set")
         given |= dict.fromkeys([name] if named else names, number)
     return given
