@@ -157,7 +157,7 @@ def test_what_not_to_expect_is_said_and_the_run_is_written_for_this_machine(tmp_
     assert f"snakemake --cores {usable_cores()} --configfile my.yaml" in said.out
     lines = said.err.splitlines()
     assert len(lines) == 3, lines
-    assert "24 of 24 files that were opened cannot be used (100%)" in lines[0]
+    assert "24 of 24 files cannot be used, by what they declare (100%)" in lines[0]
     assert re.search("most videos have 2 moments or fewer, and skimmer.steps is 10", lines[1])
     assert "3 of 3 classes have fewer than 60 train videos" in lines[2]
 

@@ -95,3 +95,16 @@ def test_the_doctor_looks_at_the_directory_it_is_run_in(tmp_path, monkeypatch, c
     output = capsys.readouterr().out
     assert "locked          by a Snakemake that was killed" in output
     assert output.endswith("\nbroken: locked\n")
+
+
+def test_to_the_doctor_an_interrupted_run_is_not_broken(tmp_path, monkeypatch, capsys):
+    (tmp_path / ".snakemake/incomplete").mkdir(parents=True)
+    name = base64.urlsafe_b64encode(b"results/a.h5").decode()
+    (tmp_path / ".snakemake/incomplete" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "MODULES", {})
+    assert doctor.doctor() == 0
+    said = "a run was interrupted: run the same command again\n"
+    output = capsys.readouterr().out
+    assert f"incomplete      1, such as results/a.h5: {said}" in output
+    assert output.endswith(f"\nnothing is broken; {said}")

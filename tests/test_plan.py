@@ -145,7 +145,7 @@ def test_one_command_prints_every_stage_and_the_sum_and_how_large_to_make_shards
     ]
     (header,) = (line for line in lines if line.startswith("stage "))
     assert header.split()[2:8] == ["CPU", "min", "GPU", "min", "clock", "min"]  # less than an hour
-    assert re.search(r"^about [\d.]+ minutes by the clock on \d+ cores?: .* of \d+ jobs", lines[-1])
+    assert re.search(r"^about [\d.]+ minutes by the clock on \d+ cores?: one stage ", lines[-1])
     assert not [line for line in lines if "shards: " in line], "as many as they should be"
     assert "is not a part of this run" in "\n".join(lines)
 
@@ -174,7 +174,7 @@ def test_few_moments_few_train_videos_and_unusable_files_are_named():
         unusable=5,
     )
     unusable, moments, classes = cautions(config.target, odd, config)
-    assert "5 of 54 files that were opened cannot be used (9%); above 10% of all a run" in unusable
+    assert "5 of 54 files cannot be used, by what they declare (9%); above 10% of all a" in unusable
     assert "most videos have 2 moments or fewer, and skimmer.steps is 4: there is " in moments
     assert "2 of 3 classes have fewer than 60 train videos ('run' has 14)" in classes
     assert len(cautions("another", odd, config)) == 1

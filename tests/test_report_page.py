@@ -220,6 +220,21 @@ def test_another_video_is_refused_in_a_line(run, video, line, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_test_video_is_found_by_its_file_and_for_another_file_predict_is_named(
+    run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("other film.mp4").touch()
+    assert main(["show", "other film.mp4", "--run", str(run)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"l2l show: other film.mp4: a file, but of no video of {run}, and pages")
+    assert line.endswith(f": l2l predict 'other film.mp4' --run {run} --json")
+    assert [path.name for path in tmp_path.iterdir()] == ["other film.mp4"]
+    Path("test-003.mp4").touch()  # as videos.tsv has it
+    assert main(["show", str(tmp_path / "test-003.mp4"), "--run", str(run)]) == 0
+    assert capsys.readouterr().out == "test-003.html\n"
+
+
 def test_the_page_of_what_a_run_took_has_its_trainings_and_stages(run, tmp_path):
     costs(run, tmp_path / "costs.html")
     page = (tmp_path / "costs.html").read_text(encoding="utf-8")

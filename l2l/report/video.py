@@ -1,6 +1,7 @@
 """The page of one test video: where the skimmer looked and listened, and all methods' answers."""
 
 import difflib
+import shlex
 from pathlib import Path
 
 from l2l.errors import BadInput
@@ -20,7 +21,7 @@ def video_page(run: Path, name: str) -> tuple[str, str]:
     Args:
         run: folder of a finished run, results/<run>.
         name: id of one of its test videos, as in videos.tsv; or that without its suffix, where no
-            other begins so.
+            other begins so; or the path of its file.
 
     Raises:
         BadInput: if the run is not finished, or has no such usable test video.
@@ -70,6 +71,8 @@ def video_page(run: Path, name: str) -> tuple[str, str]:
 
 def _test_video(run: Path, listed: list[Video], name: str) -> Video:
     videos = {each.video: each for each in listed}
+    if name not in videos and Path(name).is_file():
+        name = _id_of_file(run, listed, name)
     usable = [each.video for each in listed if each.split == "test" and each.usable]
     without_suffix = [video for video in videos if video.rpartition(".")[0] == name]
     if name not in videos and len(without_suffix) == 1:
@@ -81,6 +84,17 @@ def _test_video(run: Path, listed: list[Video], name: str) -> Video:
     else:
         status = f"no such video{_question(name, usable)}"
     raise BadInput(f"{run}: {name!r}: {status}; expected one of {len(usable)} usable test videos")
+
+
+def _id_of_file(run: Path, listed: list[Video], name: str) -> str:
+    """The id of the video whose file this is."""
+    for each in listed:
+        if each.path.is_file() and each.path.samefile(name):
+            return each.video
+    raise BadInput(
+        f"{name}: a file, but of no video of {run}, and pages are of its test videos alone; an "
+        f"answer for any file: l2l predict {shlex.quote(name)} --run {shlex.quote(str(run))} --json"
+    )
 
 
 def _question(name: str, known: list[str]) -> str:

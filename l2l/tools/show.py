@@ -11,7 +11,8 @@ def show(video: str, /, run: Path, output: Path | None = None) -> None:
     """Write the page of a test video: attention, pictures, spectrograms, sound.
 
     Args:
-        video: id of a test video, as in videos.tsv and the report; its suffix may be left out.
+        video: id of a test video, as in videos.tsv and the report; its suffix may be left out. Or
+            the path of its file.
         run: a finished run's folder, such as results/demo.
         output: the page; default: the video's name with .html, in the working directory.
 

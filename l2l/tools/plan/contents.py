@@ -134,11 +134,11 @@ def cautions(name: str, contents: Contents, config: Config) -> list[str]:
     """What a run on a data set should not be expected to do, one line each."""
     lines = []
     if contents.unusable:
-        limit = config.manifest.max_bad_fraction
+        share = contents.unusable / contents.looked_at
         lines.append(
-            f"{name}: {contents.unusable} of {contents.looked_at} files that were opened cannot be "
-            f"used ({contents.unusable / contents.looked_at:.0%}); above {limit:.0%} of all a run "
-            "stops (manifest.max_bad_fraction); `l2l check` names them"
+            f"{name}: {contents.unusable} of {contents.looked_at} files cannot be used, by what "
+            f"they declare ({share:.0%}); above {config.manifest.max_bad_fraction:.0%} of all a "
+            "run stops (manifest.max_bad_fraction); `l2l check` decodes them and names those"
         )
     if name not in (config.source, config.target):
         return lines

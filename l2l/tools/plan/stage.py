@@ -127,8 +127,8 @@ def plan(
     on_gpus = f" and {gpus} {gpu or 'GPU'}{'s' * (gpus > 1)}" if gpus else ""
     print(
         f"about {clock_seconds / unit.seconds:,.1f} {unit.word} by the clock on {cores} "
-        f"core{'s' * (cores > 1)}{on_gpus}: one stage after another, shards of equal size, and in "
-        f"each of {total.jobs:,} jobs the start of Python"
+        f"core{'s' * (cores > 1)}{on_gpus}: one stage after another, shards of equal size, the "
+        "start of Python in each job included"
     )
     here = (
         (None, None) if elsewhere else (memory_mb(), free_bytes())
