@@ -5,7 +5,7 @@ another name and renamed: some file systems have no locks. It is refused if it r
 outside itself, asks for a plug-in, or declares more than it holds.
 
 Arrays have the names of their dimensions, and HDF5's dimension scales where a dimension has
-coordinates. `add_video_rows` writes what is common to stores with rows of several videos.
+coordinates.
 """
 
 import contextlib
@@ -20,16 +20,7 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
-from l2l.arrays import (
-    ROW_UNITS,
-    Labelled,
-    NotFiniteError,
-    RowCoordinates,
-    VideoLabels,
-    VideoRows,
-    check_finite,
-    offsets_of,
-)
+from l2l.arrays import NotFiniteError, check_finite
 from l2l.errors import BadInput
 from l2l.stores import CURE, MADE_BY, MOVE_AWAY, atomic_path, check_header
 
@@ -280,53 +271,6 @@ def add_texts(group: h5py.Group, name: str, texts: Sequence[str], axes: Sequence
     add_array(group, name, encoded.astype(h5py.string_dtype("utf-8", encoded.itemsize)), axes)
 
 
-def add_labels(group: h5py.Group, videos: Sequence[Labelled]) -> None:
-    """Store the split and the labels of each video: video i has label[label_offset[i]] to
-    label[label_offset[i + 1] - 1], its own first.
-    """
-    add_texts(group, "split", [each.split for each in videos], ("video",))
-    add_texts(group, "label", [name for each in videos for name in each.labels], ("label",))
-    add_offsets(group, "label_offset", offsets_of(len(each.labels) for each in videos), "label")
-
-
-def add_offsets(group: h5py.Group, name: str, offsets: np.ndarray, axis: str) -> None:
-    """Store which entries of an axis are whose, in the form of Awkward's ListOffsetArray."""
-    add_array(group, name, offsets, ("video_edge",), f"{axis}s")
-    group[name].attrs["ragged"] = (
-        f"ListOffsetArray: video i has [offset[i], offset[i + 1]) of {axis}"
-    )
-
-
-def add_coordinates(group: h5py.Group, axis: str, rows: RowCoordinates) -> None:
-    """Store the video, the moment and the start of each row."""
-    for name, values in rows._asdict().items():
-        add_array(group, name, values, (axis,), ROW_UNITS[name])
-    # CF, indexed ragged array
-    group["video_index"].attrs["instance_dimension"] = "video"
-
-
-def add_video_rows(
-    file: h5py.File,
-    axis: str,
-    videos: Sequence[Labelled],
-    offsets: np.ndarray,
-    rows: RowCoordinates,
-) -> None:
-    """Store whose the rows of a file are: `read_video_rows` reads it.
-
-    Args:
-        file: the file.
-        axis: name of the rows.
-        videos: in the order of their rows.
-        offsets: where the rows of each video start, (videos + 1,).
-        rows: coordinates of the rows.
-    """
-    add_texts(file, "video", [each.video for each in videos], ("video",))
-    add_labels(file, videos)
-    add_offsets(file, "offset", offsets, axis)
-    add_coordinates(file, axis, rows)
-
-
 def _chunks(array: np.ndarray, target_bytes: int) -> tuple[int, ...]:
     row_bytes = max(1, array[:1].nbytes)
     return (max(1, min(len(array), target_bytes // row_bytes)), *array.shape[1:])
@@ -437,48 +381,6 @@ class StoredArray:
             f"{self._dataset.name}  {self._dataset.shape} {self._dataset.dtype}  "
             f"({attributes.get('axes', '')})  {attributes.get('unit', '')}"
         )
-
-
-def read_labels(store: Store, videos: Sequence[str], group: str = "") -> list[VideoLabels]:
-    """What `add_labels` stored, of these videos in their order.
-
-    Raises:
-        KeyError, ValueError: if it is not of as many videos.
-    """
-    splits, labels = store.texts(f"{group}split"), store.texts(f"{group}label")
-    of_video = VideoRows(videos, store.array(f"{group}label_offset", INTEGERS, ())[...], store.path)
-    of_video.check_arrays(label=len(labels))
-    return [
-        VideoLabels(video, split, tuple(labels[of_video[video]]))
-        for video, split in zip(videos, splits, strict=True)
-    ]
-
-
-def check_coordinates(store: Store, rows: int, group: str = "") -> None:
-    """Check that `add_coordinates` stored so many rows.
-
-    Raises:
-        KeyError, ValueError: if it did not.
-    """
-    for name, kinds in (("video_index", INTEGERS), ("moment", INTEGERS), ("start_seconds", FLOATS)):
-        if (count := len(store.array(f"{group}{name}", kinds, ()))) != rows:
-            raise ValueError(f"{group}{name} has {count} rows, expected {rows}")
-
-
-def read_video_rows(store: Store, **lengths: int) -> tuple[VideoRows, list[VideoLabels]]:
-    """What `add_video_rows` stored: the rows of each video, and its split and labels.
-
-    Args:
-        store: the file.
-        lengths: of the arrays that have the rows.
-
-    Raises:
-        KeyError, ValueError: if a part is missing, or has other lengths.
-    """
-    rows = VideoRows(store.texts("video"), store.array("offset", INTEGERS)[...], store.path)
-    rows.check_arrays(**lengths)
-    check_coordinates(store, rows.total)
-    return rows, read_labels(store, rows.videos)
 
 
 @contextlib.contextmanager

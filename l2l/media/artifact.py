@@ -10,9 +10,9 @@ frame_needs (moments, 3)
 videos/first_picture, first_sample, first_run (videos + 1,)
     where a video's part of the flat arrays starts
 videos/split (videos,)   videos/label, label_offset
-    as listed, see `l2l.hdf5.add_labels`
+    as listed, see `l2l.video_rows.add_labels`
 moments/video_index, moment, start_seconds (moments,)
-    whose the rows of frame_needs are, see `l2l.hdf5.add_coordinates`
+    whose the rows of frame_needs are, see `l2l.video_rows.add_coordinates`
 pictures/bytes (bytes,)  pictures/offsets (pictures + 1,)
     JPEG; raw rows for `lossless`
 pictures/video_index, moment, start_seconds (pictures,)
@@ -37,12 +37,7 @@ from l2l.hdf5 import (
     GrowingArray,
     Store,
     add_array,
-    add_coordinates,
-    add_labels,
-    add_offsets,
     add_texts,
-    check_coordinates,
-    read_labels,
     read_store,
     write_hdf5,
 )
@@ -51,6 +46,13 @@ from l2l.media.decoded import Decoded, clip_pictures, covered, cut_windows, pict
 from l2l.media.pictures import EncodedPictures, encode
 from l2l.moments import MOMENT_FRAMES, ClipGrid
 from l2l.stores import MADE_BY, MOVE_AWAY
+from l2l.video_rows import (
+    add_coordinates,
+    add_labels,
+    add_offsets,
+    check_coordinates,
+    read_labels,
+)
 
 KIND, LAYOUT = "media", 6
 NUMBERS = ("grid_frames", "moments", "frames_decoded", "frames_total")  # of each video

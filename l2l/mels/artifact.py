@@ -4,7 +4,7 @@ mel (moments, windows, bands) float16, ln(power)   has_sound (moments,) bool
     all videos one after another
 video, split (videos,)   offset (videos + 1,)   label, label_offset
 video_index, moment, start_seconds (moments,)
-    whose the rows are, see `l2l.hdf5.add_video_rows`
+    whose the rows are, see `l2l.video_rows.add_video_rows`
 """
 
 import contextlib
@@ -21,10 +21,12 @@ from l2l.hdf5 import (
     FLOATS,
     Store,
     add_array,
-    add_video_rows,
     read_store,
-    read_video_rows,
     write_hdf5,
+)
+from l2l.video_rows import (
+    add_video_rows,
+    read_video_rows,
 )
 
 KIND, LAYOUT = "mels", 2

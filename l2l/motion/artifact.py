@@ -8,7 +8,8 @@ gop_position (pictures,) uint8
     0 at a key picture, which has no motion: its displacement and residual are zero
 video, split (videos,)   offset (videos + 1,)   label, label_offset
 video_index, moment, start_seconds (pictures,)
-    the usable videos, in the manifest's order, and whose the rows are: `l2l.hdf5.add_video_rows`
+    the usable videos, in the manifest's order, and whose the rows are, see
+    `l2l.video_rows.add_video_rows`
 
 Picture p of a video is at tick p x stride of its 30 fps grid, and belongs to moment
 p // (16 / stride). Pictures after the last moment are not kept. Only the last moment can have fewer
@@ -32,12 +33,14 @@ from l2l.hdf5 import (
     INTEGERS,
     GrowingArray,
     Store,
-    add_video_rows,
     read_store,
-    read_video_rows,
     write_hdf5,
 )
 from l2l.stores import MADE_BY
+from l2l.video_rows import (
+    add_video_rows,
+    read_video_rows,
+)
 
 KIND, LAYOUT = "motion", 2
 DISPLACEMENT_UNIT_PIXELS = 0.5

@@ -8,7 +8,7 @@ has_sound (moments,) bool
 coded (videos,)                  pictures of the proxy
 video, split (videos,)   offset (videos + 1,)   label, label_offset
 video_index, moment, start_seconds (moments,)
-    whose the rows are, see `l2l.hdf5.add_video_rows`
+    whose the rows are, see `l2l.video_rows.add_video_rows`
 """
 
 import contextlib
@@ -33,9 +33,7 @@ from l2l.hdf5 import (
     INTEGERS,
     Store,
     add_array,
-    add_video_rows,
     read_store,
-    read_video_rows,
     write_hdf5,
 )
 from l2l.mels.spectrogram import mel_shape
@@ -48,6 +46,10 @@ from l2l.sampler.network import (
 from l2l.sampler.rows import JOINT, Objective
 from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
+from l2l.video_rows import (
+    add_video_rows,
+    read_video_rows,
+)
 
 KIND = "sampler"
 SALIENCY_KIND, SALIENCY_LAYOUT = "saliency", 2

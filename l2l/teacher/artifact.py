@@ -6,7 +6,7 @@ descriptor (clips, descriptor) float16   score (clips, classes) float16, logit
 class (classes,)
 video, split (videos,)   offset (videos + 1,)   label, label_offset
 video_index, moment, start_seconds (clips,)
-    whose the rows are, see `l2l.hdf5.add_video_rows`
+    whose the rows are, see `l2l.video_rows.add_video_rows`
 """
 
 import contextlib
@@ -27,9 +27,7 @@ from l2l.hdf5 import (
     Store,
     add_array,
     add_texts,
-    add_video_rows,
     read_store,
-    read_video_rows,
     write_hdf5,
 )
 from l2l.pretrained.efficientat import weights as efficientat
@@ -37,6 +35,10 @@ from l2l.pretrained.efficientnet import weights as efficientnet
 from l2l.teacher.network import AnyTeacher, FrameTeacher, R2Plus1D, build_teacher, our_names
 from l2l.torch_files import build_with_state, texts
 from l2l.training import load_network, save_network
+from l2l.video_rows import (
+    add_video_rows,
+    read_video_rows,
+)
 from l2l.weights import fill, published_state
 
 KIND, LAYOUT = "descriptors", 3

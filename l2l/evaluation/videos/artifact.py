@@ -11,7 +11,7 @@ modality_weight (videos, looks, modalities) float32
     of each query among those of the step (eq. 8)
 video, split (videos,)   offset (videos + 1,)   label, label_offset
 video_index, moment, start_seconds (moments,)
-    whose the rows of attention are, see `l2l.hdf5.add_video_rows`
+    whose the rows of attention are, see `l2l.video_rows.add_video_rows`
 """
 
 import contextlib
@@ -30,10 +30,12 @@ from l2l.hdf5 import (
     Store,
     add_array,
     add_texts,
-    add_video_rows,
     read_store,
-    read_video_rows,
     write_hdf5,
+)
+from l2l.video_rows import (
+    add_video_rows,
+    read_video_rows,
 )
 
 KIND, LAYOUT = "scores", 1
