@@ -134,3 +134,32 @@ def test_a_table_cut_short_is_refused(tmp_path):
     (tmp_path / "videos.tsv").write_bytes(whole[: whole.rindex(b"\t")])
     with pytest.raises(BadInput, match=r"videos\.tsv: .*checksum does not agree"):
         read_videos(tmp_path / "videos.tsv")
+
+
+def test_of_a_folder_every_artifact_has_a_line_also_next_to_a_damaged_one(tmp_path, capsys):
+    run = tmp_path / "run"
+    write_some_features(run / "features/mine")
+    write_table(run / "evaluation/a.tsv", ("one", "other"), [{"one": 1, "other": 2}])
+    write_text(run / "config.json", '{"media": {}}\n')
+    (run / "film.mp4").touch()
+    (run / ".b.tsv.abcdefgh.part").mkdir()
+    (run / ".b.tsv.abcdefgh.part/b.tsv").touch()  # half written
+    assert inspect(run) == 0
+    out = capsys.readouterr().out
+    assert "config.json: the configuration of a run, complete, 1 sections" in out
+    assert "a.tsv: a table with the columns one, other, complete, 1 rows, 14 bytes" in out
+    assert "mine: features, complete" in out
+    assert "run: 3 artifacts, 0 not complete or damaged" in out
+    (run / "evaluation/a.tsv").write_text("x")
+    assert inspect(run / "evaluation") == 1
+    assert "a.tsv: not as l2l wrote it" in capsys.readouterr().out
+
+
+def test_a_damaged_chunk_is_named(tmp_path):
+    write_some_features(tmp_path / "features")
+    chunk = tmp_path / "features/shard-000/image_feature/c/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[0] ^= 1
+    chunk.write_bytes(bytes(content))
+    with pytest.raises(BadInput, match="chunk 0 of image_feature is not as l2l wrote it"):
+        inspect(tmp_path / "features", check=True)

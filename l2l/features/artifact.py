@@ -11,6 +11,7 @@ CRC-32C), since other codecs can run code or expand without bound, and no array 
 files that hold its chunks.
 """
 
+import asyncio
 import functools
 import hashlib
 import json
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 import zarr.codecs
+import zarr.core.sync
 
 from l2l.arrays import (
     ROW_UNITS,
@@ -46,6 +48,7 @@ KIND, LAYOUT = "features", 3
 _MARK = "zarr.json"
 _SHARDS_KEPT = 2
 _CHUNKS_KEPT = 8
+_END_SECONDS = 5.0  # that reads which an error has overtaken may take to end
 _ARRAYS_OPEN = 256
 _CHECKSUM_BYTES = 4  # at the end of each chunk
 _CODECS = ["bytes", "crc32c"]
@@ -335,10 +338,28 @@ def _read_chunks(store: Path, array: zarr.Array, chunks: range) -> np.ndarray:
     except NotFiniteError as error:
         raise BadInput(f"{store}: {error}; {MOVE_AWAY}") from None
     except ValueError as error:
+        zarr.core.sync.sync(_end_of_reads())
         raise BadInput(
-            f"{store / array.basename / 'c'}: damaged ({error}); delete the store {store} and run "
-            "snakemake again"
+            f"{store / array.basename / 'c'}: damaged: {_damaged_chunk(array, chunks)} is not as "
+            f"l2l wrote it ({error}); delete the store {store} and run snakemake again"
         ) from None
+
+
+async def _end_of_reads() -> None:
+    """Wait for what zarr still reads after an error: Python complains of tasks that it ends."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=_END_SECONDS)  # two that wait for each other go on
+
+
+def _damaged_chunk(array: zarr.Array, chunks: range) -> str:
+    """The first of some chunks that cannot be read."""
+    for chunk in chunks:
+        try:
+            array[chunk * array.chunks[0] : (chunk + 1) * array.chunks[0]]
+        except ValueError:
+            return f"chunk {chunk} of {array.basename}"
+    return f"{array.basename}"
 
 
 def _read_whole(store: Path, name: str) -> np.ndarray:

@@ -9,21 +9,25 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
 from l2l.errors import BadInput
+from l2l.jobs.leftovers import RECORD
 from l2l.terminal import escape
 
 _ALL_AGREE = "every checksum agrees"
 _MOST_VIDEOS = 20
+ZARR = "zarr.json"  # the marker of a folder in Zarr
+ROWS = {"descriptors": "clips described"}  # what the rows of a video are, where not all moments
 
 
 def inspect(store: Path, /, check: bool = False) -> int:
     """Print what a file of results holds and what made it.
 
-    An HDF5 file, a folder of features in Zarr, a network, a table or a report.
+    An HDF5 file, a folder of features in Zarr, a network, a table or a report; of
+    the folder of a run, or a folder in it, one line per artifact.
 
     Args:
         store: the file or folder.
@@ -40,21 +44,14 @@ def inspect(store: Path, /, check: bool = False) -> int:
     """
     if not os.path.lexists(store):
         raise BadInput(f"{store}: no such file or folder")
-    store = store.parent if store.name == "zarr.json" else store
-    describers = {
-        ".h5": _hdf5,
-        ".pt": _network,
-        ".tsv": _table,
-        ".html": _report,
-        ".svg": _plot,
-        ".jsonl": _answers,
-        ".safetensors": _exported,
-    }
-    describe = _features if store.is_dir() else describers.get(store.suffix)
+    store = store.parent if store.name == ZARR else store
+    if store.is_dir() and not (store / ZARR).exists() and (artifacts := list(_artifacts(store))):
+        return _list_artifacts(store, artifacts, check)
+    describe = _describer(store)
     if describe is None:
         raise BadInput(
             f"{store}: expected an artifact of l2l: a folder of features, or a file named "
-            f"{', '.join(describers)}"
+            f"{', '.join(DESCRIBERS)}"
         )
     if not store.is_dir() and not store.is_file():
         raise BadInput(f"{store}: is no plain file")
@@ -65,9 +62,66 @@ def inspect(store: Path, /, check: bool = False) -> int:
     return int(not complete)
 
 
-def _video_lines(lengths: Sequence[tuple[str, int]]) -> Iterator[str]:
-    for video, moments in lengths[:_MOST_VIDEOS]:
-        yield f"  {video}  {moments} moments"
+def _describer(path: Path) -> Callable[[Path, bool], Iterator[str]] | None:
+    """What describes an artifact; None: it is none."""
+    if path.is_dir():
+        return _features
+    return _configuration if path.name == RECORD else DESCRIBERS.get(path.suffix)
+
+
+def _artifacts(folder: Path) -> Iterator[Path]:
+    """The artifacts of a folder, in order, and of those in it; a folder in Zarr is one."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue  # what a job writes, or had written when it was killed
+        if path.is_dir() and not (path / ZARR).exists():
+            yield from _artifacts(path)
+        elif _describer(path):
+            yield path
+
+
+def _list_artifacts(folder: Path, artifacts: Sequence[Path], check: bool) -> int:
+    """Print the first line on each artifact; one that is damaged does not hide the others."""
+    broken = 0
+    for path in artifacts:
+        try:
+            line = _first_line(path, check)
+        except BadInput as error:
+            line = str(error)
+            broken += 1
+        else:
+            broken += "NOT complete" in line
+        print(escape(line))
+    print(escape(f"{folder}: {len(artifacts)} artifacts, {broken} not complete or damaged"))
+    return int(broken > 0)
+
+
+def _first_line(path: Path, check: bool) -> str:
+    """What an artifact is, and its size; with `check`, after all of it was read."""
+    describe = _describer(path)
+    assert describe is not None  # or it were no artifact
+    with closing(describe(path, check)) as lines:  # type: ignore[type-var]
+        first = next(lines)
+        if check:
+            for _ in lines:
+                pass
+    size = "" if path.is_dir() else f", {path.stat().st_size:,} bytes"
+    return first + size
+
+
+def _configuration(path: Path, check: bool) -> Iterator[str]:
+    from l2l.run_record import read_record
+
+    checksum_lines = _checksum_lines(path, check)
+    record = read_record(path.parent)
+    yield f"{path}: the configuration of a run, complete, {len(record)} sections"
+    yield f"  {', '.join(record)}"
+    yield from checksum_lines
+
+
+def _video_lines(lengths: Sequence[tuple[str, int]], rows: str = "moments") -> Iterator[str]:
+    for video, count in lengths[:_MOST_VIDEOS]:
+        yield f"  {video}  {count} {rows}"
     if len(lengths) > _MOST_VIDEOS:
         yield f"  ... and {len(lengths) - _MOST_VIDEOS} more"
 
@@ -117,7 +171,8 @@ def _hdf5(path: Path, check: bool) -> Iterator[str]:
                 array[...]
     if complete and (read := _reader(kind)):
         with read(path) as reader:  # refuses content that it cannot make sense of
-            yield from _video_lines([(video, reader.moments(video)) for video in reader.videos])
+            lengths = [(video, reader.moments(video)) for video in reader.videos]
+            yield from _video_lines(lengths, ROWS.get(kind, "moments"))
     if check:
         yield _ALL_AGREE
 
@@ -193,12 +248,14 @@ def _table(path: Path, check: bool) -> Iterator[str]:
         raise BadInput(f"{path}: it is empty; expected a tab-separated table")
     if set(COLUMNS) <= set(columns):
         yield from _videos(path)
+        yield f"  columns: {', '.join(columns)}"
         yield from checksum_lines
         return
     if columns[:3] == prediction_columns(0)[:3] and set(prediction_columns(0)) <= set(columns):
         yield f"{path}: answers of a finished run, by collect_predictions, {len(rows)} videos"
         counts = Counter(row["status"] for row in rows)
         yield f"  status: {_counted(counts)}"
+        yield f"  columns: {', '.join(columns)}"
         yield from checksum_lines
         return
     table = table_of_columns(columns)
@@ -206,6 +263,10 @@ def _table(path: Path, check: bool) -> Iterator[str]:
     if table:
         title = f"{table.title}, by {table.written_by}"
     yield f"{path}: {title}, complete, {len(rows)} rows"
+    if table:
+        units = [f" ({column.unit})" if column.unit else "" for column in table.columns]
+        names = [f"{name}{unit}" for name, unit in zip(columns, units, strict=True)]
+        yield f"  columns: {', '.join(names)}"
     if check and table:
         check_rows(path, table, rows)
         yield "every number is finite"
@@ -263,3 +324,14 @@ def _report(path: Path, check: bool) -> Iterator[str]:
         "made with"
     )
     yield from checksum_lines
+
+
+DESCRIBERS: Mapping[str, Callable[[Path, bool], Iterator[str]]] = {
+    ".h5": _hdf5,
+    ".pt": _network,
+    ".tsv": _table,
+    ".html": _report,
+    ".svg": _plot,
+    ".jsonl": _answers,
+    ".safetensors": _exported,
+}
