@@ -280,14 +280,16 @@ def test_a_run_that_is_missing_or_not_finished_is_one_line(tmp_path, run, paths,
     assert str(other) in line
 
 
-def test_predict_takes_folders_and_prints_what_python_returns(run, folder, dense, capsys):
+def test_predict_takes_folders_and_prints_what_python_returns(
+    run, folder, predictor, dense, capsys
+):
     assert main(["predict", str(folder), "--run", str(run), "--json", "--threads", "1"]) == 1
     printed = capsys.readouterr()
     answers = {each["video"]: each for each in map(json.loads, printed.out.splitlines())}
     left_out, scope = printed.err.splitlines()
     assert left_out.endswith(": not the name of a video, so it is left out")
     assert scope == (
-        f"each answer is one of the {len(dense[0].classes)} classes of run {run.name}; a video of "
+        f"each answer is one of the {len(predictor.class_names)} classes of run {run.name}; a video of "
         "anything else is given one of these too"
     )
     assert set(answers) == {each.video for each in dense}

@@ -237,7 +237,7 @@ def _random_networks(contents: Contents) -> str:
   resize_pixels: 64 # shorter side; paper: 128 x 171
   frame_pixels: 56 # side of the central square; paper: 112
   clip_frames: 8 # per moment; paper: 16 every other frame, the same second
-  clip_stride: 4
+  clip_stride: 4 # every fourth tick, of 1/30 s; paper: 2
 
 teacher: # about {moments:,} train moments
   weights: train # paper: trained on Kinetics-400
@@ -266,7 +266,7 @@ media:
   resize_pixels: 256 # shorter side; paper: 128 x 171
   frame_pixels: 224 # side of the central square; paper: 112
   clip_frames: 8 # per moment; paper: 16 every other frame, the same second
-  clip_stride: 4
+  clip_stride: 4 # every fourth tick, of 1/30 s; paper: 2
 
 mels:
   spectrogram: efficientat # that the audio network hears
