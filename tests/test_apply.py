@@ -289,8 +289,8 @@ def test_predict_takes_folders_and_prints_what_python_returns(
     left_out, scope = printed.err.splitlines()
     assert left_out.endswith(": not the name of a video, so it is left out")
     assert scope == (
-        f"each answer is one of the {len(predictor.class_names)} classes of run {run.name}; a video of "
-        "anything else is given one of these too"
+        f"each answer is one of the {len(predictor.class_names)} classes of run {run.name}; a "
+        "video of anything else is given one of these too"
     )
     assert set(answers) == {each.video for each in dense}
     for each in dense:
