@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import torch
 from media_files import make_video
 from untrained_run import add_one_look, make_run
+from workflow_runs import TINY
 
 import l2l
 from l2l.__main__ import main
@@ -31,7 +33,7 @@ from l2l.apply.cost import AnswerCost
 from l2l.apply.predictor import Options, Predictor
 from l2l.apply.reading import Request
 from l2l.apply.stage import apply_videos, collect_predictions, write_predictions_page
-from l2l.config import ApplyConfig, FeaturesConfig, ManifestConfig
+from l2l.config import ApplyConfig, FeaturesConfig, ManifestConfig, read_config
 from l2l.datasets import FolderDataset, TableDataset
 from l2l.errors import BadInput
 from l2l.evaluation.cost import CostModel
@@ -45,6 +47,7 @@ from l2l.manifest.probe import probe_files
 from l2l.manifest.stage import list_videos
 from l2l.media.artifact import read_media
 from l2l.mels.artifact import read_mels
+from l2l.run_record import update_record
 from l2l.skimmer.artifact import load_skimmer
 from l2l.skimmer.sparse import moments_read, span_middles
 from l2l.stores import read_table
@@ -370,7 +373,11 @@ def test_one_look_answers_with_any_others_and_decodes_less(look, paths):
 def test_predict_by_one_look_says_which_moments_are_weighed_most(looking, run, paths, capsys):
     asked = ["predict", str(paths[2]), "--factor", "4", "--method", "one_look", "--run"]
     assert main([*asked, str(looking)]) == 0
-    assert "; moments weighed most at " in capsys.readouterr().out
+    found = re.search(
+        r"\) by one_look; moments weighed most at ([\d., ]+) s; ", capsys.readouterr().out
+    )
+    seconds = [float(each) for each in found[1].split(", ")]
+    assert seconds == sorted(seconds)
     for words, line in (
         ([str(run)], f"{run}: found no one look (no {run}/skimmer/one_look.pt), expected one"),
         ([str(looking), "--steps", "3"], "steps 3: found with method one_look"),
@@ -378,6 +385,24 @@ def test_predict_by_one_look_says_which_moments_are_weighed_most(looking, run, p
         assert main([*asked, *words]) == 1
         (printed,) = capsys.readouterr().err.splitlines()
         assert line in printed
+
+
+def test_predict_takes_the_name_of_a_row_of_table_1(looking, paths, tmp_path, capsys):
+    shutil.copytree(looking, tmp_path / "run")
+    config = read_config(TINY)
+    update_record(tmp_path / "run", config)
+    factor = str(config.evaluation.sparse_factor)
+    asked = ["predict", str(paths[2]), "--json", "--run", str(tmp_path / "run"), "--method"]
+    for row, network, read in (
+        ("one_look_sparse", "one_look", factor),
+        ("ours_dense", "ours", "1"),
+    ):
+        assert main([*asked, row]) == 0
+        answer = capsys.readouterr().out
+        assert main([*asked, network, "--factor", read]) == 0
+        assert capsys.readouterr().out == answer
+    assert main([*asked, "ours_sparse", "--factor", "3"]) == 1
+    assert "this row of Table 1 sets itself; give --method ours" in capsys.readouterr().err
 
 
 def test_a_data_set_is_answered_by_one_look(manifest, looking, tmp_path):

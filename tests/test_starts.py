@@ -97,6 +97,12 @@ def test_a_stage_is_a_target_and_a_dry_run_quiet_about_rules_prints_a_table_of_j
             "l2l: results/tiny/report.html: no configuration file; --configfile takes every word "
             "that follows, so targets come first: snakemake results/tiny/report.html --configfile ",
         ),
+        (
+            ["--config", "run=a", "skimmer.training.epochs=3"],
+            "l2l: skimmer.training.epochs: Snakemake takes no key with a dot: "
+            """--config 'skimmer={"training": {"epochs": 3}}'""",
+        ),
+        (["-C", "skimmer"], "l2l: --config skimmer: expected a section and its keys, such as "),
         (["--configfile=results"], "l2l: results: a folder; expected a configuration file"),
         ([], "l2l: config.yaml: no such file in "),
     ],

@@ -203,17 +203,32 @@ def has_results(run: Path) -> bool:
     return False
 
 
-def is_known_to_snakemake(here: Path) -> bool:
-    """Whether Snakemake knows what made any result of this working directory."""
+def is_known_to_snakemake(here: Path, run: str) -> bool:
+    """Whether Snakemake knows what made any result of a run of this working directory."""
     metadata = here / METADATA
-    return metadata.is_dir() and any(metadata.iterdir())
+    if not metadata.is_dir():
+        return False
+    return any(_named(name).startswith(f"results/{run}/") for name in os.listdir(metadata))
+
+
+def _named(record: str) -> str:
+    """The path that the name of a record of Snakemake stands for, or of a long path its start;
+    empty if it is none.
+    """
+    coded = record.removeprefix("@")
+    try:  # each 4 letters are 3 bytes
+        path = base64.urlsafe_b64decode(coded[: len(coded) // 4 * 4])
+    except (binascii.Error, ValueError):
+        return ""
+    return path.decode(errors="replace")
 
 
 def unknown_to_snakemake(here: Path) -> tuple[str, bool]:
     """Results that were moved without `.snakemake`, so that no changed setting would be noticed."""
     records = here.glob(f"results/*/{RECORD}")
-    runs = sorted(path.parent.name for path in records if has_results(path.parent))
-    if not runs or is_known_to_snakemake(here):
+    made = sorted(path.parent.name for path in records if has_results(path.parent))
+    runs = [run for run in made if not is_known_to_snakemake(here, run)]
+    if not runs:
         return NOTHING
     return (
         f"{', '.join(runs)}: no record in .snakemake of what made them, so a changed setting is "

@@ -12,7 +12,7 @@ import atexit
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -76,10 +76,27 @@ def stop_planning(line: str) -> NoReturn:
     sys.exit(escape(line))
 
 
+_REMARKS: list[Callable[[], Iterable[str]]] = []
+
+
+def remark_after_plan(lines: Callable[[], Iterable[str]]) -> None:
+    """Have this process end with these lines, after what it prints else."""
+    if not _REMARKS:
+        atexit.register(_print_remarks)
+    _REMARKS.append(lines)
+
+
+def _print_remarks() -> None:
+    while _REMARKS:
+        for line in filter(None, _REMARKS.pop(0)()):
+            print(escape(line), file=sys.stderr)
+
+
 def fail_after_plan(line: str) -> None:
     """Have this process, a dry run, end with this line and status 1 after what it prints else."""
 
     def fail() -> None:
+        _print_remarks()
         print(escape(line), file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,22 +5,27 @@ The profiles call these functions: Snakemake reads them before anything else. Se
 """
 
 import importlib.util
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from l2l.terminal import escape
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_KEY = re.compile(r"[a-zA-Z_][\w-]*\w")  # Snakemake's own, of `--config KEY=VALUE`
 
 
 def check_configfiles(arguments: Sequence[str] | None = None) -> None:
-    """End this process where a word after `--configfile` is no configuration file.
+    """End this process where a word after `--configfile` is no configuration file, or one after
+    `--config` no key that Snakemake takes.
 
     Args:
         arguments: of Snakemake's command line; default: this process's.
     """
-    words = configfile_words(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    check_config_keys(arguments)
+    words = configfile_words(arguments)
     for word in words:
         if Path(word).is_file():
             continue
@@ -38,12 +43,34 @@ def check_configfiles(arguments: Sequence[str] | None = None) -> None:
         )
 
 
+def check_config_keys(arguments: Sequence[str]) -> None:
+    """End this process where a word after `--config` is not `section=value`."""
+    for word in _words_after(lambda option: option in ("--config", "-C"), arguments):
+        key, given, value = word.partition("=")
+        if given and _KEY.fullmatch(key):
+            continue
+        if given and (names := [name for name in key.split(".") if name])[1:]:
+            section, *inner = names
+            for name in reversed(inner):
+                value = f'{{"{name}": {value}}}'
+            _end(f"{key}: Snakemake takes no key with a dot: --config '{section}={value}'")
+        _end(
+            f"--config {word}: expected a section and its keys, such as --config "
+            "'skimmer={\"steps\": 3}'"
+        )
+
+
 def configfile_words(arguments: Sequence[str]) -> list[str]:
     """The words that Snakemake takes for configuration files; the last such option counts."""
+    return _words_after(lambda option: option.startswith("--configfile"), arguments)
+
+
+def _words_after(is_option: Callable[[str], bool], arguments: Sequence[str]) -> list[str]:
+    """The words that belong to an option; the last such option counts."""
     words: list[str] = []
     taken = False
     for argument in arguments:
-        if argument.startswith("--configfile"):
+        if is_option(argument.partition("=")[0]):
             _, given, value = argument.partition("=")
             words, taken = [value] if given else [], not given
         elif argument.startswith("-"):

@@ -5,16 +5,22 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from l2l.apply.artifact import BOTH, Prediction, prediction_values
+from l2l.apply.exported import read_header
 from l2l.apply.run import network_path
 from l2l.config import NOT_ACCELERATED, AccelerationConfig, AnswerMethod
 from l2l.errors import BadInput
 from l2l.manifest.files import video_files
 from l2l.manifest.probe import NO_SUCH_FILE
 from l2l.progress import counted
+from l2l.run_record import read_record
 from l2l.terminal import escape
 
+Answers = Literal[
+    "ours", "one_look", "ours_dense", "ours_sparse", "one_look_dense", "one_look_sparse"
+]  # what --method takes: a network, or a row of Table 1
 NOUNS = {"image": "pictures", "audio": "sound", BOTH: "moments"}  # of the modalities
 
 
@@ -27,7 +33,7 @@ def predict(
     moments: int | None = None,
     factor: int = 1,
     steps: int | None = None,
-    method: AnswerMethod = "ours",
+    method: Answers = "ours",
     budget_gmacs: float | None = None,
     top: int = 5,
     threads: int | None = None,
@@ -49,7 +55,8 @@ def predict(
         moments: with a teacher, look at so many uniform moments; default: at every one.
         factor: decode, hear and describe one moment in so many.
         steps: after which the skimmer stops; default: those that it was trained with.
-        method: `ours`, the skimmer, or `one_look`, where the run has it.
+        method: `ours`, the skimmer, or `one_look`, where the run has it; or a row of Table 1, of
+            which the sparse ones read at the factor of the run, 5 in the paper.
         budget_gmacs: most multiply-accumulates per video, in 10^9, in place of a factor.
         top: classes per video in the JSON object.
         threads: videos decoded at the same time, and threads of PyTorch; default: one per core.
@@ -66,8 +73,9 @@ def predict(
         l2l predict video.mp4 folder --run results/demo --json
     """
     _check_options(run, teacher, moments, (factor, steps, method, budget_gmacs))
+    network, factor = _network(run, method, factor, budget_gmacs)
     if run is not None:
-        network_path(run, method)
+        network_path(run, network)
     files = video_files(video)
     if video and not files:
         raise BadInput(f"{', '.join(map(str, video))}: no file with the name of a video")
@@ -83,10 +91,11 @@ def predict(
     assert run is not None
     from l2l.apply.predictor import Predictor
 
-    predictor = Predictor(run, threads, steps, method, acceleration)
+    predictor = Predictor(run, threads, steps, network, acceleration)
     print(escape(_scope(run, len(predictor.class_names))), file=sys.stderr)
     predictions = predictor.predict_many(files, factor=factor, budget_gmacs=budget_gmacs, top=top)
-    return _print(counted(predictions, len(files), caller_prints=True), json)
+    by = "" if method == "ours" else f" by {method}"
+    return _print(counted(predictions, len(files), caller_prints=True), json, by)
 
 
 def _check_options(
@@ -114,11 +123,30 @@ def _scope(run: Path, classes: int) -> str:
     )
 
 
-def _print(predictions: Iterable[Prediction], json: bool) -> int:
+def _network(
+    run: Path | None, method: Answers, factor: int, budget_gmacs: float | None
+) -> tuple[AnswerMethod, int]:
+    """The network that a method or a row of Table 1 means, and the factor that it is read at."""
+    network: AnswerMethod = "one_look" if method.startswith("one_look") else "ours"
+    if method == network or run is None:
+        return network, factor
+    if factor != 1 or budget_gmacs is not None:
+        raise BadInput(
+            f"method {method}: found with a factor or a budget, which this row of Table 1 sets "
+            f"itself; give --method {network} with them"
+        )
+    network_path(run, network)  # or a line
+    if method.endswith("sparse"):
+        config = read_record(run) if run.is_dir() else read_header(run)["config"]
+        factor = int(config["evaluation"]["sparse_factor"])
+    return network, factor
+
+
+def _print(predictions: Iterable[Prediction], json: bool, by: str = "") -> int:
     unanswered = 0
     for prediction in predictions:
         unanswered += not prediction.answered
-        print(_object(prediction) if json else _line(prediction), flush=True)
+        print(_object(prediction) if json else _line(prediction, by), flush=True)
     return int(unanswered > 0)
 
 
@@ -131,12 +159,13 @@ def _object(prediction: Prediction) -> str:
     return json_text.dumps(values)
 
 
-def _line(prediction: Prediction) -> str:
+def _line(prediction: Prediction, by: str) -> str:
+    """A line of text: the moments in order of time, which the JSON object has by step."""
     if not prediction.answered:
         return escape(f"{prediction.video}: {prediction.status}: {prediction.reason}")
-    line = f"{prediction.video}: {prediction.label} ({prediction.probability:.2f})"
+    line = f"{prediction.video}: {prediction.label} ({prediction.probability:.2f}){by}"
     for modality in prediction.modalities:
-        if seconds := prediction.selected_seconds(modality):
+        if seconds := sorted(prediction.selected_seconds(modality)):
             line += f"; {NOUNS[modality]} weighed most at {_joined(seconds)} s"
     if not prediction.selected:
         line += f"; {prediction.moments_read} of {prediction.moments} moments seen"

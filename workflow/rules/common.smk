@@ -1,6 +1,7 @@
 # The checked configuration, the names of shards, where a stage's artifacts lie: what the rules are
 # written with.
 
+import contextlib
 import functools
 import gc
 import os
@@ -25,11 +26,16 @@ from l2l.errors import BadInput
 from l2l.evaluation.artifact import BY_NAME, TABLES, read_evaluation_table
 from l2l.evaluation.videos.methods import METHODS, chosen_methods, trained_networks
 from l2l.jobs.leftovers import abandoned_slurm_jobs
-from l2l.jobs.planning import compare_jobs_behind_ancient_inputs, fail_after_plan, stop_planning
+from l2l.jobs.planning import (
+    compare_jobs_behind_ancient_inputs,
+    fail_after_plan,
+    remark_after_plan,
+    stop_planning,
+)
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.pretrained.efficientnet.package import installed_file
 from l2l.report.verdict import headline
-from l2l.run_record import update_record
+from l2l.run_record import compare_record, update_record
 from l2l.sampler.rows import chosen_rows
 from l2l.text_files import read_yaml
 
@@ -173,12 +179,41 @@ def record_configuration():
     """Say in one line per run which sections differ from those that made its results, and keep the
     configuration in its folder.
     """
+    for folder, values in configurations():
+        if line := update_record(folder, values, forced_rules()):
+            logger.warning(line)
+
+
+def remarks_on_configuration(here=os.getcwd()):
+    """The same lines for a dry run, which records nothing, from its working directory, which it has
+    left by then.
+    """
+    if not workflow.dryrun:
+        return
+    with contextlib.chdir(here):
+        for folder, values in configurations():
+            try:
+                yield compare_record(folder, values, forced_rules())[0]
+            except BadInput as error:
+                yield str(error)
+
+
+def configurations():
+    """The folder of each run that is meant or there, and its configuration."""
     for run in RUNS:
         folder = Path("results") / run
         if run == CONFIG.run or folder.is_dir():
-            values = CONFIG.model_copy(update={"run": run, "seed": seed_of(run)})
-            if line := update_record(folder, values):
-                logger.warning(line)
+            yield folder, CONFIG.model_copy(update={"run": run, "seed": seed_of(run)})
+
+
+def forced_rules():
+    """The rules and files of --forcerun; None where everything is made again."""
+    settings = workflow.dag_settings
+    return None if settings.forceall else settings.forcerun
+
+
+# Snakemake says only later that it is a dry run.
+remark_after_plan(remarks_on_configuration)
 
 
 def shard_files(stage, dataset, suffix=".h5", parts=PARTS):
