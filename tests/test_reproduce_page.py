@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs/reproduce.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("preset", ["activitynet", "mini_sports1m"])
-def test_the_paths_on_top_of_a_preset_are_valid_and_replace_all_of_its_own(preset, tmp_path):
+def test_the_paths_on_top_of_a_preset_are_valid_and_replace_every_path(preset, tmp_path):
     (shown,) = (block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if preset in block)
     (tmp_path / "paths.yaml").write_text(shown)
     presets = [ROOT / "workflow/configs" / f"{name}.yaml" for name in ("paper", preset)]
