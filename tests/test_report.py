@@ -4,11 +4,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import feature_world
 import numpy as np
 import pytest
 from markupsafe import escape
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from l2l.config import ReportConfig
 from l2l.errors import BadInput
@@ -21,6 +24,7 @@ from l2l.report.stage import write_report
 from l2l.stores import write_table
 from l2l.tools.inspect import inspect
 
+SVG = "{http://www.w3.org/2000/svg}"
 LABELS = [method.label for method in METHODS]
 
 
@@ -117,20 +121,20 @@ def test_a_relation_without_its_metrics_is_not_judged():
 
 
 def test_the_plot_names_every_method_once_as_the_paper_does_and_is_reproducible():
-    plot = cost_plot(table1(ours_dense=80))
+    plot = cost_plot(table1(ours_dense=80)).whole()
     assert plot.startswith("<svg")
     assert all(plot.count(f">{label}<") == 1 for label in LABELS)
-    assert plot == cost_plot(table1(ours_dense=80))
+    assert plot == cost_plot(table1(ours_dense=80)).whole()
 
 
 def test_methods_with_equal_accuracy_and_cost_are_all_named():
     rows = [row | {"gmacs_per_video": "0.017", "top1": "55.88"} for row in table1()]
-    plot = cost_plot(rows)
+    plot = cost_plot(rows).whole()
     assert all(plot.count(f">{label}<") == 1 for label in LABELS)
 
 
 def test_the_plot_of_clips_names_the_teacher_and_every_student():
-    plot = clips_plot(clips())
+    plot = clips_plot(clips()).whole()
     for name in ("teacher", "image", "audio", "image-audio", "not distilled"):
         assert len(re.findall(f">{name}<", plot)) == 1, name
 
@@ -140,26 +144,28 @@ def test_a_fine_tuned_teacher_has_a_point_and_the_relations_are_those_of_the_fix
     teacher = next(row for row in rows if row["model"] == "teacher")
     fixed = [teacher | {"model": "teacher_linear_head"}]
     more = [*fixed, teacher | {"model": "teacher_finetuned", "top1": "1.00"}, *rows[1:]]
-    plot = clips_plot(more)
+    plot = clips_plot(more).whole()
     assert plot.count(">teacher finetuned<") == plot.count(">teacher linear head<") == 1
     assert broken(table1(ours_dense=80, ours_sparse=79), more) == []
 
 
 def test_the_tradeoff_has_a_curve_for_some_steps_and_for_some_factors():
     rows = [
-        {"network": "skimmer", "factor": str(f), "steps": str(k), "top1": f"{f + k}"}
+        {"network": "skimmer", "factor": f"{f}", "steps": f"{k}", "top1": f"{f + k}"}
+        | {"gmacs_per_video": "0.3"}
         for f in range(1, 21)
         for k in range(1, 5)
     ]
-    plot = tradeoff_plot(rows)
+    plot = tradeoff_plot(rows).whole()
     assert "one look" not in plot
-    look = {"network": "one_look", "steps": "", "top1": "50"}
-    assert ">one look<" in tradeoff_plot([*rows, *(look | {"factor": f} for f in ("1", "5"))])
+    look = {"network": "one_look", "steps": "", "top1": "50", "gmacs_per_video": "0.2"}
+    looks = [look | {"factor": f} for f in ("1", "5")]
+    assert ">one look<" in tradeoff_plot([*rows, *looks]).whole()
     assert re.findall(r">(\d+ steps?|factor \d+)<", plot) == [
         *("1 step", "2 steps", "3 steps", "4 steps"),
         *("factor 1", "factor 2", "factor 5", "factor 10", "factor 20"),
     ]
-    assert plot == tradeoff_plot(rows)
+    assert plot == tradeoff_plot(rows).whole()
 
 
 def test_published_points_have_their_own_panel_unless_the_run_is_of_the_same_data_set():
@@ -175,12 +181,89 @@ def test_published_points_have_their_own_panel_unless_the_run_is_of_the_same_dat
         point | {"method": "uniform", "quoted": "no"},
         point | {"method": "Ada<b>", "quoted": "yes"},
     ]
-    apart, together = frontier_plot(rows, together=False), frontier_plot(rows, together=True)
+    apart, together = (frontier_plot(rows, together).whole() for together in (False, True))
     assert "published, on ActivityNet: not comparable" in apart
     assert "not comparable" not in together
     for plot in (apart, together):
         assert ">Uniform<" in plot
         assert ">Ada&lt;b&gt;<" in plot
+
+
+def markers(svg: str) -> list[tuple[float, float, list[str]]]:
+    """Where each marker is, and its titles; those of a legend are not counted."""
+    tree = ElementTree.fromstring(svg)
+    legends = {
+        use
+        for group in tree.iter(SVG + "g")
+        if group.get("id", "").startswith("legend")
+        for use in group.iter(SVG + "use")
+    }
+    ticks = {
+        use
+        for group in tree.iter(SVG + "g")
+        if "tick_" in group.get("id", "")
+        for use in group.iter(SVG + "use")
+    }
+    return [
+        (
+            float(use.get("x")),
+            float(use.get("y")),
+            [title.text for title in use.iter(SVG + "title")],
+        )
+        for use in tree.iter(SVG + "use")
+        if use not in legends | ticks
+    ]
+
+
+def test_every_marker_of_every_plot_says_what_it_is_its_value_and_its_cost():
+    methods = [row | {"top1_low": "61", "top1_high": "79"} for row in table1(ours_dense=80)]
+    networks = [row | {"top1_low": "8", "top1_high": "99"} for row in clips()]
+    cell = {"network": "skimmer", "top1": "79", "gmacs_per_video": "0.31"}
+    steps = [cell | {"factor": f, "steps": k} for f in ("1", "5") for k in ("1", "2", "3")]
+    steps.append(cell | {"network": "one_look", "factor": "1", "steps": ""})
+    points = [
+        any_row(BY_NAME["frontier"])
+        | {"method": name, "factor": factor, "steps": steps_done, "quoted": quoted}
+        for name, factor, steps_done, quoted in (
+            ("ours", "2", "1", "no"),
+            ("uniform", "", "", "no"),
+            ("AR-Net", "", "", "yes"),
+            ("AdaFrame & <b>", "", "", "yes"),
+        )
+    ]
+    for plot, count, example in (
+        (cost_plot(methods), len(methods), "Uniform: top-1 70 % (61 to 79), 2.00 GMACs"),
+        (clips_plot(networks), 5, "image-audio, not distilled: top-1 50 % (8 to 99), 1.00 GMACs"),
+        (
+            tradeoff_plot(steps),
+            2 * len(steps[:-1]) + 1,
+            "3 steps, factor 1: top-1 79 %, 0.310 GMACs",
+        ),
+        (
+            frontier_plot(points, together=False),
+            4,
+            "AR-Net, <b>recognition_features</b>: mAP 7.5 %, 7.50 GMACs",
+        ),
+        (frontier_plot(points, together=True), 4, "Ours, 1 step, factor 2: mAP 8 %, 7.50 GMACs"),
+    ):
+        for drawn in ([plot.whole()], plot.pictures()):
+            shown = [marker for svg in drawn for marker in markers(svg)]
+            assert len(shown) == count, example
+            assert all(len(titles) == 1 for *_, titles in shown)
+            assert example in [titles[0] for *_, titles in shown]
+
+
+def test_names_of_points_cover_no_marker():
+    rows = [row | {"top1": f"{50 + i}"} for i, row in enumerate(table1())]
+    (panel,) = cost_plot([row | {"gmacs_per_video": "0.3"} for row in rows]).panels
+    axes = Figure(figsize=(4.9, 4.2), layout="constrained").subplots()
+    panel(axes)
+    axes.figure.draw_without_rendering()
+    # of the text alone, without its line
+    boxes = [Text.get_window_extent(text) for text in axes.texts]
+    dots = [axes.transData.transform(line.get_xydata()[0]) for line in axes.lines]
+    assert len(boxes) == len(dots) == len(rows)
+    assert not any(box.contains(*dot) for box in boxes for dot in dots)
 
 
 def test_a_picture_is_part_of_the_page():

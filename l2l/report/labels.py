@@ -63,11 +63,15 @@ def place_labels(axes: Axes, labels: Sequence[Label]) -> None:
 
 
 def _dots(axes: Axes, half: float) -> Iterator[Bbox]:
-    """The boxes of all dots, in pixels."""
-    for dots in axes.collections:
-        if isinstance(dots, PathCollection):
-            for x, y in axes.transData.transform(dots.get_offsets()):
-                yield Bbox.from_extents(x - half, y - half, x + half, y + half)
+    """The boxes of all dots, of scattered ones and of those on lines, in pixels."""
+    scattered = [dots for dots in axes.collections if isinstance(dots, PathCollection)]
+    marked = [line for line in axes.lines if line.get_marker() != "None"]
+    points = [
+        *(point for dots in scattered for point in dots.get_offsets()),
+        *(point for line in marked for point in line.get_xydata()),
+    ]
+    for x, y in map(axes.transData.transform, points):
+        yield Bbox.from_extents(x - half, y - half, x + half, y + half)
 
 
 def _places(point: np.ndarray, size: np.ndarray, pixels: float) -> Iterator[_Place]:

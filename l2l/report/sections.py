@@ -9,7 +9,14 @@ from markupsafe import Markup
 from l2l.evaluation.artifact import Column, Table
 from l2l.evaluation.videos.methods import method_labels
 from l2l.report.digits import cell
-from l2l.report.figures import clips_plot, cost_plot, frontier_plot, themed, tradeoff_plot
+from l2l.report.figures import (
+    Plot,
+    clips_plot,
+    cost_plot,
+    frontier_plot,
+    themed,
+    tradeoff_plot,
+)
 from l2l.stores import read_table
 
 PAPER = Path(__file__).with_name("paper.tsv")  # Table 1 as the paper prints it, where readable
@@ -42,9 +49,9 @@ class Target:
         return drawn and self.videos >= DEMO_VIDEOS
 
 
-def plots(rows: Mapping[str, Rows], target: Target) -> dict[str, str]:
-    """The plots of the tables that have one and have rows, as SVG, by the table's name."""
-    drawn: Mapping[str, Callable[[Rows], str]] = {
+def plots(rows: Mapping[str, Rows], target: Target) -> dict[str, Plot]:
+    """The plots of the tables that have one and have rows, by the table's name."""
+    drawn: Mapping[str, Callable[[Rows], Plot]] = {
         "table1": cost_plot,
         "tradeoff": tradeoff_plot,
         "frontier": lambda points: frontier_plot(points, target.adapter == "activitynet"),
@@ -60,7 +67,7 @@ def empty_plot() -> str:
     )
 
 
-def section(table: Table, rows: Rows, plot: str, target: Target) -> dict[str, object]:
+def section(table: Table, rows: Rows, plot: Plot | None, target: Target) -> dict[str, object]:
     """What the page shows of a table: heading, figure, rows and caption."""
     shown, note = list(rows), ""
     if table.ends and len(rows) > 2 * table.ends:
@@ -73,7 +80,7 @@ def section(table: Table, rows: Rows, plot: str, target: Target) -> dict[str, ob
         "headings": [(column.title, column.unit is None) for column in columns]
         + [(f"paper, {dataset}, top-1 (%)", False) for dataset in list(quoted)[:1]],
         # our own SVG; everything else is escaped
-        "figure": Markup(themed(plot)),
+        "pictures": [Markup(themed(picture)) for picture in (plot.pictures() if plot else ())],
         "rows": [
             {
                 "ours": row.get("method", "").startswith("ours") or row.get("model") == "skimmer",

@@ -84,7 +84,7 @@ def write_report(
         holding=holding(expected),
         warnings=run_warnings(rows.get("predictions", ())),
         sections=[
-            section(table, rows[table.name], drawn.get(table.name, ""), target)
+            section(table, rows[table.name], drawn.get(table.name), target)
             for table in TABLES
             if table.in_report and table.name in rows
         ],
@@ -105,7 +105,8 @@ def write_report(
     )
     if figures:
         for name in (table.name for table in TABLES if table.plotted):
-            write_text(figures / f"{name}.svg", drawn.get(name) or empty_plot())
+            plot = drawn[name].whole() if name in drawn else empty_plot()
+            write_text(figures / f"{name}.svg", plot)
     write_text(report, text)
 
 

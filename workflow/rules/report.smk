@@ -37,7 +37,7 @@ rule write_report:
         figures=lambda wildcards, output: os.path.dirname(output.figures[0]),
         config=section(CONFIG.report),
         settings=section(CONFIG.of_chain, (*SCSAMPLER_SECTIONS, "apply")),
-        version=7,
+        version=8,
     shell:
         """
         python -P -m l2l write_report \

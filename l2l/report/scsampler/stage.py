@@ -64,7 +64,9 @@ def write_scsampler_report(
         made_by=MADE_BY,
         run=run,
         one_look=any(row["choice"].startswith("one_look") for row in rows),
-        figure=Markup(themed(scsampler_plot(rows, read_evaluation_table(table1, "table1")))),
+        figure=Markup(
+            themed(scsampler_plot(rows, read_evaluation_table(table1, "table1")).whole())
+        ),
         sections=_sections(rows),
         caption=BY_NAME["scsampler"].caption,
         classifier_labels=[labels[name] for name in quoted],
