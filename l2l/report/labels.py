@@ -67,8 +67,8 @@ def _dots(axes: Axes, half: float) -> Iterator[Bbox]:
     scattered = [dots for dots in axes.collections if isinstance(dots, PathCollection)]
     marked = [line for line in axes.lines if line.get_marker() != "None"]
     points = [
-        *(point for dots in scattered for point in dots.get_offsets()),
-        *(point for line in marked for point in line.get_xydata()),
+        *(point for dots in scattered for point in np.asarray(dots.get_offsets())),
+        *(point for line in marked for point in np.column_stack(line.get_data())),
     ]
     for x, y in map(axes.transData.transform, points):
         yield Bbox.from_extents(x - half, y - half, x + half, y + half)

@@ -144,8 +144,8 @@ def _write_plots(tables: dict[str, Path], figures: Path) -> None:
     rows = {
         name: read_evaluation_table(tables[name]) for name in ("table1", "tradeoff", "frontier")
     }
-    for name, drawn in plots(rows, Target(DATASET, int(rows["table1"][0]["videos"]))).items():
-        write_text(figures / f"{name}.svg", drawn)
+    for name, plot in plots(rows, Target(DATASET, int(rows["table1"][0]["videos"]))).items():
+        write_text(figures / f"{name}.svg", plot.whole())
 
 
 def _print_table1(table: Path, methods: list[Method]) -> None:
