@@ -78,7 +78,7 @@ def compare_record(
         return "", False
     # A section that the record lacks is newer than it: nothing was made with another one.
     differ = [name for name, section in before.items() if section != values.get(name)]
-    named = f"made with another {', '.join(differ)}"
+    sections = ", ".join(differ)
     if has_results(folder) and not is_known_to_snakemake(Path(), folder.name):
         moved = f"{folder}: results without Snakemake's record of them ({METADATA})"
         if not differ:
@@ -89,15 +89,18 @@ def compare_record(
         rules = dict.fromkeys(rule for name in differ for rule in first_rules(name, config))
         if forced is not None and not set(rules) <= set(forced):
             return (
-                f"{moved}, {named}; Snakemake would keep them as they are: move .snakemake here "
-                f"too, or add --forcerun {' '.join(rules)}",
+                f"{moved}, made with another {sections}; Snakemake would keep them as they are: "
+                f"move .snakemake here too, or add --forcerun {' '.join(rules)}",
                 True,
             )
-        return f"{moved}, {named}; what reads these is run again, as forced", False
+        return (
+            f"{moved}, made with another {sections}; what reads these is run again, as forced",
+            False,
+        )
     if differ:
         return (
-            f"{folder}: {named}; the stages that read these are run again, and what depends on "
-            "them",
+            f"{folder}: made with another {sections}; the stages that read these are run again, "
+            "and what depends on them",
             False,
         )
     return "", False
