@@ -7,7 +7,7 @@ import pytest
 
 from l2l import progress
 from l2l.progress import CountedLines, counted, duration, per_time
-from l2l.report.epochs import epochs_csv, read_trainings
+from l2l.report.epochs import epochs_csv, not_converged, read_trainings
 from l2l.terminal import escaped_output
 
 
@@ -132,3 +132,7 @@ def test_the_figures_of_every_epoch_are_a_table(tmp_path):
         "finetune_student/audio,3,seconds,9.1",
         "finetune_student/audio,4,seconds,9.1",
     ]
+    assert not_converged("tiny", tmp_path) == (
+        "not converged: finetune_student/audio; l2l costs results/tiny has their curves"
+    )
+    assert not_converged("tiny", tmp_path / "no_logs") == ""

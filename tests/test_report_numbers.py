@@ -210,6 +210,25 @@ def test_the_verdict_compares_ours_with_uniform_and_dense():
     assert headline([table1[0] | {"method": "lstm"}]).startswith("LSTM 40 % top-1")
 
 
+def test_the_verdict_has_the_best_row_and_the_cheapest_that_is_not_known_to_be_worse():
+    costs = {"ours_dense": "0.3", "one_look_dense": "0.4", "uniform": "0.05", "oracle": "0.3"}
+    right = {"ours_dense": 60, "one_look_dense": 80, "uniform": 30, "oracle": 99}
+    ends = {"top1_low": "50", "top1_high": "70", "videos": "100"}
+    table1 = [
+        ends | {"method": m, "top1": str(right[m]), "gmacs_per_video": costs[m]} for m in costs
+    ]
+    rows = [row for method, count in right.items() for row in answers(method, count, 100)]
+    verdict = recognised(table1, rows)
+    assert verdict["best"]["name"] == "One look (dense)"
+    assert verdict["best"]["order"].points == pytest.approx(20)
+    assert verdict["cheapest"] is None
+    cheap = ends | {"method": "one_look_sparse", "top1": "78", "gmacs_per_video": "0.06"}
+    verdict = recognised([*table1, cheap], [*rows, *answers("one_look_sparse", 78, 100)])
+    assert verdict["cheapest"]["name"] == "One look (sparse)"
+    first = recognised(table1[:1] + table1[2:], rows)
+    assert (first["best"], first["cheapest"]) == (None, None)
+
+
 def test_the_papers_own_column_is_shown_for_its_data_sets_alone():
     quoted = quoted_table1("activitynet")["ActivityNet"]
     assert (quoted["ours_dense"], quoted["uniform"], quoted["dense"]) == ("71.1", "64.8", "66.3")

@@ -145,8 +145,8 @@ TABLES: tuple[Table, ...] = (
             Column("gmacs_per_video", "GMACs per video", ""),
             Column("moments", "moments read", ""),
         ),
-        "The skimmer with features of one moment in `factor`, stopped after each step; and one "
-        "look, which has no steps, where the run has trained it.",
+        "The skimmer with features of one moment in so many (factor), stopped after each step; and "
+        "one look, which has no steps, where the run has trained it.",
         folded=True,
         plotted=True,
     ),

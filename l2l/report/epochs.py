@@ -13,7 +13,7 @@ _EPOCH = re.compile(r"^epoch (\d+)/(\d+) ((?:\w+ \S+ ?)+)(?:\(.* left\))?$", re.
 # The logs of rules with these names have epochs.
 TRAININGS = (
     *("train_teacher", "finetune_teacher", "distil_student", "finetune_student"),
-    "train_skimmer",
+    *("train_skimmer", "train_sampler"),
 )
 LAST_SHARE = 5  # the last fifth of the epochs
 STILL_FALLING = 0.1  # share of the whole fall of the loss that the last fifth may have
@@ -84,6 +84,22 @@ def read_trainings(logs: Path) -> list[Training]:
     ]
     read = [_training(path, path.relative_to(logs).with_suffix("").as_posix()) for path in paths]
     return [training for training in read if training is not None]
+
+
+def not_converged(run: str, logs: Path) -> str:
+    """One line on the trainings of a run that have not converged; empty where all have.
+
+    Args:
+        run: name of the run, for the line.
+        logs: folder of the run's logs, logs/<run>.
+
+    Raises:
+        BadInput: if an epoch's figure is no number.
+    """
+    troubled = [training.name for training in read_trainings(logs) if training.trouble]
+    if not troubled:
+        return ""
+    return f"not converged: {', '.join(troubled)}; l2l costs results/{run} has their curves"
 
 
 def _training(path: Path, name: str) -> Training | None:

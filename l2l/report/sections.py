@@ -107,6 +107,8 @@ def shown_columns(table: Table) -> list[Column]:
 def _text(row: Mapping[str, str], column: Column, videos: int) -> str:
     if column.name == "method":
         return method_labels().get(row["method"], row["method"])
+    if column.name == "model":
+        return row["model"].replace("skimmer", "ours").replace("_", " ")
     return cell(row, column, videos)
 
 

@@ -34,6 +34,7 @@ from l2l.jobs.planning import (
 )
 from l2l.manifest.listing import dataset_fingerprint
 from l2l.pretrained.efficientnet.package import installed_file
+from l2l.report.epochs import not_converged
 from l2l.report.verdict import headline
 from l2l.run_record import compare_record, update_record
 from l2l.sampler.rows import chosen_rows
@@ -163,13 +164,17 @@ def unwritable_results():
 
 
 def closing_lines():
-    """What the runs answered, and where their pages are; none for a run without a page."""
+    """What the runs answered, where their pages are, and which trainings have not converged; none
+    for a run without a page.
+    """
     lines = []
     for run in RUNS:
         page, table = (f"results/{run}/{path}" for path in ("report.html", "evaluation/table1.tsv"))
         if os.path.exists(page) and os.path.exists(table):
             try:
                 lines.append(f"{headline(read_evaluation_table(Path(table)))}: {page}")
+                if line := not_converged(run, Path("logs", run)):
+                    lines.append(line)
             except BadInput as error:
                 lines.append(str(error))
     return lines
