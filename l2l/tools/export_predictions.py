@@ -49,16 +49,17 @@ def export_predictions(
 ) -> None:
     """Write a run's predictions in the form that other tools evaluate or show.
 
-    Of each usable test video every class has its probability, so accuracies that are computed from
-    the file are those of the run.
+    For ActivityNet and mmaction2 every class of each usable test video has its probability, so
+    accuracies that are computed from the file are those of the run. For FiftyOne each has its most
+    probable class and, of ours (dense), the moments that it weighs most.
 
     Args:
         run: the folder of a finished run, such as results/demo.
         file: the file to write; one that exists is not replaced.
         method: a row of table1.tsv.
         format: `activitynet`, its official results, JSON; `mmaction2`, what its DumpResults writes
-            and tools/analysis_tools/eval_metric.py reads, a pickle; `fiftyone`, the labels.json of
-            a FiftyOneTemporalDetectionDataset, with the moments that ours (dense) weighs most.
+            and tools/analysis_tools/eval_metric.py reads, a pickle whose name ends in .pkl;
+            `fiftyone`, the labels.json of a FiftyOneTemporalDetectionDataset.
 
     Raises:
         BadInput: if the run is not evaluated, has no such method, or there is such a file.
@@ -83,12 +84,20 @@ def export_predictions(
         videos = scores.videos
     with atomic_path(file) as part:
         part.write_bytes(content)
-    print(escape(f"{file}: {method}, {len(videos)} videos, every class of each"))
+    print(escape(f"{file}: {method}, {len(videos)} videos, {_contents(format, method)}"))
     if without := _without_prediction(run / "media" / target / "videos.tsv", set(videos)):
         print(
             f"{without} test videos could not be used, so the file has no prediction for them",
             file=sys.stderr,
         )
+
+
+def _contents(format: str, method: str) -> str:
+    """What the file has of each video."""
+    if format != "fiftyone":
+        return "every class of each"
+    moments = " and the moments it weighs most" if method == OURS else ""
+    return f"the most probable class of each{moments}"
 
 
 # ---- The formats: from predictions to the bytes of a file. ---------------------------------------
