@@ -97,6 +97,10 @@ _NEEDED = {
         "--configfile my.yaml",
         "my.yaml has teacher.network: frames: docs/pretrained.md",
     ),
+    "finetune_teacher": (
+        "--configfile config.yaml my.yaml",
+        "my.yaml has teacher.finetune: docs/configuration.md",
+    ),
     "load_teacher": (
         "--configfile workflow/configs/paper.yaml my.yaml",
         "my.yaml has `run`, `seed` and `videos` alone of what `l2l init` writes",

@@ -115,8 +115,8 @@ def _downloaded(key: str, weights: Any) -> dict[str, Tensor]:
     try:
         return dict(weights.get_state_dict(check_hash=True, progress=False, weights_only=True))
     except Exception as error:  # nothing to download from; a damaged file
-        if key.startswith("--"):  # an option of the command line, without any configuration
-            cure = f": {key} {weights.url.rpartition('/')[2]}"
+        if "." not in key:  # an option of the command line, without any configuration
+            cure = f": --{key} {weights.url.rpartition('/')[2]}"
         else:
             cure = ", or, where there is a network, run l2l fetch_weights --configfile FILE"
         raise BadInput(

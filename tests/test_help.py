@@ -45,7 +45,7 @@ def test_help_shows_defaults_and_choices_also_of_named_words(capsys):
         return " ".join(capsys.readouterr().out.split())
 
     assert "--top TOP classes per video in the JSON object. (default: 5)" in shown("predict")
-    assert "--method {ours,one_look}" in shown("predict")
+    assert "--method {ours,one_look,ours_dense," in shown("predict")
     assert "--modalities {image,audio} [{image,audio} ...]" in shown("distil_student")
     assert "--split {train,val,test}" in shown("import_features")
     assert "--acceleration JSON" in shown("predict")
@@ -163,6 +163,9 @@ def configurations(folder: Path) -> None:
     texts = {
         "load_teacher": both,
         "fit_frame_teacher": frames | both,
+        "finetune_teacher": {
+            "teacher": {"finetune": {"epochs": 1, "batch_size": 2, "learning_rate": 0.1}}
+        },
         "apply": {
             "videos": {"archive": mine | {"role": "apply"}},
             "apply": {"run": str(folder / "results/demo")},

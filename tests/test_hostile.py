@@ -192,7 +192,7 @@ def test_a_file_that_vanishes_between_listing_and_comparing_stops_nothing(clip, 
 
 def test_a_prediction_is_one_line_in_any_encoding_for_any_name_of_its_file():
     answer = Prediction(os.fsdecode(b"a\xff\nb.mp4"), "missing", "no such file")
-    assert _line(answer) == "a\\udcff\\nb.mp4: missing: no such file"
+    assert _line(answer, "") == "a\\udcff\\nb.mp4: missing: no such file"
 
 
 def test_names_that_differ_by_case_or_by_normalisation_alone_are_different_videos(clip, tmp_path):

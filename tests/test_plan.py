@@ -363,7 +363,8 @@ def test_measuring_gives_a_rate_for_all_that_costs(media):
     assert all(
         value > 0
         for name, value in rates.model_dump().items()
-        if name not in ("gpu", "decode_pixel", "step")
+        # two are differences of measured times, which may be nothing
+        if name not in ("gpu", "decode_pixel", "code_pixel", "step")
     )
     assert 0 < rates.mel < 0.1
     assert rates.teacher_train > rates.teacher_forward

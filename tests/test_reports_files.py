@@ -130,7 +130,7 @@ def test_a_name_that_the_output_cannot_hold_is_escaped_and_all_files_are_checked
     done = l2l("check", "日本", cwd=tmp_path, PYTHONIOENCODING=encoding)
     assert [line.split(";")[0] for line in done.stdout.splitlines()[:2]] == [
         "\\u65e5\\u672c/0.mp4: too_short",
-        "\\u65e5\\u672c/1.mp4: duplicate",
+        "\\u65e5\\u672c/1.mp4: duplicate: the same bytes as \\u65e5\\u672c/0.mp4",
     ]
     assert done.returncode == 1
 

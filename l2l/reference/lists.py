@@ -130,8 +130,13 @@ def video_id(path: str) -> str:
     """A video's id: what is below the folder of image-audio features, without the ending.
 
     Else the file's bare name.
+
+    Raises:
+        BadInput: if the path names no file.
     """
     parts = Path(path.removesuffix(".npy")).parts
+    if not parts:
+        raise BadInput(f"{path!r}: expected the path of a video's features, such as v_abc.npy")
     return "/".join(parts[parts.index(FUSED) + 1 :]) if FUSED in parts[:-1] else parts[-1]
 
 
