@@ -79,7 +79,7 @@ TRAININGS = (
     *("train_teacher", "finetune_teacher", "distil_student", "finetune_student"),
     *("train_skimmer", "train_sampler"),
 )
-"""The stages that go on from a checkpoint."""
+"""The stages that go on from a checkpoint, and whose logs have epochs."""
 
 # What `snakemake` has to be given for those stages that config.yaml alone does not run, and a note.
 _SCSAMPLER = ("scsampler", "")

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l2l.errors import BadInput
+from l2l.verbs import TRAININGS
 
 _EPOCH = re.compile(r"^epoch (\d+)/(\d+) ((?:\w+ \S+ ?)+)(?:\(.* left\))?$", re.MULTILINE)
-# The logs of rules with these names have epochs.
-TRAININGS = (
-    *("train_teacher", "finetune_teacher", "distil_student", "finetune_student"),
-    *("train_skimmer", "train_sampler"),
-)
 LAST_SHARE = 5  # the last fifth of the epochs
 STILL_FALLING = 0.1  # share of the whole fall of the loss that the last fifth may have
 HARDLY_FALLEN = 0.15  # relative to the first epoch's
